@@ -1,0 +1,134 @@
+package oauth2server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// fill sets every exported field of a struct to something, so that a field which is added later is not forgotten.
+func fill(v reflect.Value) {
+	for i := range v.NumField() {
+		field := v.Field(i)
+		if !field.CanSet() {
+			continue
+		}
+		switch x := field.Addr().Interface().(type) {
+		case *string:
+			*x = "value of " + v.Type().Field(i).Name + "."
+		case *time.Time:
+			*x = time.Date(2031, 2, 3, 4, 5, 6, 789e6, time.UTC)
+		case *oauth2server.Scope:
+			*x = oauth2server.Scope{"read", v.Type().Field(i).Name}
+		case **oauth2server.Client:
+			*x = &oauth2server.Client{ID: "web"}
+		case **oauth2server.User:
+			*x = &oauth2server.User{ID: "u1"}
+		case *map[string]any:
+			*x = map[string]any{"tenant": "acme", "level": 3.0}
+		default:
+			panic("fill: a field of type " + field.Type().String())
+		}
+	}
+}
+
+func TestBinaryFormsAreComplete(t *testing.T) {
+	var token, back oauth2server.Token
+	fill(reflect.ValueOf(&token).Elem())
+	data, err := token.MarshalBinary()
+	require.NoError(t, err)
+	require.True(t, json.Valid(data))
+	require.NotContains(t, string(data), token.AccessToken)
+	require.NotContains(t, string(data), token.RefreshToken)
+	back.AccessToken, back.RefreshToken = token.AccessToken, token.RefreshToken
+	require.NoError(t, back.UnmarshalBinary(data))
+	require.Equal(t, token, back)
+
+	var code, codeBack oauth2server.AuthorizationCode
+	fill(reflect.ValueOf(&code).Elem())
+	data, err = code.MarshalBinary()
+	require.NoError(t, err)
+	require.NotContains(t, string(data), code.Code)
+	codeBack.Code = code.Code
+	require.NoError(t, codeBack.UnmarshalBinary(data))
+	require.Equal(t, code, codeBack)
+
+	var empty, emptyBack oauth2server.Token
+	data, err = empty.MarshalBinary()
+	require.NoError(t, err)
+	require.Equal(t, `{"v":1}`, string(data))
+	require.NoError(t, emptyBack.UnmarshalBinary(data))
+	require.Equal(t, empty, emptyBack)
+}
+
+func TestBinaryFormsKeepWhatALaterVersionWrote(t *testing.T) {
+	record := `{"v":1,"client_id":"web","later":{"a":[1]},"zoo":"z"}`
+	var token oauth2server.Token
+	require.NoError(t, token.UnmarshalBinary([]byte(record)))
+	data, err := token.MarshalBinary()
+	require.NoError(t, err)
+	require.JSONEq(t, record, string(data))
+	var code oauth2server.AuthorizationCode
+	require.NoError(t, code.UnmarshalBinary([]byte(record)))
+	data, err = code.MarshalBinary()
+	require.NoError(t, err)
+	require.JSONEq(t, record, string(data))
+	for _, broken := range []string{"", "{}", "[]", "null", `{"v":2}`, `{"v":"1"}`, `{"v":1,"scope":3}`} {
+		require.Error(t, token.UnmarshalBinary([]byte(broken)), broken)
+		require.Error(t, code.UnmarshalBinary([]byte(broken)), broken)
+	}
+	_, err = oauth2server.Token{Extra: map[string]any{"f": func() {}}}.MarshalBinary()
+	require.Error(t, err)
+}
+
+func TestJSONIsWhatNodeAppsKnow(t *testing.T) {
+	token := oauth2server.Token{AccessToken: "at", RefreshToken: "rt", AccessTokenExpiresAt: time.Date(2031, 2, 3, 4, 5, 6, 7e6, time.FixedZone("", 3600)),
+		Scope: oauth2server.Scope{"read", "write"}, Client: &oauth2server.Client{ID: "web", Data: "d"}, User: &oauth2server.User{ID: "u1", Data: "d"}, GrantID: "g"}
+	const want = `{"accessToken":"at","accessTokenExpiresAt":"2031-02-03T03:05:06.007Z","scope":"read write","client":{"id":"web"},"user":{"id":"u1"}}`
+	for _, v := range []any{token, &token} {
+		data, err := json.Marshal(v)
+		require.NoError(t, err)
+		require.Equal(t, want, string(data))
+	}
+	data, err := json.Marshal(oauth2server.AuthorizationCode{Code: "c", RedirectURI: callback, Client: token.Client, User: token.User,
+		ExpiresAt: token.AccessTokenExpiresAt, Scope: token.Scope, CodeChallenge: challenge})
+	require.NoError(t, err)
+	require.Equal(t, `{"authorizationCode":"c","expiresAt":"2031-02-03T03:05:06.007Z","redirectUri":"https://client.example/cb","scope":"read write",`+
+		`"client":{"id":"web"},"user":{"id":"u1"}}`, string(data))
+	data, err = json.Marshal(oauth2server.Token{})
+	require.NoError(t, err)
+	require.Equal(t, `{}`, string(data))
+
+	require.ErrorContains(t, json.Unmarshal([]byte(want), &token), "UnmarshalBinary")
+	require.ErrorContains(t, json.Unmarshal([]byte(want), new(oauth2server.AuthorizationCode)), "UnmarshalBinary")
+}
+
+func TestTokensAreNotPrinted(t *testing.T) {
+	var token oauth2server.Token
+	var code oauth2server.AuthorizationCode
+	fill(reflect.ValueOf(&token).Elem())
+	fill(reflect.ValueOf(&code).Elem())
+	var out bytes.Buffer
+	for _, v := range []any{token, &token, code, &code} {
+		fmt.Fprintf(&out, "%v %+v %#v %s\n", v, v, v, v)
+		slog.New(slog.NewTextHandler(&out, nil)).Info("text", "v", v)
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("json", "v", v)
+	}
+	for _, secret := range []string{token.AccessToken, token.RefreshToken, code.Code, code.CodeChallenge} {
+		require.NotContains(t, out.String(), secret)
+	}
+	require.Contains(t, out.String(), "user=u1")
+}
+
+func TestDigest(t *testing.T) {
+	require.Equal(t, challenge, oauth2server.Digest(verifier), "SHA-256 in base64url: RFC 7636, appendix B")
+	require.Len(t, oauth2server.Digest(""), 43)
+}

@@ -1,0 +1,218 @@
+package oauth2server
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// ErrorCode is an error code of RFC 6749, section 4.1.2.1 and 5.2, or of RFC 6750, section 3.1. It is an error itself:
+// errors.Is(err, InvalidGrant) is true for every [Error] with that code, also through %w.
+type ErrorCode string
+
+// The error codes, each with the status that [ErrorCode.Status] gives. A model may return one, or an [Error], to choose
+// what the client is told.
+const (
+	InvalidRequest          ErrorCode = "invalid_request"           // 400
+	InvalidClient           ErrorCode = "invalid_client"            // 400; 401 when an Authorization header was sent
+	InvalidGrant            ErrorCode = "invalid_grant"             // 400
+	InvalidScope            ErrorCode = "invalid_scope"             // 400
+	UnauthorizedClient      ErrorCode = "unauthorized_client"       // 400
+	UnsupportedGrantType    ErrorCode = "unsupported_grant_type"    // 400
+	UnsupportedResponseType ErrorCode = "unsupported_response_type" // 400
+	AccessDenied            ErrorCode = "access_denied"             // 400
+	InvalidToken            ErrorCode = "invalid_token"             // 401
+	InsufficientScope       ErrorCode = "insufficient_scope"        // 403
+	ServerError             ErrorCode = "server_error"              // 503
+
+	// UnauthorizedRequest says that a request carries no token at all (401). It is never sent: such a request is told
+	// the authentication scheme and nothing else (RFC 6750, section 3.1).
+	UnauthorizedRequest ErrorCode = "unauthorized_request"
+
+	// InvalidArgument says that the program is wrong, not the request (500): [New] returns it. It is never sent;
+	// clients are told server_error.
+	InvalidArgument ErrorCode = "invalid_argument"
+)
+
+// Error returns the code.
+func (c ErrorCode) Error() string { return string(c) }
+
+// Status returns the HTTP status that belongs to the code; 400 for one of an extension that is not listed here.
+func (c ErrorCode) Status() int {
+	if known, ok := errorCodes[c]; ok {
+		return known.status
+	}
+	return http.StatusBadRequest
+}
+
+// endpoint is a set of the places that answer with errors.
+type endpoint uint8
+
+const (
+	atAuthorize endpoint = 1 << iota // in a redirect to the client
+	atToken
+	atResource
+	everywhere = atAuthorize | atToken | atResource
+)
+
+// errorCodes says what is sent where: an error that strays, say invalid_token from a model's GetUser, would mean
+// something else to the client, so it becomes a server_error.
+var errorCodes = map[ErrorCode]struct {
+	status int
+	at     endpoint
+}{
+	InvalidRequest:          {http.StatusBadRequest, everywhere},
+	InvalidClient:           {http.StatusBadRequest, atToken},
+	InvalidGrant:            {http.StatusBadRequest, atToken},
+	InvalidScope:            {http.StatusBadRequest, atAuthorize | atToken},
+	UnauthorizedClient:      {http.StatusBadRequest, atAuthorize | atToken},
+	UnsupportedGrantType:    {http.StatusBadRequest, atToken},
+	UnsupportedResponseType: {http.StatusBadRequest, atAuthorize},
+	AccessDenied:            {http.StatusBadRequest, atAuthorize | atToken},
+	InvalidToken:            {http.StatusUnauthorized, atResource},
+	UnauthorizedRequest:     {http.StatusUnauthorized, atResource},
+	InsufficientScope:       {http.StatusForbidden, atResource},
+	ServerError:             {http.StatusServiceUnavailable, everywhere},
+	InvalidArgument:         {http.StatusInternalServerError, 0},
+}
+
+// Error is what a client is told, and why. Only Code, Description and Status ever leave the process.
+type Error struct {
+	Code ErrorCode
+
+	// Description is sent as error_description. Characters that RFC 6749, section 5.2, excludes are replaced.
+	// That of a server_error is a fixed text, whatever stands here.
+	Description string
+
+	// Status is the HTTP status. 0: that of the code.
+	Status int
+
+	// Err is the cause, for the log. May be nil.
+	Err error
+
+	reason string // stable word for the log
+	scope  Scope  // what a route required
+	bearer bool   // it is the bearer token that was refused
+}
+
+// Error returns code, description and cause, for the log.
+func (e *Error) Error() string {
+	text := string(e.Code)
+	if e.Description != "" {
+		text += ": " + e.Description
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is says whether target is the error's code.
+func (e *Error) Is(target error) bool {
+	code, ok := target.(ErrorCode)
+	return ok && code == e.Code
+}
+
+// status is what is sent.
+func (e *Error) status() int {
+	if http.StatusBadRequest <= e.Status && e.Status <= 599 {
+		return e.Status
+	}
+	return e.Code.Status()
+}
+
+// sentFrom returns e as place may send it.
+func (e *Error) sentFrom(place endpoint) *Error {
+	known, ok := errorCodes[e.Code]
+	switch {
+	case ok && known.at&place == 0, !ok && !isNQSCHAR(string(e.Code)):
+		return breach("%w cannot be sent from here", e)
+	case e.Code == ServerError:
+		return &Error{Code: ServerError, Description: "The server could not answer. Try again later.",
+			Status: e.Status, Err: e.Err, reason: e.reason}
+	case e.Description == "" || isNQSCHAR(e.Description):
+		return e
+	}
+	clean := *e
+	clean.Description = strings.Map(func(r rune) rune {
+		switch {
+		case r == '"':
+			return '\''
+		case r < 0x20 || r > 0x7E || r == '\\':
+			return '?'
+		}
+		return r
+	}, e.Description)
+	return &clean
+}
+
+// refusal is an error that the request itself brought about. reason is a stable word for the log.
+func refusal(code ErrorCode, reason, description string) *Error {
+	return &Error{Code: code, Description: description, reason: reason}
+}
+
+// missing and invalid name the parameter that is at fault.
+func missing(parameter string) *Error {
+	return refusal(InvalidRequest, "parameter_missing", "Missing parameter: `"+parameter+"`")
+}
+
+func invalid(parameter string) *Error {
+	return refusal(InvalidRequest, "parameter_invalid", "Invalid parameter: `"+parameter+"`")
+}
+
+// breach is a server_error that a repetition will not mend: the model broke its contract.
+func breach(format string, args ...any) *Error {
+	return &Error{Code: ServerError, Status: http.StatusInternalServerError, reason: "model_contract",
+		Err: fmt.Errorf("oauth2server: "+format, args...)}
+}
+
+// modelFailure turns what a model returned into what the client is told: notFound for [ErrNotFound], the model's own
+// choice when it made one, server_error for everything else.
+func modelFailure(err error, notFound *Error) *Error {
+	if e := asError(err); e != nil {
+		return e
+	}
+	if errors.Is(err, ErrNotFound) {
+		return notFound
+	}
+	return &Error{Code: ServerError, reason: "model_fault", Err: err}
+}
+
+// found is nil when the model found something.
+func found[T any](value *T, err error, notFound *Error) *Error {
+	if err != nil {
+		return modelFailure(err, notFound)
+	}
+	if value == nil {
+		return notFound
+	}
+	return nil
+}
+
+// foundUser is found for a user. With a nil notFound, nobody is no error.
+func foundUser(user *User, err error, notFound *Error) (*User, *Error) {
+	if refused := found(user, err, notFound); refused != nil {
+		return nil, refused
+	}
+	if err != nil || !user.known() {
+		return nil, notFound
+	}
+	return user, nil
+}
+
+// asError finds the [Error] or [ErrorCode] in err; nil when there is none.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	var code ErrorCode
+	if errors.As(err, &code) {
+		return &Error{Code: code, Err: err, reason: "model_choice"}
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+package oauth2server
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Client is an application that asks for tokens on behalf of a resource owner or of itself (RFC 6749, section 2).
+// A model returns a fresh value for each call; the server does not change it.
+type Client struct {
+	// ID is the client identifier. It is no secret.
+	ID string
+
+	// RedirectURIs are the registered redirection URIs. A request is compared with them byte by byte (RFC 9700,
+	// section 4.1.3); only the port of a public client's loopback URI may differ (RFC 8252, section 7.3).
+	// See [CheckRedirectURI] for what may be registered.
+	RedirectURIs []string
+
+	// Grants are the grant types that the client may use: "authorization_code", "refresh_token", "password",
+	// "client_credentials", "implicit" or the name of an extension grant. None: it may use none.
+	Grants []string
+
+	// Scope is the most that the client may ask for. Empty: no limit of its own.
+	Scope Scope
+
+	// Public says that the client has no secret: an app in a browser or on somebody's device (RFC 6749, section 2.1).
+	// A public client must use PKCE with S256, never gets a code without a page, may use only
+	// [Options.PublicClientGrants], and its refresh tokens are always rotated.
+	// The zero value is a confidential client: it must authenticate.
+	Public bool
+
+	// AccessTokenLifetime and RefreshTokenLifetime take precedence over the server's. 0: the server's.
+	AccessTokenLifetime  time.Duration
+	RefreshTokenLifetime time.Duration
+
+	// Data is the application's own record. The server neither reads nor sends it.
+	Data any
+}
+
+// User is a resource owner (RFC 6749, section 1.1). The server reads nothing but ID.
+type User struct {
+	// ID names the user for good: it is what codes and tokens carry. Empty: not a user.
+	ID string
+
+	// Data is the application's own record. The server neither reads nor sends it.
+	Data any
+}
+
+// Token is an access token, and the refresh token issued with it. It is what [Model.SaveToken] stores.
+// Of a stored token the server reads Client.ID and User.ID only, so a model need not join.
+// Its JSON form, its String and its log value never show the refresh token; the latter two show no token at all.
+type Token struct {
+	// AccessToken is the bearer token (RFC 6750). Empty in what [RefreshTokenModel.GetRefreshToken] returns
+	// from a model that stores digests.
+	AccessToken string
+
+	// AccessTokenExpiresAt is in UTC, to the millisecond.
+	AccessTokenExpiresAt time.Time
+
+	// RefreshToken is empty when none was issued.
+	RefreshToken string
+
+	// RefreshTokenExpiresAt is in UTC, to the millisecond. Zero: never.
+	RefreshTokenExpiresAt time.Time
+
+	// Scope is that of the access token.
+	Scope Scope
+
+	Client *Client
+	User   *User
+
+	// GrantID names one authorization by one owner: every code and token that descends from it carries it.
+	// Empty for tokens that no owner authorized, as in the client credentials grant.
+	GrantID string
+
+	// GrantScope is what the owner authorized. A refresh may narrow Scope; the next refresh may ask for all of
+	// GrantScope again (RFC 6749, section 6). Empty: the same as Scope.
+	GrantScope Scope
+
+	// Extra are attributes of the model's own. They are sent to the client only with
+	// [Options.AllowExtendedTokenAttributes], and never in place of a standard one.
+	Extra map[string]any
+
+	unknown map[string]json.RawMessage
+}
+
+// AuthorizationCode is a code and what the resource owner authorized with it (RFC 6749, section 4.1.2).
+// Of a stored code the server reads Client.ID and User.ID only. Its String and log value do not show the code.
+type AuthorizationCode struct {
+	Code string
+
+	// ExpiresAt is in UTC, to the millisecond. Zero is a broken record: the code is refused as a server_error.
+	ExpiresAt time.Time
+
+	// RedirectURI is that of the authorization request; empty when it named none. What is here must be repeated
+	// byte by byte at the token endpoint (RFC 6749, section 4.1.3).
+	RedirectURI string
+
+	Scope  Scope
+	Client *Client
+	User   *User
+
+	// CodeChallenge and CodeChallengeMethod are those of PKCE (RFC 7636); both empty: the request had none.
+	// A challenge whose method got lost counts as "plain" and is refused unless plain is allowed.
+	CodeChallenge       string
+	CodeChallengeMethod string
+
+	// GrantID is that of the tokens to come; see [Token.GrantID].
+	GrantID string
+
+	unknown map[string]json.RawMessage
+}
+
+// modelError is a constant error that a model may answer with.
+type modelError string
+
+func (e modelError) Error() string { return string(e) }
+
+// ErrNotFound is what a model returns when there is no such thing: nothing found, a wrong secret, another client's
+// secret, a wrong password, already revoked. It may be wrapped with %w. A nil value with a nil error means the same.
+// Any other error is a fault: the client is told server_error (503) and may retry, the cause goes to the log.
+// An [Error] or [ErrorCode] chooses what the client is told, within what the endpoint may send.
+const ErrNotFound = modelError("oauth2server: not found")
+
+// Model is what every program supplies. The rest of the contract is in the optional interfaces below; [New] finds out
+// which of them the model has. Method names and the order of arguments are those of node-oauth2-server.
+//
+// Methods are called concurrently. What they are given and what they return belongs to nobody else: changing a value
+// must not change what is stored. Values must come back as they were saved, times to the millisecond.
+// A cancelled context must be reported as such, never as [ErrNotFound].
+type Model interface {
+	// GetClient finds a client by its id. A secret that is not empty must be the client's own: anything else is
+	// [ErrNotFound]. An empty secret only looks the client up; the server never takes that for an authentication.
+	// A cache must not answer a call that carries a secret.
+	GetClient(ctx context.Context, clientID, clientSecret string) (*Client, error)
+
+	// SaveToken stores the access token and, when there is one, the refresh token, and returns what it stored:
+	// the answer to the client is made from that. Client and User of the result must not be nil.
+	SaveToken(ctx context.Context, token *Token, client *Client, user *User) (*Token, error)
+}
+
+// AccessTokenModel finds access tokens. Without it Authenticate answers server_error: the server only issues.
+type AccessTokenModel interface {
+	// GetAccessToken returns the token, expired or not; the server looks at the expiry.
+	GetAccessToken(ctx context.Context, accessToken string) (*Token, error)
+}
+
+// AccessTokenRevoker ends access tokens before their time, as signing out does. Without it they live until they expire.
+type AccessTokenRevoker interface {
+	// RevokeAccessToken ends the token: GetAccessToken no longer finds it. [ErrNotFound] when there is no such token.
+	RevokeAccessToken(ctx context.Context, accessToken string) error
+}
+
+// AuthorizationCodeModel is needed for the authorization code grant. Without it the grant is off.
+type AuthorizationCodeModel interface {
+	SaveAuthorizationCode(ctx context.Context, code *AuthorizationCode, client *Client, user *User) (*AuthorizationCode, error)
+
+	// GetAuthorizationCode returns the code, expired or not.
+	GetAuthorizationCode(ctx context.Context, code string) (*AuthorizationCode, error)
+
+	// RevokeAuthorizationCode is the single-use gate: of any number of concurrent callers, on any number of
+	// machines, at most one gets nil, and exactly one when no call fails; the others get [ErrNotFound].
+	// code.Code is the string that the client presented, also when the model stores digests.
+	RevokeAuthorizationCode(ctx context.Context, code *AuthorizationCode) error
+}
+
+// RefreshTokenModel is needed for the refresh token grant. Without it the grant is off and no refresh token is issued.
+type RefreshTokenModel interface {
+	// GetRefreshToken returns the token, expired or not.
+	GetRefreshToken(ctx context.Context, refreshToken string) (*Token, error)
+
+	// RevokeToken ends the refresh token. It is a single-use gate as RevokeAuthorizationCode is;
+	// token.RefreshToken is the string that the client presented.
+	RevokeToken(ctx context.Context, token *Token) error
+}
+
+// PasswordModel is needed for the password grant, and for signing in at [Server.Authorize] without a page.
+// Without it neither works.
+type PasswordModel interface {
+	// GetUser returns the user whose name and password these are.
+	GetUser(ctx context.Context, username, password string, client *Client) (*User, error)
+}
+
+// ClientCredentialsModel is needed for the client credentials grant. Without it the grant is off.
+type ClientCredentialsModel interface {
+	// GetUserFromClient returns the user that the client acts as. Its ID should not be one that a resource owner
+	// could have, lest a client be taken for a person (RFC 9700, section 4.15).
+	GetUserFromClient(ctx context.Context, client *Client) (*User, error)
+}
+
+// ScopeValidator narrows or refuses the scope that a client asks for. Without it the requested scope is granted
+// unchanged, within [Client.Scope].
+type ScopeValidator interface {
+	// ValidateScope returns the scope to grant; empty, or [ErrNotFound], refuses with invalid_scope. scope is empty
+	// when the client named none: the result is then the default. user is never nil. The result must lie within
+	// scope, unless that is empty, and within client.Scope; the server checks.
+	ValidateScope(ctx context.Context, user *User, client *Client, scope Scope) (Scope, error)
+}
+
+// ScopeVerifier decides whether a token is good for what a route requires. Without it the required scope must be a
+// subset of the token's.
+type ScopeVerifier interface {
+	// VerifyScope says whether token may be used where scope is required. It is called only when a scope is.
+	VerifyScope(ctx context.Context, token *Token, scope Scope) (bool, error)
+}
+
+// RedirectURIValidator replaces the comparison with [Client.RedirectURIs] for programs whose redirection URIs vary.
+// Without it the comparison is exact. It is not asked when the request names no redirection URI.
+type RedirectURIValidator interface {
+	// ValidateRedirectURI says whether the client may be sent to redirectURI. Schemes that run code, fragments and
+	// user information were refused before.
+	ValidateRedirectURI(ctx context.Context, redirectURI string, client *Client) (bool, error)
+}
+
+// AccessTokenGenerator makes access tokens. Without it, or when it returns "", they are 32 random bytes in base64url.
+type AccessTokenGenerator interface {
+	// GenerateAccessToken returns a token of the alphabet of RFC 6750, section 2.1, that nobody can guess (128 bits
+	// or more) and that was never returned before.
+	GenerateAccessToken(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
+}
+
+// RefreshTokenGenerator makes refresh tokens. Without it, or when it returns "", they are 32 random bytes in base64url.
+type RefreshTokenGenerator interface {
+	// GenerateRefreshToken returns a token of printable ASCII characters, as unguessable as an access token.
+	GenerateRefreshToken(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
+}
+
+// AuthorizationCodeGenerator makes codes. Without it, or when it returns "", they are 32 random bytes in base64url.
+type AuthorizationCodeGenerator interface {
+	// GenerateAuthorizationCode returns a code of printable ASCII characters, as unguessable as an access token.
+	GenerateAuthorizationCode(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
+}
