@@ -1,0 +1,208 @@
+package oauth2server
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// capabilities is what the model can do, found out once. Nil: it cannot.
+type capabilities struct {
+	model           Model
+	tokens          AccessTokenModel
+	codes           AuthorizationCodeModel
+	refresh         RefreshTokenModel
+	users           PasswordModel
+	clientUsers     ClientCredentialsModel
+	scopes          ScopeValidator
+	verifier        ScopeVerifier
+	redirectURIs    RedirectURIValidator
+	newAccessToken  generator
+	newRefreshToken generator
+	newCode         generator
+}
+
+// maxLayers bounds Unwrap: a model that wraps itself would not end.
+const maxLayers = 64
+
+// inspect takes each interface from the outermost layer of model that has it, and returns what is wrong with the layers.
+func inspect(model Model) (can capabilities, wrong []error) {
+	if isNil(model) {
+		return can, []error{errors.New("the model is nil")}
+	}
+	can.model = model
+	for layer, depth := model, 0; layer != nil; depth++ {
+		if depth == maxLayers {
+			return can, append(wrong, fmt.Errorf("model %T: Unwrap does not end", model))
+		}
+		can.take(layer)
+		wrong = append(wrong, faults(layer)...)
+		wrapper, ok := layer.(interface{ Unwrap() Model })
+		if !ok {
+			break
+		}
+		layer = wrapper.Unwrap()
+		if isNil(layer) {
+			return can, append(wrong, fmt.Errorf("model %T: Unwrap returned nil", wrapper))
+		}
+	}
+	return can, wrong
+}
+
+func (can *capabilities) take(layer Model) {
+	takeIf(&can.tokens, layer)
+	takeIf(&can.codes, layer)
+	takeIf(&can.refresh, layer)
+	takeIf(&can.users, layer)
+	takeIf(&can.clientUsers, layer)
+	takeIf(&can.scopes, layer)
+	takeIf(&can.verifier, layer)
+	takeIf(&can.redirectURIs, layer)
+	if m, ok := layer.(AccessTokenGenerator); ok && can.newAccessToken == nil {
+		can.newAccessToken = m.GenerateAccessToken
+	}
+	if m, ok := layer.(RefreshTokenGenerator); ok && can.newRefreshToken == nil {
+		can.newRefreshToken = m.GenerateRefreshToken
+	}
+	if m, ok := layer.(AuthorizationCodeGenerator); ok && can.newCode == nil {
+		can.newCode = m.GenerateAuthorizationCode
+	}
+}
+
+func takeIf[T comparable](into *T, layer Model) {
+	var none T
+	if found, ok := layer.(T); ok && *into == none {
+		*into = found
+	}
+}
+
+// names lists the optional interfaces that were found, for the log.
+func (can *capabilities) names() (names []string) {
+	for _, found := range []struct {
+		name string
+		has  bool
+	}{
+		{"AccessTokenModel", can.tokens != nil},
+		{"AuthorizationCodeModel", can.codes != nil},
+		{"RefreshTokenModel", can.refresh != nil},
+		{"PasswordModel", can.users != nil},
+		{"ClientCredentialsModel", can.clientUsers != nil},
+		{"ScopeValidator", can.scopes != nil},
+		{"ScopeVerifier", can.verifier != nil},
+		{"RedirectURIValidator", can.redirectURIs != nil},
+		{"AccessTokenGenerator", can.newAccessToken != nil},
+		{"RefreshTokenGenerator", can.newRefreshToken != nil},
+		{"AuthorizationCodeGenerator", can.newCode != nil},
+	} {
+		if found.has {
+			names = append(names, found.name)
+		}
+	}
+	return names
+}
+
+// method is one of an optional interface, as the model has it and as the contract has it. Nil: the model has none.
+type method struct {
+	of, name  string
+	got, want reflect.Type
+}
+
+// methods looks up by constant names: for variable ones the linker would keep every method of the program.
+func methods(t reflect.Type) []method {
+	tokens, revoker := reflect.TypeFor[AccessTokenModel](), reflect.TypeFor[AccessTokenRevoker]()
+	codes, refresh := reflect.TypeFor[AuthorizationCodeModel](), reflect.TypeFor[RefreshTokenModel]()
+	users, clientUsers := reflect.TypeFor[PasswordModel](), reflect.TypeFor[ClientCredentialsModel]()
+	scopes, verifier, uris := reflect.TypeFor[ScopeValidator](), reflect.TypeFor[ScopeVerifier](), reflect.TypeFor[RedirectURIValidator]()
+	access, refreshes := reflect.TypeFor[AccessTokenGenerator](), reflect.TypeFor[RefreshTokenGenerator]()
+	newCode, wrapper := reflect.TypeFor[AuthorizationCodeGenerator](), reflect.TypeFor[interface{ Unwrap() Model }]()
+	return []method{
+		{"AccessTokenModel", "GetAccessToken", signature(t.MethodByName("GetAccessToken")), signature(tokens.MethodByName("GetAccessToken"))},
+		{"AccessTokenRevoker", "RevokeAccessToken", signature(t.MethodByName("RevokeAccessToken")), signature(revoker.MethodByName("RevokeAccessToken"))},
+		{"AuthorizationCodeModel", "SaveAuthorizationCode", signature(t.MethodByName("SaveAuthorizationCode")), signature(codes.MethodByName("SaveAuthorizationCode"))},
+		{"AuthorizationCodeModel", "GetAuthorizationCode", signature(t.MethodByName("GetAuthorizationCode")), signature(codes.MethodByName("GetAuthorizationCode"))},
+		{"AuthorizationCodeModel", "RevokeAuthorizationCode", signature(t.MethodByName("RevokeAuthorizationCode")), signature(codes.MethodByName("RevokeAuthorizationCode"))},
+		{"RefreshTokenModel", "GetRefreshToken", signature(t.MethodByName("GetRefreshToken")), signature(refresh.MethodByName("GetRefreshToken"))},
+		{"RefreshTokenModel", "RevokeToken", signature(t.MethodByName("RevokeToken")), signature(refresh.MethodByName("RevokeToken"))},
+		{"PasswordModel", "GetUser", signature(t.MethodByName("GetUser")), signature(users.MethodByName("GetUser"))},
+		{"ClientCredentialsModel", "GetUserFromClient", signature(t.MethodByName("GetUserFromClient")), signature(clientUsers.MethodByName("GetUserFromClient"))},
+		{"ScopeValidator", "ValidateScope", signature(t.MethodByName("ValidateScope")), signature(scopes.MethodByName("ValidateScope"))},
+		{"ScopeVerifier", "VerifyScope", signature(t.MethodByName("VerifyScope")), signature(verifier.MethodByName("VerifyScope"))},
+		{"RedirectURIValidator", "ValidateRedirectURI", signature(t.MethodByName("ValidateRedirectURI")), signature(uris.MethodByName("ValidateRedirectURI"))},
+		{"AccessTokenGenerator", "GenerateAccessToken", signature(t.MethodByName("GenerateAccessToken")), signature(access.MethodByName("GenerateAccessToken"))},
+		{"RefreshTokenGenerator", "GenerateRefreshToken", signature(t.MethodByName("GenerateRefreshToken")), signature(refreshes.MethodByName("GenerateRefreshToken"))},
+		{"AuthorizationCodeGenerator", "GenerateAuthorizationCode", signature(t.MethodByName("GenerateAuthorizationCode")), signature(newCode.MethodByName("GenerateAuthorizationCode"))},
+		{"decorator", "Unwrap", signature(t.MethodByName("Unwrap")), signature(wrapper.MethodByName("Unwrap"))},
+	}
+}
+
+// signature returns the type of a method without its receiver; nil when there is no such method.
+func signature(m reflect.Method, ok bool) reflect.Type {
+	if !ok || !m.Func.IsValid() { // an interface's method has no receiver
+		return m.Type
+	}
+	var in, out []reflect.Type
+	for i := 1; i < m.Type.NumIn(); i++ {
+		in = append(in, m.Type.In(i))
+	}
+	for i := range m.Type.NumOut() {
+		out = append(out, m.Type.Out(i))
+	}
+	return reflect.FuncOf(in, out, m.Type.IsVariadic())
+}
+
+// faults returns what keeps a layer's methods from being what they look like.
+func faults(layer Model) (wrong []error) {
+	t := reflect.TypeOf(layer)
+	has, lacks := map[string][]string{}, map[string][]string{}
+	byPointer := methods(reflect.PointerTo(t))
+	for i, m := range methods(t) {
+		switch {
+		case m.got == m.want:
+			has[m.of] = append(has[m.of], m.name)
+		case m.got != nil:
+			wrong = append(wrong, fmt.Errorf("model %v: %s has type %v, want %v", t, m.name, m.got, m.want))
+		case byPointer[i].got != nil:
+			wrong = append(wrong, fmt.Errorf("model %v: %s has a pointer receiver; pass a pointer to the model", t, m.name))
+		default:
+			lacks[m.of] = append(lacks[m.of], m.name)
+		}
+	}
+	for _, of := range []string{"AuthorizationCodeModel", "RefreshTokenModel"} {
+		if len(has[of]) > 0 && len(lacks[of]) > 0 {
+			wrong = append(wrong, fmt.Errorf("model %v: %s is incomplete: it has %v, but not %v", t, of, has[of], lacks[of]))
+		}
+	}
+	if len(has["decorator"]) == 0 {
+		wrong = append(wrong, hiding(t)...)
+	}
+	return wrong
+}
+
+// hiding finds embedded interfaces: of what is behind them, only their own methods are promoted, so a ValidateScope
+// would be lost without a word.
+func hiding(t reflect.Type) (wrong []error) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.NumField() {
+		field := t.Field(i)
+		if field.Anonymous && field.Type.Kind() == reflect.Interface && field.Type.Implements(reflect.TypeFor[Model]()) {
+			wrong = append(wrong, fmt.Errorf("model %v: it embeds %v, which hides the optional interfaces of what is in it; "+
+				"add a method Unwrap() oauth2server.Model", t, field.Type))
+		} else if field.Anonymous && field.Type.Implements(reflect.TypeFor[Model]()) {
+			wrong = append(wrong, hiding(field.Type)...)
+		}
+	}
+	return wrong
+}
+
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	value := reflect.ValueOf(v)
+	return value.Kind() == reflect.Pointer && value.IsNil()
+}

@@ -1,0 +1,256 @@
+package oauth2server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Server is an OAuth 2.0 authorization server (RFC 6749). It is immutable, holds no state of its own and is safe for
+// concurrent use; any number of processes may share one model.
+type Server struct {
+	*ResourceServer
+	can      capabilities
+	grants   map[string]GrantFunc // by grant type, what the token endpoint answers to
+	implicit bool
+}
+
+// Options are the deviations from the default. The zero value is the safe one; nil is allowed.
+type Options struct {
+	// Grants are the grant types that are on: "authorization_code", "refresh_token", "client_credentials", "password"
+	// and "implicit". Nil: the first three, as far as the model can. RFC 9700, section 2.1.2 and 2.4, advises against
+	// the other two, so they must be named.
+	Grants []string
+
+	// ExtensionGrants are further grant types, by the value of grant_type: an absolute URI (RFC 6749, section 4.5),
+	// or a name of letters, digits, '-', '.' and '_'. They cannot replace a built-in grant.
+	ExtensionGrants map[string]GrantFunc
+
+	// PublicClientGrants are the grant types that a public client may use, besides being allowed to by [Client.Grants].
+	// Nil: "authorization_code" and "refresh_token". In the first, a code_verifier is demanded.
+	PublicClientGrants []string
+
+	// InsecureSkipClientAuthentication lists extension grants whose requests need no client secret, not even from a
+	// confidential client: the grant itself must find out who asks, say by an assertion (RFC 7521, section 4.1).
+	InsecureSkipClientAuthentication []string
+
+	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes.
+	AuthorizationCodeLifetime time.Duration
+
+	// AccessTokenLifetime is for clients without one of their own. 0: an hour.
+	AccessTokenLifetime time.Duration
+
+	// RefreshTokenLifetime is for clients without one of their own. 0: 14 days.
+	RefreshTokenLifetime time.Duration
+
+	// AuthenticateUser says who is signed in at the authorization endpoint; nil, or [ErrNotFound]: nobody. An [Error]
+	// is shown to the user, any other error is a server_error. It may be called with a request of which the form is
+	// parsed. Nil: a page finds out, or, without a page, username and password are taken from the form.
+	AuthenticateUser func(*http.Request) (*User, error)
+
+	// AllowEmptyState accepts authorization requests without state and without an S256 challenge: nothing then binds
+	// the answer to the browser that asked (RFC 9700, section 4.7.1).
+	AllowEmptyState bool
+
+	// AllowBearerTokensInQueryString accepts access tokens in the URL, where logs keep them (RFC 6750, section 2.3).
+	AllowBearerTokensInQueryString bool
+
+	// AllowExtendedTokenAttributes sends [Token.Extra] to the client.
+	AllowExtendedTokenAttributes bool
+
+	// OmitAcceptedScopesHeader and OmitAuthorizedScopesHeader leave out X-Accepted-OAuth-Scopes (what a route
+	// requires) and X-OAuth-Scopes (what the token has) from answers to requests that passed.
+	OmitAcceptedScopesHeader   bool
+	OmitAuthorizedScopesHeader bool
+
+	// DisableRefreshTokenRotation lets confidential clients use a refresh token again and again; they get no new one.
+	// Public clients are always given a new one (RFC 9700, section 2.2.2).
+	DisableRefreshTokenRotation bool
+
+	// InsecureAllowPlainPKCE accepts the challenge method "plain" (RFC 7636, section 7.2): who sees the authorization
+	// request can redeem the code.
+	InsecureAllowPlainPKCE bool
+
+	// InsecureApprovePublicClients lets [Server.Authorize] without a page give codes to public clients. Any program may
+	// pose as one, and a signed-in user is not asked.
+	InsecureApprovePublicClients bool
+
+	// ErrorHandler writes the page for errors of the authorization endpoint that cannot be told to the client. It
+	// answers with err.Status, and must escape what it shows. Nil: a plain page, or JSON for whom does not accept
+	// text/html.
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err *Error)
+
+	// MaxFormBytes bounds the body of a form, and the query of an authorization request. 0: 64 KiB.
+	MaxFormBytes int64
+
+	// Realm is that of challenges. "": "Service". Quotation mark and backslash are not allowed.
+	Realm string
+
+	// Logger gets a record for each refusal, with a stable "reason", and for each fault. Nil: [slog.Default].
+	Logger *slog.Logger
+}
+
+// withDefaults returns a copy with every default in its place, and what is wrong.
+func (o *Options) withDefaults() (Options, []error) {
+	if o == nil {
+		o = &Options{}
+	}
+	options := *o
+	options.ExtensionGrants = maps.Clone(o.ExtensionGrants)
+	options.Grants = slices.Clone(o.Grants)
+	options.InsecureSkipClientAuthentication = slices.Clone(o.InsecureSkipClientAuthentication)
+	options.PublicClientGrants = slices.Clone(o.PublicClientGrants)
+	if o.PublicClientGrants == nil {
+		options.PublicClientGrants = []string{"authorization_code", "refresh_token"}
+	}
+	if o.Realm == "" {
+		options.Realm = "Service"
+	}
+	if o.Logger == nil {
+		options.Logger = slog.Default()
+	}
+	var wrong []error
+	if !isNQSCHAR(options.Realm) {
+		wrong = append(wrong, errors.New("option Realm: quotation mark, backslash or a character that is not printable ASCII"))
+	}
+	wrong = append(wrong,
+		orDefault(&options.MaxFormBytes, 64<<10, "MaxFormBytes"),
+		orDefault(&options.AuthorizationCodeLifetime, 5*time.Minute, "AuthorizationCodeLifetime"),
+		orDefault(&options.AccessTokenLifetime, time.Hour, "AccessTokenLifetime"),
+		orDefault(&options.RefreshTokenLifetime, 14*24*time.Hour, "RefreshTokenLifetime"))
+	return options, slices.DeleteFunc(wrong, func(err error) bool { return err == nil })
+}
+
+// orDefault fills in a number that was not given.
+func orDefault[T ~int64](value *T, otherwise T, name string) error {
+	if *value < 0 {
+		return fmt.Errorf("option %s: %v is negative", name, *value)
+	}
+	if *value == 0 {
+		*value = otherwise
+	}
+	return nil
+}
+
+// New returns a Server over model. The error, an [InvalidArgument], lists everything that is wrong with model and opts.
+// model is looked at once, here: see [Model] and the optional interfaces. A model that decorates another one shows it
+// by a method Unwrap() Model; each interface is then taken from the outermost model that has it.
+func New(model Model, opts *Options) (*Server, error) {
+	options, wrong := opts.withDefaults()
+	can, faults := inspect(model)
+	wrong = append(wrong, faults...)
+	s := &Server{ResourceServer: &ResourceServer{tokens: can.tokens, verifier: can.verifier, options: options}, can: can}
+	wrong = append(wrong, s.enable()...)
+	if len(wrong) > 0 {
+		return nil, &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %w", errors.Join(wrong...))}
+	}
+	enabled := slices.Sorted(maps.Keys(s.grants))
+	if s.implicit {
+		enabled = append(enabled, "implicit")
+	}
+	options.Logger.Info("oauth2server: ready", "grants", enabled, "model", fmt.Sprintf("%T", model), "interfaces", can.names())
+	return s, nil
+}
+
+// enable fills in the grants and returns what they lack.
+func (s *Server) enable() (wrong []error) {
+	builtin := []struct {
+		name  string
+		needs string // "": the model has it
+		by    GrantFunc
+		ask   bool // only when named
+	}{
+		{"authorization_code", lacks(s.can.codes, "AuthorizationCodeModel"), s.exchangeCode, false},
+		{"refresh_token", lacks(s.can.refresh, "RefreshTokenModel"), s.refresh, false},
+		{"client_credentials", lacks(s.can.clientUsers, "ClientCredentialsModel"), s.clientCredentials, false},
+		{"password", lacks(s.can.users, "PasswordModel"), s.password, true},
+		{"implicit", "", nil, true},
+	}
+	s.grants = make(map[string]GrantFunc)
+	known := []string{}
+	for _, grant := range builtin {
+		known = append(known, grant.name)
+		named := slices.Contains(s.options.Grants, grant.name)
+		switch {
+		case named && grant.needs != "":
+			wrong = append(wrong, fmt.Errorf("grant %q: the model is no %s", grant.name, grant.needs))
+		case !named && (s.options.Grants != nil || grant.ask || grant.needs != ""):
+		case grant.by == nil:
+			s.implicit = true
+		default:
+			s.grants[grant.name] = grant.by
+		}
+	}
+	for _, name := range s.options.Grants {
+		if !slices.Contains(known, name) {
+			wrong = append(wrong, fmt.Errorf("grant %q is unknown; grants of your own go into ExtensionGrants", name))
+		}
+	}
+	if len(s.grants) == 0 && !s.implicit && len(s.options.ExtensionGrants) == 0 && len(wrong) == 0 {
+		wrong = append(wrong, errors.New("no grant is on: the model has the interfaces of none, or Options.Grants is empty"))
+	}
+	for name, grant := range s.options.ExtensionGrants {
+		switch {
+		case slices.Contains(known, name):
+			wrong = append(wrong, fmt.Errorf("extension grant %q: the name is taken by a built-in grant", name))
+		case !isGrantType(name) || grant == nil:
+			wrong = append(wrong, fmt.Errorf("extension grant %q: not a grant type (RFC 6749, appendix A.10), or nil", name))
+		default:
+			s.grants[name] = grant
+		}
+	}
+	return append(wrong, s.checkGrantOptions()...)
+}
+
+// checkGrantOptions looks at the options that are about grants.
+func (s *Server) checkGrantOptions() (wrong []error) {
+	for _, name := range s.options.PublicClientGrants {
+		if name == "client_credentials" {
+			wrong = append(wrong, errors.New(`option PublicClientGrants: "client_credentials" is for confidential clients (RFC 6749, section 4.4)`))
+		} else if s.grants[name] == nil && !slices.Contains([]string{"authorization_code", "refresh_token"}, name) {
+			wrong = append(wrong, fmt.Errorf("option PublicClientGrants: grant %q is not on", name))
+		}
+	}
+	for _, name := range s.options.InsecureSkipClientAuthentication {
+		if s.options.ExtensionGrants[name] == nil {
+			wrong = append(wrong, fmt.Errorf("option InsecureSkipClientAuthentication: %q is no extension grant", name))
+		}
+	}
+	if s.options.DisableRefreshTokenRotation && s.grants["refresh_token"] == nil {
+		wrong = append(wrong, errors.New("option DisableRefreshTokenRotation: the refresh_token grant is not on"))
+	}
+	return wrong
+}
+
+// lacks names an interface that the model does not have.
+func lacks[T comparable](found T, name string) string {
+	var none T
+	if found == none {
+		return name
+	}
+	return ""
+}
+
+// logRefusal writes what was refused and why. The texts of faults go here and nowhere else. A request with no token or
+// an old one, and a client that hung up, are everyday business.
+func (s *ResourceServer) logRefusal(r *http.Request, where string, e *Error) {
+	ctx, level := r.Context(), slog.LevelInfo
+	switch {
+	case ctx.Err() != nil || where == "authenticate" && e.Code != ServerError:
+		level = slog.LevelDebug
+	case e.Code == ServerError:
+		level = slog.LevelError
+	}
+	if !s.options.Logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("endpoint", where), slog.String("error", string(e.Code)), slog.String("reason", e.reason)}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("cause", e.Err.Error()))
+	}
+	s.options.Logger.LogAttrs(ctx, level, "oauth2server: refused", attrs...)
+}
