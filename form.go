@@ -1,0 +1,144 @@
+package oauth2server
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// maxParameters bounds how many parameters a query or a body may have, known or not.
+const maxParameters = 512
+
+// singleValued are the parameters that the server reads itself. They must not repeat (RFC 6749, section 3.1 and 3.2).
+// Others pass: some may repeat, as resource does (RFC 8707, section 2).
+var singleValued = []string{
+	"client_id", "redirect_uri", "response_type", "state", "scope", "code_challenge", "code_challenge_method", "allowed",
+	"client_secret", "grant_type", "code", "code_verifier", "refresh_token", "username", "password",
+}
+
+// form is the parameters of a request.
+type form struct{ query, body url.Values }
+
+// get returns the value of a parameter. One without a value counts as absent (RFC 6749, section 3.1); one with several
+// has none that could be trusted, so it counts as absent too: see repeated.
+func (f form) get(name string) string {
+	value, _ := f.lookup(name)
+	return value
+}
+
+// repeats says whether the parameter has several values. Query and body are one request: a value that is in both
+// counts once.
+func (f form) repeats(name string) bool {
+	_, repeated := f.lookup(name)
+	return repeated
+}
+
+func (f form) lookup(name string) (value string, repeated bool) {
+	query, again := single(f.query[name])
+	body, againInBody := single(f.body[name])
+	switch {
+	case again, againInBody, query != "" && body != "" && query != body:
+		return "", true
+	case body != "":
+		return body, false
+	}
+	return query, false
+}
+
+// single returns the one value that is not empty.
+func single(values []string) (value string, repeated bool) {
+	for _, v := range values {
+		if v == "" {
+			continue
+		}
+		if value != "" {
+			return "", true
+		}
+		value = v
+	}
+	return value, false
+}
+
+// repeated returns a refusal if a parameter that the server reads has several values.
+func (f form) repeated() *Error {
+	for _, name := range singleValued {
+		if f.repeats(name) {
+			return refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+name+"`")
+		}
+	}
+	return nil
+}
+
+// parseForm reads the urlencoded form of parameters (RFC 6749, appendix B).
+func parseForm(encoded string) (url.Values, *Error) {
+	if strings.Count(encoded, "&") >= maxParameters {
+		return nil, refusal(InvalidRequest, "form_too_many", "Invalid request: too many parameters")
+	}
+	values, err := url.ParseQuery(encoded)
+	if err != nil {
+		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the parameters are malformed",
+			Err: err, reason: "form_malformed"}
+	}
+	return values, nil
+}
+
+// readBody returns the parameters in the body of r, at most limit bytes of it, and leaves them in r.PostForm, where
+// a middleware may have left them before.
+func readBody(r *http.Request, limit int64) (url.Values, *Error) {
+	if r.PostForm != nil || r.Body == nil {
+		return r.PostForm, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the body could not be read",
+			Err: err, reason: "body_unreadable"}
+	}
+	if int64(len(data)) > limit {
+		return nil, tooLarge()
+	}
+	values, refused := parseForm(string(data))
+	if refused != nil {
+		return nil, refused
+	}
+	r.PostForm = values
+	return values, nil
+}
+
+func tooLarge() *Error {
+	return &Error{Code: InvalidRequest, Description: "Invalid request: the request is too large",
+		Status: http.StatusRequestEntityTooLarge, reason: "body_too_large"}
+}
+
+// isForm says whether the body of r is an urlencoded form.
+func isForm(r *http.Request) bool {
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded")
+}
+
+// secretParameters must not be in a URL: logs, histories and Referer headers keep those (RFC 6749, section 2.3.1).
+var secretParameters = []string{"client_secret", "code", "code_verifier", "refresh_token", "password"}
+
+// refuseQuery refuses parameters of a token request that are in the URL: a secret, or one that contradicts the body,
+// of which a proxy may have seen the other half.
+func (f form) refuseQuery(rawQuery string) *Error {
+	if rawQuery == "" {
+		return nil
+	}
+	query, refused := parseForm(rawQuery)
+	if refused != nil {
+		return refused
+	}
+	for name, values := range query {
+		if slices.Contains(secretParameters, name) {
+			return refusal(InvalidRequest, "secret_in_query", "Invalid request: `"+name+"` must not be in the URL")
+		}
+		if slices.Contains(singleValued, name) {
+			if value, repeated := single(values); repeated || value != "" && f.get(name) != "" && value != f.get(name) {
+				return refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+name+"`")
+			}
+		}
+	}
+	return nil
+}

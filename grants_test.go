@@ -1,0 +1,408 @@
+package oauth2server_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+func (s *site) redeem(client, code string, params ...string) reply {
+	s.t.Helper()
+	return s.token(client, append([]string{"grant_type", "authorization_code", "code", code, "redirect_uri", callback}, params...)...)
+}
+
+func (s *site) refresh(client, token string, params ...string) reply {
+	s.t.Helper()
+	return s.token(client, append([]string{"grant_type", "refresh_token", "refresh_token", token}, params...)...)
+}
+
+func (s *site) signIn(client string, params ...string) reply {
+	s.t.Helper()
+	r := s.token(client, append([]string{"grant_type", "password", "username", "andy", "password", "123456"}, params...)...)
+	require.Equal(s.t, 200, r.StatusCode, r.text)
+	return r
+}
+
+func (s *site) apiStatus(accessToken string) int {
+	s.t.Helper()
+	return s.get("/api", "Authorization", "Bearer "+accessToken).StatusCode
+}
+
+func TestAuthorizationCodeGrant(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+
+	code := s.code("scope", "read write")
+	r := s.redeem("web", code, "scope", "admin")
+	require.Equal(t, 200, r.StatusCode, r.text)
+	require.Equal(t, "read write", r.str("scope"), "the scope parameter means nothing here")
+	require.Equal(t, "u1", s.get("/api", "Authorization", "Bearer "+r.str("access_token")).str("user"))
+	requireError(t, s.redeem("web", code), 400, "invalid_grant")
+	require.Equal(t, 200, s.apiStatus(r.str("access_token")))
+
+	t.Run("refused, and the code is left to its owner", func(t *testing.T) {
+		code := s.code()
+		model.stored()
+		requireError(t, s.redeem("other", code), 400, "invalid_grant")
+		requireError(t, s.post("/token", form("grant_type", "authorization_code", "code", code, "redirect_uri", callback)), 400, "invalid_client")
+		requireError(t, s.redeem("web", "unknown"), 400, "invalid_grant")
+		requireError(t, s.redeem("web", r.str("access_token")), 400, "invalid_grant")
+		requireError(t, s.redeem("web", r.str("refresh_token")), 400, "invalid_grant")
+		require.Empty(t, model.stored())
+		require.Equal(t, 200, s.redeem("web", code).StatusCode)
+	})
+	for _, row := range []struct{ name, redirectURI, code string }{
+		{"another redirect_uri", "https://evil.example/cb", "invalid_grant"},
+		{"one slash more", callback + "/", "invalid_grant"},
+		{"other case", strings.ToUpper(callback), "invalid_grant"},
+		{"none", "", "invalid_grant"},
+	} {
+		t.Run(row.name+": refused, and the code is spent", func(t *testing.T) {
+			code := s.code()
+			requireError(t, s.token("web", "grant_type", "authorization_code", "code", code, "redirect_uri", row.redirectURI), 400, row.code)
+			requireError(t, s.redeem("web", code), 400, "invalid_grant")
+		})
+	}
+	t.Run("no redirect_uri in the authorization request, none demanded", func(t *testing.T) {
+		r := s.token("web", "grant_type", "authorization_code", "code", s.code("redirect_uri", ""))
+		require.Equal(t, 200, r.StatusCode, r.text)
+	})
+}
+
+func TestACodeIsRedeemedOnce(t *testing.T) {
+	s := newSite(t, newSpy(t), nil, nil)
+	code := s.code()
+	var won atomic.Int32
+	var wg sync.WaitGroup
+	for range 32 {
+		wg.Go(func() {
+			if s.redeem("web", code).StatusCode == http.StatusOK {
+				won.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 1, won.Load())
+}
+
+func TestLifetimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLocalSite(t, newSpy(t), &oauth2server.Options{Grants: allGrants}, nil)
+		code := s.code()
+		time.Sleep(5 * time.Minute)
+		r := s.redeem("web", code)
+		requireError(t, r, 400, "invalid_grant")
+		require.Contains(t, r.str("error_description"), "expired")
+
+		r = s.signIn("web")
+		time.Sleep(time.Hour - time.Second)
+		require.Equal(t, 200, s.apiStatus(r.str("access_token")))
+		time.Sleep(time.Second)
+		require.Equal(t, 401, s.apiStatus(r.str("access_token")))
+
+		time.Sleep(14*24*time.Hour - time.Hour - time.Second)
+		r = s.refresh("web", r.str("refresh_token"))
+		require.Equal(t, 200, r.StatusCode, r.text)
+		time.Sleep(14 * 24 * time.Hour)
+		requireError(t, s.refresh("web", r.str("refresh_token")), 400, "invalid_grant")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		model := newSpy(t)
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: "brief", Grants: []string{"password", "refresh_token"},
+			AccessTokenLifetime: time.Minute, RefreshTokenLifetime: 2 * time.Minute}, secret+"brief"))
+		s := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants, AuthorizationCodeLifetime: 10 * time.Second,
+			AccessTokenLifetime: 20 * time.Second, RefreshTokenLifetime: 30 * time.Second}, nil)
+		r := s.signIn("brief")
+		require.Equal(t, float64(60), r.body["expires_in"])
+		time.Sleep(2*time.Minute - time.Second)
+		require.Equal(t, 200, s.refresh("brief", r.str("refresh_token")).StatusCode)
+
+		r, code := s.signIn("web"), s.code()
+		require.Equal(t, float64(20), r.body["expires_in"])
+		time.Sleep(10 * time.Second)
+		requireError(t, s.redeem("web", code), 400, "invalid_grant")
+		time.Sleep(20 * time.Second)
+		requireError(t, s.refresh("web", r.str("refresh_token")), 400, "invalid_grant")
+	})
+}
+
+func TestRefreshTokenGrant(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+	first := s.signIn("web", "scope", "read write")
+
+	t.Run("refused, and the token is unharmed", func(t *testing.T) {
+		token := first.str("refresh_token")
+		model.stored()
+		requireError(t, s.refresh("other", token), 400, "invalid_grant")
+		requireError(t, s.refresh("web", token, "scope", "read admin"), 400, "invalid_scope")
+		requireError(t, s.refresh("web", token, "scope", `"`), 400, "invalid_scope")
+		requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", token)), 400, "invalid_client")
+		requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", token, "client_id", "web")), 400, "invalid_client")
+		requireError(t, s.refresh("web", "unknown"), 400, "invalid_grant")
+		requireError(t, s.refresh("web", first.str("access_token")), 400, "invalid_grant")
+		require.Empty(t, model.stored())
+	})
+	second := s.refresh("web", first.str("refresh_token"), "scope", "read")
+	require.Equal(t, 200, second.StatusCode, second.text)
+	require.Equal(t, "read", second.str("scope"))
+	require.Equal(t, 403, s.get("/api/write", "Authorization", "Bearer "+second.str("access_token")).StatusCode)
+	require.Equal(t, 200, s.apiStatus(first.str("access_token")), "access tokens live until they expire")
+	requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
+
+	third := s.refresh("web", second.str("refresh_token"))
+	require.Equal(t, "read write", third.str("scope"), "the grant's scope is not narrowed: RFC 6749, section 6")
+	require.Equal(t, 401, s.apiStatus(third.str("refresh_token")), "a refresh token is no access token")
+}
+
+func TestRefreshKeepsTheGrant(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+	first := s.redeem("web", s.code("scope", "read write"))
+	before, err := model.GetAccessToken(t.Context(), first.str("access_token"))
+	require.NoError(t, err)
+	after, err := model.GetAccessToken(t.Context(), s.refresh("web", first.str("refresh_token"), "scope", "read").str("access_token"))
+	require.NoError(t, err)
+	require.NotEmpty(t, before.GrantID)
+	require.Equal(t, before.GrantID, after.GrantID)
+	require.Equal(t, oauth2server.Scope{"read", "write"}, after.GrantScope)
+	require.Equal(t, oauth2server.Scope{"read"}, after.Scope)
+	require.Equal(t, time.UTC, after.AccessTokenExpiresAt.Location())
+	require.Zero(t, after.AccessTokenExpiresAt.Nanosecond()%int(time.Millisecond), "whole milliseconds")
+}
+
+func TestRotationCanBeSwitchedOffForConfidentialClientsOnly(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants, DisableRefreshTokenRotation: true,
+		PublicClientGrants: []string{"refresh_token", "password"}}, nil)
+	token := s.signIn("web").str("refresh_token")
+	for range 2 {
+		r := s.refresh("web", token)
+		require.Equal(t, 200, r.StatusCode, r.text)
+		require.NotContains(t, r.body, "refresh_token")
+	}
+	token = s.post("/token", form("grant_type", "password", "username", "andy", "password", "123456", "client_id", "app")).str("refresh_token")
+	r := s.post("/token", form("grant_type", "refresh_token", "refresh_token", token, "client_id", "app"))
+	require.NotEmpty(t, r.str("refresh_token"))
+	requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", token, "client_id", "app")), 400, "invalid_grant")
+}
+
+func TestNoRefreshTokenWithoutTheGrant(t *testing.T) {
+	s := newSite(t, newSpy(t), &oauth2server.Options{Grants: []string{"password"}}, nil)
+	require.NotContains(t, s.signIn("web").body, "refresh_token")
+	requireError(t, s.refresh("web", "x"), 400, "unsupported_grant_type")
+}
+
+func TestPasswordGrant(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+	require.NoError(t, model.AddUser(&oauth2server.User{ID: "u2"}, "zoë 😀\t", "pä😀ss"))
+	r := s.token("web", "grant_type", "password", "username", "zoë 😀\t", "password", "pä😀ss")
+	require.Equal(t, 200, r.StatusCode, r.text)
+	model.stored()
+	requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "nope"), 400, "invalid_grant")
+	requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "123456"), 400, "invalid_grant")
+	requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "x", "scope", `\`), 400, "invalid_scope")
+	requireError(t, s.token("machine", "grant_type", "password", "username", "andy", "password", "123456"), 400, "unauthorized_client")
+	require.Empty(t, model.stored())
+
+	s = newSite(t, model, nil, nil)
+	requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "123456"), 400, "unsupported_grant_type")
+}
+
+func TestClientCredentialsGrant(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, model, nil, nil)
+	r := s.token("machine", "grant_type", "client_credentials", "scope", "write")
+	require.Equal(t, 200, r.StatusCode, r.text)
+	require.NotContains(t, r.body, "refresh_token")
+	require.Equal(t, "client:machine", s.get("/api/write", "Authorization", "Bearer "+r.str("access_token")).str("user"))
+	token, err := model.GetAccessToken(t.Context(), r.str("access_token"))
+	require.NoError(t, err)
+	require.Empty(t, token.GrantID, "no owner authorized it")
+
+	model.fails["GetUserFromClient"] = oauth2server.ErrNotFound
+	requireError(t, s.token("machine", "grant_type", "client_credentials"), 400, "invalid_grant")
+}
+
+const otpGrant = "urn:example:params:oauth:grant-type:otp"
+
+// otp is an extension grant as a program would write it.
+func otp(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+	switch request.Param("otp") {
+	case "424242":
+	case "fault":
+		return nil, errors.New("the modem is off")
+	case "nothing":
+		return nil, nil
+	case "nobody":
+		return request.Issue(ctx, &oauth2server.Token{}, false)
+	case "pending":
+		return nil, &oauth2server.Error{Code: "authorization_pending"} // as in RFC 8628
+	case "injection":
+		return nil, oauth2server.ErrorCode(`"injected`)
+	default:
+		return nil, oauth2server.ErrNotFound
+	}
+	user := &oauth2server.User{ID: "u1"}
+	scope, err := request.Scope(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	return request.Issue(ctx, &oauth2server.Token{User: user, Scope: scope}, len(request.Params("resource")) > 1)
+}
+
+func TestExtensionGrant(t *testing.T) {
+	model := newSpy(t)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{otpGrant}, Scope: oauth2server.Scope{"read"}}, secret+"phone"))
+	options := &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{otpGrant: otp}}
+	s := newSite(t, model, options, nil)
+	r := s.token("phone", "grant_type", otpGrant, "otp", "424242", "scope", "read")
+	require.Equal(t, 200, r.StatusCode, r.text)
+	require.Equal(t, "read", r.str("scope"))
+	require.NotContains(t, r.body, "refresh_token")
+	r = s.token("phone", "grant_type", otpGrant, "otp", "424242", "resource", "a", "resource", "b")
+	require.NotEmpty(t, r.str("refresh_token"), "%s", r.text)
+	model.stored()
+	for _, row := range []struct {
+		name   string
+		client string
+		params []string
+		status int
+		code   string
+	}{
+		{"not found", "phone", []string{"otp", "1"}, 400, "invalid_grant"},
+		{"a fault", "phone", []string{"otp", "fault"}, 503, "server_error"},
+		{"no token", "phone", []string{"otp", "nothing"}, 500, "server_error"},
+		{"no user", "phone", []string{"otp", "nobody"}, 500, "server_error"},
+		{"a code of its own", "phone", []string{"otp", "pending"}, 400, "authorization_pending"},
+		{"a code that may not be sent", "phone", []string{"otp", "injection"}, 500, "server_error"},
+		{"a parameter twice", "phone", []string{"otp", "424242", "otp", "424242"}, 400, "invalid_grant"},
+		{"a scope beyond the client's", "phone", []string{"otp", "424242", "scope", "write"}, 400, "invalid_scope"},
+		{"a malformed scope", "phone", []string{"otp", "424242", "scope", `"`}, 400, "invalid_scope"},
+		{"a client that may not", "web", []string{"otp", "424242"}, 400, "unauthorized_client"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			requireError(t, s.token(row.client, append([]string{"grant_type", otpGrant}, row.params...)...), row.status, row.code)
+			require.Empty(t, model.stored())
+		})
+	}
+	requireError(t, s.post("/token", form("grant_type", otpGrant, "otp", "424242", "client_id", "phone")), 400, "invalid_client")
+	options.InsecureSkipClientAuthentication = []string{otpGrant}
+	s = newSite(t, model, options, nil)
+	require.Equal(t, 200, s.post("/token", form("grant_type", otpGrant, "otp", "424242", "client_id", "phone")).StatusCode)
+	requireError(t, s.post("/token", form("grant_type", otpGrant, "otp", "424242")), 400, "invalid_client")
+}
+
+// A grant that looks at a repeated parameter, and issues nevertheless, issues nothing.
+func TestIssueRefusesARepeatedParameter(t *testing.T) {
+	careless := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+		request.Param("actor")
+		return request.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{"admin"}}, false)
+	}
+	model := newSpy(t)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"careless"}, Scope: oauth2server.Scope{"read"}}, secret+"phone"))
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tablet", Grants: []string{"careless"}}, secret+"tablet"))
+	s := newSite(t, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"careless": careless}}, nil)
+	requireError(t, s.token("tablet", "grant_type", "careless", "actor", "a", "actor", "b"), 400, "invalid_request")
+	requireError(t, s.token("phone", "grant_type", "careless", "actor", "a"), 400, "invalid_scope")
+	require.Empty(t, model.stored())
+	require.Equal(t, 200, s.token("tablet", "grant_type", "careless", "actor", "a").StatusCode)
+}
+
+// generating makes its own tokens.
+type generating struct {
+	*spy
+	next func() (string, error)
+}
+
+func (m generating) GenerateAccessToken(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error) {
+	return m.next()
+}
+
+func (m generating) GenerateRefreshToken(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error) {
+	token, err := m.next()
+	return "refresh " + token, err
+}
+
+func (m generating) GenerateAuthorizationCode(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error) {
+	token, err := m.next()
+	return "code " + token, err
+}
+
+func TestGenerators(t *testing.T) {
+	var token string
+	var failure error
+	s := newSite(t, generating{newSpy(t), func() (string, error) { return token, failure }}, &oauth2server.Options{Grants: allGrants}, nil)
+	token = "own.token~1"
+	require.Equal(t, "code own.token~1", s.code())
+	r := s.signIn("web")
+	require.Equal(t, "own.token~1", r.str("access_token"))
+	require.Equal(t, "refresh own.token~1", r.str("refresh_token"))
+	require.Equal(t, 200, s.refresh("web", r.str("refresh_token")).StatusCode)
+
+	token = "no bearer token"
+	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
+	token = "zoë"
+	require.Equal(t, "server_error", s.authorize().at("error"))
+	token = ""
+	require.Len(t, s.token("web", "grant_type", "client_credentials").str("access_token"), 43, "none of its own")
+	failure = errors.New("out of entropy")
+	requireError(t, s.token("web", "grant_type", "client_credentials"), 503, "server_error")
+	failure = oauth2server.ErrNotFound
+	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
+	require.Equal(t, "server_error", s.authorize().at("error"))
+}
+
+// incomplete returns records that lack what the server must know.
+type incomplete struct {
+	*spy
+	code  *oauth2server.AuthorizationCode
+	token *oauth2server.Token
+}
+
+func (m incomplete) GetAuthorizationCode(context.Context, string) (*oauth2server.AuthorizationCode, error) {
+	return m.code, nil
+}
+func (m incomplete) GetRefreshToken(context.Context, string) (*oauth2server.Token, error) {
+	return m.token, nil
+}
+func (m incomplete) GetAccessToken(context.Context, string) (*oauth2server.Token, error) {
+	return m.token, nil
+}
+
+func TestIncompleteRecordsFailClosed(t *testing.T) {
+	client, user, later := &oauth2server.Client{ID: "web"}, &oauth2server.User{ID: "u1"}, time.Now().Add(time.Hour)
+	try := func(code *oauth2server.AuthorizationCode, token *oauth2server.Token) (int, int, int) {
+		s := newSite(t, incomplete{newSpy(t), code, token}, nil, nil)
+		return s.redeem("web", "x").StatusCode, s.refresh("web", "x").StatusCode, s.apiStatus("x")
+	}
+	for name, row := range map[string]struct {
+		code  *oauth2server.AuthorizationCode
+		token *oauth2server.Token
+		want  [3]int
+	}{
+		"nothing": {nil, nil, [3]int{400, 400, 401}},
+		"no client": {&oauth2server.AuthorizationCode{User: user, ExpiresAt: later},
+			&oauth2server.Token{User: user, AccessTokenExpiresAt: later}, [3]int{500, 500, 200}},
+		"no user": {&oauth2server.AuthorizationCode{Client: client, ExpiresAt: later},
+			&oauth2server.Token{Client: client, AccessTokenExpiresAt: later}, [3]int{500, 500, 500}},
+		"a user without id": {&oauth2server.AuthorizationCode{Client: client, User: &oauth2server.User{}, ExpiresAt: later},
+			&oauth2server.Token{Client: client, User: &oauth2server.User{}, AccessTokenExpiresAt: later}, [3]int{500, 500, 500}},
+		"no expiry": {&oauth2server.AuthorizationCode{Client: client, User: user},
+			&oauth2server.Token{Client: client, User: user, RefreshTokenExpiresAt: time.Unix(1, 0)}, [3]int{500, 400, 500}},
+	} {
+		code, refresh, access := try(row.code, row.token)
+		require.Equal(t, row.want, [3]int{code, refresh, access}, name)
+	}
+}

@@ -1,0 +1,73 @@
+package oauth2server
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+)
+
+// The code challenge methods of RFC 7636, section 4.2.
+const (
+	methodS256  = "S256"
+	methodPlain = "plain"
+)
+
+// checkChallenge looks at the challenge of an authorization request, after the rest of it was found good.
+func (s *Server) checkChallenge(client *Client, challenge, method string) *Error {
+	switch {
+	case challenge == "" && method != "":
+		// The client believes that it uses PKCE.
+		return missing("code_challenge")
+	case challenge == "" && client.Public:
+		return refusal(InvalidRequest, "pkce_required", "Missing parameter: `code_challenge`; a public client must use PKCE")
+	case challenge == "":
+		return nil
+	case method != methodS256 && method != methodPlain:
+		return refusal(InvalidRequest, "pkce_method", "Invalid request: `code_challenge_method` must be S256")
+	case method == methodPlain && !s.options.InsecureAllowPlainPKCE:
+		return refusal(InvalidRequest, "pkce_plain",
+			"Invalid request: `code_challenge_method` must be S256; plain, or none at all, is not allowed")
+	case !isPKCE(challenge):
+		return invalid("code_challenge")
+	}
+	return nil
+}
+
+// challengeMethod is the method of a challenge. Without one it is plain (RFC 7636, section 4.3).
+func challengeMethod(challenge, method string) string {
+	if challenge != "" && method == "" {
+		return methodPlain
+	}
+	return method
+}
+
+// verifyPKCE compares the verifier with the challenge that the code was asked for with. A verifier for a code without
+// challenge is refused: somebody took the challenge out of the authorization request (RFC 9700, section 4.8.2).
+func (s *Server) verifyPKCE(code *AuthorizationCode, verifier string) *Error {
+	wrong := refusal(InvalidGrant, "pkce_verifier_wrong", "Invalid grant: code verifier is invalid")
+	switch {
+	case code.CodeChallenge == "" && code.CodeChallengeMethod == "" && verifier == "":
+		return nil
+	case code.CodeChallenge == "":
+		return wrong
+	case verifier == "":
+		return refusal(InvalidGrant, "pkce_verifier_missing", "Missing parameter: `code_verifier`")
+	case !isPKCE(verifier):
+		return refusal(InvalidRequest, "pkce_verifier_malformed", "Invalid parameter: `code_verifier`")
+	}
+	switch challengeMethod(code.CodeChallenge, code.CodeChallengeMethod) {
+	case methodS256:
+		digest := sha256.Sum256([]byte(verifier))
+		verifier = base64.RawURLEncoding.EncodeToString(digest[:])
+	case methodPlain:
+		if !s.options.InsecureAllowPlainPKCE {
+			return refusal(InvalidGrant, "pkce_plain", "Invalid grant: `code_challenge_method` must be S256")
+		}
+	default:
+		return breach("a stored code has the challenge method %q", code.CodeChallengeMethod)
+	}
+	if subtle.ConstantTimeCompare([]byte(verifier), []byte(code.CodeChallenge)) != 1 {
+		return wrong
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package oauth2server
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// tokenDocument is the answer to a token request (RFC 6749, section 5.1).
+type tokenDocument struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+}
+
+// standardMembers are those that an attribute of the model's own cannot be.
+var standardMembers = []string{"access_token", "token_type", "expires_in", "refresh_token", "scope",
+	"error", "error_description", "error_uri"}
+
+// WriteToken answers a token request with token (RFC 6749, section 5.1). It is what [Server.Token] does without next.
+func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
+	body, err := json.Marshal(tokenDocument{token.AccessToken, "Bearer", expiresIn(token), token.RefreshToken, token.Scope.String()})
+	if s.options.AllowExtendedTokenAttributes && err == nil {
+		body, err = appendMembers(body, token.Extra)
+	}
+	if err != nil {
+		s.options.Logger.Error("oauth2server: an extended token attribute has no JSON form", "error", err)
+		writeErrorJSON(w, breach("%w", err).sentFrom(atToken))
+		return
+	}
+	forbidStoring(w)
+	writeJSON(w, http.StatusOK, body)
+}
+
+// appendMembers adds what is not standard in extra to a JSON object that has members.
+func appendMembers(object []byte, extra map[string]any) ([]byte, error) {
+	extra = maps.Clone(extra)
+	maps.DeleteFunc(extra, func(name string, _ any) bool { return slices.Contains(standardMembers, name) })
+	if len(extra) == 0 {
+		return object, nil
+	}
+	members, err := json.Marshal(extra)
+	if err != nil {
+		return nil, err
+	}
+	object[len(object)-1] = ','
+	return append(object, members[1:]...), nil
+}
+
+// expiresIn is the rest of the access token's lifetime in seconds, rounded; 0 when the model returned no expiry.
+func expiresIn(token *Token) int64 {
+	if token.AccessTokenExpiresAt.IsZero() {
+		return 0
+	}
+	return int64(time.Until(token.AccessTokenExpiresAt).Round(time.Second) / time.Second)
+}
+
+// writeErrorJSON answers with an error document (RFC 6749, section 5.2).
+func writeErrorJSON(w http.ResponseWriter, e *Error) {
+	body, _ := json.Marshal(struct { // strings always have a JSON form
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{string(e.Code), e.Description})
+	writeJSON(w, e.status(), body)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
+	w.Write(body) // an error means that the client hung up
+}
+
+// forbidStoring keeps codes and tokens out of caches (RFC 6749, section 5.1).
+func forbidStoring(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+}
