@@ -1,0 +1,207 @@
+package oauth2server
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync/atomic"
+)
+
+// AuthorizationRequest is a request that [Server.Authorize] found good: the client is known and the answer will go to
+// one of its redirection URIs. A page finds it by [AuthorizationRequestFromContext] and ends with one of
+// [AuthorizationRequest.Approve] and [AuthorizationRequest.Deny], or answers with a form and is called again.
+type AuthorizationRequest struct {
+	// Client is who asks.
+	Client *Client
+
+	// RedirectURI is where the answer goes.
+	RedirectURI string
+
+	// ResponseType is "code", or "token" for the implicit grant.
+	ResponseType string
+
+	// Scope is what the client asks for; empty when it named nothing. [AuthorizationRequest.ScopeFor] is what the
+	// owner may grant of it.
+	Scope Scope
+
+	// State is the client's own value; the server returns it.
+	State string
+
+	// User is who [Options.AuthenticateUser] says is signed in; nil: nobody, or there is no such function.
+	User *User
+
+	server  *Server
+	form    form
+	decided atomic.Bool
+}
+
+// Approval is what the resource owner decided.
+type Approval struct {
+	// User is the owner. Nil is a mistake of the page, and told to the client as server_error.
+	User *User
+
+	// Scope is what the owner grants: what is more than [AuthorizationRequest.ScopeFor] is left out.
+	// Empty grants nothing, and the client is told access_denied, unless there is nothing to grant.
+	Scope Scope
+}
+
+// ScopeFor returns what user may grant the client: what the client asks for, narrowed by [ScopeValidator], or the
+// default when the client named nothing. The error is an [Error]: invalid_scope, or a fault.
+func (q *AuthorizationRequest) ScopeFor(ctx context.Context, user *User) (Scope, error) {
+	if !user.known() {
+		return nil, breach("ScopeFor needs a user")
+	}
+	return orNil(q.server.validateScope(ctx, user, q.Client, q.Scope))
+}
+
+// Parameters returns a copy of the request's parameters, for the hidden fields of a form: those that an authorization
+// request has, and whatever else was in the URL. What only the body had, such as a password, is not among them.
+func (q *AuthorizationRequest) Parameters() url.Values {
+	parameters := url.Values{}
+	for name, values := range q.form.query {
+		parameters[name] = slices.Clone(values)
+	}
+	for _, name := range authorizationParameters {
+		parameters.Del(name)
+		if value := q.form.get(name); value != "" {
+			parameters.Set(name, value)
+		}
+	}
+	return parameters
+}
+
+var authorizationParameters = []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
+	"code_challenge_method"}
+
+// Approve answers the client with a code, or with a token in the implicit grant. It writes the response, also when
+// something fails: then the client is told by redirect. Only the first of all calls of Approve and Deny counts.
+func (q *AuthorizationRequest) Approve(w http.ResponseWriter, r *http.Request, approval Approval) {
+	if !q.decide(r) {
+		return
+	}
+	granted, refused := q.granted(r.Context(), approval)
+	if refused != nil {
+		q.refuse(w, r, refused)
+		return
+	}
+	q.answer(w, r, approval.User, granted)
+}
+
+// granted is what the owner approves of what he may grant.
+func (q *AuthorizationRequest) granted(ctx context.Context, approval Approval) (Scope, *Error) {
+	if !approval.User.known() {
+		return nil, breach("Approve needs a user")
+	}
+	offered, refused := q.server.validateScope(ctx, approval.User, q.Client, q.Scope)
+	if refused != nil {
+		return nil, refused
+	}
+	granted := offered.within(approval.Scope)
+	if len(granted) == 0 && len(offered) > 0 {
+		return nil, refusal(AccessDenied, "nothing_approved", "Access denied: the user granted nothing of the requested scope")
+	}
+	return granted, nil
+}
+
+// Deny tells the client access_denied. reason is the description; "" stands for a general one.
+func (q *AuthorizationRequest) Deny(w http.ResponseWriter, r *http.Request, reason string) {
+	if q.decide(r) {
+		q.refuse(w, r, denied(reason))
+	}
+}
+
+// decide is true once. A page that decides twice has a fault, but the first answer is already on its way.
+func (q *AuthorizationRequest) decide(r *http.Request) bool {
+	first := q.decided.CompareAndSwap(false, true)
+	if !first {
+		q.server.logRefusal(r, "authorize", breach("the page decided twice; the first decision stands"))
+	}
+	return first
+}
+
+// answer sends the client what the owner granted.
+func (q *AuthorizationRequest) answer(w http.ResponseWriter, r *http.Request, owner *User, granted Scope) {
+	send := q.sendCode
+	if q.implicit() {
+		send = q.sendToken
+	}
+	parameters, refused := send(r.Context(), owner, granted)
+	if refused != nil {
+		q.refuse(w, r, refused)
+		return
+	}
+	redirect(w, r, answerAt(q.RedirectURI, q.implicit(), q.withState(parameters)))
+}
+
+func (q *AuthorizationRequest) withState(parameters []parameter) []parameter {
+	if q.State == "" {
+		return parameters
+	}
+	return append(parameters, parameter{"state", q.State})
+}
+
+// sendCode makes and saves a code (RFC 6749, section 4.1.2).
+func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, granted Scope) ([]parameter, *Error) {
+	s := q.server
+	code, refused := generate(ctx, s.can.newCode, q.Client, owner, granted, isVSCHAR)
+	if refused != nil {
+		return nil, refused
+	}
+	challenge := q.form.get("code_challenge")
+	saved, err := s.can.codes.SaveAuthorizationCode(ctx, &AuthorizationCode{
+		Code:                code,
+		ExpiresAt:           expiry(0, s.options.AuthorizationCodeLifetime),
+		RedirectURI:         q.form.get("redirect_uri"),
+		Scope:               granted,
+		Client:              q.Client,
+		User:                owner,
+		CodeChallenge:       challenge,
+		CodeChallengeMethod: challengeMethod(challenge, q.form.get("code_challenge_method")),
+		GrantID:             newID(),
+	}, q.Client, owner)
+	switch {
+	case err != nil:
+		return nil, modelFailure(err, breach("SaveAuthorizationCode: %w", err))
+	case saved == nil || saved.Code == "":
+		return nil, breach("SaveAuthorizationCode did not return the code")
+	}
+	return []parameter{{"code", saved.Code}}, nil
+}
+
+// sendToken issues an access token, and never a refresh token (RFC 6749, section 4.2.2).
+func (q *AuthorizationRequest) sendToken(ctx context.Context, owner *User, granted Scope) ([]parameter, *Error) {
+	token, refused := q.server.issue(ctx, q.Client, &Token{User: owner, Scope: granted, GrantID: newID()}, false)
+	if refused != nil {
+		return nil, refused
+	}
+	parameters := []parameter{{"access_token", token.AccessToken}, {"token_type", "Bearer"}}
+	if seconds := expiresIn(token); seconds > 0 {
+		parameters = append(parameters, parameter{"expires_in", strconv.FormatInt(seconds, 10)})
+	}
+	if len(token.Scope) > 0 {
+		parameters = append(parameters, parameter{"scope", token.Scope.String()})
+	}
+	return parameters, nil
+}
+
+// refuse tells the client an error by redirect (RFC 6749, section 4.1.2.1), its state as it came.
+func (q *AuthorizationRequest) refuse(w http.ResponseWriter, r *http.Request, refused *Error) {
+	e := refused.sentFrom(atAuthorize)
+	q.server.logRefusal(r, "authorize", e)
+	parameters := []parameter{{"error", string(e.Code)}}
+	if e.Description != "" {
+		parameters = append(parameters, parameter{"error_description", e.Description})
+	}
+	redirect(w, r, answerAt(q.RedirectURI, q.implicit(), q.withState(parameters)))
+}
+
+// refuseUser answers the user when it is not the client's business; a fault is.
+func (q *AuthorizationRequest) refuseUser(w http.ResponseWriter, r *http.Request, refused *Error) {
+	if refused.Code == ServerError {
+		q.refuse(w, r, refused)
+		return
+	}
+	q.server.showError(w, r, refused)
+}

@@ -1,0 +1,235 @@
+package oauth2server
+
+import (
+	"context"
+	"net/http"
+	"slices"
+)
+
+// Authorize returns the authorization endpoint (RFC 6749, section 3.1), for GET and POST.
+//
+// A request with an unknown client, or whose redirection URI is not the client's, is answered with an error page and
+// never redirected. Other errors go to the client by redirect.
+//
+// With page, the page decides: it gets each good request, r.PostForm filled, and says what the owner wants.
+//
+// Without page, the user is whom [Options.AuthenticateUser] names, or, if that is nil, whose username and password are in
+// the body of a POST ([PasswordModel]). Whoever is signed in approves, unless the parameter allowed is "false".
+// As that asks nobody, public clients get access_denied; see [Options.InsecureApprovePublicClients].
+//
+// A POST from another site is refused with 403: it could sign somebody in or approve in the owner's name.
+func (s *Server) Authorize(page http.Handler) http.Handler {
+	if fault := s.cannotAuthorize(page); fault != nil {
+		s.options.Logger.Error("oauth2server: Authorize cannot work", "error", fault)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.showError(w, r, fault) })
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request, refused := s.authorizationRequest(r)
+		if refused != nil {
+			s.showError(w, r, refused)
+			return
+		}
+		if refused := request.checkClient(); refused != nil {
+			request.refuse(w, r, refused)
+			return
+		}
+		if page == nil {
+			s.authorizeUser(w, r, request)
+		} else {
+			s.askPage(w, r, request, page)
+		}
+	})
+}
+
+// cannotAuthorize says what the program lacks.
+func (s *Server) cannotAuthorize(page http.Handler) *Error {
+	switch {
+	case s.grants["authorization_code"] == nil && !s.implicit:
+		return breach("neither authorization_code nor implicit is enabled")
+	case page == nil && s.options.AuthenticateUser == nil && s.can.users == nil:
+		return breach("nobody can sign in: there is no page, no Options.AuthenticateUser and no GetUser")
+	}
+	return nil
+}
+
+var crossOrigin = http.NewCrossOriginProtection()
+
+// authorizationRequest reads and proves what an answer depends on: the client and the redirection URI.
+func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *Error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: method must be GET or POST",
+			Status: http.StatusMethodNotAllowed, reason: "method"}
+	}
+	if err := crossOrigin.Check(r); err != nil {
+		return nil, &Error{Code: AccessDenied, Description: "Access denied: the request came from another site",
+			Status: http.StatusForbidden, Err: err, reason: "cross_origin"}
+	}
+	f, refused := s.authorizationForm(r)
+	if refused != nil {
+		return nil, refused
+	}
+	id, named := f.get("client_id"), f.get("redirect_uri")
+	switch {
+	case f.repeats("client_id") || f.repeats("redirect_uri"):
+		return nil, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `client_id` or `redirect_uri`")
+	case id == "":
+		return nil, missing("client_id")
+	case !isVSCHAR(id):
+		return nil, invalid("client_id")
+	}
+	if named != "" {
+		if refused := refuseTarget(named); refused != nil {
+			return nil, refused
+		}
+	}
+	unknown := refusal(InvalidClient, "client_unknown", "Invalid client: client credentials are invalid")
+	client, err := s.can.model.GetClient(r.Context(), id, "")
+	if refused := found(client, err, unknown); refused != nil {
+		return nil, refused
+	}
+	if client.ID != id {
+		return nil, unknown // a storage that folds case
+	}
+	target, refused := s.redirectURI(r.Context(), client, named)
+	if refused != nil {
+		return nil, refused
+	}
+	return &AuthorizationRequest{Client: client, RedirectURI: target, ResponseType: f.get("response_type"),
+		State: f.get("state"), server: s, form: f}, nil
+}
+
+// authorizationForm reads the query and, if there is one, the urlencoded body.
+func (s *Server) authorizationForm(r *http.Request) (f form, refused *Error) {
+	if int64(len(r.URL.RawQuery)) > s.options.MaxFormBytes {
+		return f, tooLarge()
+	}
+	if f.query, refused = parseForm(r.URL.RawQuery); refused != nil {
+		return f, refused
+	}
+	if r.Method == http.MethodPost && isForm(r) {
+		f.body, refused = readBody(r, s.options.MaxFormBytes)
+	}
+	return f, refused
+}
+
+// askPage lets the page decide.
+func (s *Server) askPage(w http.ResponseWriter, r *http.Request, request *AuthorizationRequest, page http.Handler) {
+	var refused *Error
+	if s.options.AuthenticateUser != nil {
+		if request.User, refused = s.signedIn(r); refused != nil {
+			request.refuseUser(w, r, refused)
+			return
+		}
+	}
+	if _, refused = request.check(r.Context(), nil); refused != nil {
+		request.refuse(w, r, refused)
+		return
+	}
+	protectPage(w.Header())
+	page.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), authorizationRequestKey, request)))
+}
+
+// authorizeUser decides without a page: whoever is signed in approves.
+func (s *Server) authorizeUser(w http.ResponseWriter, r *http.Request, request *AuthorizationRequest) {
+	if request.Client.Public && !s.options.InsecureApprovePublicClients {
+		// Anybody can pose as a public client, so only the owner can tell. RFC 6749, section 10.2; RFC 8252, section 8.6.
+		request.refuse(w, r, refusal(AccessDenied, "consent_needed", "Access denied: a public client needs the consent of the user"))
+		return
+	}
+	identify := s.signedIn
+	if s.options.AuthenticateUser == nil {
+		identify = request.signIn
+	}
+	user, refused := identify(r)
+	if refused == nil && user == nil {
+		refused = refusal(AccessDenied, "user_unknown", "Access denied: nobody is signed in")
+	}
+	if refused != nil {
+		request.refuseUser(w, r, refused)
+		return
+	}
+	granted, refused := request.check(r.Context(), user)
+	if refused != nil {
+		request.refuse(w, r, refused)
+		return
+	}
+	request.answer(w, r, user, granted)
+}
+
+// signedIn asks the program who is signed in; nil when nobody is.
+func (s *Server) signedIn(r *http.Request) (*User, *Error) {
+	user, err := s.options.AuthenticateUser(r)
+	return foundUser(user, err, nil)
+}
+
+// signIn takes username and password from the body; nil when they are wrong or missing.
+func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
+	sent := form{body: q.form.body}
+	username, password := sent.get("username"), sent.get("password")
+	if refused := checkUserCredentials(username, password); refused != nil {
+		return nil, nil
+	}
+	user, err := q.server.can.users.GetUser(r.Context(), username, password, q.Client)
+	return foundUser(user, err, nil)
+}
+
+// checkClient looks at what must be right before anybody is asked.
+func (q *AuthorizationRequest) checkClient() *Error {
+	if refused := q.form.repeated(); refused != nil {
+		return refused
+	}
+	grant := "authorization_code"
+	if q.implicit() {
+		grant = "implicit"
+	}
+	if !slices.Contains(q.Client.Grants, grant) {
+		return refusal(UnauthorizedClient, "grant_unauthorized", "Unauthorized client: `grant_type` is invalid")
+	}
+	return nil
+}
+
+// implicit says whether the answer is a token, in the fragment.
+func (q *AuthorizationRequest) implicit() bool { return q.ResponseType == "token" && q.server.implicit }
+
+// check looks at the rest, in the order of node-oauth2-server: state, denial, scope, response type, challenge.
+// owner is who approves; then the result is the scope that he grants. Nil: a page will find out.
+func (q *AuthorizationRequest) check(ctx context.Context, owner *User) (granted Scope, refused *Error) {
+	challenge := q.form.get("code_challenge")
+	method := challengeMethod(challenge, q.form.get("code_challenge_method"))
+	switch {
+	case q.State == "" && !q.server.options.AllowEmptyState && (method != methodS256 || challenge == "" || q.implicit()):
+		// With S256 the challenge is what binds the answer to the client's session. RFC 9700, section 4.7.1.
+		return nil, missing("state")
+	case q.State != "" && !isVSCHAR(q.State):
+		return nil, invalid("state")
+	case owner != nil && q.form.get("allowed") == "false":
+		return nil, denied("")
+	}
+	if q.Scope, refused = askedScope(q.form); refused != nil {
+		return nil, refused
+	}
+	if owner != nil {
+		granted, refused = q.server.validateScope(ctx, owner, q.Client, q.Scope)
+	} else if !q.Client.allows(q.Scope) {
+		refused = invalidScope("scope_beyond_client")
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	switch {
+	case q.ResponseType == "":
+		return nil, missing("response_type")
+	case q.ResponseType != "code" && !q.implicit(), q.ResponseType == "code" && q.server.grants["authorization_code"] == nil:
+		return nil, refusal(UnsupportedResponseType, "response_type", "Unsupported response type: `response_type` is not supported")
+	case q.implicit():
+		return granted, nil
+	}
+	return granted, q.server.checkChallenge(q.Client, challenge, method)
+}
+
+func denied(why string) *Error {
+	if why == "" {
+		why = "user denied access to application"
+	}
+	return refusal(AccessDenied, "denied", "Access denied: "+why)
+}

@@ -1,0 +1,55 @@
+package oauth2server
+
+import (
+	"html/template"
+	"net/http"
+	"strings"
+)
+
+// errorPage is what a browser's user sees when there is nobody to redirect to. The developer of the client is who can
+// mend it, so code and description stand there; all of it is escaped.
+var errorPage = template.Must(template.New("error").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Authorization error</title></head>
+<body><h1>This authorization request cannot be answered</h1>
+<p>The application that sent you here made a mistake, or the link is broken. Nothing was granted.</p>
+<p><code>{{.Code}}</code>{{with .Description}}: {{.}}{{end}}</p></body></html>
+`))
+
+// showError answers the browser itself: a page for people, a JSON document for programs.
+func (s *Server) showError(w http.ResponseWriter, r *http.Request, refused *Error) {
+	if refused.bearer || errorCodes[refused.Code].at == atResource {
+		s.WriteError(w, r, refused)
+		return
+	}
+	e := refused.sentFrom(everywhere)
+	s.logRefusal(r, "authorize", e)
+	forbidStoring(w)
+	protectPage(w.Header())
+	if e.status() == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", "GET, POST")
+	}
+	switch {
+	case s.options.ErrorHandler != nil:
+		shown := *e
+		shown.Status = e.status()
+		s.options.ErrorHandler(w, r, &shown)
+	case strings.Contains(r.Header.Get("Accept"), "text/html"):
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.WriteHeader(e.status())
+		errorPage.Execute(w, e) // an error means that the browser hung up
+	default:
+		writeErrorJSON(w, e)
+	}
+}
+
+// protectPage keeps a page that signs people in or asks for consent out of frames (RFC 9700, section 4.16) and caches.
+// The referrer policy is not no-referrer: with that, browsers send "Origin: null" with the form, and the protection
+// against cross-origin POSTs would refuse the owner's own sign-in.
+func protectPage(header http.Header) {
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Security-Policy", "frame-ancestors 'none'")
+	header.Set("X-Frame-Options", "DENY")
+	header.Set("Referrer-Policy", "same-origin")
+}

@@ -1,0 +1,169 @@
+package oauth2server_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+func TestCheckRedirectURI(t *testing.T) {
+	for _, uri := range []string{
+		"https://client.example/cb", "https://client.example", "https://client.example/cb?tenant=7&lang=de%20AT", "http://127.0.0.1/cb",
+		"http://[::1]:8080/", "http://localhost", "com.example.app:/cb", "myapp://cb/path", "https://client.example/cb?codes=1",
+		"https://client.example/cb?x=%zz",
+	} {
+		require.NoError(t, oauth2server.CheckRedirectURI(uri), uri)
+	}
+	for uri, why := range map[string]string{
+		"":                                         "not printable",
+		"/cb":                                      "not absolute",
+		"//client.example/cb":                      "not absolute",
+		"client.example/cb":                        "not absolute",
+		"https:/cb":                                "no host",
+		"https://":                                 "no host",
+		"mailto:a@b.example":                       "not absolute",
+		"urn:ietf:wg:oauth:2.0:oob":                "not absolute",
+		"javascript:alert(1)":                      "not absolute",
+		"javascript://x/%0aalert(1)":               "scheme",
+		"JavaScript:/alert":                        "scheme",
+		"data:text/html,x":                         "not absolute",
+		"data:/text/html,x":                        "scheme",
+		"vbscript:/x":                              "scheme",
+		"file:///etc/passwd":                       "scheme",
+		"blob:/x":                                  "scheme",
+		"https://client.example/cb#":               "fragment",
+		"https://client.example/cb#x":              "fragment",
+		"https://u@client.example/cb":              "user information",
+		"https://u:p@client.example/cb":            "user information",
+		"https://@client.example/cb":               "user information",
+		"https://client.example/ä":                 "ASCII",
+		"https://client.example/ b":                "ASCII",
+		"https://client.example/\\b":               "ASCII",
+		"https://client.example/\r\nX:":            "URI",
+		"https://client.example/cb\x00":            "URI",
+		"https://client.example/?code=1":           "response parameter",
+		"https://client.example/?a=1&state":        "response parameter",
+		"https://client.example/?iss=x":            "response parameter",
+		"https://client.example/?error=x":          "response parameter",
+		"https://client.example/?%63ode=1":         "response parameter",
+		"https://client.example/?a=1&access_token": "response parameter",
+	} {
+		err := oauth2server.CheckRedirectURI(uri)
+		require.ErrorContains(t, err, why, "%q", uri)
+	}
+}
+
+// Only the port of a loopback URI may differ, and only for a public client: RFC 8252, section 7.3.
+func TestLoopbackRedirects(t *testing.T) {
+	model := newSpy(t)
+	add := func(id string, public bool, uris ...string) {
+		clientSecret := secret
+		if public {
+			clientSecret = ""
+		}
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Public: public, RedirectURIs: uris, Grants: allGrants}, clientSecret))
+	}
+	add("native", true, "http://127.0.0.1/cb", "http://[::1]:3000/cb?x=1", "http://localhost/cb", "http://127.0.0.1", "https://127.0.0.1/tls", "http://127.0.0.2/cb")
+	add("server", false, "http://127.0.0.1/cb", "http://localhost/cb")
+	s := newSite(t, model, &oauth2server.Options{InsecureApprovePublicClients: true}, nil)
+	for _, row := range []struct {
+		client, uri string
+		good        bool
+	}{
+		{"native", "http://127.0.0.1/cb", true},
+		{"native", "http://127.0.0.1:51004/cb", true},
+		{"native", "http://127.0.0.1:1/cb", true},
+		{"native", "http://[::1]:51004/cb?x=1", true},
+		{"native", "http://[::1]/cb?x=1", true},
+		{"native", "http://localhost:51004/cb", true},
+		{"native", "http://127.0.0.1:51004", true},
+		{"native", "http://127.0.0.1:/cb", false},
+		{"native", "http://127.0.0.1:123456/cb", false},
+		{"native", "http://127.0.0.1:80a/cb", false},
+		{"native", "http://127.0.0.1:51004/CB", false},
+		{"native", "http://127.0.0.1:51004/cb?x=1", false},
+		{"native", "http://[::1]:51004/cb", false},
+		{"native", "http://127.0.0.1:51004/cb/", false},
+		{"native", "https://127.0.0.1:51004/cb", false},
+		{"native", "https://127.0.0.1:51004/tls", false},
+		{"native", "HTTP://127.0.0.1:51004/cb", false},
+		{"native", "http://127.0.0.2:51004/cb", false},
+		{"native", "http://user@127.0.0.1:51004/cb", false},
+		{"native", "http://127.0.0.1:51004@evil.example/cb", false},
+		{"native", "http://127.0.0.1.evil.example/cb", false},
+		{"native", "http://localhost.evil.example/cb", false},
+		{"native", "http://localhost.evil.example:51004/cb", false},
+		{"native", "http://LOCALHOST:51004/cb", false},
+		{"native", "http://0.0.0.0:51004/cb", false},
+		{"native", "http://127.1:51004/cb", false},
+		{"server", "http://127.0.0.1/cb", true},
+		{"server", "http://127.0.0.1:51004/cb", false},
+		{"server", "http://localhost:51004/cb", false},
+	} {
+		r := s.authorize("client_id", row.client, "redirect_uri", row.uri, "code_challenge", challenge, "code_challenge_method", "S256")
+		if row.good {
+			require.NotEmpty(t, r.at("code"), "%s %s: %s", row.client, row.uri, r.text)
+			require.True(t, strings.HasPrefix(r.Header.Get("Location"), row.uri))
+		} else {
+			require.Empty(t, r.Header.Get("Location"), row.uri)
+			require.Equal(t, 400, r.StatusCode, row.uri)
+		}
+	}
+}
+
+// vouching decides about redirection URIs itself.
+type vouching struct {
+	*spy
+	ok      bool
+	failure error
+}
+
+func (m *vouching) ValidateRedirectURI(context.Context, string, *oauth2server.Client) (bool, error) {
+	return m.ok, m.failure
+}
+
+func TestRedirectURIValidator(t *testing.T) {
+	model := &vouching{newSpy(t), true, nil}
+	s := newSite(t, model, nil, nil)
+	r := s.authorize("redirect_uri", "https://tenant9.example/cb?a=1&a=2")
+	require.True(t, strings.HasPrefix(r.Header.Get("Location"), "https://tenant9.example/cb?a=1&a=2&code="), r.text)
+	for _, uri := range []string{"javascript://x/%0aalert(1)", "https://tenant9.example/cb#x", "https://u@tenant9.example/cb", "/cb"} {
+		requireNoRedirect(t, s.authorize("redirect_uri", uri), 400, "invalid_request")
+	}
+	model.ok = false
+	requireNoRedirect(t, s.authorize(), 400, "invalid_request")
+	require.NotEmpty(t, s.authorize("redirect_uri", "").at("code"), "it is not asked when none is named")
+	model.failure = errors.New("down")
+	requireNoRedirect(t, s.authorize(), 503, "server_error")
+}
+
+// careless is a model whose registration checked nothing.
+type careless struct {
+	*spy
+	uri string
+}
+
+func (m careless) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+	client, err := m.spy.GetClient(ctx, id, secret)
+	if err == nil {
+		client.RedirectURIs = []string{m.uri}
+	}
+	return client, err
+}
+
+func TestRegisteredURIsAreCheckedAgain(t *testing.T) {
+	for _, uri := range []string{"javascript://x/%0aalert(1)", "https://client.example/cb#x", "https://u@client.example/cb", "/cb"} {
+		s := newSite(t, careless{newSpy(t), uri}, nil, nil)
+		requireNoRedirect(t, s.authorize("redirect_uri", uri), 400, "invalid_request")
+		requireNoRedirect(t, s.authorize("redirect_uri", ""), 400, "invalid_request")
+	}
+	// The client sees one code and one state, the server's, whatever the registered query has.
+	s := newSite(t, careless{newSpy(t), callback + "?code=fixed&keep=1&st%61te=fixed&error=x&iss=y"}, nil, nil)
+	r := s.authorize("redirect_uri", "", "state", "", "code_challenge", challenge, "code_challenge_method", "S256")
+	require.Equal(t, callback+"?keep=1&code="+r.at("code"), r.Header.Get("Location"))
+}
