@@ -1,0 +1,192 @@
+package oauth2server
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Authenticate returns a middleware that lets requests pass whose bearer token is good for all of scope (RFC 6750).
+// The next handler finds the token by [TokenFromContext] and its user by [UserFromContext]. Without scope, any good
+// token will do. An element of scope may hold several tokens, space-delimited; one that is malformed or empty is a
+// mistake of the program, and every request is answered with server_error.
+func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.Handler {
+	required, mistake := requiredScope(scope)
+	accepted := required.String()
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if mistake != nil {
+				s.WriteError(w, r, mistake)
+				return
+			}
+			token, inQuery, refused := s.authenticate(r, required)
+			if refused != nil {
+				s.WriteError(w, r, refused)
+				return
+			}
+			if inQuery {
+				w.Header().Set("Cache-Control", "private") // RFC 6750, section 2.3
+			}
+			if len(required) > 0 && len(token.Scope) > 0 {
+				if !s.options.OmitAcceptedScopesHeader {
+					w.Header().Set("X-Accepted-OAuth-Scopes", accepted)
+				}
+				if !s.options.OmitAuthorizedScopesHeader {
+					w.Header().Set("X-OAuth-Scopes", token.Scope.String())
+				}
+			}
+			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), token)))
+		})
+	}
+}
+
+// AuthenticateRequest returns the token of a request if it is good for all of scope. It writes nothing; the error is an
+// [Error] for [ResourceServer.WriteError]. An urlencoded body that it had to look into is left in r as it was.
+func (s *ResourceServer) AuthenticateRequest(r *http.Request, scope ...string) (*Token, error) {
+	required, refused := requiredScope(scope)
+	if refused != nil {
+		return nil, refused
+	}
+	token, _, refused := s.authenticate(r, required)
+	return orNil(token, refused)
+}
+
+// requiredScope is what a route asks for. An empty element would ask for nothing where something was meant.
+func requiredScope(elements []string) (Scope, *Error) {
+	if slices.Contains(elements, "") {
+		return nil, breach("a required scope is empty")
+	}
+	scope, err := ParseScope(strings.Join(elements, " "))
+	if err != nil {
+		return nil, breach("a required scope is malformed: %w", err)
+	}
+	return scope, nil
+}
+
+func (s *ResourceServer) authenticate(r *http.Request, scope Scope) (token *Token, inQuery bool, refused *Error) {
+	presented, inQuery, refused := s.bearerToken(r)
+	if refused == nil {
+		token, refused = s.checkToken(r, presented)
+	}
+	if refused == nil && len(scope) > 0 {
+		refused = s.checkScope(r, token, scope)
+	}
+	if refused != nil {
+		challenged := *refused
+		challenged.bearer = true
+		return nil, false, &challenged
+	}
+	return token, inQuery, nil
+}
+
+// checkToken asks the model.
+func (s *ResourceServer) checkToken(r *http.Request, presented string) (*Token, *Error) {
+	if s.tokens == nil {
+		return nil, breach("the model has no GetAccessToken")
+	}
+	token, err := s.tokens.GetAccessToken(r.Context(), presented)
+	if refused := found(token, err, refusal(InvalidToken, "token_unknown", "Invalid token: access token is invalid")); refused != nil {
+		return nil, refused
+	}
+	switch {
+	case !token.User.known() || token.AccessTokenExpiresAt.IsZero():
+		return nil, breach("GetAccessToken did not return a token with its user and expiry")
+	case expired(token.AccessTokenExpiresAt):
+		return nil, refusal(InvalidToken, "token_expired", "Invalid token: access token has expired")
+	}
+	return token, nil
+}
+
+// checkScope holds the token against what the route requires.
+func (s *ResourceServer) checkScope(r *http.Request, token *Token, required Scope) *Error {
+	insufficient := refusal(InsufficientScope, "scope_insufficient", "Insufficient scope: authorized scope is insufficient")
+	insufficient.scope = required
+	if s.verifier == nil {
+		if !token.Scope.Contains(required...) {
+			return insufficient
+		}
+		return nil
+	}
+	ok, err := s.verifier.VerifyScope(r.Context(), token, required)
+	switch {
+	case err != nil:
+		return modelFailure(err, insufficient)
+	case !ok:
+		return insufficient
+	}
+	return nil
+}
+
+// bearerToken finds the token in the one place where the request has it (RFC 6750, section 2).
+func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery bool, refused *Error) {
+	headers := r.Header["Authorization"]
+	if len(headers) > 1 {
+		return "", false, refusal(InvalidRequest, "authorization_repeated", "Invalid request: more than one Authorization header")
+	}
+	params := form{body: peekBody(r, s.options.MaxFormBytes)}
+	if strings.Contains(r.URL.RawQuery, "access_token") {
+		if params.query, refused = parseForm(r.URL.RawQuery); refused != nil {
+			return "", false, refused
+		}
+	}
+	inBody, repeatedBody := single(params.body["access_token"])
+	inURL, repeatedURL := single(params.query["access_token"])
+	switch {
+	case repeatedBody || repeatedURL:
+		return "", false, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `access_token`")
+	case len(headers) > 0 && inBody+inURL != "" || inBody != "" && inURL != "":
+		return "", false, refusal(InvalidRequest, "token_twice", "Invalid request: only one authentication method is allowed")
+	case inURL != "" && !s.options.AllowBearerTokensInQueryString:
+		return "", false, refusal(InvalidRequest, "token_in_query", "Invalid request: do not send bearer tokens in query URLs")
+	case len(headers) > 0:
+		token, refused = readBearer(headers[0])
+		return token, false, refused
+	case inBody+inURL == "":
+		return "", false, refusal(UnauthorizedRequest, "token_missing", "")
+	case !isB64Token(inBody + inURL):
+		return "", false, invalid("access_token")
+	}
+	return inBody + inURL, inURL != "", nil
+}
+
+// readBearer reads an Authorization header. One of another scheme is no attempt at a bearer token.
+func readBearer(header string) (string, *Error) {
+	token, ok := cutScheme(header, "Bearer")
+	switch {
+	case !ok:
+		return "", refusal(UnauthorizedRequest, "token_missing", "")
+	case !isB64Token(token):
+		return "", refusal(InvalidRequest, "token_malformed", "Invalid request: malformed authorization header")
+	}
+	return token, nil
+}
+
+// peekBody returns the parameters of an urlencoded body and leaves the body in r for the next reader. A body over the
+// limit, or one that is no form after all, has none. GET and HEAD give a body no meaning, neither does DELETE
+// (RFC 6750, section 2.2; RFC 9110, section 9.3).
+func peekBody(r *http.Request, limit int64) map[string][]string {
+	switch {
+	case r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch, !isForm(r):
+		return nil
+	case r.PostForm != nil || r.Body == nil:
+		return r.PostForm
+	}
+	data, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	r.Body = &restoredBody{io.MultiReader(bytes.NewReader(data), r.Body), r.Body}
+	if err != nil || int64(len(data)) > limit {
+		return nil // the next reader meets the same error, or reads on
+	}
+	values, refused := parseForm(string(data))
+	if refused != nil {
+		return nil
+	}
+	return values
+}
+
+// restoredBody is a body of which the beginning was read.
+type restoredBody struct {
+	io.Reader
+	io.Closer
+}

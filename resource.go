@@ -1,0 +1,64 @@
+package oauth2server
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// ResourceServer is the half of a server that only checks tokens: for an API apart from the authorization server.
+// It is immutable and safe for concurrent use. [Server] has one embedded.
+type ResourceServer struct {
+	tokens   AccessTokenModel
+	verifier ScopeVerifier
+	options  Options
+}
+
+// NewResourceServer returns a ResourceServer over tokens, which may also be a [ScopeVerifier]. Of opts it reads what
+// concerns the check of tokens: AllowBearerTokensInQueryString, OmitAcceptedScopesHeader, OmitAuthorizedScopesHeader,
+// MaxFormBytes, Realm and Logger. The error says everything that is wrong.
+func NewResourceServer(tokens AccessTokenModel, opts *Options) (*ResourceServer, error) {
+	options, wrong := opts.withDefaults()
+	if isNil(tokens) {
+		wrong = append(wrong, errors.New("the model is nil"))
+	}
+	if len(wrong) > 0 {
+		return nil, &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %w", errors.Join(wrong...))}
+	}
+	verifier, _ := tokens.(ScopeVerifier)
+	return &ResourceServer{tokens: tokens, verifier: verifier, options: options}, nil
+}
+
+// WriteError answers a request that [ResourceServer.AuthenticateRequest] refused: status, challenge and, unless the
+// request had no token at all, a JSON document (RFC 6750, section 3). An err that is no [Error] is a server_error.
+func (s *ResourceServer) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	e := modelFailure(err, refusal(InvalidToken, "token_unknown", "Invalid token: access token is invalid")).sentFrom(atResource)
+	s.logRefusal(r, "authenticate", e)
+	forbidStoring(w)
+	if e.Code != ServerError {
+		w.Header().Set("WWW-Authenticate", s.challenge(e))
+	}
+	if e.Code == UnauthorizedRequest {
+		// RFC 6750, section 3.1: no error code for who did not know that a token is needed.
+		http.Error(w, http.StatusText(e.status()), e.status())
+		return
+	}
+	writeErrorJSON(w, e)
+}
+
+// challenge is the value of WWW-Authenticate.
+func (s *ResourceServer) challenge(e *Error) string {
+	var b strings.Builder
+	b.WriteString(`Bearer realm="` + s.options.Realm + `"`)
+	if e.Code != UnauthorizedRequest {
+		b.WriteString(`, error="` + string(e.Code) + `"`)
+		if e.Description != "" {
+			b.WriteString(`, error_description="` + e.Description + `"`)
+		}
+	}
+	if len(e.scope) > 0 {
+		b.WriteString(`, scope="` + e.scope.String() + `"`)
+	}
+	return b.String()
+}
