@@ -1,0 +1,41 @@
+package memorymodel
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// copyToken copies what a caller could change. The struct is copied whole, so that a field added later is not lost.
+func copyToken(t *oauth2server.Token) *oauth2server.Token {
+	own := *t
+	own.Scope = slices.Clone(t.Scope)
+	own.GrantScope = slices.Clone(t.GrantScope)
+	own.Extra = maps.Clone(t.Extra)
+	own.Client = clientID(t.Client)
+	own.User = userID(t.User)
+	return &own
+}
+
+func copyCode(c *oauth2server.AuthorizationCode) *oauth2server.AuthorizationCode {
+	own := *c
+	own.Scope = slices.Clone(c.Scope)
+	own.Client = clientID(c.Client)
+	own.User = userID(c.User)
+	return &own
+}
+
+func clientID(c *oauth2server.Client) *oauth2server.Client {
+	if c == nil {
+		return nil
+	}
+	return &oauth2server.Client{ID: c.ID}
+}
+
+func userID(u *oauth2server.User) *oauth2server.User {
+	if u == nil {
+		return nil
+	}
+	return &oauth2server.User{ID: u.ID}
+}
