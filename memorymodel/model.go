@@ -28,6 +28,7 @@ type Model struct {
 	mu      sync.RWMutex
 	clients map[string]client
 	users   map[string]user // by username
+	userIDs map[string]bool
 	codes   table[oauth2server.AuthorizationCode]
 	access  table[oauth2server.Token]
 	refresh table[oauth2server.Token]
@@ -57,6 +58,7 @@ func New(opts *Options) *Model {
 	m := &Model{
 		clients: make(map[string]client),
 		users:   make(map[string]user),
+		userIDs: make(map[string]bool),
 		codes:   newTable[oauth2server.AuthorizationCode](),
 		access:  newTable[oauth2server.Token](),
 		refresh: newTable[oauth2server.Token](),

@@ -74,10 +74,10 @@ func (m *Model) AddUser(u *oauth2server.User, username, password string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, taken := m.users[username]; taken {
-		return fmt.Errorf("memorymodel: there is a user %q already", username)
+	if _, taken := m.users[username]; taken || m.userIDs[u.ID] {
+		return fmt.Errorf("memorymodel: there is a user %q with the ID %q, or one of them, already", username, u.ID)
 	}
-	m.users[username] = user{*u, hash}
+	m.users[username], m.userIDs[u.ID] = user{*u, hash}, true
 	return nil
 }
 

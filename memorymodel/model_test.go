@@ -1,0 +1,309 @@
+package memorymodel
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+const secret = "a-client-secret-of-good-length"
+
+func newModel() *Model { return New(&Options{PasswordCost: bcrypt.MinCost}) }
+
+// fill sets every exported field of a struct to something, so that a field which is added later is not forgotten.
+func fill(v reflect.Value) {
+	for i := range v.NumField() {
+		field := v.Field(i)
+		if !field.CanSet() {
+			continue
+		}
+		switch x := field.Addr().Interface().(type) {
+		case *string:
+			*x = "value of " + v.Type().Field(i).Name
+		case *time.Time:
+			*x = time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
+		case *oauth2server.Scope:
+			*x = oauth2server.Scope{"read", v.Type().Field(i).Name}
+		case **oauth2server.Client:
+			*x = &oauth2server.Client{ID: "web"}
+		case **oauth2server.User:
+			*x = &oauth2server.User{ID: "u1"}
+		case *map[string]any:
+			*x = map[string]any{"tenant": "acme"}
+		default:
+			panic("fill: a field of type " + field.Type().String())
+		}
+	}
+}
+
+func TestWhatIsSavedComesBack(t *testing.T) {
+	ctx, m := t.Context(), newModel()
+	var token oauth2server.Token
+	fill(reflect.ValueOf(&token).Elem())
+	saved, err := m.SaveToken(ctx, &token, token.Client, token.User)
+	require.NoError(t, err)
+	require.Equal(t, &token, saved)
+
+	access, err := m.GetAccessToken(ctx, token.AccessToken)
+	require.NoError(t, err)
+	access.RefreshToken = token.RefreshToken
+	require.Equal(t, &token, access)
+	refresh, err := m.GetRefreshToken(ctx, token.RefreshToken)
+	require.NoError(t, err)
+	refresh.AccessToken = token.AccessToken
+	require.Equal(t, &token, refresh)
+
+	var code oauth2server.AuthorizationCode
+	fill(reflect.ValueOf(&code).Elem())
+	savedCode, err := m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
+	require.NoError(t, err)
+	require.Equal(t, &code, savedCode)
+	found, err := m.GetAuthorizationCode(ctx, code.Code)
+	require.NoError(t, err)
+	require.Equal(t, &code, found)
+}
+
+func TestNothingIsStoredInClear(t *testing.T) {
+	ctx, m := t.Context(), newModel()
+	var token oauth2server.Token
+	var code oauth2server.AuthorizationCode
+	fill(reflect.ValueOf(&token).Elem())
+	fill(reflect.ValueOf(&code).Elem())
+	_, err := m.SaveToken(ctx, &token, token.Client, token.User)
+	require.NoError(t, err)
+	_, err = m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
+	require.NoError(t, err)
+	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "web"}, secret))
+	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u1"}, "andy", "a password"))
+	for _, tokens := range []table[oauth2server.Token]{m.access, m.refresh} {
+		require.Len(t, tokens.entries, 1)
+		for _, entry := range tokens.entries {
+			require.Empty(t, entry.value.AccessToken)
+			require.Empty(t, entry.value.RefreshToken)
+		}
+	}
+	for _, entry := range m.codes.entries {
+		require.Empty(t, entry.value.Code)
+	}
+	require.NotContains(t, fmt.Sprintf("%v", m.clients), secret)
+	require.NotContains(t, fmt.Sprintf("%s", m.users["andy"].hash), "a password")
+}
+
+func TestValuesAreTheCallersOwn(t *testing.T) {
+	ctx, m := t.Context(), newModel()
+	client := &oauth2server.Client{ID: "web", RedirectURIs: []string{"https://a.example"}, Grants: []string{"password"}, Scope: oauth2server.Scope{"read"}}
+	require.NoError(t, m.AddClient(client, secret))
+	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u1"}, "andy", "a password"))
+	var token oauth2server.Token
+	var code oauth2server.AuthorizationCode
+	fill(reflect.ValueOf(&token).Elem())
+	fill(reflect.ValueOf(&code).Elem())
+	_, err := m.SaveToken(ctx, &token, token.Client, token.User)
+	require.NoError(t, err)
+	_, err = m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
+	require.NoError(t, err)
+
+	for range 2 { // the second time finds what the first one changed, if that reached the store
+		c, err := m.GetClient(ctx, "web", "")
+		require.NoError(t, err)
+		require.Equal(t, "https://a.example", c.RedirectURIs[0])
+		require.Equal(t, "password", c.Grants[0])
+		require.Equal(t, "read", c.Scope[0])
+		c.RedirectURIs[0], c.Grants[0], c.Scope[0] = "x", "x", "x"
+		client.RedirectURIs[0] = "x"
+
+		u, err := m.GetUser(ctx, "andy", "a password", nil)
+		require.NoError(t, err)
+		require.Equal(t, "u1", u.ID)
+		u.ID = "x"
+
+		a, err := m.GetAccessToken(ctx, "value of AccessToken")
+		require.NoError(t, err)
+		require.Equal(t, "read", a.Scope[0])
+		require.Equal(t, "read", a.GrantScope[0])
+		require.Equal(t, "acme", a.Extra["tenant"])
+		require.Equal(t, "web", a.Client.ID)
+		require.Equal(t, "u1", a.User.ID)
+		a.Scope[0], a.GrantScope[0], a.Extra["tenant"], a.Client.ID, a.User.ID = "x", "x", "x", "x", "x"
+		token.Scope[0], token.Extra["tenant"], token.User.ID = "x", "x", "x"
+
+		g, err := m.GetAuthorizationCode(ctx, "value of Code")
+		require.NoError(t, err)
+		require.Equal(t, "read", g.Scope[0])
+		require.Equal(t, "u1", g.User.ID)
+		g.Scope[0], g.User.ID, g.Client.ID = "x", "x", "x"
+	}
+}
+
+func TestNothingFound(t *testing.T) {
+	ctx, m := t.Context(), newModel()
+	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "web"}, secret))
+	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "app", Public: true}, ""))
+	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u1"}, "andy", "a password"))
+	long := string(make([]byte, 100))
+	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u2"}, "long", long+"1"))
+	attempts := map[string]func(context.Context) error{
+		"unknown client":              func(ctx context.Context) error { _, err := m.GetClient(ctx, "nobody", ""); return err },
+		"unknown client, with secret": func(ctx context.Context) error { _, err := m.GetClient(ctx, "nobody", secret); return err },
+		"wrong secret":                func(ctx context.Context) error { _, err := m.GetClient(ctx, "web", secret+"x"); return err },
+		"secret of a public client":   func(ctx context.Context) error { _, err := m.GetClient(ctx, "app", secret); return err },
+		"unknown user":                func(ctx context.Context) error { _, err := m.GetUser(ctx, "nobody", "a password", nil); return err },
+		"wrong password":              func(ctx context.Context) error { _, err := m.GetUser(ctx, "andy", "b password", nil); return err },
+		"password that differs late":  func(ctx context.Context) error { _, err := m.GetUser(ctx, "long", long+"2", nil); return err },
+		"access token":                func(ctx context.Context) error { _, err := m.GetAccessToken(ctx, "x"); return err },
+		"refresh token":               func(ctx context.Context) error { _, err := m.GetRefreshToken(ctx, "x"); return err },
+		"code":                        func(ctx context.Context) error { _, err := m.GetAuthorizationCode(ctx, "x"); return err },
+		"code to revoke": func(ctx context.Context) error {
+			return m.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "x"})
+		},
+		"token to revoke":        func(ctx context.Context) error { return m.RevokeToken(ctx, &oauth2server.Token{RefreshToken: "x"}) },
+		"access token to revoke": func(ctx context.Context) error { return m.RevokeAccessToken(ctx, "x") },
+	}
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	for name, attempt := range attempts {
+		require.ErrorIs(t, attempt(ctx), oauth2server.ErrNotFound, name)
+		require.ErrorIs(t, attempt(cancelled), context.Canceled, name)
+	}
+	_, err := m.SaveToken(cancelled, &oauth2server.Token{}, nil, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = m.SaveAuthorizationCode(cancelled, &oauth2server.AuthorizationCode{}, nil, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = m.GetUserFromClient(cancelled, &oauth2server.Client{})
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = m.GetUser(ctx, "long", long+"1", nil)
+	require.NoError(t, err)
+}
+
+func TestGatesLetOneThrough(t *testing.T) {
+	ctx, m := t.Context(), newModel()
+	save(t, m, "a", time.Now().Add(time.Hour))
+	_, err := m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "c", ExpiresAt: time.Now().Add(time.Hour)}, nil, nil)
+	require.NoError(t, err)
+	for name, gate := range map[string]func() error{
+		"code":    func() error { return m.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "c"}) },
+		"refresh": func() error { return m.RevokeToken(ctx, &oauth2server.Token{RefreshToken: "refresh a"}) },
+		"access":  func() error { return m.RevokeAccessToken(ctx, "a") },
+	} {
+		var through atomic.Int32
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				if gate() == nil {
+					through.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 1, through.Load(), name)
+	}
+}
+
+// save stores an access token and, with a name of its own, a refresh token, which live equally long.
+func save(t testing.TB, m *Model, token string, expires time.Time) {
+	_, err := m.SaveToken(context.Background(), &oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: expires,
+		RefreshToken: "refresh " + token, RefreshTokenExpiresAt: expires}, nil, nil)
+	require.NoError(t, err)
+}
+
+func TestExpiredEntriesAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		for i := range 1000 {
+			save(t, m, "brief"+strconv.Itoa(i), time.Now().Add(time.Minute))
+		}
+		save(t, m, "long", time.Now().Add(24*time.Hour))
+		save(t, m, "again", time.Now().Add(time.Minute))
+		save(t, m, "again", time.Now().Add(24*time.Hour))
+		_, err := m.SaveToken(t.Context(), &oauth2server.Token{AccessToken: "forever", RefreshToken: "forever"}, nil, nil)
+		require.NoError(t, err)
+		_, err = m.GetAccessToken(t.Context(), "brief1")
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		for i := range 400 {
+			save(t, m, "next"+strconv.Itoa(i), time.Now().Add(time.Minute))
+		}
+		require.Len(t, m.access.entries, 400+3, "three saves drop more than three")
+		require.Len(t, m.refresh.entries, 400+3)
+		for _, token := range []string{"long", "again", "forever"} {
+			_, err := m.GetAccessToken(t.Context(), token)
+			require.NoError(t, err, token)
+		}
+
+		time.Sleep(365 * 24 * time.Hour)
+		for i := range 1000 {
+			save(t, m, "late"+strconv.Itoa(i), time.Now().Add(time.Minute))
+		}
+		require.Len(t, m.access.entries, 1000+1)
+		require.LessOrEqual(t, len(m.access.due), 1)
+	})
+}
+
+// A sweep that fell behind must not put what is saved where it was already.
+func TestExpiredAtBirth(t *testing.T) {
+	m := newModel()
+	save(t, m, "now", time.Now().Add(time.Hour))
+	save(t, m, "past", time.Now().Add(-time.Hour))
+	for i := range m.access.due {
+		require.GreaterOrEqual(t, i, m.access.swept)
+	}
+}
+
+func TestAMillionTokens(t *testing.T) {
+	m := newModel()
+	expires := time.Now().Add(time.Hour)
+	client, user := &oauth2server.Client{ID: "web"}, &oauth2server.User{ID: "u1"}
+	const tokens = 1_000_000
+	before := heap()
+	for i := range tokens {
+		_, err := m.SaveToken(context.Background(), &oauth2server.Token{AccessToken: strconv.Itoa(i), AccessTokenExpiresAt: expires,
+			Client: client, User: user, Scope: oauth2server.Scope{"read"}}, client, user)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	perToken := (heap() - before) / tokens
+	t.Logf("%d bytes for each of %d tokens", perToken, tokens)
+	require.Less(t, perToken, uint64(700))
+	_, err := m.GetAccessToken(t.Context(), "999999")
+	require.NoError(t, err)
+}
+
+func heap() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+func BenchmarkGetAccessToken(b *testing.B) {
+	for _, tokens := range []int{10_000, 1_000_000} {
+		b.Run(strconv.Itoa(tokens), func(b *testing.B) {
+			m, expires := newModel(), time.Now().Add(time.Hour)
+			names := make([]string, tokens)
+			for i := range names {
+				names[i] = strconv.Itoa(i)
+				save(b, m, names[i], expires)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				if _, err := m.GetAccessToken(context.Background(), names[i*7919%tokens]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,71 @@
+package memorymodel
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+func TestAddClient(t *testing.T) {
+	m := newModel()
+	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "web", RedirectURIs: []string{"https://a.example"}}, secret))
+	for name, row := range map[string]struct {
+		client oauth2server.Client
+		secret string
+		want   string
+	}{
+		"no id":                    {oauth2server.Client{}, secret, "no ID"},
+		"taken":                    {oauth2server.Client{ID: "web"}, secret, "already"},
+		"public with a secret":     {oauth2server.Client{ID: "a", Public: true}, secret, "public"},
+		"confidential without one": {oauth2server.Client{ID: "a"}, "", "needs a secret"},
+		"short secret":             {oauth2server.Client{ID: "a"}, "qwerty", "fewer than 22"},
+		"bad redirection URI":      {oauth2server.Client{ID: "a", RedirectURIs: []string{"javascript:alert(1)"}}, secret, "redirection URI"},
+	} {
+		require.ErrorContains(t, m.AddClient(&row.client, row.secret), row.want, name)
+	}
+	m = New(&Options{InsecureAllowShortSecrets: true})
+	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "a"}, "qwerty"))
+	c, err := m.GetClient(t.Context(), "a", "qwerty")
+	require.NoError(t, err)
+	require.Equal(t, "a", c.ID)
+}
+
+func TestAddUser(t *testing.T) {
+	m := newModel()
+	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u1", Data: 7}, "andy", "a password"))
+	u, err := m.GetUser(t.Context(), "andy", "a password", nil)
+	require.NoError(t, err)
+	require.Equal(t, &oauth2server.User{ID: "u1", Data: 7}, u)
+	require.ErrorContains(t, m.AddUser(&oauth2server.User{}, "b", "p"), "needs an ID")
+	require.ErrorContains(t, m.AddUser(&oauth2server.User{ID: "b"}, "", "p"), "needs an ID")
+	require.ErrorContains(t, m.AddUser(&oauth2server.User{ID: "b"}, "b", ""), "needs an ID")
+	require.ErrorContains(t, m.AddUser(&oauth2server.User{ID: "b"}, "andy", "p"), "already")
+	require.ErrorContains(t, m.AddUser(&oauth2server.User{ID: "u1"}, "b", "p"), "already")
+	require.ErrorContains(t, m.AddUser(&oauth2server.User{ID: "client:web"}, "b", "p"), "for clients")
+	require.Error(t, New(&Options{PasswordCost: 99}).AddUser(&oauth2server.User{ID: "b"}, "b", "p"))
+
+	u, err = m.GetUserFromClient(t.Context(), &oauth2server.Client{ID: "web"})
+	require.NoError(t, err)
+	require.Equal(t, "client:web", u.ID)
+}
+
+// An unknown name costs a hash as a known one does: that of a password, at the cost of the others.
+func TestUnknownUsersCostAHash(t *testing.T) {
+	m := newModel()
+	hash, err := hashPassword("x", m.options.PasswordCost)
+	require.NoError(t, err)
+	cost, err := bcrypt.Cost(hash)
+	require.NoError(t, err)
+	require.Equal(t, bcrypt.MinCost, cost)
+	m.options.PasswordCost = 99 // the hash fails, if one is made
+	_, err = m.GetUser(t.Context(), "nobody", "p", nil)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, oauth2server.ErrNotFound)
+	m.users["broken"] = user{hash: []byte("no hash")}
+	_, err = m.GetUser(t.Context(), "broken", "p", nil)
+	require.True(t, strings.HasPrefix(err.Error(), "memorymodel: "), err)
+}
