@@ -98,7 +98,7 @@ func TestNothingIsStoredInClear(t *testing.T) {
 		require.Empty(t, entry.value.Code)
 	}
 	require.NotContains(t, fmt.Sprintf("%v", m.clients), secret)
-	require.NotContains(t, fmt.Sprintf("%s", m.users["andy"].hash), "a password")
+	require.NotContains(t, string(m.users["andy"].hash), "a password")
 }
 
 func TestValuesAreTheCallersOwn(t *testing.T) {

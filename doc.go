@@ -1,0 +1,64 @@
+// Package oauth2server puts an OAuth 2.0 authorization server (RFC 6749) inside a program that already has users and a
+// database.
+//
+// The program supplies a [Model]: node-oauth2-server's contract, in Go. The library supplies the protocol, as net/http
+// handlers and middleware: [Server.Authorize], [Server.Token] and [ResourceServer.Authenticate]. The zero [Options] are
+// the safe ones.
+//
+// # Quick start
+//
+//	srv, err := oauth2server.New(model, nil)
+//	mux.Handle("/authorize", srv.Authorize(page))          // page: where the owner signs in and consents
+//	mux.Handle("/token", srv.Token(nil))
+//	mux.Handle("/api/", srv.Authenticate("read")(api))
+//
+// Package memorymodel has a model to begin with. A page looks like this:
+//
+//	func page(w http.ResponseWriter, r *http.Request) {
+//		request := oauth2server.AuthorizationRequestFromContext(r.Context())
+//		user := signedIn(r) // the program's own business
+//		if user == nil {
+//			showSignIn(w, request.Client)
+//			return
+//		}
+//		request.Approve(w, r, oauth2server.Approval{User: user, Scope: request.Scope})
+//	}
+//
+// # The model
+//
+// Two methods are required; each grant needs an interface more, and each hook is one method. [New] finds out what the
+// model has, and lists everything that is wrong before the first request.
+//
+//	Model                       GetClient, SaveToken
+//	AccessTokenModel            GetAccessToken                        Authenticate
+//	AuthorizationCodeModel      Save-, Get-, RevokeAuthorizationCode  grant authorization_code
+//	RefreshTokenModel           GetRefreshToken, RevokeToken          grant refresh_token
+//	ClientCredentialsModel      GetUserFromClient                     grant client_credentials
+//	PasswordModel               GetUser                               grant password; Authorize without a page
+//	AccessTokenRevoker          RevokeAccessToken                     signing out
+//	ScopeValidator              ValidateScope                         narrow or refuse a scope
+//	ScopeVerifier               VerifyScope                           judge a token's scope
+//	RedirectURIValidator        ValidateRedirectURI                   judge a redirection URI
+//	AccessTokenGenerator        GenerateAccessToken                   and the two like it
+//
+// A model answers [ErrNotFound] when there is no such thing; every other error is a fault. It stores [Digest] in place
+// of tokens, and [Token.MarshalBinary] has what else there is to store.
+//
+// # Grants
+//
+// authorization_code, refresh_token and client_credentials are on, as far as the model can. password and implicit must
+// be named in [Options.Grants], as RFC 9700 advises against them. Further grants are functions: see
+// [Options.ExtensionGrants].
+//
+// # Errors
+//
+// Clients are told an [ErrorCode] and a description. The cause of a fault never leaves the process: it goes to
+// [Options.Logger], with a stable reason for each refusal.
+//
+// # Security
+//
+// Clients are proven before anything is redirected or spent. Redirection URIs are compared byte by byte. Codes and
+// refresh tokens are used once, and a failed attempt costs the code. PKCE means S256, and public clients must use it.
+// Scope never grows. Hooks can narrow what the server decides, not widen it. What deviates from that is an option whose
+// name says so.
+package oauth2server

@@ -1,0 +1,100 @@
+// Command consent is an authorization server whose one page signs people in, remembers that with a session, and asks
+// them what the application may do. Start it and open the address that it prints.
+package main
+
+import (
+	"fmt"
+	"html/template"
+	"log"
+	"net/http"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
+)
+
+type app struct {
+	model    *memorymodel.Model
+	sessions *scs.SessionManager
+}
+
+var pages = template.Must(template.New("").Parse(`
+{{define "signin"}}<!DOCTYPE html><title>Sign in</title><form method="post">{{.}}
+<label>Name <input name="username" autocomplete="username"></label>
+<label>Password <input name="password" type="password" autocomplete="current-password"></label>
+<button>Sign in</button></form>{{end}}
+{{define "consent"}}<!DOCTYPE html><title>Allow?</title><form method="post"><p>{{.Client}} wants to:</p>
+{{range .Scope}}<label><input type="checkbox" name="granted" value="{{.}}" checked> {{.}}</label>{{end}}
+<button name="verdict" value="allow">Allow</button> <button name="verdict" value="deny">Deny</button></form>{{end}}`))
+
+func main() {
+	handler, err := newHandler()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("open http://127.0.0.1:8080/authorize?response_type=code&client_id=app&state=1&scope=read+write and sign in as andy / 123456")
+	log.Fatal(http.ListenAndServe("127.0.0.1:8080", handler))
+}
+
+func newHandler() (http.Handler, error) {
+	a := &app{memorymodel.New(nil), scs.New()} // behind TLS, set sessions.Cookie.Secure
+	client := &oauth2server.Client{ID: "app", RedirectURIs: []string{"http://127.0.0.1:8080/callback"}, Grants: []string{"authorization_code"}}
+	if err := a.model.AddClient(client, "a-secret-that-nobody-guesses"); err != nil {
+		return nil, err
+	}
+	if err := a.model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456"); err != nil {
+		return nil, err
+	}
+	srv, err := oauth2server.New(a.model, &oauth2server.Options{AuthenticateUser: a.signedIn})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/authorize", srv.Authorize(http.HandlerFunc(a.page)))
+	mux.Handle("/token", srv.Token(nil))
+	return a.sessions.LoadAndSave(mux), nil
+}
+
+// signedIn tells the server who the session belongs to: nobody, when the ID is empty.
+func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
+	return &oauth2server.User{ID: a.sessions.GetString(r.Context(), "user")}, nil
+}
+
+// page is called again and again on one URL, which keeps the client's request, until it has a verdict.
+func (a *app) page(w http.ResponseWriter, r *http.Request) {
+	request := oauth2server.AuthorizationRequestFromContext(r.Context())
+	verdict := r.PostForm.Get("verdict")
+	switch {
+	case request.User == nil:
+		a.signIn(w, r, request)
+	case verdict == "allow":
+		request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: r.PostForm["granted"]})
+	case verdict == "deny":
+		request.Deny(w, r, "")
+	default:
+		scope, err := request.ScopeFor(r.Context(), request.User)
+		if err != nil {
+			request.Deny(w, r, "you have none of this to give")
+			return
+		}
+		pages.ExecuteTemplate(w, "consent", map[string]any{"Client": request.Client.ID, "Scope": scope})
+	}
+}
+
+func (a *app) signIn(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest) {
+	if r.Method != http.MethodPost {
+		pages.ExecuteTemplate(w, "signin", "")
+		return
+	}
+	user, err := a.model.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
+	if err == nil {
+		err = a.sessions.RenewToken(r.Context()) // lest somebody prepared this session
+	}
+	if err != nil {
+		pages.ExecuteTemplate(w, "signin", "Name or password is wrong.")
+		return
+	}
+	a.sessions.Put(r.Context(), "user", user.ID)
+	http.Redirect(w, r, r.URL.RequestURI(), http.StatusSeeOther) // so that going back does not sign in again
+}

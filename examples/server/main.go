@@ -1,0 +1,113 @@
+// Command server is a whole application with an authorization server in it: a sign-in page, the token endpoint, an API,
+// and a client that connects to them. Start it, open the address that it prints, and follow a token from its issue to
+// its refresh.
+//
+//	go run ./examples/server [-addr 127.0.0.1:8080]
+//
+// It knows the client 123456 with the secret qwerty and the user andy with the password 123456. Everything is in
+// memory and forgotten at the end.
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+//go:embed templates
+var templates embed.FS
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(report(run(ctx, os.Args[1:], os.Stdout, templates)))
+}
+
+// report says what went wrong in one line and returns the exit status: 2 for a mistake on the command line.
+func report(err error) int {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "server:", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		return 2
+	}
+	return 1
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+// run serves until ctx is done, then lets the requests in flight end.
+func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(out)
+		flags.PrintDefaults()
+		return err
+	} else if err != nil {
+		return usageError{err}
+	}
+	if flags.NArg() > 0 {
+		return usageError{fmt.Errorf("unexpected argument %q", flags.Arg(0))}
+	}
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	base := "http://" + reachable(listener.Addr().(*net.TCPAddr))
+	handler, err := newApp(base, files)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	fmt.Fprintf(out, welcome, base)
+	return serve(ctx, listener, handler)
+}
+
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	draining, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return server.Shutdown(draining)
+}
+
+// reachable is an address that a browser on this machine can open.
+func reachable(addr *net.TCPAddr) string {
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, fmt.Sprint(addr.Port))
+}
+
+const welcome = `The example is at %[1]s/
+
+Open it in a browser, press Connect and sign in as andy with the password 123456. Or try:
+
+  curl -u 123456:qwerty -d grant_type=client_credentials %[1]s/user/token
+  curl -u 123456:qwerty -d grant_type=password -d username=andy -d password=123456 %[1]s/user/token
+  curl -H "Authorization: Bearer ACCESS_TOKEN" %[1]s/user/authenticate
+
+Ctrl-C stops it.
+`
