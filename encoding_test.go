@@ -5,44 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/filled"
 )
-
-// fill sets every exported field of a struct to something, so that a field which is added later is not forgotten.
-func fill(v reflect.Value) {
-	for i := range v.NumField() {
-		field := v.Field(i)
-		if !field.CanSet() {
-			continue
-		}
-		switch x := field.Addr().Interface().(type) {
-		case *string:
-			*x = "value of " + v.Type().Field(i).Name + "."
-		case *time.Time:
-			*x = time.Date(2031, 2, 3, 4, 5, 6, 789e6, time.UTC)
-		case *oauth2server.Scope:
-			*x = oauth2server.Scope{"read", v.Type().Field(i).Name}
-		case **oauth2server.Client:
-			*x = &oauth2server.Client{ID: "web"}
-		case **oauth2server.User:
-			*x = &oauth2server.User{ID: "u1"}
-		case *map[string]any:
-			*x = map[string]any{"tenant": "acme", "level": 3.0}
-		default:
-			panic("fill: a field of type " + field.Type().String())
-		}
-	}
-}
 
 func TestBinaryFormsAreComplete(t *testing.T) {
 	var token, back oauth2server.Token
-	fill(reflect.ValueOf(&token).Elem())
+	filled.Struct(&token)
 	data, err := token.MarshalBinary()
 	require.NoError(t, err)
 	require.True(t, json.Valid(data))
@@ -53,7 +27,7 @@ func TestBinaryFormsAreComplete(t *testing.T) {
 	require.Equal(t, token, back)
 
 	var code, codeBack oauth2server.AuthorizationCode
-	fill(reflect.ValueOf(&code).Elem())
+	filled.Struct(&code)
 	data, err = code.MarshalBinary()
 	require.NoError(t, err)
 	require.NotContains(t, string(data), code.Code)
@@ -114,8 +88,8 @@ func TestJSONIsWhatNodeAppsKnow(t *testing.T) {
 func TestTokensAreNotPrinted(t *testing.T) {
 	var token oauth2server.Token
 	var code oauth2server.AuthorizationCode
-	fill(reflect.ValueOf(&token).Elem())
-	fill(reflect.ValueOf(&code).Elem())
+	filled.Struct(&token)
+	filled.Struct(&code)
 	var out bytes.Buffer
 	for _, v := range []any{token, &token, code, &code} {
 		fmt.Fprintf(&out, "%v %+v %#v %s\n", v, v, v, v)

@@ -79,6 +79,7 @@ var errorCodes = map[ErrorCode]struct {
 
 // Error is what a client is told, and why. Only Code, Description and Status ever leave the process.
 type Error struct {
+	// Code is sent as error.
 	Code ErrorCode
 
 	// Description is sent as error_description. Characters that RFC 6749, section 5.2, excludes are replaced.

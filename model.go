@@ -30,8 +30,10 @@ type Client struct {
 	// The zero value is a confidential client: it must authenticate.
 	Public bool
 
-	// AccessTokenLifetime and RefreshTokenLifetime take precedence over the server's. 0: the server's.
-	AccessTokenLifetime  time.Duration
+	// AccessTokenLifetime takes precedence over the server's. 0: the server's.
+	AccessTokenLifetime time.Duration
+
+	// RefreshTokenLifetime takes precedence over the server's. 0: the server's.
 	RefreshTokenLifetime time.Duration
 
 	// Data is the application's own record. The server neither reads nor sends it.
@@ -67,8 +69,11 @@ type Token struct {
 	// Scope is that of the access token.
 	Scope Scope
 
+	// Client is whom the token was issued to. Not nil, but for tokens that only a resource server sees.
 	Client *Client
-	User   *User
+
+	// User is who the bearer acts for. Never nil, its ID never empty.
+	User *User
 
 	// GrantID names one authorization by one owner: every code and token that descends from it carries it.
 	// Empty for tokens that no owner authorized, as in the client credentials grant.
@@ -88,6 +93,7 @@ type Token struct {
 // AuthorizationCode is a code and what the resource owner authorized with it (RFC 6749, section 4.1.2).
 // Of a stored code the server reads Client.ID and User.ID only. Its String and log value do not show the code.
 type AuthorizationCode struct {
+	// Code is the string that the client presents.
 	Code string
 
 	// ExpiresAt is in UTC, to the millisecond. Zero is a broken record: the code is refused as a server_error.
@@ -97,13 +103,20 @@ type AuthorizationCode struct {
 	// byte by byte at the token endpoint (RFC 6749, section 4.1.3).
 	RedirectURI string
 
-	Scope  Scope
-	Client *Client
-	User   *User
+	// Scope is what the owner granted.
+	Scope Scope
 
-	// CodeChallenge and CodeChallengeMethod are those of PKCE (RFC 7636); both empty: the request had none.
-	// A challenge whose method got lost counts as "plain" and is refused unless plain is allowed.
-	CodeChallenge       string
+	// Client is whom the code was given to. Never nil.
+	Client *Client
+
+	// User is the owner. Never nil, its ID never empty.
+	User *User
+
+	// CodeChallenge is that of PKCE (RFC 7636). Empty: the request had none.
+	CodeChallenge string
+
+	// CodeChallengeMethod is "S256" or "plain". One that got lost counts as plain (RFC 7636, section 4.3), and is
+	// refused unless plain is allowed.
 	CodeChallengeMethod string
 
 	// GrantID is that of the tokens to come; see [Token.GrantID].
@@ -154,6 +167,7 @@ type AccessTokenRevoker interface {
 
 // AuthorizationCodeModel is needed for the authorization code grant. Without it the grant is off.
 type AuthorizationCodeModel interface {
+	// SaveAuthorizationCode stores the code and returns what it stored; Code of the result goes to the client.
 	SaveAuthorizationCode(ctx context.Context, code *AuthorizationCode, client *Client, user *User) (*AuthorizationCode, error)
 
 	// GetAuthorizationCode returns the code, expired or not.

@@ -62,9 +62,11 @@ type Options struct {
 	// AllowExtendedTokenAttributes sends [Token.Extra] to the client.
 	AllowExtendedTokenAttributes bool
 
-	// OmitAcceptedScopesHeader and OmitAuthorizedScopesHeader leave out X-Accepted-OAuth-Scopes (what a route
-	// requires) and X-OAuth-Scopes (what the token has) from answers to requests that passed.
-	OmitAcceptedScopesHeader   bool
+	// OmitAcceptedScopesHeader leaves out X-Accepted-OAuth-Scopes, what a route requires, from answers to requests
+	// that passed.
+	OmitAcceptedScopesHeader bool
+
+	// OmitAuthorizedScopesHeader leaves out X-OAuth-Scopes, what the token has.
 	OmitAuthorizedScopesHeader bool
 
 	// DisableRefreshTokenRotation lets confidential clients use a refresh token again and again; they get no new one.

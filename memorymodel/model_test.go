@@ -3,7 +3,6 @@ package memorymodel
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"runtime"
 	"strconv"
 	"sync"
@@ -16,42 +15,17 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/filled"
 )
 
 const secret = "a-client-secret-of-good-length"
 
 func newModel() *Model { return New(&Options{PasswordCost: bcrypt.MinCost}) }
 
-// fill sets every exported field of a struct to something, so that a field which is added later is not forgotten.
-func fill(v reflect.Value) {
-	for i := range v.NumField() {
-		field := v.Field(i)
-		if !field.CanSet() {
-			continue
-		}
-		switch x := field.Addr().Interface().(type) {
-		case *string:
-			*x = "value of " + v.Type().Field(i).Name
-		case *time.Time:
-			*x = time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
-		case *oauth2server.Scope:
-			*x = oauth2server.Scope{"read", v.Type().Field(i).Name}
-		case **oauth2server.Client:
-			*x = &oauth2server.Client{ID: "web"}
-		case **oauth2server.User:
-			*x = &oauth2server.User{ID: "u1"}
-		case *map[string]any:
-			*x = map[string]any{"tenant": "acme"}
-		default:
-			panic("fill: a field of type " + field.Type().String())
-		}
-	}
-}
-
 func TestWhatIsSavedComesBack(t *testing.T) {
 	ctx, m := t.Context(), newModel()
 	var token oauth2server.Token
-	fill(reflect.ValueOf(&token).Elem())
+	filled.Struct(&token)
 	saved, err := m.SaveToken(ctx, &token, token.Client, token.User)
 	require.NoError(t, err)
 	require.Equal(t, &token, saved)
@@ -66,7 +40,7 @@ func TestWhatIsSavedComesBack(t *testing.T) {
 	require.Equal(t, &token, refresh)
 
 	var code oauth2server.AuthorizationCode
-	fill(reflect.ValueOf(&code).Elem())
+	filled.Struct(&code)
 	savedCode, err := m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
 	require.NoError(t, err)
 	require.Equal(t, &code, savedCode)
@@ -79,8 +53,8 @@ func TestNothingIsStoredInClear(t *testing.T) {
 	ctx, m := t.Context(), newModel()
 	var token oauth2server.Token
 	var code oauth2server.AuthorizationCode
-	fill(reflect.ValueOf(&token).Elem())
-	fill(reflect.ValueOf(&code).Elem())
+	filled.Struct(&token)
+	filled.Struct(&code)
 	_, err := m.SaveToken(ctx, &token, token.Client, token.User)
 	require.NoError(t, err)
 	_, err = m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
@@ -108,8 +82,8 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u1"}, "andy", "a password"))
 	var token oauth2server.Token
 	var code oauth2server.AuthorizationCode
-	fill(reflect.ValueOf(&token).Elem())
-	fill(reflect.ValueOf(&code).Elem())
+	filled.Struct(&token)
+	filled.Struct(&code)
 	_, err := m.SaveToken(ctx, &token, token.Client, token.User)
 	require.NoError(t, err)
 	_, err = m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
@@ -129,7 +103,7 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 		require.Equal(t, "u1", u.ID)
 		u.ID = "x"
 
-		a, err := m.GetAccessToken(ctx, "value of AccessToken")
+		a, err := m.GetAccessToken(ctx, "value of AccessToken.")
 		require.NoError(t, err)
 		require.Equal(t, "read", a.Scope[0])
 		require.Equal(t, "read", a.GrantScope[0])
@@ -139,7 +113,7 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 		a.Scope[0], a.GrantScope[0], a.Extra["tenant"], a.Client.ID, a.User.ID = "x", "x", "x", "x", "x"
 		token.Scope[0], token.Extra["tenant"], token.User.ID = "x", "x", "x"
 
-		g, err := m.GetAuthorizationCode(ctx, "value of Code")
+		g, err := m.GetAuthorizationCode(ctx, "value of Code.")
 		require.NoError(t, err)
 		require.Equal(t, "read", g.Scope[0])
 		require.Equal(t, "u1", g.User.ID)

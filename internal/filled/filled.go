@@ -1,0 +1,38 @@
+// Package filled makes test values in which no field is zero, so that a field which is added later is not forgotten.
+package filled
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// Struct sets every exported field of the struct that p points to. It panics for a field of a type that it does not
+// know: then it has to learn it.
+func Struct(p any) {
+	v := reflect.ValueOf(p).Elem()
+	for i := range v.NumField() {
+		field, name := v.Field(i), v.Type().Field(i).Name
+		if !field.CanSet() {
+			continue
+		}
+		switch x := field.Addr().Interface().(type) {
+		case *string:
+			*x = "value of " + name + "."
+		case *time.Time:
+			*x = time.Date(2131, 2, 3, 4, 5, 6, 789e6, time.UTC)
+		case *oauth2server.Scope:
+			*x = oauth2server.Scope{"read", name}
+		case **oauth2server.Client:
+			*x = &oauth2server.Client{ID: "web"}
+		case **oauth2server.User:
+			*x = &oauth2server.User{ID: "u1"}
+		case *map[string]any:
+			*x = map[string]any{"tenant": "acme", "level": 3.0}
+		default:
+			panic(fmt.Sprintf("filled: field %s has type %T", name, x))
+		}
+	}
+}
