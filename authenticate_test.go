@@ -61,8 +61,8 @@ func TestAuthenticate(t *testing.T) {
 		{"twice in the body", "POST", "/api", "", form("access_token", good, "access_token", good), 400, "invalid_request"},
 		{"header and body", "POST", "/api", "Bearer " + good, form("access_token", good), 400, "invalid_request"},
 		{"another scheme and body", "POST", "/api", "Basic YTpi", form("access_token", good), 400, "invalid_request"},
-		{"query", "GET", "/api?access_token=" + good, "", "", 400, "invalid_request"},
-		{"query and header", "GET", "/api?access_token=" + good, "Bearer " + good, "", 400, "invalid_request"},
+		{"query", "GET", "/api?" + form("access_token", good), "", "", 400, "invalid_request"},
+		{"query and header", "GET", "/api?" + form("access_token", good), "Bearer " + good, "", 400, "invalid_request"},
 		{"unknown", "GET", "/api", "Bearer unknown", "", 401, "invalid_token"},
 		{"insufficient scope", "GET", "/api/write", "Bearer " + good, "", 403, "insufficient_scope"},
 	} {

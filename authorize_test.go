@@ -288,12 +288,15 @@ func TestCrossOriginPostsAreRefused(t *testing.T) {
 
 func TestErrorPage(t *testing.T) {
 	hostile := `"><script>alert(1)</script>`
-	options := &oauth2server.Options{}
-	s := newSite(t, newSpy(t), options, nil)
-	r := s.get("/authorize?"+form("client_id", hostile, "redirect_uri", hostile), "Accept", "text/html,*/*")
+	options, model := &oauth2server.Options{}, newSpy(t)
+	s := newSite(t, model, options, nil)
+	require.NotContains(t, s.get("/authorize?"+form("client_id", hostile, "redirect_uri", hostile), "Accept", "text/html").text, "<script>")
+	model.fails["GetClient"] = &oauth2server.Error{Code: oauth2server.InvalidClient, Description: "no " + hostile}
+	r := s.get("/authorize?"+form("client_id", hostile), "Accept", "text/html,*/*")
 	require.Equal(t, 400, r.StatusCode)
 	require.Equal(t, "text/html; charset=utf-8", r.Header.Get("Content-Type"))
-	require.Contains(t, r.text, "invalid_request")
+	require.Contains(t, r.text, "invalid_client")
+	require.Contains(t, r.text, "&lt;script&gt;")
 	require.NotContains(t, r.text, "<script>")
 	require.Equal(t, "frame-ancestors 'none'", r.Header.Get("Content-Security-Policy"))
 	require.Equal(t, "DENY", r.Header.Get("X-Frame-Options"))

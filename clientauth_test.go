@@ -118,6 +118,25 @@ func TestClientIDMustBeTheOnePresented(t *testing.T) {
 	require.Equal(t, 400, s.authorize("client_id", "WEB").StatusCode)
 }
 
+// trusting is a model that does not look at the secrets of public clients.
+type trusting struct{ *spy }
+
+func (m trusting) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+	if id == "app" {
+		secret = ""
+	}
+	return m.spy.GetClient(ctx, id, secret)
+}
+
+func TestAPublicClientWithASecretIsRefused(t *testing.T) {
+	model := trusting{newSpy(t)}
+	s := newSite(t, model, nil, nil)
+	refresh := form("grant_type", "refresh_token", "refresh_token", "x")
+	requireError(t, s.post("/token", refresh, "Authorization", basic("app:junk")), 401, "invalid_client")
+	requireError(t, s.post("/token", refresh+"&client_id=app&client_secret=junk"), 400, "invalid_client")
+	requireError(t, s.post("/token", refresh+"&client_id=app"), 400, "invalid_grant")
+}
+
 func TestPublicClients(t *testing.T) {
 	model := newSpy(t)
 	options := &oauth2server.Options{Grants: allGrants, InsecureApprovePublicClients: true}

@@ -57,6 +57,7 @@ func TestTokenRefusesMalformedRequests(t *testing.T) {
 		{"password in the URL", "POST", "application/x-www-form-urlencoded", "/token?password=123456", "grant_type=password&username=andy&password=123456", 400, "invalid_request", "`password`"},
 		{"client_secret in the URL", "POST", "application/x-www-form-urlencoded", "/token?client_secret=x", "grant_type=client_credentials", 400, "invalid_request", "`client_secret`"},
 		{"another scope in the URL", "POST", "application/x-www-form-urlencoded", "/token?scope=a", "grant_type=client_credentials&scope=b", 400, "invalid_request", "`scope`"},
+		{"scope twice in the URL", "POST", "application/x-www-form-urlencoded", "/token?scope=a&scope=a", "grant_type=client_credentials&scope=a", 400, "invalid_request", "`scope`"},
 		{"malformed URL", "POST", "application/x-www-form-urlencoded", "/token?%zz", "grant_type=client_credentials", 400, "invalid_request", "malformed"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -203,6 +204,10 @@ func TestFaultsOfTheModelAreServerErrors(t *testing.T) {
 			r = try(fmt.Errorf("wrapped: %w", &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: `say "no"`}))
 			requireError(t, r, 400, "invalid_grant")
 			require.Equal(t, "say 'no'", r.str("error_description"))
+
+			r = try(&oauth2server.Error{Code: oauth2server.ServerError, Description: "the secret name of the database", Status: 500})
+			requireError(t, r, 500, "server_error")
+			require.NotContains(t, r.text, "database")
 
 			requireError(t, try(oauth2server.AccessDenied), 400, "access_denied")
 			requireError(t, try(oauth2server.InvalidToken), 500, "server_error")

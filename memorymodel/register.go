@@ -23,7 +23,7 @@ const clientUserPrefix = "client:"
 
 type client struct {
 	record oauth2server.Client
-	secret digest // of nothing that anybody could present, for a public client
+	secret digest // of "" for a public client, which no secret has
 }
 
 type user struct {
@@ -93,7 +93,7 @@ func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*
 		// Digest and comparison come before ok is looked at: an unknown client costs what a known one does.
 		presented := digestOf(clientSecret)
 		same := subtle.ConstantTimeCompare(presented[:], c.secret[:]) == 1
-		ok = ok && same && !c.record.Public
+		ok = ok && same
 	}
 	if !ok {
 		return nil, oauth2server.ErrNotFound
