@@ -57,6 +57,10 @@ func isUnreserved(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
 }
 
+// equalFold compares with an ASCII word regardless of case. Letters of other alphabets that fold to ASCII, such as the
+// long s, take more bytes.
+func equalFold(s, ascii string) bool { return len(s) == len(ascii) && strings.EqualFold(s, ascii) }
+
 func consistsOf(s string, class func(byte) bool) bool {
 	for i := range len(s) {
 		if !class(s[i]) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"sync/atomic"
 )
@@ -12,6 +11,8 @@ import (
 // AuthorizationRequest is a request that [Server.Authorize] found good: the client is known and the answer will go to
 // one of its redirection URIs. A page finds it by [AuthorizationRequestFromContext] and ends with one of
 // [AuthorizationRequest.Approve] and [AuthorizationRequest.Deny], or answers with a form and is called again.
+// What its owner fills in is in r.PostForm; r.Form and r.FormValue mix it with what the client wrote into the URL.
+// The fields are to be read, not changed.
 type AuthorizationRequest struct {
 	// Client is who asks.
 	Client *Client
@@ -33,7 +34,7 @@ type AuthorizationRequest struct {
 	User *User
 
 	server  *Server
-	form    form
+	form    *form // a pointer, so that printing the request does not print a password in it
 	decided atomic.Bool
 }
 
@@ -42,9 +43,13 @@ type Approval struct {
 	// User is the owner. Nil is a mistake of the page, and told to the client as server_error.
 	User *User
 
-	// Scope is what the owner grants: what is more than [AuthorizationRequest.ScopeFor] is left out.
-	// Empty grants nothing, and the client is told access_denied, unless there is nothing to grant.
+	// Scope is what the owner granted of what the page let him choose; what is more than
+	// [AuthorizationRequest.ScopeFor] is left out. Empty grants nothing, and the client is told access_denied, unless
+	// there is nothing to grant. Boxes of a form need a name of their own: "scope" is the client's parameter.
 	Scope Scope
+
+	// All grants all of [AuthorizationRequest.ScopeFor], whatever Scope is: for a page where the owner agrees or denies.
+	All bool
 }
 
 // ScopeFor returns what user may grant the client: what the client asks for, narrowed by [ScopeValidator], or the
@@ -56,29 +61,30 @@ func (q *AuthorizationRequest) ScopeFor(ctx context.Context, user *User) (Scope,
 	return orNil(q.server.validateScope(ctx, user, q.Client, q.Scope))
 }
 
-// Parameters returns a copy of the request's parameters, for the hidden fields of a form: those that an authorization
-// request has, and whatever else was in the URL. What only the body had, such as a password, is not among them.
+// Parameters returns the parameters of an authorization request that this one has, for the hidden fields of a form that
+// is sent to another URL than the request's own. Nothing else that the client wrote is among them: it could take the
+// place of the page's own fields.
 func (q *AuthorizationRequest) Parameters() url.Values {
 	parameters := url.Values{}
-	for name, values := range q.form.query {
-		parameters[name] = slices.Clone(values)
-	}
 	for _, name := range authorizationParameters {
-		parameters.Del(name)
-		if value := q.form.get(name); value != "" {
+		if value := q.form.get(name); value != "" && name != "allowed" { // that is the owner's to say
 			parameters.Set(name, value)
 		}
 	}
 	return parameters
 }
 
-var authorizationParameters = []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
-	"code_challenge_method"}
-
 // Approve answers the client with a code, or with a token in the implicit grant. It writes the response, also when
 // something fails: then the client is told by redirect. Only the first of all calls of Approve and Deny counts.
+//
+// Approving without a POST, as a page does that remembers, is for confidential clients: anybody can pose as a public
+// one, so its owner is asked each time (RFC 6749, section 10.2; RFC 8252, section 8.6).
 func (q *AuthorizationRequest) Approve(w http.ResponseWriter, r *http.Request, approval Approval) {
 	if !q.decide(r) {
+		return
+	}
+	if r.Method != http.MethodPost && q.mustAsk() {
+		q.refuse(w, r, consentNeeded())
 		return
 	}
 	granted, refused := q.granted(r.Context(), approval)
@@ -97,6 +103,9 @@ func (q *AuthorizationRequest) granted(ctx context.Context, approval Approval) (
 	offered, refused := q.server.validateScope(ctx, approval.User, q.Client, q.Scope)
 	if refused != nil {
 		return nil, refused
+	}
+	if approval.All {
+		return offered, nil
 	}
 	granted := offered.within(approval.Scope)
 	if len(granted) == 0 && len(offered) > 0 {

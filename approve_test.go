@@ -1,9 +1,11 @@
 package oauth2server_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"html"
+	"log/slog"
 	"net/http"
 	"sort"
 	"strings"
@@ -23,6 +25,8 @@ func consentPage(w http.ResponseWriter, r *http.Request) {
 		request.Deny(w, r, r.PostForm.Get("deny"))
 	case r.PostForm.Get("as-asked") != "":
 		request.Approve(w, r, oauth2server.Approval{User: user, Scope: request.Scope})
+	case r.PostForm.Get("all") != "":
+		request.Approve(w, r, oauth2server.Approval{User: user, All: true})
 	case r.PostForm.Get("as-offered") != "":
 		scope, err := request.ScopeFor(r.Context(), user)
 		if err != nil {
@@ -56,7 +60,7 @@ func TestAPageDecides(t *testing.T) {
 
 	r := s.get(query)
 	require.Equal(t, 200, r.StatusCode)
-	require.Equal(t, `web wants "read write" at https://client.example/cb; client_id=web nonce=n redirect_uri=https://client.example/cb `+
+	require.Equal(t, `web wants "read write" at https://client.example/cb; client_id=web redirect_uri=https://client.example/cb `+
 		`response_type=code scope=read write state=xyz`, html.UnescapeString(r.text))
 	require.Equal(t, "frame-ancestors 'none'", r.Header.Get("Content-Security-Policy"))
 	require.Equal(t, "DENY", r.Header.Get("X-Frame-Options"))
@@ -86,14 +90,14 @@ func TestAPageDecides(t *testing.T) {
 	requireRedirect(t, s.get("/authorize?"+form(authorization("response_type", "nope")...)), "unsupported_response_type", "xyz")
 }
 
+// A client that writes the page's own fields into the URL finds them neither in the hidden fields nor in PostForm.
 func TestParametersLeaveOutWhatThePageAsks(t *testing.T) {
 	var seen map[string][]string
 	s := newSite(t, newSpy(t), nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen = oauth2server.AuthorizationRequestFromContext(r.Context()).Parameters()
 	}))
-	s.post("/authorize?resource=a&resource=b", form(authorization("username", "andy", "password", "123456")...))
-	require.Equal(t, map[string][]string{"client_id": {"web"}, "redirect_uri": {callback}, "response_type": {"code"}, "state": {"xyz"},
-		"resource": {"a", "b"}}, seen)
+	s.post("/authorize?verdict=allow&box=admin&username=mallory", form(authorization("username", "andy", "password", "123456")...))
+	require.Equal(t, map[string][]string{"client_id": {"web"}, "redirect_uri": {callback}, "response_type": {"code"}, "state": {"xyz"}}, seen)
 }
 
 func TestAPageFindsTheUserOfAuthenticateUser(t *testing.T) {
@@ -121,6 +125,8 @@ func TestScopeForIsWhatTheOwnerMayGrant(t *testing.T) {
 	s := newConsentSite(t, model, nil)
 	query := "/authorize?" + form(authorization()...)
 	require.Equal(t, "read", s.redeem("web", s.post(query, form("username", "u1", "as-offered", "1")).at("code")).str("scope"))
+	require.Equal(t, "read", s.redeem("web", s.post(query, form("username", "u1", "all", "1")).at("code")).str("scope"))
+	requireRedirect(t, s.post(query, form("username", "guest", "all", "1")), "invalid_scope", "xyz")
 	requireRedirect(t, s.post(query, form("username", "u1")), "access_denied", "xyz")
 	require.Equal(t, http.StatusTeapot, s.post(query, form("username", "guest", "as-offered", "1")).StatusCode)
 	requireRedirect(t, s.post(query, form("username", "guest", "as-asked", "1")), "invalid_scope", "xyz")
@@ -155,4 +161,40 @@ func TestAPublicClientGetsACodeFromAPage(t *testing.T) {
 	r = s.post("/token", form("grant_type", "authorization_code", "client_id", "app", "code", r.at("code"),
 		"redirect_uri", "http://127.0.0.1:52001/cb", "code_verifier", verifier))
 	require.Equal(t, 200, r.StatusCode, r.text)
+
+	// A page that remembers approves a confidential client on a GET, and never a public one.
+	hasty := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request := oauth2server.AuthorizationRequestFromContext(r.Context())
+		request.Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
+	})
+	s = newSite(t, newSpy(t), nil, hasty)
+	require.Equal(t, "access_denied", s.get(query).at("error"))
+	require.NotEmpty(t, s.post(query, "").at("code"))
+	require.NotEmpty(t, s.get("/authorize?"+form(authorization()...)).at("code"))
+	s = newSite(t, newSpy(t), &oauth2server.Options{InsecureApprovePublicClients: true}, hasty)
+	require.NotEmpty(t, s.get(query).at("code"))
+}
+
+func TestRequestsPrintWithoutWhatTheyContain(t *testing.T) {
+	var out bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&out, nil))
+	show := func(v any) {
+		fmt.Fprintf(&out, "%v %+v %#v", v, v, v)
+		logger.Info("a request", "request", v)
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("a request", "request", v)
+	}
+	model := newSpy(t)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"urn:x"}}, secret+"phone"))
+	s := newSite(t, model, &oauth2server.Options{Logger: logger, ExtensionGrants: map[string]oauth2server.GrantFunc{
+		"urn:x": func(_ context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			show(request)
+			return nil, oauth2server.ErrNotFound
+		}}}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		show(oauth2server.AuthorizationRequestFromContext(r.Context()))
+	}))
+	s.post("/authorize", form(authorization("username", "andy", "password", "hidden-password")...))
+	s.post("/token", form("grant_type", "urn:x", "otp", "hidden-otp", "client_id", "phone", "client_secret", secret+"phone"))
+	require.Contains(t, out.String(), "a request")
+	require.NotContains(t, out.String(), "hidden")
+	require.NotContains(t, out.String(), secret)
 }

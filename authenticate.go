@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,12 @@ import (
 // mistake of the program, and every request is answered with server_error.
 func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.Handler {
 	required, mistake := requiredScope(scope)
+	if mistake == nil && s.tokens == nil {
+		mistake = breach("the model has no GetAccessToken")
+	}
+	if mistake != nil {
+		s.options.Logger.Error("oauth2server: Authenticate cannot work", "error", mistake)
+	}
 	accepted := required.String()
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -126,10 +133,8 @@ func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery boo
 		return "", false, refusal(InvalidRequest, "authorization_repeated", "Invalid request: more than one Authorization header")
 	}
 	params := form{body: peekBody(r, s.options.MaxFormBytes)}
-	if strings.Contains(r.URL.RawQuery, "access_token") {
-		if params.query, refused = parseForm(r.URL.RawQuery); refused != nil {
-			return "", false, refused
-		}
+	if raw := r.URL.RawQuery; strings.Contains(raw, "access_token") || strings.Contains(raw, "%") {
+		params.query, _ = url.ParseQuery(raw) // it is the API's: what is malformed there is not ours to refuse
 	}
 	inBody, repeatedBody := single(params.body["access_token"])
 	inURL, repeatedURL := single(params.query["access_token"])

@@ -13,11 +13,12 @@ import (
 //
 // With page, the page decides: it gets each good request, r.PostForm filled, and says what the owner wants.
 //
-// Without page, the user is whom [Options.AuthenticateUser] names, or, if that is nil, whose username and password are in
+// Without page, [Options.AuthenticateUser] says who the user is; if that is nil, username and password are taken from
 // the body of a POST ([PasswordModel]). Whoever is signed in approves, unless the parameter allowed is "false".
 // As that asks nobody, public clients get access_denied; see [Options.InsecureApprovePublicClients].
 //
-// A POST from another site is refused with 403: it could sign somebody in or approve in the owner's name.
+// A POST from another origin is refused with 403: it could sign somebody in or approve in the owner's name. So a form
+// has to come from the host that it is sent to.
 func (s *Server) Authorize(page http.Handler) http.Handler {
 	if fault := s.cannotAuthorize(page); fault != nil {
 		s.options.Logger.Error("oauth2server: Authorize cannot work", "error", fault)
@@ -61,7 +62,7 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 			Status: http.StatusMethodNotAllowed, reason: "method"}
 	}
 	if err := crossOrigin.Check(r); err != nil {
-		return nil, &Error{Code: AccessDenied, Description: "Access denied: the request came from another site",
+		return nil, &Error{Code: AccessDenied, Description: "Access denied: the form came from another origin",
 			Status: http.StatusForbidden, Err: err, reason: "cross_origin"}
 	}
 	f, refused := s.authorizationForm(r)
@@ -95,7 +96,7 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 		return nil, refused
 	}
 	return &AuthorizationRequest{Client: client, RedirectURI: target, ResponseType: f.get("response_type"),
-		State: f.get("state"), server: s, form: f}, nil
+		State: f.get("state"), server: s, form: &f}, nil
 }
 
 // authorizationForm reads the query and, if there is one, the urlencoded body.
@@ -131,9 +132,8 @@ func (s *Server) askPage(w http.ResponseWriter, r *http.Request, request *Author
 
 // authorizeUser decides without a page: whoever is signed in approves.
 func (s *Server) authorizeUser(w http.ResponseWriter, r *http.Request, request *AuthorizationRequest) {
-	if request.Client.Public && !s.options.InsecureApprovePublicClients {
-		// Anybody can pose as a public client, so only the owner can tell. RFC 6749, section 10.2; RFC 8252, section 8.6.
-		request.refuse(w, r, refusal(AccessDenied, "consent_needed", "Access denied: a public client needs the consent of the user"))
+	if request.mustAsk() {
+		request.refuse(w, r, consentNeeded())
 		return
 	}
 	identify := s.signedIn
@@ -156,6 +156,16 @@ func (s *Server) authorizeUser(w http.ResponseWriter, r *http.Request, request *
 	request.answer(w, r, user, granted)
 }
 
+// mustAsk says that the owner cannot approve without being asked: anybody can pose as a public client, so only the
+// owner can tell. RFC 6749, section 10.2; RFC 8252, section 8.6.
+func (q *AuthorizationRequest) mustAsk() bool {
+	return q.Client.Public && !q.server.options.InsecureApprovePublicClients
+}
+
+func consentNeeded() *Error {
+	return refusal(AccessDenied, "consent_needed", "Access denied: a public client needs the consent of the user")
+}
+
 // signedIn asks the program who is signed in; nil when nobody is.
 func (s *Server) signedIn(r *http.Request) (*User, *Error) {
 	user, err := s.options.AuthenticateUser(r)
@@ -175,14 +185,15 @@ func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
 
 // checkClient looks at what must be right before anybody is asked.
 func (q *AuthorizationRequest) checkClient() *Error {
-	if refused := q.form.repeated(); refused != nil {
+	if refused := q.form.repeated(authorizationParameters); refused != nil {
 		return refused
 	}
 	grant := "authorization_code"
 	if q.implicit() {
 		grant = "implicit"
 	}
-	if !slices.Contains(q.Client.Grants, grant) {
+	mayNot := q.Client.Public && !slices.Contains(q.server.options.PublicClientGrants, grant)
+	if mayNot || !slices.Contains(q.Client.Grants, grant) {
 		return refusal(UnauthorizedClient, "grant_unauthorized", "Unauthorized client: `grant_type` is invalid")
 	}
 	return nil

@@ -303,13 +303,24 @@ func TestErrorPage(t *testing.T) {
 	require.Equal(t, "same-origin", r.Header.Get("Referrer-Policy"))
 	require.Equal(t, "no-store", r.Header.Get("Cache-Control"))
 
+	require.Contains(t, r.text, "made a mistake")
+	delete(model.fails, "GetClient")
+	r = s.get("/authorize?"+form(authorization()...), "Accept", "text/html")
+	require.Contains(t, r.text, "Go back and try again.", "it is not the application's mistake that nobody is signed in")
+	require.Contains(t, r.text, "access_denied")
+
 	options.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err *oauth2server.Error) {
 		w.WriteHeader(err.Status)
-		w.Write([]byte("own page: " + string(err.Code)))
+		w.Write([]byte("own page: " + err.Error()))
 	}
-	r = newSite(t, newSpy(t), options, nil).get("/authorize?client_id=nobody")
-	require.Equal(t, "own page: invalid_client", r.text)
+	s = newSite(t, model, options, nil)
+	r = s.get("/authorize?client_id=nobody")
+	require.Equal(t, "own page: invalid_client: Invalid client: client credentials are invalid", r.text)
 	require.Equal(t, 400, r.StatusCode)
+	model.fails["GetClient"] = errors.New("the database is down")
+	r = s.get("/authorize?client_id=web")
+	require.NotContains(t, r.text, "database", "the cause is for the log")
+	require.Equal(t, 503, r.StatusCode)
 }
 
 func TestAuthorizeThatCannotWorkSaysSo(t *testing.T) {
@@ -350,6 +361,16 @@ func TestImplicitGrant(t *testing.T) {
 
 	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "codes", RedirectURIs: []string{callback}, Grants: []string{"authorization_code"}}, secret))
 	require.Equal(t, "unauthorized_client", s.authorize("client_id", "codes", "response_type", "token").at("error"))
+	query := "/authorize?" + form(authorization("client_id", "app", "redirect_uri", "com.example.app:/cb", "response_type", "token")...)
+	for _, public := range [][]string{nil, {"implicit"}, {}, {"authorization_code"}} {
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, PublicClientGrants: public, InsecureApprovePublicClients: true,
+			AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}, nil)
+		delete(model.fails, "SaveToken")
+		r := s.get(query)
+		may := public == nil || len(public) > 0 && public[0] == "implicit"
+		require.Equal(t, may, r.at("access_token") != "", "%v: %s", public, r.Header.Get("Location"))
+		require.Equal(t, !may, r.at("error") == "unauthorized_client")
+	}
 	s = newSite(t, model, &oauth2server.Options{Grants: []string{"implicit"}}, nil)
 	require.Equal(t, "unsupported_response_type", s.authorize().at("error"))
 }

@@ -117,9 +117,9 @@ func decodeBasic(encoded string) (credentials, bool) {
 func cutScheme(header, scheme string) (rest string, ok bool) {
 	end := strings.IndexFunc(header, func(r rune) bool { return r == ' ' || r == '\t' })
 	if end < 0 {
-		return "", strings.EqualFold(header, scheme)
+		return "", equalFold(header, scheme)
 	}
-	if !strings.EqualFold(header[:end], scheme) {
+	if !equalFold(header[:end], scheme) {
 		return "", false
 	}
 	return strings.TrimLeft(header[end:], " "), true

@@ -24,6 +24,7 @@ func TestClientAuthentication(t *testing.T) {
 		code                      string
 	}{
 		{"Basic", as("web"), "", 200, ""},
+		{"a scheme that folds to it", "Ba\u017fic " + as("web")[6:], "", 401, "invalid_client"},
 		{"scheme in capitals, more spaces", "BASIC   " + as("web")[6:], "", 200, ""},
 		{"Basic without padding", "Basic " + base64.RawStdEncoding.EncodeToString([]byte("web:"+secret+"web")), "", 200, ""},
 		{"body", "", form("client_id", "web", "client_secret", secret+"web"), 200, ""},
@@ -82,6 +83,11 @@ func TestClientAuthentication(t *testing.T) {
 	t.Run("two Authorization headers", func(t *testing.T) {
 		r := s.post("/token", "grant_type=client_credentials", "Authorization", as("web"), "Authorization", as("web"))
 		requireError(t, r, 400, "invalid_request")
+	})
+	t.Run("another client in the URL", func(t *testing.T) {
+		r := s.post("/token?client_id=other", "grant_type=client_credentials", "Authorization", as("web"))
+		requireError(t, r, 400, "invalid_request")
+		require.Equal(t, 200, s.post("/token?client_id=web", "grant_type=client_credentials", "Authorization", as("web")).StatusCode)
 	})
 	t.Run("credentials in the URL", func(t *testing.T) {
 		r := s.post("/token?"+form("client_id", "web", "client_secret", secret+"web"), "grant_type=client_credentials")

@@ -8,21 +8,33 @@
 // # Quick start
 //
 //	srv, err := oauth2server.New(model, nil)
-//	mux.Handle("/authorize", srv.Authorize(page))          // page: where the owner signs in and consents
+//	mux.Handle("/authorize", srv.Authorize(page)) // page: an http.Handler where the owner signs in and consents
 //	mux.Handle("/token", srv.Token(nil))
 //	mux.Handle("/api/", srv.Authenticate("read")(api))
 //
-// Package memorymodel has a model to begin with. A page looks like this:
+// Package memorymodel has a model to begin with.
+//
+// # Pages
+//
+// The page is called with each good authorization request, again and again on the same URL, until it decides:
 //
 //	func page(w http.ResponseWriter, r *http.Request) {
 //		request := oauth2server.AuthorizationRequestFromContext(r.Context())
-//		user := signedIn(r) // the program's own business
-//		if user == nil {
-//			showSignIn(w, request.Client)
-//			return
+//		user := signedIn(r) // the program's own business: a session
+//		switch {
+//		case user == nil:
+//			showSignIn(w, r)
+//		case r.PostForm.Get("verdict") == "allow":
+//			request.Approve(w, r, oauth2server.Approval{User: user, Scope: r.PostForm["granted"]})
+//		case r.PostForm.Get("verdict") == "deny":
+//			request.Deny(w, r, "")
+//		default:
+//			showConsent(w, request) // a form, method="post", with boxes and buttons of these names
 //		}
-//		request.Approve(w, r, oauth2server.Approval{User: user, Scope: request.Scope})
 //	}
+//
+// A page without boxes says Approval{User: user, All: true}. What the owner filled in is in r.PostForm: r.FormValue would
+// also take it from the URL, which the client wrote.
 //
 // # The model
 //
@@ -56,6 +68,9 @@
 // [Options.Logger], with a stable reason for each refusal.
 //
 // # Security
+//
+// What the program must do itself, TLS and rate limits among it, is in SECURITY.md. Browser clients on other origins
+// need CORS headers on the token endpoint and the API: wrap those handlers in a CORS middleware.
 //
 // Clients are proven before anything is redirected or spent. Redirection URIs are compared byte by byte. Codes and
 // refresh tokens are used once, and a failed attempt costs the code. PKCE means S256, and public clients must use it.

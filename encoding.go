@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Digest returns what a model stores in place of a token or a code: its SHA-256 in base64url, 43 characters. Tokens are
@@ -106,6 +108,9 @@ type codeRecord struct {
 // beside the columns it looks things up by. The record is a JSON object. What a later version of this package added to
 // it is kept.
 func (t Token) MarshalBinary() ([]byte, error) {
+	if err := checkText(t.Client.id(), t.User.id(), t.GrantID); err != nil {
+		return nil, err
+	}
 	return marshalRecord(t.unknown, tokenRecord{recordVersion, milliseconds(t.AccessTokenExpiresAt),
 		milliseconds(t.RefreshTokenExpiresAt), t.Scope, t.Client.id(), t.User.id(), t.GrantID, t.GrantScope, t.Extra})
 }
@@ -125,6 +130,9 @@ func (t *Token) UnmarshalBinary(data []byte) error {
 
 // MarshalBinary writes everything but the code and the Data of client and user; see [Token.MarshalBinary].
 func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
+	if err := checkText(c.Client.id(), c.User.id(), c.GrantID, c.RedirectURI, c.CodeChallenge, c.CodeChallengeMethod); err != nil {
+		return nil, err
+	}
 	return marshalRecord(c.unknown, codeRecord{recordVersion, milliseconds(c.ExpiresAt), c.RedirectURI, c.Scope,
 		c.Client.id(), c.User.id(), c.CodeChallenge, c.CodeChallengeMethod, c.GrantID})
 }
@@ -138,6 +146,16 @@ func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
 	}
 	*c = AuthorizationCode{c.Code, fromMilliseconds(r.ExpiresAt), r.RedirectURI, r.Scope, clientOf(r.ClientID),
 		userOf(r.UserID), r.CodeChallenge, r.CodeChallengeMethod, r.GrantID, unknown}
+	return nil
+}
+
+// checkText refuses what JSON would change: two ids that are no UTF-8 could become the same.
+func checkText(texts ...string) error {
+	for _, text := range texts {
+		if !utf8.ValidString(text) {
+			return fmt.Errorf("oauth2server: a record with %q, which is no UTF-8", text)
+		}
+	}
 	return nil
 }
 
@@ -234,13 +252,14 @@ func (c AuthorizationCode) LogValue() slog.Value {
 // String is the text of LogValue.
 func (t Token) String() string { return "oauth2server.Token" + t.LogValue().String() }
 
-// GoString is String: %#v shows no token either.
-func (t Token) GoString() string { return t.String() }
+// Format writes String for every verb: not even %d shows a token. An unexported field of another struct is out of its
+// reach, as fmt calls no methods there.
+func (t Token) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 
 // String is the text of LogValue.
 func (c AuthorizationCode) String() string {
 	return "oauth2server.AuthorizationCode" + c.LogValue().String()
 }
 
-// GoString is String: %#v shows no code either.
-func (c AuthorizationCode) GoString() string { return c.String() }
+// Format writes String for every verb; see [Token.Format].
+func (c AuthorizationCode) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }

@@ -59,6 +59,12 @@ func TestBinaryFormsKeepWhatALaterVersionWrote(t *testing.T) {
 		require.Error(t, token.UnmarshalBinary([]byte(broken)), broken)
 		require.Error(t, code.UnmarshalBinary([]byte(broken)), broken)
 	}
+	for _, id := range []string{"bob\xff", "bob\xfe"} { // both would come back as bob\ufffd
+		_, err = oauth2server.Token{User: &oauth2server.User{ID: id}}.MarshalBinary()
+		require.Error(t, err)
+		_, err = oauth2server.AuthorizationCode{Client: &oauth2server.Client{ID: id}}.MarshalBinary()
+		require.Error(t, err)
+	}
 	_, err = oauth2server.Token{Extra: map[string]any{"f": func() {}}}.MarshalBinary()
 	require.Error(t, err)
 }
@@ -92,7 +98,8 @@ func TestTokensAreNotPrinted(t *testing.T) {
 	filled.Struct(&code)
 	var out bytes.Buffer
 	for _, v := range []any{token, &token, code, &code} {
-		fmt.Fprintf(&out, "%v %+v %#v %s\n", v, v, v, v)
+		fmt.Fprintf(&out, "%v %+v %#v %s %q %x %d\n", v, v, v, v, v, v, v)
+		fmt.Fprintf(&out, "%v %+v %#v\n", []any{v}, struct{ V any }{v}, map[string]any{"v": v})
 		slog.New(slog.NewTextHandler(&out, nil)).Info("text", "v", v)
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("json", "v", v)
 	}

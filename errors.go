@@ -209,6 +209,9 @@ func foundUser(user *User, err error, notFound *Error) (*User, *Error) {
 func asError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
+		if e == nil {
+			return breach("the model returned a nil *Error as an error")
+		}
 		return e
 	}
 	var code ErrorCode

@@ -51,7 +51,11 @@ func Example() {
 	}
 	page := func(w http.ResponseWriter, r *http.Request) { // signing in is left out
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
-		request.Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, Scope: request.Scope})
+		if r.PostForm.Get("verdict") != "allow" {
+			fmt.Fprintf(w, "may %s %s?", request.Client.ID, request.Scope) // a form, in earnest
+			return
+		}
+		request.Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
 	}
 	api := func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "hello, %s", oauth2server.UserFromContext(r.Context()).ID)
@@ -61,8 +65,15 @@ func Example() {
 	mux.Handle("/token", srv.Token(nil))
 	mux.Handle("/api", srv.Authenticate("read")(http.HandlerFunc(api)))
 
+	const request = "/authorize?response_type=code&client_id=app&scope=read&state=xyz"
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest("GET", "/authorize?response_type=code&client_id=app&scope=read&state=xyz", nil))
+	mux.ServeHTTP(w, httptest.NewRequest("GET", request, nil))
+	fmt.Println(w.Code, w.Body)
+
+	r := httptest.NewRequest("POST", request, strings.NewReader("verdict=allow"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w = httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
 	location, _ := url.Parse(w.Header().Get("Location"))
 	fmt.Println(w.Code, location.Host, location.Query().Get("state"))
 
@@ -75,13 +86,14 @@ func Example() {
 	json.Unmarshal(w.Body.Bytes(), &token)
 	fmt.Println(w.Code, token.Type, token.Scope)
 
-	r := httptest.NewRequest("GET", "/api", nil)
+	r = httptest.NewRequest("GET", "/api", nil)
 	r.Header.Set("Authorization", "Bearer "+token.Access)
 	w = httptest.NewRecorder()
 	mux.ServeHTTP(w, r)
 	fmt.Println(w.Code, w.Body)
 	// Output:
-	// 302 app.example xyz
+	// 200 may app read?
+	// 303 app.example xyz
 	// 200 Bearer read
 	// 200 hello, u1
 }
@@ -90,14 +102,15 @@ func Example() {
 func ExampleNew_mistakes() {
 	_, err := oauth2server.New(exampleModel(), &oauth2server.Options{
 		Grants:              []string{"authorisation_code"},
-		AccessTokenLifetime: -time.Hour,
+		AccessTokenLifetime: 3600, // node counts seconds, Go has time.Duration
 	})
 	fmt.Println(errors.Is(err, oauth2server.InvalidArgument))
 	fmt.Println(err)
 	// Output:
 	// true
-	// invalid_argument: oauth2server: option AccessTokenLifetime: -1h0m0s is negative
-	// grant "authorisation_code" is unknown; grants of your own go into ExtensionGrants
+	// invalid_argument: oauth2server: 2 mistakes:
+	// 	option AccessTokenLifetime: 3.6µs is less than a second
+	// 	grant "authorisation_code" is unknown; grants of your own go into ExtensionGrants
 }
 
 // Without a page, the program says who is signed in.

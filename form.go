@@ -11,12 +11,14 @@ import (
 // maxParameters bounds how many parameters a query or a body may have, known or not.
 const maxParameters = 512
 
-// singleValued are the parameters that the server reads itself. They must not repeat (RFC 6749, section 3.1 and 3.2).
-// Others pass: some may repeat, as resource does (RFC 8707, section 2).
-var singleValued = []string{
-	"client_id", "redirect_uri", "response_type", "state", "scope", "code_challenge", "code_challenge_method", "allowed",
-	"client_secret", "grant_type", "code", "code_verifier", "refresh_token", "username", "password",
-}
+// The parameters that the server reads itself must not repeat (RFC 6749, section 3.1 and 3.2). Others pass: some may
+// repeat, as resource does (RFC 8707, section 2), and some are fields of a page's own form.
+var (
+	authorizationParameters = []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
+		"code_challenge_method", "allowed"}
+	tokenParameters = []string{"grant_type", "client_id", "client_secret", "redirect_uri", "scope", "code", "code_verifier",
+		"refresh_token", "username", "password"}
+)
 
 // form is the parameters of a request.
 type form struct{ query, body url.Values }
@@ -61,9 +63,9 @@ func single(values []string) (value string, repeated bool) {
 	return value, false
 }
 
-// repeated returns a refusal if a parameter that the server reads has several values.
-func (f form) repeated() *Error {
-	for _, name := range singleValued {
+// repeated returns a refusal if one of the parameters has several values.
+func (f form) repeated(parameters []string) *Error {
+	for _, name := range parameters {
 		if f.repeats(name) {
 			return refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+name+"`")
 		}
@@ -74,7 +76,7 @@ func (f form) repeated() *Error {
 // parseForm reads the urlencoded form of parameters (RFC 6749, appendix B).
 func parseForm(encoded string) (url.Values, *Error) {
 	if strings.Count(encoded, "&") >= maxParameters {
-		return nil, refusal(InvalidRequest, "form_too_many", "Invalid request: too many parameters")
+		return nil, tooMany()
 	}
 	values, err := url.ParseQuery(encoded)
 	if err != nil {
@@ -88,7 +90,7 @@ func parseForm(encoded string) (url.Values, *Error) {
 // a middleware may have left them before.
 func readBody(r *http.Request, limit int64) (url.Values, *Error) {
 	if r.PostForm != nil || r.Body == nil {
-		return r.PostForm, nil
+		return r.PostForm, refuseLarge(r.PostForm, limit)
 	}
 	data, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
@@ -106,6 +108,29 @@ func readBody(r *http.Request, limit int64) (url.Values, *Error) {
 	return values, nil
 }
 
+// refuseLarge holds a form that somebody else parsed to the bounds of those that are parsed here.
+func refuseLarge(values url.Values, limit int64) *Error {
+	var count int
+	var size int64
+	for name, several := range values {
+		count += len(several)
+		for _, value := range several {
+			size += int64(len(name) + len(value))
+		}
+	}
+	switch {
+	case size > limit:
+		return tooLarge()
+	case count > maxParameters:
+		return tooMany()
+	}
+	return nil
+}
+
+func tooMany() *Error {
+	return refusal(InvalidRequest, "form_too_many", "Invalid request: too many parameters")
+}
+
 func tooLarge() *Error {
 	return &Error{Code: InvalidRequest, Description: "Invalid request: the request is too large",
 		Status: http.StatusRequestEntityTooLarge, reason: "body_too_large"}
@@ -114,15 +139,15 @@ func tooLarge() *Error {
 // isForm says whether the body of r is an urlencoded form.
 func isForm(r *http.Request) bool {
 	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	return strings.EqualFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded")
+	return equalFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded")
 }
 
 // secretParameters must not be in a URL: logs, histories and Referer headers keep those (RFC 6749, section 2.3.1).
 var secretParameters = []string{"client_secret", "code", "code_verifier", "refresh_token", "password"}
 
 // refuseQuery refuses parameters of a token request that are in the URL: a secret, or one that contradicts the body,
-// of which a proxy may have seen the other half.
-func (f form) refuseQuery(rawQuery string) *Error {
+// of which a proxy may have seen the other half. client is who sent the request.
+func (f form) refuseQuery(rawQuery string, client *Client) *Error {
 	if rawQuery == "" {
 		return nil
 	}
@@ -134,8 +159,12 @@ func (f form) refuseQuery(rawQuery string) *Error {
 		if slices.Contains(secretParameters, name) {
 			return refusal(InvalidRequest, "secret_in_query", "Invalid request: `"+name+"` must not be in the URL")
 		}
-		if slices.Contains(singleValued, name) {
-			if value, repeated := single(values); repeated || value != "" && f.get(name) != "" && value != f.get(name) {
+		if slices.Contains(tokenParameters, name) {
+			inBody := f.get(name)
+			if name == "client_id" {
+				inBody = client.ID // which may have come by Basic
+			}
+			if value, repeated := single(values); repeated || value != "" && inBody != "" && value != inBody {
 				return refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+name+"`")
 			}
 		}

@@ -29,7 +29,7 @@ func FuzzParseScope(f *testing.F) {
 	grammar := regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*$`)
 	f.Fuzz(func(t *testing.T, text string) {
 		scope, err := oauth2server.ParseScope(text)
-		require.Equal(t, text == "" || grammar.MatchString(text), err == nil, "%q", text)
+		require.Equal(t, text == "" || grammar.MatchString(text) && strings.Count(text, " ") < 100, err == nil, "%q", text)
 		if err != nil {
 			return
 		}

@@ -16,7 +16,7 @@ type GrantRequest struct {
 	Client *Client
 
 	server   *Server
-	form     form
+	form     *form // a pointer, so that printing the request does not print a secret in it
 	repeated string
 }
 
@@ -39,6 +39,9 @@ func (g *GrantRequest) Scope(ctx context.Context, user *User) (Scope, error) {
 	asked, refused := askedScope(g.form)
 	if refused != nil {
 		return nil, refused
+	}
+	if !user.known() {
+		return nil, breach("GrantRequest.Scope needs a user")
 	}
 	return orNil(g.server.validateScope(ctx, user, g.Client, asked))
 }

@@ -127,6 +127,9 @@ func TestLifetimes(t *testing.T) {
 		time.Sleep(2*time.Minute - time.Second)
 		require.Equal(t, 200, s.refresh("brief", r.str("refresh_token")).StatusCode)
 
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: "seconds", Grants: []string{"password"}, AccessTokenLifetime: 3600}, secret+"seconds"))
+		requireError(t, s.token("seconds", "grant_type", "password", "username", "andy", "password", "123456"), 500, "server_error")
+
 		r, code := s.signIn("web"), s.code()
 		require.Equal(t, float64(20), r.body["expires_in"])
 		time.Sleep(10 * time.Second)
@@ -247,6 +250,9 @@ func otp(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server
 		return nil, nil
 	case "nobody":
 		return request.Issue(ctx, &oauth2server.Token{}, false)
+	case "no scope for nobody":
+		_, err := request.Scope(ctx, nil)
+		return nil, err
 	case "pending":
 		return nil, &oauth2server.Error{Code: "authorization_pending"} // as in RFC 8628
 	case "injection":
@@ -285,6 +291,7 @@ func TestExtensionGrant(t *testing.T) {
 		{"a fault", "phone", []string{"otp", "fault"}, 503, "server_error"},
 		{"no token", "phone", []string{"otp", "nothing"}, 500, "server_error"},
 		{"no user", "phone", []string{"otp", "nobody"}, 500, "server_error"},
+		{"no user to ask a scope for", "phone", []string{"otp", "no scope for nobody"}, 500, "server_error"},
 		{"a code of its own", "phone", []string{"otp", "pending"}, 400, "authorization_pending"},
 		{"a code that may not be sent", "phone", []string{"otp", "injection"}, 500, "server_error"},
 		{"a parameter twice", "phone", []string{"otp", "424242", "otp", "424242"}, 400, "invalid_grant"},
@@ -344,16 +351,18 @@ func TestGenerators(t *testing.T) {
 	var token string
 	var failure error
 	s := newSite(t, generating{newSpy(t), func() (string, error) { return token, failure }}, &oauth2server.Options{Grants: allGrants}, nil)
-	token = "own.token~1"
-	require.Equal(t, "code own.token~1", s.code())
+	token = "own.token~of-some-length"
+	require.Equal(t, "code own.token~of-some-length", s.code())
 	r := s.signIn("web")
-	require.Equal(t, "own.token~1", r.str("access_token"))
-	require.Equal(t, "refresh own.token~1", r.str("refresh_token"))
+	require.Equal(t, "own.token~of-some-length", r.str("access_token"))
+	require.Equal(t, "refresh own.token~of-some-length", r.str("refresh_token"))
 	require.Equal(t, 200, s.refresh("web", r.str("refresh_token")).StatusCode)
 
-	token = "no bearer token"
+	token = "no bearer token, as it has spaces"
 	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
-	token = "zoë"
+	token = "19-characters-only!"
+	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
+	token = "zoë, who is not of this alphabet"
 	require.Equal(t, "server_error", s.authorize().at("error"))
 	token = ""
 	require.Len(t, s.token("web", "grant_type", "client_credentials").str("access_token"), 43, "none of its own")

@@ -12,6 +12,11 @@ func (s *Server) issue(ctx context.Context, client *Client, token *Token, refres
 	if !client.allows(token.Scope) {
 		return nil, invalidScope("scope_beyond_client")
 	}
+	for _, lifetime := range []time.Duration{client.AccessTokenLifetime, client.RefreshTokenLifetime} {
+		if err := checkLifetime(lifetime); err != nil {
+			return nil, breach("client %q: a lifetime of %w", client.ID, err)
+		}
+	}
 	issued := *token
 	issued.Client = client
 	if len(issued.GrantScope) == 0 {
@@ -38,14 +43,19 @@ func (s *Server) issue(ctx context.Context, client *Client, token *Token, refres
 	switch {
 	case err != nil:
 		return nil, modelFailure(err, breach("SaveToken: %w", err))
-	case saved == nil || saved.AccessToken == "" || saved.Client == nil || !saved.User.known():
+	case saved == nil || saved.AccessToken == "" || saved.Client.id() != client.ID || saved.User.id() != issued.User.ID:
 		return nil, breach("SaveToken did not return a token with its client and user")
+	case !issued.Scope.Contains(saved.Scope...) || saved.RefreshToken != "" && !refresh:
+		return nil, breach("SaveToken returned a token that grants more than it was given")
 	}
 	return saved, nil
 }
 
 // known says whether the model named somebody.
 func (u *User) known() bool { return u != nil && u.ID != "" }
+
+// minToken is how many printable characters 128 bits take at the least.
+const minToken = 20
 
 // generator is a model's own way to make a token or a code.
 type generator func(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
@@ -60,8 +70,8 @@ func generate(ctx context.Context, own generator, client *Client, user *User, sc
 		return "", modelFailure(err, breach("a generator returned %w", err))
 	case generated == "":
 		return newID(), nil
-	case !wellFormed(generated):
-		return "", breach("a generator returned characters that may not be sent")
+	case !wellFormed(generated) || len(generated) < minToken:
+		return "", breach("a generator returned characters that may not be sent, or fewer than %d", minToken)
 	}
 	return generated, nil
 }
@@ -76,7 +86,7 @@ func newID() string {
 // expiry is when something that lives so long ends, in UTC and whole milliseconds, which every storage can keep.
 func expiry(clients, servers time.Duration) time.Time {
 	lifetime := servers
-	if clients > 0 {
+	if clients != 0 {
 		lifetime = clients
 	}
 	return time.Now().Add(lifetime).UTC().Truncate(time.Millisecond)

@@ -21,7 +21,7 @@ type Client struct {
 	// "client_credentials", "implicit" or the name of an extension grant. None: it may use none.
 	Grants []string
 
-	// Scope is the most that the client may ask for. Empty: no limit of its own.
+	// Scope is the most that the client may ask for, and no default for what it does not. Empty: no limit of its own.
 	Scope Scope
 
 	// Public says that the client has no secret: an app in a browser or on somebody's device (RFC 6749, section 2.1).
@@ -45,13 +45,14 @@ type User struct {
 	// ID names the user for good: it is what codes and tokens carry. Empty: not a user.
 	ID string
 
-	// Data is the application's own record. The server neither reads nor sends it.
+	// Data is the application's own record. The server neither reads nor sends it, and what a model stores of a token
+	// leaves it out: a handler that wants it looks the user up by ID.
 	Data any
 }
 
 // Token is an access token, and the refresh token issued with it. It is what [Model.SaveToken] stores.
 // Of a stored token the server reads Client.ID and User.ID only, so a model need not join.
-// Its JSON form, its String and its log value never show the refresh token; the latter two show no token at all.
+// It prints and logs without its tokens; its JSON form contains the access token.
 type Token struct {
 	// AccessToken is the bearer token (RFC 6750). Empty in what [RefreshTokenModel.GetRefreshToken] returns
 	// from a model that stores digests.
@@ -149,7 +150,7 @@ type Model interface {
 	GetClient(ctx context.Context, clientID, clientSecret string) (*Client, error)
 
 	// SaveToken stores the access token and, when there is one, the refresh token, and returns what it stored:
-	// the answer to the client is made from that. Client and User of the result must not be nil.
+	// the answer to the client is made from that. The result is for the same client and user, and grants no more.
 	SaveToken(ctx context.Context, token *Token, client *Client, user *User) (*Token, error)
 }
 
@@ -159,7 +160,8 @@ type AccessTokenModel interface {
 	GetAccessToken(ctx context.Context, accessToken string) (*Token, error)
 }
 
-// AccessTokenRevoker ends access tokens before their time, as signing out does. Without it they live until they expire.
+// AccessTokenRevoker ends access tokens before their time. The program calls it, say when a user signs out; the server
+// does not. Without it access tokens live until they expire.
 type AccessTokenRevoker interface {
 	// RevokeAccessToken ends the token: GetAccessToken no longer finds it. [ErrNotFound] when there is no such token.
 	RevokeAccessToken(ctx context.Context, accessToken string) error
@@ -230,7 +232,7 @@ type RedirectURIValidator interface {
 // AccessTokenGenerator makes access tokens. Without it, or when it returns "", they are 32 random bytes in base64url.
 type AccessTokenGenerator interface {
 	// GenerateAccessToken returns a token of the alphabet of RFC 6750, section 2.1, that nobody can guess (128 bits
-	// or more) and that was never returned before.
+	// or more, so at least 20 characters) and that was never returned before.
 	GenerateAccessToken(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
 }
 

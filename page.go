@@ -12,7 +12,7 @@ var errorPage = template.Must(template.New("error").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Authorization error</title></head>
 <body><h1>This authorization request cannot be answered</h1>
-<p>The application that sent you here made a mistake, or the link is broken. Nothing was granted.</p>
+<p>{{if eq .Code "access_denied"}}Go back and try again.{{else}}The application that sent you here made a mistake, or the link is broken.{{end}} Nothing was granted.</p>
 <p><code>{{.Code}}</code>{{with .Description}}: {{.}}{{end}}</p></body></html>
 `))
 
@@ -32,7 +32,7 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, refused *Erro
 	switch {
 	case s.options.ErrorHandler != nil:
 		shown := *e
-		shown.Status = e.status()
+		shown.Status, shown.Err = e.status(), nil // the cause is in the log
 		s.options.ErrorHandler(w, r, &shown)
 	case strings.Contains(r.Header.Get("Accept"), "text/html"):
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -16,7 +16,7 @@ import (
 // Models call it when a client is registered.
 func CheckRedirectURI(uri string) error {
 	if err := checkTarget(uri); err != nil {
-		return err
+		return fmt.Errorf("oauth2server: redirection URI %q: %w", uri, err)
 	}
 	_, query, _ := strings.Cut(uri, "?")
 	for part := range strings.SplitSeq(query, "&") {
@@ -35,23 +35,21 @@ func checkTarget(uri string) error {
 	parsed, err := url.Parse(uri)
 	switch {
 	case err != nil:
-		err = errors.New("not a URI")
+		return errors.New("not a URI")
 	case !isVSCHAR(uri) || strings.ContainsAny(uri, ` "<>\^{|}`+"`"):
-		err = errors.New("not printable ASCII")
+		return errors.New("not printable ASCII")
 	case parsed.Scheme == "" || parsed.Opaque != "":
-		err = errors.New("not absolute")
+		return errors.New("not absolute")
 	case slices.Contains(codeSchemes, parsed.Scheme):
-		err = errors.New("the scheme is not allowed")
+		return errors.New("the scheme is not allowed")
 	case parsed.Host == "" && (parsed.Scheme == "http" || parsed.Scheme == "https"):
-		err = errors.New("no host")
+		return errors.New("no host")
 	case parsed.User != nil || strings.Contains(parsed.Host, "@"):
-		err = errors.New("user information")
+		return errors.New("user information")
 	case strings.Contains(uri, "#"):
-		err = errors.New("a fragment")
-	default:
-		return nil
+		return errors.New("a fragment")
 	}
-	return fmt.Errorf("oauth2server: redirection URI %q: %w", uri, err)
+	return nil
 }
 
 // refuseTarget is checkTarget for a request.

@@ -10,6 +10,7 @@ import (
 type capabilities struct {
 	model           Model
 	tokens          AccessTokenModel
+	revoker         AccessTokenRevoker
 	codes           AuthorizationCodeModel
 	refresh         RefreshTokenModel
 	users           PasswordModel
@@ -51,6 +52,7 @@ func inspect(model Model) (can capabilities, wrong []error) {
 
 func (can *capabilities) take(layer Model) {
 	takeIf(&can.tokens, layer)
+	takeIf(&can.revoker, layer)
 	takeIf(&can.codes, layer)
 	takeIf(&can.refresh, layer)
 	takeIf(&can.users, layer)
@@ -83,6 +85,7 @@ func (can *capabilities) names() (names []string) {
 		has  bool
 	}{
 		{"AccessTokenModel", can.tokens != nil},
+		{"AccessTokenRevoker", can.revoker != nil},
 		{"AuthorizationCodeModel", can.codes != nil},
 		{"RefreshTokenModel", can.refresh != nil},
 		{"PasswordModel", can.users != nil},
@@ -131,6 +134,7 @@ func methods(t reflect.Type) []method {
 		{"AccessTokenGenerator", "GenerateAccessToken", signature(t.MethodByName("GenerateAccessToken")), signature(access.MethodByName("GenerateAccessToken"))},
 		{"RefreshTokenGenerator", "GenerateRefreshToken", signature(t.MethodByName("GenerateRefreshToken")), signature(refreshes.MethodByName("GenerateRefreshToken"))},
 		{"AuthorizationCodeGenerator", "GenerateAuthorizationCode", signature(t.MethodByName("GenerateAuthorizationCode")), signature(newCode.MethodByName("GenerateAuthorizationCode"))},
+		{"ValidateRedirectURI", "ValidateRedirectUri", signature(t.MethodByName("ValidateRedirectUri")), nil}, // node's spelling
 		{"decorator", "Unwrap", signature(t.MethodByName("Unwrap")), signature(wrapper.MethodByName("Unwrap"))},
 	}
 }
@@ -157,6 +161,8 @@ func faults(layer Model) (wrong []error) {
 	byPointer := methods(reflect.PointerTo(t))
 	for i, m := range methods(t) {
 		switch {
+		case m.want == nil && m.got != nil:
+			wrong = append(wrong, fmt.Errorf("model %v: %s is called %s here", t, m.name, m.of))
 		case m.got == m.want:
 			has[m.of] = append(has[m.of], m.name)
 		case m.got != nil:

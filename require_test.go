@@ -56,6 +56,10 @@ type endless struct{ bare }
 
 func (e endless) Unwrap() oauth2server.Model { return e }
 
+type nodeSpelling struct{ bare }
+
+func (nodeSpelling) ValidateRedirectUri() {}
+
 type wrongUnwrap struct{ bare }
 
 func (wrongUnwrap) Unwrap() error { return nil }
@@ -90,12 +94,15 @@ func TestNewListsEverythingThatIsWrong(t *testing.T) {
 		{"an embedded Model", embedding{full}, &oauth2server.Options{ExtensionGrants: extension}, []string{"embeds oauth2server.Model, which hides"}},
 		{"an embedded Model, by pointer", &embedding{full}, &oauth2server.Options{ExtensionGrants: extension}, []string{"which hides the optional interfaces"}},
 		{"an embedded Model, one deeper", embeddingDeeper{&embedding{full}}, &oauth2server.Options{ExtensionGrants: extension}, []string{"which hides the optional interfaces"}},
+		{"node's spelling", nodeSpelling{}, &oauth2server.Options{ExtensionGrants: extension}, []string{"ValidateRedirectUri is called ValidateRedirectURI here"}},
 		{"a decorator of nothing", decorator{}, nil, []string{"Unwrap returned nil"}},
 		{"a decorator of itself", endless{}, nil, []string{"Unwrap does not end"}},
 		{"an Unwrap of something else", wrongUnwrap{}, &oauth2server.Options{ExtensionGrants: extension}, []string{"Unwrap has type func() error, want func() oauth2server.Model"}},
 		{"an unknown grant", full, &oauth2server.Options{Grants: []string{"pasword"}}, []string{`grant "pasword" is unknown`}},
 		{"negative numbers", full, &oauth2server.Options{AccessTokenLifetime: -1, RefreshTokenLifetime: -time.Hour, AuthorizationCodeLifetime: -1, MaxFormBytes: -1},
-			[]string{"AccessTokenLifetime: -1ns", "RefreshTokenLifetime: -1h0m0s", "AuthorizationCodeLifetime", "MaxFormBytes: -1"}},
+			[]string{"AccessTokenLifetime: -1ns is less than a second", "RefreshTokenLifetime: -1h0m0s", "AuthorizationCodeLifetime", "MaxFormBytes: -1"}},
+		{"too many bytes", full, &oauth2server.Options{MaxFormBytes: 1 << 62}, []string{"more than a gigabyte"}},
+		{"seconds", full, &oauth2server.Options{AccessTokenLifetime: 3600}, []string{"AccessTokenLifetime: 3.6µs is less than a second"}},
 		{"a realm that breaks out", full, &oauth2server.Options{Realm: `a" b`}, []string{"option Realm"}},
 		{"extension grants", full, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"password": custom, "": custom, "a b": custom, "nil": nil}},
 			[]string{`"password": the name is taken`, `"": not a grant type`, `"a b": not a grant type`, `"nil": not a grant type`}},
@@ -118,6 +125,7 @@ func TestNewListsEverythingThatIsWrong(t *testing.T) {
 	_, err := oauth2server.NewResourceServer(nil, &oauth2server.Options{Realm: `"`})
 	require.ErrorContains(t, err, "the model is nil")
 	require.ErrorContains(t, err, "option Realm")
+	require.ErrorContains(t, err, "oauth2server: 2 mistakes:\n\t")
 }
 
 func TestDecorators(t *testing.T) {

@@ -2,7 +2,6 @@ package oauth2server
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 )
@@ -24,7 +23,7 @@ func NewResourceServer(tokens AccessTokenModel, opts *Options) (*ResourceServer,
 		wrong = append(wrong, errors.New("the model is nil"))
 	}
 	if len(wrong) > 0 {
-		return nil, &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %w", errors.Join(wrong...))}
+		return nil, mistakes(wrong)
 	}
 	verifier, _ := tokens.(ScopeVerifier)
 	return &ResourceServer{tokens: tokens, verifier: verifier, options: options}, nil

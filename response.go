@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -39,7 +40,9 @@ func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
 // appendMembers adds what is not standard in extra to a JSON object that has members.
 func appendMembers(object []byte, extra map[string]any) ([]byte, error) {
 	extra = maps.Clone(extra)
-	maps.DeleteFunc(extra, func(name string, _ any) bool { return slices.Contains(standardMembers, name) })
+	maps.DeleteFunc(extra, func(name string, _ any) bool {
+		return slices.ContainsFunc(standardMembers, func(standard string) bool { return strings.EqualFold(standard, name) })
+	})
 	if len(extra) == 0 {
 		return object, nil
 	}

@@ -11,11 +11,17 @@ import (
 // nil and empty mean the same, everywhere: no scope.
 type Scope []string
 
-// ParseScope reads the text form of a scope: tokens of printable ASCII without quotation mark and backslash, one space
-// between them. Repetitions are dropped. "" is the empty scope.
+// maxScopeTokens bounds the work that a scope makes: sets are compared token by token.
+const maxScopeTokens = 100
+
+// ParseScope reads the text form of a scope: at most 100 tokens of printable ASCII without quotation mark and backslash,
+// one space between them. Repetitions are dropped. "" is the empty scope.
 func ParseScope(s string) (Scope, error) {
 	if s == "" {
 		return nil, nil
+	}
+	if strings.Count(s, " ") >= maxScopeTokens {
+		return nil, fmt.Errorf("oauth2server: a scope of more than %d tokens", maxScopeTokens)
 	}
 	tokens := strings.Split(s, " ")
 	scope := make(Scope, 0, len(tokens))
@@ -68,7 +74,7 @@ func (c *Client) narrow(scope Scope) Scope {
 }
 
 // askedScope reads the scope parameter.
-func askedScope(f form) (Scope, *Error) {
+func askedScope(f *form) (Scope, *Error) {
 	scope, err := ParseScope(f.get("scope"))
 	if err != nil {
 		return nil, refusal(InvalidScope, "scope_malformed", "Invalid parameter: `scope`")

@@ -23,7 +23,7 @@ func TestParseScope(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, want, scope, text)
 	}
-	for _, text := range []string{" ", " read", "read ", "read  write", "read\twrite", "read\nwrite", `"`, `\`, "ä", "\x00", "\x7f"} {
+	for _, text := range []string{strings.Repeat("a ", 100) + "a", " ", " read", "read ", "read  write", "read\twrite", "read\nwrite", `"`, `\`, "ä", "\x00", "\x7f"} {
 		_, err := oauth2server.ParseScope(text)
 		require.Error(t, err, "%q", text)
 	}

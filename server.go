@@ -1,6 +1,7 @@
 package oauth2server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,14 +32,15 @@ type Options struct {
 	ExtensionGrants map[string]GrantFunc
 
 	// PublicClientGrants are the grant types that a public client may use, besides being allowed to by [Client.Grants].
-	// Nil: "authorization_code" and "refresh_token". In the first, a code_verifier is demanded.
+	// Nil: "authorization_code", "refresh_token" and "implicit", as far as they are on. In the first, a code_verifier
+	// is demanded.
 	PublicClientGrants []string
 
-	// InsecureSkipClientAuthentication lists extension grants whose requests need no client secret, not even from a
-	// confidential client: the grant itself must find out who asks, say by an assertion (RFC 7521, section 4.1).
+	// InsecureSkipClientAuthentication lists extension grants whose requests need no client secret, neither from a
+	// public nor from a confidential client: the grant itself must find out who asks, say by an assertion (RFC 7521, section 4.1).
 	InsecureSkipClientAuthentication []string
 
-	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes.
+	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes. A lifetime is a second or more.
 	AuthorizationCodeLifetime time.Duration
 
 	// AccessTokenLifetime is for clients without one of their own. 0: an hour.
@@ -82,8 +84,8 @@ type Options struct {
 	InsecureApprovePublicClients bool
 
 	// ErrorHandler writes the page for errors of the authorization endpoint that cannot be told to the client. It
-	// answers with err.Status, and must escape what it shows. Nil: a plain page, or JSON for whom does not accept
-	// text/html.
+	// answers with err.Status, and must escape what it shows. err has no cause: that is in the log. Nil: a plain page,
+	// or JSON when the request does not accept text/html.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err *Error)
 
 	// MaxFormBytes bounds the body of a form, and the query of an authorization request. 0: 64 KiB.
@@ -96,6 +98,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+var publicByDefault = []string{"authorization_code", "refresh_token", "implicit"}
+
 // withDefaults returns a copy with every default in its place, and what is wrong.
 func (o *Options) withDefaults() (Options, []error) {
 	if o == nil {
@@ -107,7 +111,7 @@ func (o *Options) withDefaults() (Options, []error) {
 	options.InsecureSkipClientAuthentication = slices.Clone(o.InsecureSkipClientAuthentication)
 	options.PublicClientGrants = slices.Clone(o.PublicClientGrants)
 	if o.PublicClientGrants == nil {
-		options.PublicClientGrants = []string{"authorization_code", "refresh_token"}
+		options.PublicClientGrants = publicByDefault
 	}
 	if o.Realm == "" {
 		options.Realm = "Service"
@@ -119,23 +123,45 @@ func (o *Options) withDefaults() (Options, []error) {
 	if !isNQSCHAR(options.Realm) {
 		wrong = append(wrong, errors.New("option Realm: quotation mark, backslash or a character that is not printable ASCII"))
 	}
-	wrong = append(wrong,
-		orDefault(&options.MaxFormBytes, 64<<10, "MaxFormBytes"),
-		orDefault(&options.AuthorizationCodeLifetime, 5*time.Minute, "AuthorizationCodeLifetime"),
-		orDefault(&options.AccessTokenLifetime, time.Hour, "AccessTokenLifetime"),
-		orDefault(&options.RefreshTokenLifetime, 14*24*time.Hour, "RefreshTokenLifetime"))
-	return options, slices.DeleteFunc(wrong, func(err error) bool { return err == nil })
+	if options.MaxFormBytes < 0 || options.MaxFormBytes > 1<<30 {
+		wrong = append(wrong, fmt.Errorf("option MaxFormBytes: %d is negative, or more than a gigabyte", options.MaxFormBytes))
+	}
+	options.MaxFormBytes = cmp.Or(options.MaxFormBytes, 64<<10)
+	for _, lifetime := range []struct {
+		name      string
+		value     *time.Duration
+		otherwise time.Duration
+	}{
+		{"AuthorizationCodeLifetime", &options.AuthorizationCodeLifetime, 5 * time.Minute},
+		{"AccessTokenLifetime", &options.AccessTokenLifetime, time.Hour},
+		{"RefreshTokenLifetime", &options.RefreshTokenLifetime, 14 * 24 * time.Hour},
+	} {
+		if err := checkLifetime(*lifetime.value); err != nil {
+			wrong = append(wrong, fmt.Errorf("option %s: %w", lifetime.name, err))
+		}
+		*lifetime.value = cmp.Or(*lifetime.value, lifetime.otherwise)
+	}
+	return options, wrong
 }
 
-// orDefault fills in a number that was not given.
-func orDefault[T ~int64](value *T, otherwise T, name string) error {
-	if *value < 0 {
-		return fmt.Errorf("option %s: %v is negative", name, *value)
-	}
-	if *value == 0 {
-		*value = otherwise
+// checkLifetime finds numbers that were meant as seconds: 3600 is 3.6 microseconds.
+func checkLifetime(d time.Duration) error {
+	if d != 0 && d < time.Second {
+		return fmt.Errorf("%v is less than a second", d)
 	}
 	return nil
+}
+
+// mistakes is the error of a program that is wrong.
+func mistakes(wrong []error) error {
+	if len(wrong) == 1 {
+		return &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %w", wrong[0])}
+	}
+	text := fmt.Sprintf("oauth2server: %d mistakes:", len(wrong))
+	for _, err := range wrong {
+		text += "\n\t" + err.Error()
+	}
+	return &Error{Code: InvalidArgument, Err: errors.New(text)}
 }
 
 // New returns a Server over model. The error, an [InvalidArgument], lists everything that is wrong with model and opts.
@@ -147,8 +173,12 @@ func New(model Model, opts *Options) (*Server, error) {
 	wrong = append(wrong, faults...)
 	s := &Server{ResourceServer: &ResourceServer{tokens: can.tokens, verifier: can.verifier, options: options}, can: can}
 	wrong = append(wrong, s.enable()...)
+	if len(wrong) == 0 && len(s.grants) == 0 && !s.implicit {
+		wrong = append(wrong, errors.New("no grant is on: the model has neither AuthorizationCodeModel nor RefreshTokenModel "+
+			"nor ClientCredentialsModel, or Options.Grants leaves them out"))
+	}
 	if len(wrong) > 0 {
-		return nil, &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %w", errors.Join(wrong...))}
+		return nil, mistakes(wrong)
 	}
 	enabled := slices.Sorted(maps.Keys(s.grants))
 	if s.implicit {
@@ -192,9 +222,6 @@ func (s *Server) enable() (wrong []error) {
 			wrong = append(wrong, fmt.Errorf("grant %q is unknown; grants of your own go into ExtensionGrants", name))
 		}
 	}
-	if len(s.grants) == 0 && !s.implicit && len(s.options.ExtensionGrants) == 0 && len(wrong) == 0 {
-		wrong = append(wrong, errors.New("no grant is on: the model has the interfaces of none, or Options.Grants is empty"))
-	}
 	for name, grant := range s.options.ExtensionGrants {
 		switch {
 		case slices.Contains(known, name):
@@ -213,7 +240,7 @@ func (s *Server) checkGrantOptions() (wrong []error) {
 	for _, name := range s.options.PublicClientGrants {
 		if name == "client_credentials" {
 			wrong = append(wrong, errors.New(`option PublicClientGrants: "client_credentials" is for confidential clients (RFC 6749, section 4.4)`))
-		} else if s.grants[name] == nil && !slices.Contains([]string{"authorization_code", "refresh_token"}, name) {
+		} else if s.grants[name] == nil && !slices.Contains(publicByDefault, name) {
 			wrong = append(wrong, fmt.Errorf("option PublicClientGrants: grant %q is not on", name))
 		}
 	}

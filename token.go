@@ -39,7 +39,7 @@ func (s *Server) token(r *http.Request) (*Token, *Error) {
 		return nil, refused
 	}
 	f := form{body: body}
-	if refused := f.repeated(); refused != nil {
+	if refused := f.repeated(tokenParameters); refused != nil {
 		return nil, refused
 	}
 	ctx := r.Context()
@@ -47,7 +47,7 @@ func (s *Server) token(r *http.Request) (*Token, *Error) {
 	if refused != nil {
 		return nil, refused
 	}
-	if refused := f.refuseQuery(r.URL.RawQuery); refused != nil {
+	if refused := f.refuseQuery(r.URL.RawQuery, client); refused != nil {
 		return nil, refused
 	}
 	name := f.get("grant_type")
@@ -60,7 +60,7 @@ func (s *Server) token(r *http.Request) (*Token, *Error) {
 	case !slices.Contains(client.Grants, name):
 		return nil, refusal(UnauthorizedClient, "grant_unauthorized", "Unauthorized client: `grant_type` is invalid")
 	}
-	token, err := grant(ctx, &GrantRequest{Client: client, server: s, form: f})
+	token, err := grant(ctx, &GrantRequest{Client: client, server: s, form: &f})
 	if err != nil {
 		return nil, modelFailure(err, refusal(InvalidGrant, "grant_not_found", "Invalid grant: the grant is invalid"))
 	}

@@ -89,12 +89,19 @@ func TestTokenReadsAFormThatAMiddlewareParsed(t *testing.T) {
 		require.NoError(t, r.ParseForm())
 		srv.Token(nil).ServeHTTP(w, r)
 	})
-	r := httptest.NewRequest("POST", "/token", strings.NewReader("grant_type=client_credentials"))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Authorization", as("web"))
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	require.Equal(t, 200, w.Code, w.Body)
+	for body, status := range map[string]int{
+		"grant_type=client_credentials":                                          200,
+		"grant_type=client_credentials&x=" + strings.Repeat("y", 70_000):         413,
+		"grant_type=client_credentials" + strings.Repeat("&x=1", 513):            400,
+		"grant_type=client_credentials&scope=" + strings.Repeat("a+", 100) + "a": 400,
+	} {
+		r := httptest.NewRequest("POST", "/token", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", as("web"))
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		require.Equal(t, status, w.Code, "%.100s: %s", body, w.Body)
+	}
 }
 
 func TestTokenAnswersAClientThatStopsInTheMiddle(t *testing.T) {
@@ -163,13 +170,14 @@ func (m extras) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2s
 }
 
 func TestExtendedTokenAttributes(t *testing.T) {
-	extra := map[string]any{"tenant": "acme", "level": 3, "scope": "admin", "access_token": "mine", "error": "x", "refresh_token": "r"}
+	extra := map[string]any{"tenant": "acme", "level": 3, "scope": "admin", "access_token": "mine", "Access_Token": "mine", "error": "x", "refresh_token": "r"}
 	for _, allow := range []bool{false, true} {
 		s := newSite(t, extras{newSpy(t), extra}, &oauth2server.Options{AllowExtendedTokenAttributes: allow}, nil)
 		r := s.token("web", "grant_type", "client_credentials")
 		require.Equal(t, 200, r.StatusCode, r.text)
 		require.Equal(t, allow, r.body["tenant"] == "acme" && r.body["level"] == float64(3))
 		require.Len(t, r.str("access_token"), 43, "a standard attribute stays what it is")
+		require.NotContains(t, r.body, "Access_Token", "some decoders do not look at case")
 		require.NotContains(t, r.body, "scope")
 		require.NotContains(t, r.body, "error")
 		require.NotContains(t, r.body, "refresh_token")
@@ -209,6 +217,8 @@ func TestFaultsOfTheModelAreServerErrors(t *testing.T) {
 			requireError(t, r, 500, "server_error")
 			require.NotContains(t, r.text, "database")
 
+			var none *oauth2server.Error
+			requireError(t, try(none), 500, "server_error")
 			requireError(t, try(oauth2server.AccessDenied), 400, "access_denied")
 			requireError(t, try(oauth2server.InvalidToken), 500, "server_error")
 		})
@@ -226,13 +236,17 @@ func (m broken) SaveToken(context.Context, *oauth2server.Token, *oauth2server.Cl
 }
 
 func TestSaveTokenMustReturnTheToken(t *testing.T) {
-	client, user := &oauth2server.Client{ID: "web"}, &oauth2server.User{ID: "u1"}
+	client, user := &oauth2server.Client{ID: "web"}, &oauth2server.User{ID: "client:web"}
 	for name, saved := range map[string]*oauth2server.Token{
 		"nothing":         nil,
 		"no access token": {Client: client, User: user},
 		"no client":       {AccessToken: "a", User: user},
 		"no user":         {AccessToken: "a", Client: client},
 		"user without id": {AccessToken: "a", Client: client, User: &oauth2server.User{}},
+		"another client":  {AccessToken: "a", Client: &oauth2server.Client{ID: "other"}, User: user},
+		"another user":    {AccessToken: "a", Client: client, User: &oauth2server.User{ID: "u2"}},
+		"a wider scope":   {AccessToken: "a", Client: client, User: user, Scope: oauth2server.Scope{"admin"}},
+		"a refresh token": {AccessToken: "a", Client: client, User: user, RefreshToken: "r"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, broken{newSpy(t), saved}, nil, nil)

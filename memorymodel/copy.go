@@ -12,7 +12,7 @@ func copyToken(t *oauth2server.Token) *oauth2server.Token {
 	own := *t
 	own.Scope = slices.Clone(t.Scope)
 	own.GrantScope = slices.Clone(t.GrantScope)
-	own.Extra = maps.Clone(t.Extra)
+	own.Extra, _ = copyValue(t.Extra).(map[string]any)
 	own.Client = clientID(t.Client)
 	own.User = userID(t.User)
 	return &own
@@ -24,6 +24,27 @@ func copyCode(c *oauth2server.AuthorizationCode) *oauth2server.AuthorizationCode
 	own.Client = clientID(c.Client)
 	own.User = userID(c.User)
 	return &own
+}
+
+// copyValue copies the containers that JSON has.
+func copyValue(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		own := maps.Clone(v)
+		for name, member := range own {
+			own[name] = copyValue(member)
+		}
+		return own
+	case []any:
+		own := slices.Clone(v)
+		for i, element := range own {
+			own[i] = copyValue(element)
+		}
+		return own
+	case []string:
+		return slices.Clone(v)
+	}
+	return v
 }
 
 func clientID(c *oauth2server.Client) *oauth2server.Client {

@@ -1,5 +1,6 @@
-// Package memorymodel is an [oauth2server.Model] in memory, with every optional interface of node-oauth2-server's
-// contract: for tests, demonstrations and programs whose sign-ins need not survive a restart.
+// Package memorymodel is an [oauth2server.Model] in memory, with every interface that stores something and none of the
+// hooks: for tests, demonstrations and programs whose sign-ins need not survive a restart. A program adds hooks by
+// embedding *Model in a type of its own.
 //
 //	model := memorymodel.New(nil)
 //	err := model.AddClient(&oauth2server.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"},

@@ -84,6 +84,7 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 	var code oauth2server.AuthorizationCode
 	filled.Struct(&token)
 	filled.Struct(&code)
+	token.Extra["list"] = []any{"a", map[string]any{"b": []string{"c"}}}
 	_, err := m.SaveToken(ctx, &token, token.Client, token.User)
 	require.NoError(t, err)
 	_, err = m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
@@ -110,6 +111,11 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 		require.Equal(t, "acme", a.Extra["tenant"])
 		require.Equal(t, "web", a.Client.ID)
 		require.Equal(t, "u1", a.User.ID)
+		list := a.Extra["list"].([]any)
+		deep := list[1].(map[string]any)["b"].([]string)
+		require.Equal(t, "a", list[0])
+		require.Equal(t, "c", deep[0])
+		list[0], deep[0] = "x", "x"
 		a.Scope[0], a.GrantScope[0], a.Extra["tenant"], a.Client.ID, a.User.ID = "x", "x", "x", "x", "x"
 		token.Scope[0], token.Extra["tenant"], token.User.ID = "x", "x", "x"
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"html/template"
 	"log"
@@ -40,10 +41,8 @@ func main() {
 func newHandler() (http.Handler, error) {
 	a := &app{memorymodel.New(nil), scs.New()} // behind TLS, set sessions.Cookie.Secure
 	client := &oauth2server.Client{ID: "app", RedirectURIs: []string{"http://127.0.0.1:8080/callback"}, Grants: []string{"authorization_code"}}
-	if err := a.model.AddClient(client, "a-secret-that-nobody-guesses"); err != nil {
-		return nil, err
-	}
-	if err := a.model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456"); err != nil {
+	if err := errors.Join(a.model.AddClient(client, "a-secret-that-nobody-guesses"),
+		a.model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456")); err != nil {
 		return nil, err
 	}
 	srv, err := oauth2server.New(a.model, &oauth2server.Options{AuthenticateUser: a.signedIn})
@@ -75,7 +74,7 @@ func (a *app) page(w http.ResponseWriter, r *http.Request) {
 	default:
 		scope, err := request.ScopeFor(r.Context(), request.User)
 		if err != nil {
-			request.Deny(w, r, "you have none of this to give")
+			request.Approve(w, r, oauth2server.Approval{User: request.User}) // fails likewise, and tells the client
 			return
 		}
 		pages.ExecuteTemplate(w, "consent", map[string]any{"Client": request.Client.ID, "Scope": scope})
@@ -88,11 +87,12 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request, request *oauth2serv
 		return
 	}
 	user, err := a.model.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
-	if err == nil {
-		err = a.sessions.RenewToken(r.Context()) // lest somebody prepared this session
-	}
-	if err != nil {
+	if errors.Is(err, oauth2server.ErrNotFound) {
 		pages.ExecuteTemplate(w, "signin", "Name or password is wrong.")
+		return
+	}
+	if err = errors.Join(err, a.sessions.RenewToken(r.Context())); err != nil { // lest somebody prepared this session
+		http.Error(w, "Signing in does not work at the moment.", http.StatusServiceUnavailable)
 		return
 	}
 	a.sessions.Put(r.Context(), "user", user.ID)

@@ -50,10 +50,12 @@ func newHandler(secret string) (http.Handler, error) {
 // page asks until name and password are right.
 func page(w http.ResponseWriter, r *http.Request) {
 	request := oauth2server.AuthorizationRequestFromContext(r.Context())
-	user, err := model.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
-	if err == nil {
-		request.Approve(w, r, oauth2server.Approval{User: user, Scope: request.Scope})
-		return
+	if r.Method == http.MethodPost {
+		user, err := model.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
+		if err == nil {
+			request.Approve(w, r, oauth2server.Approval{User: user, All: true})
+			return
+		}
 	}
 	io.WriteString(w, `<!DOCTYPE html><title>Sign in</title><form method="post">
 		<label>Name <input name="username"></label> <label>Password <input name="password" type="password"></label>

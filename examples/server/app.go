@@ -89,7 +89,7 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 		page.Username = r.PostForm.Get("username")
 		user, err := a.model.GetUser(r.Context(), page.Username, r.PostForm.Get("password"), request.Client)
 		if err == nil {
-			request.Approve(w, r, oauth2server.Approval{User: user, Scope: request.Scope})
+			request.Approve(w, r, oauth2server.Approval{User: user, All: true})
 			return
 		}
 		if !errors.Is(err, oauth2server.ErrNotFound) {

@@ -106,7 +106,9 @@ func (c *demoClient) useCode(ctx context.Context, query url.Values, verifier str
 	if err != nil {
 		return steps, err
 	}
-	steps = append(steps, step{"The client exchanged it for a token", "POST /user/token\ngrant_type=authorization_code", show(token)})
+	steps = append(steps, step{"The client exchanged it for a token", "POST /user/token\nAuthorization: Basic …\n\n" + url.Values{
+		"grant_type": {"authorization_code"}, "code": {query.Get("code")}, "redirect_uri": {c.config.RedirectURL},
+		"code_verifier": {verifier}}.Encode(), show(token)})
 	answer, err := c.callAPI(ctx, token)
 	if err != nil {
 		return steps, err
@@ -116,7 +118,8 @@ func (c *demoClient) useCode(ctx context.Context, query url.Values, verifier str
 	if err != nil {
 		return steps, err
 	}
-	steps = append(steps, step{"When it grows old, the client refreshes it", "POST /user/token\ngrant_type=refresh_token", show(refreshed)})
+	steps = append(steps, step{"When it grows old, the client refreshes it", "POST /user/token\nAuthorization: Basic …\n\n" +
+		url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token.RefreshToken}}.Encode(), show(refreshed)})
 	if answer, err = c.callAPI(ctx, refreshed); err != nil {
 		return steps, err
 	}

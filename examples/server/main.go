@@ -29,7 +29,7 @@ var templates embed.FS
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	os.Exit(report(run(ctx, os.Args[1:], os.Stdout, templates)))
 }
 
@@ -78,6 +78,9 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	return serve(ctx, listener, handler)
 }
 
+// drainTime is how long requests in flight may take at the end.
+const drainTime = 5 * time.Second
+
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
 	failed := make(chan error, 1)
@@ -87,9 +90,13 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		return err
 	case <-ctx.Done():
 	}
-	draining, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	draining, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	return server.Shutdown(draining)
+	err := server.Shutdown(draining)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	}
+	return err
 }
 
 // reachable is an address that a browser on this machine can open.
