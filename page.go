@@ -1,20 +1,28 @@
 package oauth2server
 
 import (
-	"html/template"
+	"html"
+	"io"
 	"net/http"
 	"strings"
 )
 
-// errorPage is what a browser's user sees when there is nobody to redirect to. The developer of the client is who can
-// mend it, so code and description stand there; all of it is escaped.
-var errorPage = template.Must(template.New("error").Parse(`<!DOCTYPE html>
+// errorPage is what a browser's user sees when there is nobody to redirect to: what to do, and for the developer of the
+// client code and description. It is put together by hand because html/template would make the linker keep every
+// method of the program.
+func errorPage(e *Error) string {
+	advice := "The application that sent you here made a mistake, or the link is broken."
+	if e.Code == AccessDenied {
+		advice = "Go back and try again."
+	}
+	return `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Authorization error</title></head>
 <body><h1>This authorization request cannot be answered</h1>
-<p>{{if eq .Code "access_denied"}}Go back and try again.{{else}}The application that sent you here made a mistake, or the link is broken.{{end}} Nothing was granted.</p>
-<p><code>{{.Code}}</code>{{with .Description}}: {{.}}{{end}}</p></body></html>
-`))
+<p>` + advice + ` Nothing was granted.</p>
+<p><code>` + html.EscapeString(string(e.Code)) + `</code> ` + html.EscapeString(e.Description) + `</p></body></html>
+`
+}
 
 // showError answers the browser itself: a page for people, a JSON document for programs.
 func (s *Server) showError(w http.ResponseWriter, r *http.Request, refused *Error) {
@@ -38,7 +46,7 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, refused *Erro
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.WriteHeader(e.status())
-		errorPage.Execute(w, e) // an error means that the browser hung up
+		io.WriteString(w, errorPage(e)) // an error means that the browser hung up
 	default:
 		writeErrorJSON(w, e)
 	}

@@ -27,30 +27,42 @@ type capabilities struct {
 const maxLayers = 64
 
 // inspect takes each interface from the outermost layer of model that has it, and returns what is wrong with the layers.
-func inspect(model Model) (can capabilities, wrong []error) {
+// model is a [Model], or for a resource server an [AccessTokenModel].
+func inspect(model any) (can capabilities, wrong []error) {
 	if isNil(model) {
 		return can, []error{errors.New("the model is nil")}
 	}
-	can.model = model
 	for layer, depth := model, 0; layer != nil; depth++ {
 		if depth == maxLayers {
 			return can, append(wrong, fmt.Errorf("model %T: Unwrap does not end", model))
 		}
 		can.take(layer)
 		wrong = append(wrong, faults(layer)...)
-		wrapper, ok := layer.(interface{ Unwrap() Model })
-		if !ok {
+		inner, wraps := unwrap(layer)
+		if !wraps {
 			break
 		}
-		layer = wrapper.Unwrap()
-		if isNil(layer) {
-			return can, append(wrong, fmt.Errorf("model %T: Unwrap returned nil", wrapper))
+		if isNil(inner) {
+			return can, append(wrong, fmt.Errorf("model %T: Unwrap returned nil", layer))
 		}
+		layer = inner
 	}
 	return can, wrong
 }
 
-func (can *capabilities) take(layer Model) {
+// unwrap returns what a decorator wraps.
+func unwrap(layer any) (inner any, wraps bool) {
+	switch layer := layer.(type) {
+	case interface{ Unwrap() Model }:
+		return layer.Unwrap(), true
+	case interface{ Unwrap() AccessTokenModel }:
+		return layer.Unwrap(), true
+	}
+	return nil, false
+}
+
+func (can *capabilities) take(layer any) {
+	takeIf(&can.model, layer)
 	takeIf(&can.tokens, layer)
 	takeIf(&can.revoker, layer)
 	takeIf(&can.codes, layer)
@@ -71,7 +83,7 @@ func (can *capabilities) take(layer Model) {
 	}
 }
 
-func takeIf[T comparable](into *T, layer Model) {
+func takeIf[T comparable](into *T, layer any) {
 	var none T
 	if found, ok := layer.(T); ok && *into == none {
 		*into = found
@@ -155,12 +167,14 @@ func signature(m reflect.Method, ok bool) reflect.Type {
 }
 
 // faults returns what keeps a layer's methods from being what they look like.
-func faults(layer Model) (wrong []error) {
+func faults(layer any) (wrong []error) {
 	t := reflect.TypeOf(layer)
 	has, lacks := map[string][]string{}, map[string][]string{}
 	byPointer := methods(reflect.PointerTo(t))
+	_, wraps := unwrap(layer)
 	for i, m := range methods(t) {
 		switch {
+		case m.name == "Unwrap" && wraps:
 		case m.want == nil && m.got != nil:
 			wrong = append(wrong, fmt.Errorf("model %v: %s is called %s here", t, m.name, m.of))
 		case m.got == m.want:
@@ -178,14 +192,14 @@ func faults(layer Model) (wrong []error) {
 			wrong = append(wrong, fmt.Errorf("model %v: %s is incomplete: it has %v, but not %v", t, of, has[of], lacks[of]))
 		}
 	}
-	if len(has["decorator"]) == 0 {
+	if !wraps {
 		wrong = append(wrong, hiding(t)...)
 	}
 	return wrong
 }
 
-// hiding finds embedded interfaces: of what is behind them, only their own methods are promoted, so a ValidateScope
-// would be lost without a word.
+// hiding finds a model inside of a model: what it can do beyond the methods that the outer one has, a ValidateScope
+// say, would be lost without a word. An embedded type loses nothing, unless it is an interface.
 func hiding(t reflect.Type) (wrong []error) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -195,12 +209,19 @@ func hiding(t reflect.Type) (wrong []error) {
 	}
 	for i := range t.NumField() {
 		field := t.Field(i)
-		if field.Anonymous && field.Type.Kind() == reflect.Interface && field.Type.Implements(reflect.TypeFor[Model]()) {
-			wrong = append(wrong, fmt.Errorf("model %v: it embeds %v, which hides the optional interfaces of what is in it; "+
-				"add a method Unwrap() oauth2server.Model", t, field.Type))
-		} else if field.Anonymous && field.Type.Implements(reflect.TypeFor[Model]()) {
-			wrong = append(wrong, hiding(field.Type)...)
+		if !field.Type.Implements(reflect.TypeFor[AccessTokenModel]()) && !field.Type.Implements(reflect.TypeFor[Model]()) {
+			continue
 		}
+		if field.Anonymous && field.Type.Kind() != reflect.Interface {
+			wrong = append(wrong, hiding(field.Type)...)
+			continue
+		}
+		unwraps := reflect.TypeFor[Model]()
+		if !field.Type.Implements(unwraps) {
+			unwraps = reflect.TypeFor[AccessTokenModel]()
+		}
+		wrong = append(wrong, fmt.Errorf("model %v: it hides what the %v in its field %s can do; add a method Unwrap() %v",
+			t, field.Type, field.Name, unwraps))
 	}
 	return wrong
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -48,6 +49,11 @@ type embedding struct{ oauth2server.Model }
 
 type embeddingDeeper struct{ *embedding }
 
+type named struct {
+	bare
+	inner *spy
+}
+
 type decorator struct{ oauth2server.Model }
 
 func (d decorator) Unwrap() oauth2server.Model { return d.Model }
@@ -91,10 +97,11 @@ func TestNewListsEverythingThatIsWrong(t *testing.T) {
 				"RefreshTokenModel is incomplete: it has [RevokeToken], but not [GetRefreshToken]"}},
 		{"a value with pointer receivers", byPointer{}, &oauth2server.Options{ExtensionGrants: extension},
 			[]string{"GetUserFromClient has a pointer receiver; pass a pointer"}},
-		{"an embedded Model", embedding{full}, &oauth2server.Options{ExtensionGrants: extension}, []string{"embeds oauth2server.Model, which hides"}},
-		{"an embedded Model, by pointer", &embedding{full}, &oauth2server.Options{ExtensionGrants: extension}, []string{"which hides the optional interfaces"}},
-		{"an embedded Model, one deeper", embeddingDeeper{&embedding{full}}, &oauth2server.Options{ExtensionGrants: extension}, []string{"which hides the optional interfaces"}},
+		{"an embedded Model", embedding{full}, &oauth2server.Options{ExtensionGrants: extension}, []string{"embedding: it hides what the oauth2server.Model in its field Model can do"}},
+		{"an embedded Model, by pointer", &embedding{full}, &oauth2server.Options{ExtensionGrants: extension}, []string{"it hides what the oauth2server.Model in its field Model can do"}},
+		{"an embedded Model, one deeper", embeddingDeeper{&embedding{full}}, &oauth2server.Options{ExtensionGrants: extension}, []string{"it hides what the oauth2server.Model in its field Model can do"}},
 		{"node's spelling", nodeSpelling{}, &oauth2server.Options{ExtensionGrants: extension}, []string{"ValidateRedirectUri is called ValidateRedirectURI here"}},
+		{"a model in a field", named{bare{}, full}, &oauth2server.Options{ExtensionGrants: extension}, []string{"it hides what the *oauth2server_test.spy in its field inner can do"}},
 		{"a decorator of nothing", decorator{}, nil, []string{"Unwrap returned nil"}},
 		{"a decorator of itself", endless{}, nil, []string{"Unwrap does not end"}},
 		{"an Unwrap of something else", wrongUnwrap{}, &oauth2server.Options{ExtensionGrants: extension}, []string{"Unwrap has type func() error, want func() oauth2server.Model"}},
@@ -126,6 +133,33 @@ func TestNewListsEverythingThatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "the model is nil")
 	require.ErrorContains(t, err, "option Realm")
 	require.ErrorContains(t, err, "oauth2server: 2 mistakes:\n\t")
+}
+
+// tokenDecorator wraps what a resource server asks.
+type tokenDecorator struct{ oauth2server.AccessTokenModel }
+
+type shownDecorator struct{ tokenDecorator }
+
+func (d shownDecorator) Unwrap() oauth2server.AccessTokenModel { return d.AccessTokenModel }
+
+type wrongVerifier struct{ oneToken }
+
+func (wrongVerifier) VerifyScope(context.Context, *oauth2server.Token, string) bool { return false }
+
+func TestNewResourceServerLooksAtTheModelToo(t *testing.T) {
+	_, err := oauth2server.NewResourceServer(tokenDecorator{oneToken{}}, nil)
+	require.ErrorContains(t, err, "it hides what the oauth2server.AccessTokenModel in its field AccessTokenModel can do")
+	_, err = oauth2server.NewResourceServer(wrongVerifier{}, nil)
+	require.ErrorContains(t, err, "VerifyScope has type func(context.Context, *oauth2server.Token, string) bool, want")
+
+	model := verifying{newSpy(t), nil}
+	issued(t, model, "good", "write")
+	resource, err := oauth2server.NewResourceServer(shownDecorator{tokenDecorator{model}}, nil)
+	require.NoError(t, err)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer good")
+	_, err = resource.AuthenticateRequest(r, "write")
+	require.ErrorIs(t, err, oauth2server.InsufficientScope, "the inner VerifyScope is asked")
 }
 
 func TestDecorators(t *testing.T) {

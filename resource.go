@@ -1,7 +1,6 @@
 package oauth2server
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 )
@@ -14,19 +13,17 @@ type ResourceServer struct {
 	options  Options
 }
 
-// NewResourceServer returns a ResourceServer over tokens, which may also be a [ScopeVerifier]. Of opts it reads what
-// concerns the check of tokens: AllowBearerTokensInQueryString, OmitAcceptedScopesHeader, OmitAuthorizedScopesHeader,
-// MaxFormBytes, Realm and Logger. The error says everything that is wrong.
+// NewResourceServer returns a ResourceServer over tokens, which may also be a [ScopeVerifier], and is looked at as [New]
+// looks at a model. Of opts it reads what concerns the check of tokens: AllowBearerTokensInQueryString,
+// OmitAcceptedScopesHeader, OmitAuthorizedScopesHeader, MaxFormBytes, Realm and Logger. The error says everything that
+// is wrong.
 func NewResourceServer(tokens AccessTokenModel, opts *Options) (*ResourceServer, error) {
 	options, wrong := opts.withDefaults()
-	if isNil(tokens) {
-		wrong = append(wrong, errors.New("the model is nil"))
-	}
-	if len(wrong) > 0 {
+	can, faults := inspect(tokens)
+	if wrong = append(wrong, faults...); len(wrong) > 0 {
 		return nil, mistakes(wrong)
 	}
-	verifier, _ := tokens.(ScopeVerifier)
-	return &ResourceServer{tokens: tokens, verifier: verifier, options: options}, nil
+	return &ResourceServer{tokens: can.tokens, verifier: can.verifier, options: options}, nil
 }
 
 // WriteError answers a request that [ResourceServer.AuthenticateRequest] refused: status, challenge and, unless the
