@@ -175,6 +175,9 @@ func (s *Server) signedIn(r *http.Request) (*User, *Error) {
 // signIn takes username and password from the body; nil when they are wrong or missing.
 func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
 	sent := form{body: q.form.body}
+	if refused := sent.repeated([]string{"username", "password"}); refused != nil {
+		return nil, refused
+	}
 	username, password := sent.get("username"), sent.get("password")
 	if refused := checkUserCredentials(username, password); refused != nil {
 		return nil, nil

@@ -210,6 +210,11 @@ func TestSigningInWithoutAPage(t *testing.T) {
 			require.Empty(t, model.stored())
 		})
 	}
+	for _, name := range []string{"username", "password"} {
+		r := s.post("/authorize", form(append(authorization("username", "andy", "password", "123456"), name, "x")...))
+		requireNoRedirect(t, r, 400, "invalid_request")
+		require.Empty(t, model.stored())
+	}
 	query := "/authorize?" + form(authorization("username", "andy", "password", "123456")...)
 	requireNoRedirect(t, s.get(query), 400, "access_denied")
 	requireNoRedirect(t, s.post(query, "a=b"), 400, "access_denied")
