@@ -360,7 +360,7 @@ func TestGenerators(t *testing.T) {
 
 	token = "no bearer token, as it has spaces"
 	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
-	token = "19-characters-only!"
+	token = "nineteen-characters"
 	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
 	token = "zoë, who is not of this alphabet"
 	require.Equal(t, "server_error", s.authorize().at("error"))
