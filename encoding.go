@@ -8,10 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"reflect"
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Digest returns what a model stores in place of a token or a code: its SHA-256 in base64url, 43 characters. Tokens are
@@ -75,140 +72,6 @@ func (t *Token) UnmarshalJSON([]byte) error { return errOneWay }
 // UnmarshalJSON always fails. Use [AuthorizationCode.UnmarshalBinary].
 func (c *AuthorizationCode) UnmarshalJSON([]byte) error { return errOneWay }
 
-// recordVersion is member "v" of the binary forms. Within a version members are added, never renamed.
-const recordVersion = 1
-
-// tokenRecord is the binary form of a Token. Times are milliseconds since 1970, 0 for none.
-type tokenRecord struct {
-	Version          int            `json:"v"`
-	AccessExpiresAt  int64          `json:"access_expires_at,omitempty"`
-	RefreshExpiresAt int64          `json:"refresh_expires_at,omitempty"`
-	Scope            Scope          `json:"scope,omitempty"`
-	ClientID         string         `json:"client_id,omitempty"`
-	UserID           string         `json:"user_id,omitempty"`
-	GrantID          string         `json:"grant_id,omitempty"`
-	GrantScope       Scope          `json:"grant_scope,omitempty"`
-	Extra            map[string]any `json:"extra,omitempty"`
-}
-
-// codeRecord is the binary form of an AuthorizationCode.
-type codeRecord struct {
-	Version             int    `json:"v"`
-	ExpiresAt           int64  `json:"expires_at,omitempty"`
-	RedirectURI         string `json:"redirect_uri,omitempty"`
-	Scope               Scope  `json:"scope,omitempty"`
-	ClientID            string `json:"client_id,omitempty"`
-	UserID              string `json:"user_id,omitempty"`
-	CodeChallenge       string `json:"code_challenge,omitempty"`
-	CodeChallengeMethod string `json:"code_challenge_method,omitempty"`
-	GrantID             string `json:"grant_id,omitempty"`
-}
-
-// MarshalBinary writes everything but the token strings and the Data of client and user: for a model that keeps a record
-// beside the columns it looks things up by. The record is a JSON object. What a later version of this package added to
-// it is kept.
-func (t Token) MarshalBinary() ([]byte, error) {
-	if err := checkText(t.Client.id(), t.User.id(), t.GrantID); err != nil {
-		return nil, err
-	}
-	return marshalRecord(t.unknown, tokenRecord{recordVersion, milliseconds(t.AccessTokenExpiresAt),
-		milliseconds(t.RefreshTokenExpiresAt), t.Scope, t.Client.id(), t.User.id(), t.GrantID, t.GrantScope, t.Extra})
-}
-
-// UnmarshalBinary reads what [Token.MarshalBinary] wrote, and leaves the token strings as they are. Numbers in Extra
-// become float64.
-func (t *Token) UnmarshalBinary(data []byte) error {
-	var r tokenRecord
-	unknown, err := unmarshalRecord(data, &r, &r.Version)
-	if err != nil {
-		return err
-	}
-	*t = Token{t.AccessToken, fromMilliseconds(r.AccessExpiresAt), t.RefreshToken, fromMilliseconds(r.RefreshExpiresAt),
-		r.Scope, clientOf(r.ClientID), userOf(r.UserID), r.GrantID, r.GrantScope, r.Extra, unknown}
-	return nil
-}
-
-// MarshalBinary writes everything but the code and the Data of client and user; see [Token.MarshalBinary].
-func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
-	if err := checkText(c.Client.id(), c.User.id(), c.GrantID, c.RedirectURI, c.CodeChallenge, c.CodeChallengeMethod); err != nil {
-		return nil, err
-	}
-	return marshalRecord(c.unknown, codeRecord{recordVersion, milliseconds(c.ExpiresAt), c.RedirectURI, c.Scope,
-		c.Client.id(), c.User.id(), c.CodeChallenge, c.CodeChallengeMethod, c.GrantID})
-}
-
-// UnmarshalBinary reads what [AuthorizationCode.MarshalBinary] wrote, and leaves Code as it is.
-func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
-	var r codeRecord
-	unknown, err := unmarshalRecord(data, &r, &r.Version)
-	if err != nil {
-		return err
-	}
-	*c = AuthorizationCode{c.Code, fromMilliseconds(r.ExpiresAt), r.RedirectURI, r.Scope, clientOf(r.ClientID),
-		userOf(r.UserID), r.CodeChallenge, r.CodeChallengeMethod, r.GrantID, unknown}
-	return nil
-}
-
-// checkText refuses what JSON would change: two ids that are no UTF-8 could become the same.
-func checkText(texts ...string) error {
-	for _, text := range texts {
-		if !utf8.ValidString(text) {
-			return fmt.Errorf("oauth2server: a record with %q, which is no UTF-8", text)
-		}
-	}
-	return nil
-}
-
-func marshalRecord(unknown map[string]json.RawMessage, record any) ([]byte, error) {
-	data, err := json.Marshal(record)
-	if err != nil || len(unknown) == 0 {
-		return data, err
-	}
-	members, err := json.Marshal(unknown)
-	if err != nil {
-		return nil, err
-	}
-	data[len(data)-1] = ','
-	return append(data, members[1:]...), nil
-}
-
-// unmarshalRecord reads data into record and returns the members that record has no field for.
-func unmarshalRecord[T any](data []byte, record *T, version *int) (map[string]json.RawMessage, error) {
-	if err := json.Unmarshal(data, record); err != nil {
-		return nil, fmt.Errorf("oauth2server: a stored record: %w", err)
-	}
-	if *version != recordVersion {
-		return nil, fmt.Errorf("oauth2server: a stored record has version %d, want %d", *version, recordVersion)
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err != nil {
-		return nil, fmt.Errorf("oauth2server: a stored record: %w", err)
-	}
-	fields := reflect.TypeFor[T]()
-	for i := range fields.NumField() {
-		name, _, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ",")
-		delete(members, name)
-	}
-	if len(members) == 0 {
-		return nil, nil
-	}
-	return members, nil
-}
-
-func milliseconds(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func fromMilliseconds(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}
-
 func (c *Client) id() string {
 	if c == nil {
 		return ""
@@ -221,20 +84,6 @@ func (u *User) id() string {
 		return ""
 	}
 	return u.ID
-}
-
-func clientOf(id string) *Client {
-	if id == "" {
-		return nil
-	}
-	return &Client{ID: id}
-}
-
-func userOf(id string) *User {
-	if id == "" {
-		return nil
-	}
-	return &User{ID: id}
 }
 
 // LogValue shows ids, scope and expiry, and no token.

@@ -80,9 +80,15 @@ type Token struct {
 	// Empty for tokens that no owner authorized, as in the client credentials grant.
 	GrantID string
 
+	// GrantSeq is the place, in the log of the grant, of the entry that made the refresh token. 0: there is no log.
+	GrantSeq int
+
 	// GrantScope is what the owner authorized. A refresh may narrow Scope; the next refresh may ask for all of
 	// GrantScope again (RFC 6749, section 6). Empty: the same as Scope.
 	GrantScope Scope
+
+	// GrantExpiresAt is when the grant ends, however often it is refreshed; see [Options.MaxGrantLifetime]. Zero: never.
+	GrantExpiresAt time.Time
 
 	// Extra are attributes of the model's own. They are sent to the client only with
 	// [Options.AllowExtendedTokenAttributes], and never in place of a standard one.
@@ -136,6 +142,9 @@ func (e modelError) Error() string { return string(e) }
 // Any other error is a fault: the client is told server_error (503) and may retry, the cause goes to the log.
 // An [Error] or [ErrorCode] chooses what the client is told, within what the endpoint may send.
 const ErrNotFound = modelError("oauth2server: not found")
+
+// ErrExists is what [GrantLog.AppendGrant] returns when there is an entry at that place already.
+const ErrExists = modelError("oauth2server: exists already")
 
 // Model is what every program supplies. The rest of the contract is in the optional interfaces below; [New] finds out
 // which of them the model has. Method names and the order of arguments are those of node-oauth2-server.
@@ -203,6 +212,79 @@ type ClientCredentialsModel interface {
 	// GetUserFromClient returns the user that the client acts as. Its ID should not be one that a resource owner
 	// could have, lest a client be taken for a person (RFC 9700, section 4.15).
 	GetUserFromClient(ctx context.Context, client *Client) (*User, error)
+}
+
+// GrantLog keeps what became of each authorization, as a log with places from 1 on. Refresh tokens that survive a lost
+// reply, the detection of theft, and revocation need nothing else of a storage than to put a thing where nothing is:
+// a primary key in SQL, a unique _id in MongoDB, SET NX in Redis. See docs/refresh.md.
+//
+// With it, GetAuthorizationCode and GetRefreshToken must go on finding what was used, until it expires, as the log
+// decides; RevokeAuthorizationCode and RevokeToken are not called. Access tokens are found and revoked by [Digest].
+// Without it, those two are the gates: a refresh token is used once, and a replay is refused, no more.
+type GrantLog interface {
+	// AppendGrant stores entry at (entry.GrantID, entry.Seq) unless something is there: then the error is [ErrExists],
+	// and the stored entry is returned. It never replaces. What it acknowledged, every later read must see, on every
+	// machine. On success the returned entry is not looked at.
+	AppendGrant(ctx context.Context, entry *GrantEntry) (*GrantEntry, error)
+
+	// GrantEntries returns the entries of a grant from place from on, in order. None is no error.
+	GrantEntries(ctx context.Context, grantID string, from int) ([]*GrantEntry, error)
+
+	// RevokeAccessTokens ends access tokens, given by [Digest]: GetAccessToken no longer finds them. Ending what is
+	// gone is no error. When it returns nil, none of them works any more, on any machine.
+	RevokeAccessTokens(ctx context.Context, digests ...string) error
+}
+
+// GrantEntry is a line in the log of a grant. A model stores it under GrantID and Seq and returns it as it was; it
+// looks at these two, at ExpiresAt, and at UserID if it lists the grants of a user. Whatever the entry is about is
+// there as a [Digest]: who reads the log cannot use it.
+type GrantEntry struct {
+	// GrantID is that of the grant.
+	GrantID string
+
+	// Seq is the place: 1 for the first. Together with GrantID it is unique.
+	Seq int
+
+	// Kind is "grant" (the grant began: a code was redeemed, a user signed in; later, an access token joined it),
+	// "rotate" (a refresh token was replaced), "retry" (a refresh token was used without being replaced), "burnt"
+	// (an attempt on the code failed) or "revoked" (the grant is over).
+	Kind string
+
+	// Nonce tells this attempt to append from all others.
+	Nonce string
+
+	// Time is when the entry was made, in UTC, to the millisecond.
+	Time time.Time
+
+	// ExpiresAt is when the entry may be deleted, and not before: until then, what was used stays used.
+	ExpiresAt time.Time
+
+	// Presented is the digest of the code or the refresh token that was used. Empty: none was.
+	Presented string
+
+	// AccessToken is the digest of the access token that was issued. Empty: none was.
+	AccessToken string
+
+	// AccessTokenExpiresAt is when that one expires.
+	AccessTokenExpiresAt time.Time
+
+	// Successor is the digest of the refresh token that was issued. Empty: none was.
+	Successor string
+
+	// SuccessorExpiresAt is when that one expires.
+	SuccessorExpiresAt time.Time
+
+	// Sealed is the successor, encrypted so that only who has the refresh token that was used can open it: it gets the
+	// same successor when it asks again.
+	Sealed []byte
+
+	// ClientID and UserID are whom the grant is for, and by, in an entry that begins one. Empty elsewhere.
+	ClientID, UserID string
+
+	// Scope is what the owner granted, in an entry that begins a grant.
+	Scope Scope
+
+	unknown map[string]json.RawMessage
 }
 
 // ScopeValidator narrows or refuses the scope that a client asks for. Without it the requested scope is granted

@@ -21,6 +21,10 @@ func Struct(p any) {
 		switch x := field.Addr().Interface().(type) {
 		case *string:
 			*x = "value of " + name + "."
+		case *int:
+			*x = 1_000_001 + i
+		case *[]byte:
+			*x = []byte{0, 255, byte(i)}
 		case *time.Time:
 			*x = time.Date(2131, 2, 3, 4, 5, 6, 789e6, time.UTC)
 		case *oauth2server.Scope:
