@@ -33,6 +33,7 @@ type Model struct {
 	codes   table[oauth2server.AuthorizationCode]
 	access  table[oauth2server.Token]
 	refresh table[oauth2server.Token]
+	grants  table[grant]
 }
 
 var (
@@ -41,6 +42,7 @@ var (
 	_ oauth2server.AccessTokenRevoker     = (*Model)(nil)
 	_ oauth2server.AuthorizationCodeModel = (*Model)(nil)
 	_ oauth2server.RefreshTokenModel      = (*Model)(nil)
+	_ oauth2server.GrantLog               = (*Model)(nil)
 	_ oauth2server.PasswordModel          = (*Model)(nil)
 	_ oauth2server.ClientCredentialsModel = (*Model)(nil)
 )
@@ -63,6 +65,7 @@ func New(opts *Options) *Model {
 		codes:   newTable[oauth2server.AuthorizationCode](),
 		access:  newTable[oauth2server.Token](),
 		refresh: newTable[oauth2server.Token](),
+		grants:  newTable[grant](),
 	}
 	if opts != nil {
 		m.options = *opts

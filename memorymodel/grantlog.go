@@ -1,0 +1,122 @@
+package memorymodel
+
+import (
+	"context"
+	"encoding/base64"
+	"slices"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// grant is the log of one grant, in the order of places. It is dropped as a whole.
+type grant struct {
+	entries   []*oauth2server.GrantEntry
+	expiresAt time.Time // of the entry that stays longest
+}
+
+// AppendGrant implements [oauth2server.GrantLog].
+func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	own, key := copyEntry(entry), digestOf(entry.GrantID)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	g := &grant{}
+	there, known := m.grants.entries[key]
+	if known {
+		g = there.value
+	}
+	at, taken := slices.BinarySearchFunc(g.entries, entry.Seq, bySeq)
+	if taken {
+		return copyEntry(g.entries[at]), oauth2server.ErrExists
+	}
+	g.entries = slices.Insert(g.entries, at, own)
+	if !known || own.ExpiresAt.After(g.expiresAt) {
+		g.expiresAt = own.ExpiresAt
+		m.grants.put(key, g, g.expiresAt, time.Now())
+	}
+	return entry, nil
+}
+
+// GrantEntries implements [oauth2server.GrantLog].
+func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*oauth2server.GrantEntry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	key := digestOf(grantID)
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	there, ok := m.grants.entries[key]
+	if !ok {
+		return nil, nil
+	}
+	at, _ := slices.BinarySearchFunc(there.value.entries, from, bySeq)
+	var entries []*oauth2server.GrantEntry
+	for _, e := range there.value.entries[at:] {
+		entries = append(entries, copyEntry(e))
+	}
+	return entries, nil
+}
+
+// RevokeAccessTokens implements [oauth2server.GrantLog].
+func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, encoded := range digests {
+		var key digest
+		if n, err := base64.RawURLEncoding.Decode(key[:], []byte(encoded)); n == len(key) && err == nil {
+			delete(m.access.entries, key)
+		}
+	}
+	return nil
+}
+
+// RevokeUser ends every grant of a user, and every code that he has not redeemed yet: nothing that was issued for him
+// works any more. It looks at everything that is stored.
+func (m *Model) RevokeUser(ctx context.Context, userID string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// Codes first: who redeems one after that finds its grant over, and who was faster is among the grants.
+	m.mu.RLock()
+	codes := map[string]time.Time{}
+	for _, e := range m.codes.entries {
+		if e.value.User != nil && e.value.User.ID == userID {
+			codes[e.value.GrantID] = e.value.ExpiresAt
+		}
+	}
+	m.mu.RUnlock()
+	for id, until := range codes {
+		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {
+			return err
+		}
+	}
+	var grants []string
+	m.mu.RLock()
+	for _, e := range m.grants.entries {
+		if first := e.value.entries[0]; first.UserID == userID && codes[first.GrantID].IsZero() {
+			grants = append(grants, first.GrantID)
+		}
+	}
+	m.mu.RUnlock()
+	for _, id := range grants {
+		if err := oauth2server.RevokeGrant(ctx, m, id, time.Time{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bySeq(e *oauth2server.GrantEntry, seq int) int { return e.Seq - seq }
+
+func copyEntry(e *oauth2server.GrantEntry) *oauth2server.GrantEntry {
+	own := *e
+	own.Sealed = slices.Clone(e.Sealed)
+	own.Scope = slices.Clone(e.Scope)
+	return &own
+}
