@@ -109,13 +109,18 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
+// Unwrap returns the cause; nil for a nil *Error, which a model may return as an error that is not nil.
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // Is says whether target is the error's code.
 func (e *Error) Is(target error) bool {
 	code, ok := target.(ErrorCode)
-	return ok && code == e.Code
+	return ok && e != nil && code == e.Code
 }
 
 // status is what is sent.

@@ -48,7 +48,9 @@ func (g *GrantRequest) Scope(ctx context.Context, user *User) (Scope, error) {
 
 // Issue completes the token, saves it and returns what the model stored. User must be set and Scope is what to grant;
 // Extra and GrantID are kept; client, token strings and lifetimes are the server's to set. With refresh there is a
-// refresh token too, if the server has the refresh token grant.
+// refresh token too, if the server has the refresh token grant; GrantID must then be empty or new. Without, the access
+// token joins the grant that GrantID names, and ends with it; if that is empty, no grant of an owner is behind it, and
+// revoking one does not end it.
 func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*Token, error) {
 	if g.repeated != "" {
 		return nil, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+g.repeated+"`")
@@ -56,134 +58,12 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 	if token == nil || !token.User.known() {
 		return nil, breach("Issue needs a token with a user")
 	}
-	return orNil(g.server.issue(ctx, g.Client, token, refresh && g.server.grants["refresh_token"] != nil))
-}
-
-// exchangeCode is the authorization code grant (RFC 6749, section 4.1.3).
-func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, error) {
-	presented := g.Param("code")
-	switch {
-	case presented == "":
-		return nil, missing("code")
-	case !isVSCHAR(presented):
-		return nil, invalid("code")
-	}
-	code, refused := s.findCode(ctx, presented, g.Client)
-	if refused != nil {
-		return nil, refused
-	}
-	// Spend the code before anything about it is tried: a failed guess must burn it, otherwise the verifier could be
-	// searched online. RFC 7636, section 4.6; RFC 6749, section 4.1.2.
-	if err := s.can.codes.RevokeAuthorizationCode(ctx, code); err != nil {
-		return nil, modelFailure(err, invalidCode("code_spent"))
-	}
-	if refused := s.verifyPKCE(code, g.Param("code_verifier")); refused != nil {
-		return nil, refused
-	}
-	if code.RedirectURI != g.Param("redirect_uri") && code.RedirectURI != "" {
-		return nil, refusal(InvalidGrant, "redirect_uri_mismatch", "Invalid grant: `redirect_uri` is invalid")
-	}
-	scope, refused := s.validateScope(ctx, code.User, g.Client, code.Scope)
-	if refused != nil {
-		return nil, refused
-	}
-	return g.Issue(ctx, &Token{User: code.User, Scope: scope, GrantID: code.GrantID}, true)
-}
-
-// findCode returns the code if the client may redeem it. A foreign client's attempt leaves it to its owner.
-func (s *Server) findCode(ctx context.Context, presented string, client *Client) (*AuthorizationCode, *Error) {
-	code, err := s.can.codes.GetAuthorizationCode(ctx, presented)
-	if refused := found(code, err, invalidCode("code_unknown")); refused != nil {
-		return nil, refused
-	}
-	switch {
-	case code.Client == nil || !code.User.known() || code.ExpiresAt.IsZero():
-		return nil, breach("GetAuthorizationCode did not return a code with its client, user and expiry")
-	case code.Client.ID != client.ID:
-		return nil, invalidCode("code_of_another_client")
-	case expired(code.ExpiresAt):
-		return nil, refusal(InvalidGrant, "code_expired", "Invalid grant: authorization code has expired")
-	}
-	own := *code
-	own.Code = presented // a model that keeps digests does not know it
-	return &own, nil
-}
-
-func invalidCode(reason string) *Error {
-	return refusal(InvalidGrant, reason, "Invalid grant: authorization code is invalid")
-}
-
-// refresh is the refresh token grant (RFC 6749, section 6).
-func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
-	presented := g.Param("refresh_token")
-	switch {
-	case presented == "":
-		return nil, missing("refresh_token")
-	case !isVSCHAR(presented):
-		return nil, invalid("refresh_token")
-	}
-	old, refused := s.findRefreshToken(ctx, presented, g.Client)
-	if refused != nil {
-		return nil, refused
-	}
-	granted := old.GrantScope
-	if len(granted) == 0 {
-		granted = old.Scope
-	}
-	scope, refused := refreshedScope(g, granted)
-	if refused != nil {
-		return nil, refused
-	}
-	next := &Token{User: old.User, Scope: scope, GrantID: old.GrantID, GrantScope: granted}
-	// A public client's refresh token is nobody's but its bearer's, so it is always replaced. RFC 9700, section 2.2.2.
-	if s.options.DisableRefreshTokenRotation && !g.Client.Public {
-		return g.Issue(ctx, next, false)
-	}
-	if err := s.can.refresh.RevokeToken(ctx, old); err != nil {
-		return nil, modelFailure(err, invalidRefreshToken("refresh_token_spent"))
-	}
-	return g.Issue(ctx, next, true)
-}
-
-// findRefreshToken returns the token if the client may use it.
-func (s *Server) findRefreshToken(ctx context.Context, presented string, client *Client) (*Token, *Error) {
-	token, err := s.can.refresh.GetRefreshToken(ctx, presented)
-	if refused := found(token, err, invalidRefreshToken("refresh_token_unknown")); refused != nil {
-		return nil, refused
-	}
-	switch {
-	case token.Client == nil || !token.User.known():
-		return nil, breach("GetRefreshToken did not return a token with its client and user")
-	case token.Client.ID != client.ID:
-		return nil, invalidRefreshToken("refresh_token_of_another_client")
-	case !token.RefreshTokenExpiresAt.IsZero() && expired(token.RefreshTokenExpiresAt):
-		return nil, refusal(InvalidGrant, "refresh_token_expired", "Invalid grant: refresh token has expired")
-	}
 	own := *token
-	own.RefreshToken = presented
-	return &own, nil
-}
-
-func invalidRefreshToken(reason string) *Error {
-	return refusal(InvalidGrant, reason, "Invalid grant: refresh token is invalid")
-}
-
-// refreshedScope is what the request asks, at most what was granted; all of that when it asks nothing. A limit that the
-// client was given since then holds.
-func refreshedScope(g *GrantRequest, granted Scope) (Scope, *Error) {
-	asked, refused := askedScope(g.form)
-	switch {
-	case refused != nil:
-		return nil, refused
-	case !granted.Contains(asked...):
-		return nil, refusal(InvalidScope, "scope_beyond_grant", "Invalid scope: Unable to add extra scopes")
-	case len(asked) == 0:
-		asked = g.Client.narrow(granted)
+	refresh = refresh && g.server.grants["refresh_token"] != nil
+	if refresh && own.GrantID == "" {
+		own.GrantID = newID()
 	}
-	if !g.Client.allows(asked) || len(asked) == 0 && len(granted) > 0 {
-		return nil, invalidScope("scope_beyond_client")
-	}
-	return asked, nil
+	return orNil(g.server.issue(ctx, g.Client, &own, refresh))
 }
 
 // password is the resource owner password credentials grant (RFC 6749, section 4.3). RFC 9700, section 2.4, advises
@@ -200,7 +80,7 @@ func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) 
 	if _, refused := foundUser(user, err, wrongUser()); refused != nil {
 		return nil, refused
 	}
-	return issueToUser(ctx, g, user, true)
+	return issueToUser(ctx, g, &Token{User: user, GrantID: newID()}, true)
 }
 
 // clientCredentials is the grant of a client that acts for itself (RFC 6749, section 4.4).
@@ -215,15 +95,14 @@ func (s *Server) clientCredentials(ctx context.Context, g *GrantRequest) (*Token
 	if _, refused := foundUser(user, err, wrongUser()); refused != nil {
 		return nil, refused
 	}
-	return issueToUser(ctx, g, user, false)
+	return issueToUser(ctx, g, &Token{User: user}, false)
 }
 
-func issueToUser(ctx context.Context, g *GrantRequest, user *User, refresh bool) (*Token, error) {
-	scope, err := g.Scope(ctx, user)
-	if err != nil {
+func issueToUser(ctx context.Context, g *GrantRequest, token *Token, refresh bool) (_ *Token, err error) {
+	if token.Scope, err = g.Scope(ctx, token.User); err != nil {
 		return nil, err
 	}
-	return g.Issue(ctx, &Token{User: user, Scope: scope}, refresh)
+	return g.Issue(ctx, token, refresh)
 }
 
 // checkUserCredentials refuses what cannot be a name and a password (RFC 6749, appendix A.15 and A.16).

@@ -71,7 +71,7 @@ func (s *spy) stored() (changes []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, call := range s.calls {
-		if strings.HasPrefix(call, "Save") || strings.HasPrefix(call, "Revoke") {
+		if strings.HasPrefix(call, "Save") || strings.HasPrefix(call, "Revoke") || strings.HasPrefix(call, "Append") {
 			changes = append(changes, call)
 		}
 	}
@@ -135,6 +135,27 @@ func (s *spy) RevokeToken(ctx context.Context, token *oauth2server.Token) error 
 	return s.Model.RevokeToken(ctx, token)
 }
 
+func (s *spy) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	if err := s.called("AppendGrant"); err != nil {
+		return nil, err
+	}
+	return s.Model.AppendGrant(ctx, e)
+}
+
+func (s *spy) GrantEntries(ctx context.Context, grantID string, from int) ([]*oauth2server.GrantEntry, error) {
+	if err := s.called("GrantEntries"); err != nil {
+		return nil, err
+	}
+	return s.Model.GrantEntries(ctx, grantID, from)
+}
+
+func (s *spy) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+	if err := s.called("RevokeAccessTokens"); err != nil {
+		return err
+	}
+	return s.Model.RevokeAccessTokens(ctx, digests...)
+}
+
 func (s *spy) GetUser(ctx context.Context, username, password string, c *oauth2server.Client) (*oauth2server.User, error) {
 	if err := s.called("GetUser"); err != nil {
 		return nil, err
@@ -147,6 +168,31 @@ func (s *spy) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*o
 		return nil, err
 	}
 	return s.Model.GetUserFromClient(ctx, c)
+}
+
+// plain is a model without a GrantLog: methods that are promoted from two fields at once count as none.
+type plain struct {
+	*spy
+	without
+	logless
+}
+
+type (
+	without struct{}
+	logless struct{}
+)
+
+func (without) AppendGrant()        {}
+func (without) GrantEntries()       {}
+func (without) RevokeAccessTokens() {}
+func (logless) AppendGrant()        {}
+func (logless) GrantEntries()       {}
+func (logless) RevokeAccessTokens() {}
+
+// bothKinds runs test on a model with a GrantLog, and on one without.
+func bothKinds(t *testing.T, name string, test func(t *testing.T, model *spy, served oauth2server.Model)) {
+	t.Run(name+", with a log", func(t *testing.T) { model := newSpy(t); test(t, model, model) })
+	t.Run(name+", without a log", func(t *testing.T) { model := newSpy(t); test(t, model, plain{spy: model}) })
 }
 
 // scoped is a model whose ValidateScope is a function.

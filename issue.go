@@ -7,8 +7,67 @@ import (
 	"time"
 )
 
-// issue gives token its strings and lifetimes and saves it.
+// issue prepares token, and enters it into the log of its grant. With refresh it begins the grant; without, it may join
+// one that exists.
 func (s *Server) issue(ctx context.Context, client *Client, token *Token, refresh bool) (*Token, *Error) {
+	issued, refused := s.prepare(ctx, client, token, 1, refresh)
+	if refused != nil || s.can.log == nil || token.GrantID == "" {
+		return issued, refused
+	}
+	there, refused := s.begin(ctx, issued, token, "", time.Time{})
+	switch {
+	case refused != nil:
+		return nil, refused
+	case there == nil:
+		return issued, nil
+	case refresh:
+		return nil, breach("grant %q exists already and cannot begin again", token.GrantID)
+	}
+	return s.join(ctx, issued, token.GrantID)
+}
+
+// begin writes the first entry of a grant: token's, of which issued is what the model stored. presented is the digest of
+// the code, if there was one. It returns what is there if something is.
+func (s *Server) begin(ctx context.Context, issued, token *Token, presented string, until time.Time) (*GrantEntry, *Error) {
+	entry := entryFor(kindGrant, 1, token.GrantID, issued)
+	entry.Presented, entry.ClientID, entry.UserID, entry.Scope = presented, issued.Client.id(), issued.User.id(), token.Scope
+	return appendEntry(ctx, s.can.log, entry, until)
+}
+
+// join enters an access token into the log of a grant that goes on.
+func (s *Server) join(ctx context.Context, issued *Token, grantID string) (*Token, *Error) {
+	for {
+		entries, refused := readEntries(ctx, s.can.log, grantID, 1)
+		if refused != nil {
+			return nil, refused
+		}
+		place, over, until := endOf(entries, 1)
+		if over {
+			return nil, refusal(InvalidGrant, "grant_revoked", "Invalid grant: the grant was revoked")
+		}
+		there, refused := appendEntry(ctx, s.can.log, entryFor(kindGrant, place, grantID, issued), until)
+		if refused != nil {
+			return nil, refused
+		}
+		if there == nil {
+			return issued, nil
+		}
+	}
+}
+
+// entryFor is the entry without which issued must not leave the server.
+func entryFor(kind string, place int, grantID string, issued *Token) *GrantEntry {
+	entry := &GrantEntry{GrantID: grantID, Seq: place, Kind: kind,
+		AccessToken: Digest(issued.AccessToken), AccessTokenExpiresAt: issued.AccessTokenExpiresAt}
+	if issued.RefreshToken != "" {
+		entry.Successor, entry.SuccessorExpiresAt = Digest(issued.RefreshToken), issued.RefreshTokenExpiresAt
+	}
+	return entry
+}
+
+// prepare gives token its strings and lifetimes and saves it; place is that of its log entry. With a log, nobody may see
+// the token before that entry is there.
+func (s *Server) prepare(ctx context.Context, client *Client, token *Token, place int, refresh bool) (*Token, *Error) {
 	if !client.allows(token.Scope) {
 		return nil, invalidScope("scope_beyond_client")
 	}
@@ -22,22 +81,23 @@ func (s *Server) issue(ctx context.Context, client *Client, token *Token, refres
 	if len(issued.GrantScope) == 0 {
 		issued.GrantScope = issued.Scope
 	}
+	issued.GrantExpiresAt = s.grantExpiry(token)
 	var refused *Error
 	issued.AccessToken, refused = generate(ctx, s.can.newAccessToken, client, issued.User, issued.Scope, isB64Token)
 	if refused != nil {
 		return nil, refused
 	}
-	issued.AccessTokenExpiresAt = expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime)
-	issued.RefreshToken, issued.RefreshTokenExpiresAt = "", time.Time{}
+	issued.AccessTokenExpiresAt = earliest(expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime), issued.GrantExpiresAt)
+	issued.RefreshToken, issued.RefreshTokenExpiresAt, issued.GrantSeq = "", time.Time{}, 0
 	if refresh {
-		if issued.GrantID == "" {
-			issued.GrantID = newID()
-		}
 		issued.RefreshToken, refused = generate(ctx, s.can.newRefreshToken, client, issued.User, issued.Scope, isVSCHAR)
 		if refused != nil {
 			return nil, refused
 		}
-		issued.RefreshTokenExpiresAt = expiry(client.RefreshTokenLifetime, s.options.RefreshTokenLifetime)
+		issued.RefreshTokenExpiresAt = earliest(expiry(client.RefreshTokenLifetime, s.options.RefreshTokenLifetime), issued.GrantExpiresAt)
+		if s.can.log != nil {
+			issued.GrantSeq = place
+		}
 	}
 	saved, err := s.can.model.SaveToken(ctx, &issued, client, issued.User)
 	switch {
@@ -49,6 +109,17 @@ func (s *Server) issue(ctx context.Context, client *Client, token *Token, refres
 		return nil, breach("SaveToken returned a token that grants more than it was given")
 	}
 	return saved, nil
+}
+
+// grantExpiry is when the grant of token ends, however often it is refreshed.
+func (s *Server) grantExpiry(token *Token) time.Time {
+	switch {
+	case token.GrantID == "" || s.options.MaxGrantLifetime < 0:
+		return time.Time{}
+	case token.GrantExpiresAt.IsZero():
+		return expiry(0, s.options.MaxGrantLifetime)
+	}
+	return token.GrantExpiresAt
 }
 
 // known says whether the model named somebody.
@@ -90,6 +161,14 @@ func expiry(clients, servers time.Duration) time.Time {
 		lifetime = clients
 	}
 	return time.Now().Add(lifetime).UTC().Truncate(time.Millisecond)
+}
+
+// earliest is at, or limit if that is sooner and there is one.
+func earliest(at, limit time.Time) time.Time {
+	if !limit.IsZero() && limit.Before(at) {
+		return limit
+	}
+	return at
 }
 
 func expired(at time.Time) bool { return !at.After(time.Now()) }

@@ -13,6 +13,7 @@ type capabilities struct {
 	revoker         AccessTokenRevoker
 	codes           AuthorizationCodeModel
 	refresh         RefreshTokenModel
+	log             GrantLog
 	users           PasswordModel
 	clientUsers     ClientCredentialsModel
 	scopes          ScopeValidator
@@ -67,6 +68,7 @@ func (can *capabilities) take(layer any) {
 	takeIf(&can.revoker, layer)
 	takeIf(&can.codes, layer)
 	takeIf(&can.refresh, layer)
+	takeIf(&can.log, layer)
 	takeIf(&can.users, layer)
 	takeIf(&can.clientUsers, layer)
 	takeIf(&can.scopes, layer)
@@ -100,6 +102,7 @@ func (can *capabilities) names() (names []string) {
 		{"AccessTokenRevoker", can.revoker != nil},
 		{"AuthorizationCodeModel", can.codes != nil},
 		{"RefreshTokenModel", can.refresh != nil},
+		{"GrantLog", can.log != nil},
 		{"PasswordModel", can.users != nil},
 		{"ClientCredentialsModel", can.clientUsers != nil},
 		{"ScopeValidator", can.scopes != nil},
@@ -126,6 +129,7 @@ type method struct {
 func methods(t reflect.Type) []method {
 	tokens, revoker := reflect.TypeFor[AccessTokenModel](), reflect.TypeFor[AccessTokenRevoker]()
 	codes, refresh := reflect.TypeFor[AuthorizationCodeModel](), reflect.TypeFor[RefreshTokenModel]()
+	log := reflect.TypeFor[GrantLog]()
 	users, clientUsers := reflect.TypeFor[PasswordModel](), reflect.TypeFor[ClientCredentialsModel]()
 	scopes, verifier, uris := reflect.TypeFor[ScopeValidator](), reflect.TypeFor[ScopeVerifier](), reflect.TypeFor[RedirectURIValidator]()
 	access, refreshes := reflect.TypeFor[AccessTokenGenerator](), reflect.TypeFor[RefreshTokenGenerator]()
@@ -138,6 +142,9 @@ func methods(t reflect.Type) []method {
 		{"AuthorizationCodeModel", "RevokeAuthorizationCode", signature(t.MethodByName("RevokeAuthorizationCode")), signature(codes.MethodByName("RevokeAuthorizationCode"))},
 		{"RefreshTokenModel", "GetRefreshToken", signature(t.MethodByName("GetRefreshToken")), signature(refresh.MethodByName("GetRefreshToken"))},
 		{"RefreshTokenModel", "RevokeToken", signature(t.MethodByName("RevokeToken")), signature(refresh.MethodByName("RevokeToken"))},
+		{"GrantLog", "AppendGrant", signature(t.MethodByName("AppendGrant")), signature(log.MethodByName("AppendGrant"))},
+		{"GrantLog", "GrantEntries", signature(t.MethodByName("GrantEntries")), signature(log.MethodByName("GrantEntries"))},
+		{"GrantLog", "RevokeAccessTokens", signature(t.MethodByName("RevokeAccessTokens")), signature(log.MethodByName("RevokeAccessTokens"))},
 		{"PasswordModel", "GetUser", signature(t.MethodByName("GetUser")), signature(users.MethodByName("GetUser"))},
 		{"ClientCredentialsModel", "GetUserFromClient", signature(t.MethodByName("GetUserFromClient")), signature(clientUsers.MethodByName("GetUserFromClient"))},
 		{"ScopeValidator", "ValidateScope", signature(t.MethodByName("ValidateScope")), signature(scopes.MethodByName("ValidateScope"))},
@@ -187,7 +194,7 @@ func faults(layer any) (wrong []error) {
 			lacks[m.of] = append(lacks[m.of], m.name)
 		}
 	}
-	for _, of := range []string{"AuthorizationCodeModel", "RefreshTokenModel"} {
+	for _, of := range []string{"AuthorizationCodeModel", "RefreshTokenModel", "GrantLog"} {
 		if len(has[of]) > 0 && len(lacks[of]) > 0 {
 			wrong = append(wrong, fmt.Errorf("model %v: %s is incomplete: it has %v, but not %v", t, of, has[of], lacks[of]))
 		}

@@ -16,6 +16,7 @@ import (
 type Server struct {
 	*ResourceServer
 	can      capabilities
+	rules    refreshRules
 	grants   map[string]GrantFunc // by grant type, what the token endpoint answers to
 	implicit bool
 }
@@ -49,6 +50,10 @@ type Options struct {
 	// RefreshTokenLifetime is for clients without one of their own. 0: 14 days.
 	RefreshTokenLifetime time.Duration
 
+	// MaxGrantLifetime ends a grant however often it is refreshed: no token of it lives longer. 0: 90 days; negative:
+	// there is no such end.
+	MaxGrantLifetime time.Duration
+
 	// AuthenticateUser says who is signed in at the authorization endpoint; nil, or [ErrNotFound]: nobody. An [Error]
 	// is shown to the user, any other error is a server_error. It may be called with a request of which the form is
 	// parsed. Nil: a page finds out, or, without a page, username and password are taken from the form.
@@ -74,6 +79,15 @@ type Options struct {
 	// DisableRefreshTokenRotation lets confidential clients use a refresh token again and again; they get no new one.
 	// Public clients are always given a new one (RFC 9700, section 2.2.2).
 	DisableRefreshTokenRotation bool
+
+	// RefreshRetryWindow is how long after a rotation the old refresh token gets the same successor again: a client whose
+	// reply was lost asks again, and so do two tabs at once. It is also how long a thief who is as fast goes unseen.
+	// 0: a minute; negative: not at all. It needs a model that is a [GrantLog].
+	RefreshRetryWindow time.Duration
+
+	// StrictRefreshRotation takes every second use of a refresh token for theft, a retry after a lost reply too, and ends
+	// the grant. It needs a model that is a [GrantLog].
+	StrictRefreshRotation bool
 
 	// InsecureAllowPlainPKCE accepts the challenge method "plain" (RFC 7636, section 7.2): who sees the authorization
 	// request can redeem the code.
@@ -135,7 +149,11 @@ func (o *Options) withDefaults() (Options, []error) {
 		{"AuthorizationCodeLifetime", &options.AuthorizationCodeLifetime, 5 * time.Minute},
 		{"AccessTokenLifetime", &options.AccessTokenLifetime, time.Hour},
 		{"RefreshTokenLifetime", &options.RefreshTokenLifetime, 14 * 24 * time.Hour},
+		{"MaxGrantLifetime", &options.MaxGrantLifetime, 90 * 24 * time.Hour},
 	} {
+		if lifetime.name == "MaxGrantLifetime" && *lifetime.value < 0 {
+			continue
+		}
 		if err := checkLifetime(*lifetime.value); err != nil {
 			wrong = append(wrong, fmt.Errorf("option %s: %w", lifetime.name, err))
 		}
@@ -171,7 +189,8 @@ func New(model Model, opts *Options) (*Server, error) {
 	options, wrong := opts.withDefaults()
 	can, faults := inspect(model)
 	wrong = append(wrong, faults...)
-	s := &Server{ResourceServer: &ResourceServer{tokens: can.tokens, verifier: can.verifier, options: options}, can: can}
+	s := &Server{ResourceServer: &ResourceServer{tokens: can.tokens, verifier: can.verifier, options: options}, can: can,
+		rules: refreshRules{cmp.Or(options.RefreshRetryWindow, time.Minute), options.StrictRefreshRotation}}
 	wrong = append(wrong, s.enable()...)
 	if len(wrong) == 0 && len(s.grants) == 0 && !s.implicit {
 		wrong = append(wrong, errors.New("no grant is on: the model has neither AuthorizationCodeModel nor RefreshTokenModel "+
@@ -251,6 +270,15 @@ func (s *Server) checkGrantOptions() (wrong []error) {
 	}
 	if s.options.DisableRefreshTokenRotation && s.grants["refresh_token"] == nil {
 		wrong = append(wrong, errors.New("option DisableRefreshTokenRotation: the refresh_token grant is not on"))
+	}
+	if s.can.log == nil && (s.options.StrictRefreshRotation || s.options.RefreshRetryWindow != 0) {
+		wrong = append(wrong, errors.New("options StrictRefreshRotation and RefreshRetryWindow: the model is no GrantLog"))
+	}
+	if err := checkLifetime(max(s.options.RefreshRetryWindow, 0)); err != nil {
+		wrong = append(wrong, fmt.Errorf("option RefreshRetryWindow: %w", err))
+	}
+	if s.options.StrictRefreshRotation && s.options.RefreshRetryWindow > 0 {
+		wrong = append(wrong, errors.New("options StrictRefreshRotation and RefreshRetryWindow exclude each other"))
 	}
 	return wrong
 }

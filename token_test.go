@@ -187,15 +187,24 @@ func TestExtendedTokenAttributes(t *testing.T) {
 }
 
 func TestFaultsOfTheModelAreServerErrors(t *testing.T) {
-	for _, row := range []struct{ grant, fails string }{
-		{"client_credentials", "GetClient"}, {"client_credentials", "GetUserFromClient"}, {"client_credentials", "SaveToken"},
-		{"password", "GetUser"},
-		{"authorization_code", "GetAuthorizationCode"}, {"authorization_code", "RevokeAuthorizationCode"}, {"authorization_code", "SaveToken"},
-		{"refresh_token", "GetRefreshToken"}, {"refresh_token", "RevokeToken"}, {"refresh_token", "SaveToken"},
+	for _, row := range []struct {
+		grant, fails string
+		logless      bool
+	}{
+		{"client_credentials", "GetClient", false}, {"client_credentials", "GetUserFromClient", false}, {"client_credentials", "SaveToken", false},
+		{"password", "GetUser", false}, {"password", "AppendGrant", false},
+		{"authorization_code", "GetAuthorizationCode", false}, {"authorization_code", "RevokeAuthorizationCode", true},
+		{"authorization_code", "SaveToken", false}, {"authorization_code", "AppendGrant", false},
+		{"refresh_token", "GetRefreshToken", false}, {"refresh_token", "RevokeToken", true},
+		{"refresh_token", "SaveToken", false}, {"refresh_token", "AppendGrant", false},
 	} {
 		t.Run(row.grant+"/"+row.fails, func(t *testing.T) {
 			model := newSpy(t)
-			s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+			var served oauth2server.Model = model
+			if row.logless {
+				served = plain{spy: model}
+			}
+			s := newSite(t, served, &oauth2server.Options{Grants: allGrants}, nil)
 			try := func(failure error) reply {
 				delete(model.fails, row.fails)
 				first := s.token("web", "grant_type", "password", "username", "andy", "password", "123456")

@@ -1,0 +1,105 @@
+package oauth2server
+
+import "context"
+
+// exchangeCode is the authorization code grant (RFC 6749, section 4.1.3).
+func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, error) {
+	presented := g.Param("code")
+	switch {
+	case presented == "":
+		return nil, missing("code")
+	case !isVSCHAR(presented):
+		return nil, invalid("code")
+	}
+	code, refused := s.findCode(ctx, presented, g.Client)
+	if refused != nil {
+		return nil, refused
+	}
+	if s.can.log == nil {
+		// Spend the code before anything about it is tried: a failed guess must burn it, otherwise the verifier could be
+		// searched online. RFC 7636, section 4.6; RFC 6749, section 4.1.2.
+		if err := s.can.codes.RevokeAuthorizationCode(ctx, code); err != nil {
+			return nil, modelFailure(err, invalidCode("code_spent"))
+		}
+	}
+	if refused := s.proveCode(code, g); refused != nil {
+		return nil, s.burn(ctx, code, refused)
+	}
+	scope, refused := s.validateScope(ctx, code.User, g.Client, code.Scope)
+	if refused != nil {
+		return nil, refused
+	}
+	return orNil(s.redeem(ctx, g.Client, code, scope))
+}
+
+// proveCode looks at what shows that the code was given to who redeems it.
+func (s *Server) proveCode(code *AuthorizationCode, g *GrantRequest) *Error {
+	if refused := s.verifyPKCE(code, g.Param("code_verifier")); refused != nil {
+		return refused
+	}
+	if code.RedirectURI != g.Param("redirect_uri") && code.RedirectURI != "" {
+		return refusal(InvalidGrant, "redirect_uri_mismatch", "Invalid grant: `redirect_uri` is invalid")
+	}
+	return nil
+}
+
+// burn spends a code in the log because an attempt on it was refused. A code that was redeemed before is left alone:
+// otherwise who finds one could end the grant of its owner.
+func (s *Server) burn(ctx context.Context, code *AuthorizationCode, refused *Error) *Error {
+	if s.can.log == nil {
+		return refused
+	}
+	entry := &GrantEntry{GrantID: code.GrantID, Seq: 1, Kind: kindBurnt, Presented: Digest(code.Code)}
+	if _, fault := appendEntry(ctx, s.can.log, entry, code.ExpiresAt); fault != nil {
+		return fault
+	}
+	return refused
+}
+
+// redeem issues the tokens that a code stands for. With a log, the code is spent by the entry that the tokens need: who
+// proves a second time that the code is his shows that two have it, and ends the grant (RFC 6749, section 4.1.2).
+func (s *Server) redeem(ctx context.Context, client *Client, code *AuthorizationCode, scope Scope) (*Token, *Error) {
+	token := &Token{User: code.User, Scope: scope, GrantID: code.GrantID}
+	issued, refused := s.prepare(ctx, client, token, 1, s.grants["refresh_token"] != nil)
+	if refused != nil || s.can.log == nil {
+		return issued, refused
+	}
+	there, refused := s.begin(ctx, issued, token, Digest(code.Code), code.ExpiresAt)
+	switch {
+	case refused != nil:
+		return nil, refused
+	case there == nil:
+		return issued, nil
+	case there.Kind != kindGrant:
+		return nil, invalidCode("code_spent")
+	}
+	if fault := s.revokeGrant(ctx, code.GrantID); fault != nil {
+		return nil, fault
+	}
+	return nil, invalidCode("code_replayed")
+}
+
+// findCode returns the code if the client may redeem it. A foreign client's attempt leaves it to its owner.
+func (s *Server) findCode(ctx context.Context, presented string, client *Client) (*AuthorizationCode, *Error) {
+	code, err := s.can.codes.GetAuthorizationCode(ctx, presented)
+	if refused := found(code, err, invalidCode("code_unknown")); refused != nil {
+		return nil, refused
+	}
+	switch {
+	case code.Client == nil || !code.User.known() || code.ExpiresAt.IsZero():
+		return nil, breach("GetAuthorizationCode did not return a code with its client, user and expiry")
+	case s.can.log != nil && code.GrantID == "":
+		return nil, breach("GetAuthorizationCode did not return a code with its GrantID")
+	case code.Client.ID != client.ID:
+		return nil, invalidCode("code_of_another_client")
+	case expired(code.ExpiresAt):
+		return nil, refusal(InvalidGrant, "code_expired", "Invalid grant: authorization code has expired")
+	}
+	own := *code
+	own.Code = presented // a model that keeps digests does not know it
+	return &own, nil
+}
+
+func invalidCode(reason string) *Error {
+	return refusal(InvalidGrant, reason, "Invalid grant: authorization code is invalid")
+}

@@ -1,0 +1,84 @@
+package oauth2server
+
+import "time"
+
+// The kinds of log entries; see [GrantEntry.Kind].
+const (
+	kindGrant   = "grant"
+	kindRotate  = "rotate"
+	kindRetry   = "retry"
+	kindBurnt   = "burnt"
+	kindRevoked = "revoked"
+)
+
+// maxRetries is how often one rotation may be asked for again. It bounds the access tokens that a loop can make.
+const maxRetries = 16
+
+// verdict is what a log says about a refresh token that is presented.
+type verdict string
+
+const (
+	rotate   verdict = "rotate"   // a new successor, at the ruling's place
+	retry    verdict = "retry"    // the same successor again, an entry at the ruling's place
+	theft    verdict = "theft"    // two parties have the token: the grant must end
+	over     verdict = "over"     // the grant ended before
+	tooOften verdict = "tooOften" // no verdict on the grant: come back later
+	broken   verdict = "broken"   // the model lost the token's place
+)
+
+// ruling is a verdict, and where it is to be written.
+type ruling struct {
+	verdict
+	place    int
+	rotation *GrantEntry // for retry: what made the successor
+}
+
+// refreshRules are the options that the log is judged by.
+type refreshRules struct {
+	window time.Duration // how long after a rotation the same successor is given again; not positive: never
+	strict bool          // nothing is given twice
+}
+
+// judge folds the entries that follow the one that made a refresh token, which has the digest presented and was made
+// at place made, into a verdict. It depends on nothing else: docs/refresh.md explains the rules, and their exploration
+// is in grantlog_test.go.
+func (rules refreshRules) judge(entries []*GrantEntry, made int, presented string, now time.Time) ruling {
+	var (
+		place    = made + 1
+		rotation *GrantEntry // the one that made the current successor of presented
+		retries  int         // since then
+		used     bool        // whether somebody presented that successor
+	)
+	for _, e := range entries {
+		place = e.Seq + 1
+		switch {
+		case e.Kind == kindRevoked:
+			return ruling{verdict: over}
+		case e.Successor == presented:
+			return ruling{verdict: broken}
+		case e.Kind == kindRotate && e.Presented == presented:
+			rotation, retries, used = e, 0, false
+		case e.Kind == kindRotate && rotation == nil:
+			// Whoever had the token before this one asked again, and got another in its place.
+			return ruling{verdict: theft}
+		case rotation != nil && e.Presented == presented:
+			retries++
+		case rotation != nil && e.Presented == rotation.Successor:
+			used = true
+		}
+	}
+	switch {
+	case rotation == nil:
+		return ruling{verdict: rotate, place: place}
+	case rules.strict:
+		return ruling{verdict: theft}
+	case rules.window > 0 && now.Sub(rotation.Time) <= rules.window:
+		if retries >= maxRetries {
+			return ruling{verdict: tooOften}
+		}
+		return ruling{verdict: retry, place: place, rotation: rotation}
+	case used:
+		return ruling{verdict: theft}
+	}
+	return ruling{verdict: rotate, place: place}
+}

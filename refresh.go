@@ -1,0 +1,178 @@
+package oauth2server
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// refresh is the refresh token grant (RFC 6749, section 6).
+func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
+	presented := g.Param("refresh_token")
+	switch {
+	case presented == "":
+		return nil, missing("refresh_token")
+	case !isVSCHAR(presented):
+		return nil, invalid("refresh_token")
+	}
+	old, refused := s.findRefreshToken(ctx, presented, g.Client)
+	if refused != nil {
+		return nil, refused
+	}
+	granted := old.GrantScope
+	if len(granted) == 0 {
+		granted = old.Scope
+	}
+	scope, refused := refreshedScope(g, granted)
+	if refused != nil {
+		return nil, refused
+	}
+	next := &Token{User: old.User, Scope: scope, GrantID: old.GrantID, GrantScope: granted, GrantExpiresAt: old.GrantExpiresAt}
+	// A public client's refresh token is nobody's but its bearer's, so it is always replaced. RFC 9700, section 2.2.2.
+	replace := g.Client.Public || !s.options.DisableRefreshTokenRotation
+	if s.can.log != nil {
+		return orNil(s.refreshInLog(ctx, g.Client, old, next, replace))
+	}
+	if replace {
+		if err := s.can.refresh.RevokeToken(ctx, old); err != nil {
+			return nil, modelFailure(err, invalidRefreshToken("refresh_token_spent"))
+		}
+	}
+	return orNil(s.prepare(ctx, g.Client, next, 0, replace))
+}
+
+// refreshInLog answers by an entry in the log of the grant. Most of the time the place after the one that made old is
+// free, so that is tried first; if it is taken, the log is read and judged, as often as another request is faster.
+func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *Token, replace bool) (*Token, *Error) {
+	var (
+		presented = Digest(old.RefreshToken)
+		r         = ruling{verdict: rotate, place: old.GrantSeq + 1}
+		until     = old.RefreshTokenExpiresAt
+		issued    *Token
+		refused   *Error
+	)
+	if until.IsZero() {
+		until = time.Now().AddDate(100, 0, 0) // a token that never expires must stay used for as long
+	}
+	for {
+		if !replace && r.verdict == rotate {
+			r.verdict = retry
+		}
+		if issued == nil || r.verdict == rotate { // a retry has use for the access token of an attempt that failed
+			if issued, refused = s.prepare(ctx, client, next, r.place, r.verdict == rotate); refused != nil {
+				return nil, refused
+			}
+		}
+		answer, entry, refused := r.carryOut(old, issued)
+		if refused != nil {
+			return nil, refused
+		}
+		there, refused := appendEntry(ctx, s.can.log, entry, until)
+		if refused != nil {
+			return nil, refused
+		}
+		if there == nil {
+			return answer, nil
+		}
+		entries, refused := readEntries(ctx, s.can.log, old.GrantID, old.GrantSeq+1)
+		if refused != nil {
+			return nil, refused
+		}
+		_, _, last := endOf(entries, 0)
+		until = latest(until, last)
+		r = s.rules.judge(entries, old.GrantSeq, presented, time.Now())
+		if refused := s.refuseRefresh(ctx, old.GrantID, r.verdict); refused != nil {
+			return nil, refused
+		}
+	}
+}
+
+// carryOut returns what the client gets once the entry is in the log.
+func (r ruling) carryOut(old, issued *Token) (answer *Token, entry *GrantEntry, refused *Error) {
+	if r.verdict == rotate {
+		if issued.RefreshToken == "" {
+			return nil, nil, breach("SaveToken did not return the refresh token")
+		}
+		sealed, err := seal(old.RefreshToken, old.GrantID, issued.RefreshToken)
+		if err != nil {
+			return nil, nil, breach("%w", err)
+		}
+		entry = entryFor(kindRotate, r.place, old.GrantID, issued)
+		entry.Presented, entry.Sealed = Digest(old.RefreshToken), sealed
+		return issued, entry, nil
+	}
+	own := *issued
+	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = "", time.Time{}, 0
+	entry = entryFor(kindRetry, r.place, old.GrantID, &own)
+	entry.Presented = Digest(old.RefreshToken)
+	if r.rotation != nil {
+		successor, err := unseal(old.RefreshToken, old.GrantID, r.rotation.Sealed)
+		if err != nil {
+			return nil, nil, breach("%w", err)
+		}
+		own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = successor, r.rotation.SuccessorExpiresAt, r.rotation.Seq
+	}
+	return &own, entry, nil
+}
+
+// refuseRefresh is nil for a verdict that gives tokens.
+func (s *Server) refuseRefresh(ctx context.Context, grantID string, v verdict) *Error {
+	switch v {
+	case theft:
+		if fault := s.revokeGrant(ctx, grantID); fault != nil {
+			return fault
+		}
+		return invalidRefreshToken("refresh_token_reused")
+	case over:
+		return invalidRefreshToken("grant_revoked")
+	case tooOften:
+		return &Error{Code: InvalidRequest, Description: "The refresh token was used too often. Try again later.",
+			Status: http.StatusTooManyRequests, reason: "refresh_too_often"}
+	case broken:
+		return breach("GetRefreshToken returned a token without its GrantSeq")
+	}
+	return nil
+}
+
+// findRefreshToken returns the token if the client may use it.
+func (s *Server) findRefreshToken(ctx context.Context, presented string, client *Client) (*Token, *Error) {
+	token, err := s.can.refresh.GetRefreshToken(ctx, presented)
+	if refused := found(token, err, invalidRefreshToken("refresh_token_unknown")); refused != nil {
+		return nil, refused
+	}
+	switch {
+	case token.Client == nil || !token.User.known():
+		return nil, breach("GetRefreshToken did not return a token with its client and user")
+	case s.can.log != nil && token.GrantID == "":
+		return nil, breach("GetRefreshToken did not return a token with its GrantID")
+	case token.Client.ID != client.ID:
+		return nil, invalidRefreshToken("refresh_token_of_another_client")
+	case !token.RefreshTokenExpiresAt.IsZero() && expired(token.RefreshTokenExpiresAt):
+		return nil, refusal(InvalidGrant, "refresh_token_expired", "Invalid grant: refresh token has expired")
+	}
+	own := *token
+	own.RefreshToken = presented
+	return &own, nil
+}
+
+func invalidRefreshToken(reason string) *Error {
+	return refusal(InvalidGrant, reason, "Invalid grant: refresh token is invalid")
+}
+
+// refreshedScope is what the request asks, at most what was granted; all of that when it asks nothing. A limit that the
+// client was given since then holds.
+func refreshedScope(g *GrantRequest, granted Scope) (Scope, *Error) {
+	asked, refused := askedScope(g.form)
+	switch {
+	case refused != nil:
+		return nil, refused
+	case !granted.Contains(asked...):
+		return nil, refusal(InvalidScope, "scope_beyond_grant", "Invalid scope: Unable to add extra scopes")
+	case len(asked) == 0:
+		asked = g.Client.narrow(granted)
+	}
+	if !g.Client.allows(asked) || len(asked) == 0 && len(granted) > 0 {
+		return nil, invalidScope("scope_beyond_client")
+	}
+	return asked, nil
+}
