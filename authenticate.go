@@ -132,6 +132,9 @@ func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery boo
 	if len(headers) > 1 {
 		return "", false, refusal(InvalidRequest, "authorization_repeated", "Invalid request: more than one Authorization header")
 	}
+	if len(headers) == 1 && headers[0] == "" {
+		headers = nil
+	}
 	params := form{body: peekBody(r, s.options.MaxFormBytes)}
 	if raw := r.URL.RawQuery; strings.Contains(raw, "access_token") || strings.Contains(raw, "%") {
 		params.query, _ = url.ParseQuery(raw) // it is the API's: what is malformed there is not ours to refuse

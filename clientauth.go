@@ -35,6 +35,9 @@ func (s *Server) identifyClient(ctx context.Context, r *http.Request, f form) (*
 	if sent.secret == "" && !skip && !s.openToPublic(grant, f) {
 		return nil, noCredentials("client_secret_missing")
 	}
+	if !isVSCHAR(sent.id) {
+		return nil, invalid("client_id")
+	}
 	client, err := s.can.model.GetClient(ctx, sent.id, sent.secret)
 	unknown := refusal(InvalidClient, "client_unknown", "Invalid client: client is invalid")
 	if refused := found(client, err, unknown); refused != nil {
@@ -78,8 +81,6 @@ func readCredentials(authorization []string, f form) (credentials, *Error) {
 	switch {
 	case inBody.id == "":
 		return credentials{}, noCredentials("client_id_missing")
-	case !isVSCHAR(inBody.id):
-		return credentials{}, invalid("client_id")
 	case inBody.secret != "" && !isVSCHAR(inBody.secret):
 		return credentials{}, invalid("client_secret")
 	}

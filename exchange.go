@@ -1,6 +1,9 @@
 package oauth2server
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // exchangeCode is the authorization code grant (RFC 6749, section 4.1.3).
 func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, error) {
@@ -37,7 +40,12 @@ func (s *Server) proveCode(code *AuthorizationCode, g *GrantRequest) *Error {
 	if refused := s.verifyPKCE(code, g.Param("code_verifier")); refused != nil {
 		return refused
 	}
-	if code.RedirectURI != g.Param("redirect_uri") && code.RedirectURI != "" {
+	presented := g.Param("redirect_uri")
+	same := presented == code.RedirectURI
+	if code.RedirectURI == "" { // the request named none, and was answered at the one that is registered
+		same = presented == "" || slices.Contains(g.Client.RedirectURIs, presented)
+	}
+	if !same {
 		return refusal(InvalidGrant, "redirect_uri_mismatch", "Invalid grant: `redirect_uri` is invalid")
 	}
 	return nil
@@ -86,14 +94,18 @@ func (s *Server) findCode(ctx context.Context, presented string, client *Client)
 		return nil, refused
 	}
 	switch {
-	case code.Client == nil || !code.User.known() || code.ExpiresAt.IsZero():
-		return nil, breach("GetAuthorizationCode did not return a code with its client, user and expiry")
-	case s.can.log != nil && code.GrantID == "":
-		return nil, breach("GetAuthorizationCode did not return a code with its GrantID")
+	case code.Client == nil || !code.User.known():
+		return nil, breach("GetAuthorizationCode did not return a code with its client and user")
 	case code.Client.ID != client.ID:
 		return nil, invalidCode("code_of_another_client")
+	case code.ExpiresAt.IsZero():
+		return nil, breach("GetAuthorizationCode did not return a code with its expiry")
+	case s.can.log != nil && code.GrantID == "":
+		return nil, breach("GetAuthorizationCode did not return a code with its GrantID")
 	case expired(code.ExpiresAt):
 		return nil, refusal(InvalidGrant, "code_expired", "Invalid grant: authorization code has expired")
+	case code.RedirectURI != "" && checkTarget(code.RedirectURI) != nil:
+		return nil, refusal(InvalidGrant, "redirect_uri_broken", "Invalid grant: `redirect_uri` is not a valid URI")
 	}
 	own := *code
 	own.Code = presented // a model that keeps digests does not know it

@@ -70,11 +70,11 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 // against it; it is off unless named in Options.Grants.
 func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) {
 	username, password := g.Param("username"), g.Param("password")
-	if refused := checkUserCredentials(username, password); refused != nil {
-		return nil, refused
-	}
 	if _, refused := askedScope(g.form); refused != nil {
 		return nil, refused // before the password is tried
+	}
+	if refused := checkUserCredentials(username, password); refused != nil {
+		return nil, refused
 	}
 	user, err := s.can.users.GetUser(ctx, username, password, g.Client)
 	if _, refused := foundUser(user, err, wrongUser()); refused != nil {

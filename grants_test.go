@@ -76,8 +76,12 @@ func testAuthorizationCodeGrant(t *testing.T, model *spy, served oauth2server.Mo
 		})
 	}
 	t.Run("no redirect_uri in the authorization request, none demanded", func(t *testing.T) {
-		r := s.token("web", "grant_type", "authorization_code", "code", s.code("redirect_uri", ""))
-		require.Equal(t, 200, r.StatusCode, r.text)
+		for _, named := range []string{"", callback} {
+			r := s.token("web", "grant_type", "authorization_code", "code", s.code("redirect_uri", ""), "redirect_uri", named)
+			require.Equal(t, 200, r.StatusCode, r.text)
+		}
+		requireError(t, s.token("web", "grant_type", "authorization_code", "code", s.code("redirect_uri", ""),
+			"redirect_uri", "https://evil.example/cb"), 400, "invalid_grant")
 	})
 }
 
@@ -424,6 +428,11 @@ func TestIncompleteRecordsFailClosed(t *testing.T) {
 			&oauth2server.Token{Client: client, User: &oauth2server.User{}, AccessTokenExpiresAt: later}, [3]int{500, 500, 500}},
 		"no expiry": {&oauth2server.AuthorizationCode{Client: client, User: user},
 			&oauth2server.Token{Client: client, User: user, GrantID: "g", RefreshTokenExpiresAt: time.Unix(1, 0)}, [3]int{500, 400, 500}},
+		"no grant, for a client that it is none of the business of": {
+			&oauth2server.AuthorizationCode{Client: &oauth2server.Client{ID: "other"}, User: user},
+			&oauth2server.Token{Client: &oauth2server.Client{ID: "other"}, User: user, AccessTokenExpiresAt: later}, [3]int{400, 400, 200}},
+		"a redirection URI that is none": {&oauth2server.AuthorizationCode{Client: client, User: user, ExpiresAt: later, GrantID: "g", RedirectURI: "not-a-uri"},
+			nil, [3]int{400, 400, 401}},
 		"no grant": {&oauth2server.AuthorizationCode{Client: client, User: user, ExpiresAt: later},
 			&oauth2server.Token{Client: client, User: user, AccessTokenExpiresAt: later}, [3]int{500, 500, 200}},
 	} {

@@ -143,10 +143,10 @@ func (s *Server) findRefreshToken(ctx context.Context, presented string, client 
 	switch {
 	case token.Client == nil || !token.User.known():
 		return nil, breach("GetRefreshToken did not return a token with its client and user")
-	case s.can.log != nil && token.GrantID == "":
-		return nil, breach("GetRefreshToken did not return a token with its GrantID")
 	case token.Client.ID != client.ID:
 		return nil, invalidRefreshToken("refresh_token_of_another_client")
+	case s.can.log != nil && token.GrantID == "":
+		return nil, breach("GetRefreshToken did not return a token with its GrantID")
 	case !token.RefreshTokenExpiresAt.IsZero() && expired(token.RefreshTokenExpiresAt):
 		return nil, refusal(InvalidGrant, "refresh_token_expired", "Invalid grant: refresh token has expired")
 	}

@@ -1,0 +1,405 @@
+package oauth2server_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
+)
+
+// Requests are run at once over one storage, and at each of its operations it is decided which of them goes on, and
+// whether the operation fails: so all orders are tried, or a sample of them. Only one runs at a time.
+
+// actor is a request under way.
+type actor struct {
+	deed
+	goOn  chan fate
+	gone  bool // crashed: whatever it does now has no effect, and nobody sees its answer
+	ended bool
+	got   outcome
+}
+
+// deed is a request, and the status that acknowledges, if it was meant to, that the grant is over.
+type deed struct {
+	run  func(ctx context.Context) outcome
+	ends int
+}
+
+// outcome is what somebody was told.
+type outcome struct {
+	status          int // 0: nobody was told anything
+	access, refresh string
+}
+
+// fate is what becomes of an operation.
+type fate int
+
+const (
+	done        fate = iota
+	failsBefore      // it is not carried out, and the request is told so
+	failsAfter       // it is carried out, and the request is told that it failed
+	crashBefore      // the process ends
+	crashAfter
+	fates
+)
+
+var errFault = errors.New("the storage does not answer")
+
+type actorKey struct{}
+
+// stage is where the actors meet: a model whose operations wait until they may go on.
+type stage struct {
+	store
+	arrived chan *actor
+}
+
+// store is what is staged; all of it is memorymodel's, perhaps in a wrong order.
+type store interface {
+	oauth2server.Model
+	oauth2server.AccessTokenModel
+	oauth2server.AuthorizationCodeModel
+	oauth2server.RefreshTokenModel
+	oauth2server.GrantLog
+}
+
+func (s *stage) Unwrap() oauth2server.Model { return s.store }
+
+// at waits for the actor's turn and then carries op out.
+func at[T any](s *stage, ctx context.Context, op func() (T, error)) (result T, err error) {
+	a, staged := ctx.Value(actorKey{}).(*actor)
+	if !staged {
+		return op()
+	}
+	if a.gone {
+		return result, errFault
+	}
+	s.arrived <- a
+	f := <-a.goOn
+	if f == crashBefore || f == crashAfter {
+		a.gone = true
+	}
+	if f != failsBefore && f != crashBefore {
+		result, err = op()
+	}
+	if f != done {
+		var nothing T
+		return nothing, errFault
+	}
+	return result, err
+}
+
+func (s *stage) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+	return at(s, ctx, func() (*oauth2server.Token, error) { return s.store.SaveToken(ctx, t, c, u) })
+}
+
+func (s *stage) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+	return at(s, ctx, func() (*oauth2server.AuthorizationCode, error) { return s.store.GetAuthorizationCode(ctx, code) })
+}
+
+func (s *stage) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+	return at(s, ctx, func() (*oauth2server.Token, error) { return s.store.GetRefreshToken(ctx, token) })
+}
+
+func (s *stage) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	return at(s, ctx, func() (*oauth2server.GrantEntry, error) { return s.store.AppendGrant(ctx, e) })
+}
+
+func (s *stage) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	return at(s, ctx, func() ([]*oauth2server.GrantEntry, error) { return s.store.GrantEntries(ctx, id, from) })
+}
+
+func (s *stage) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+	_, err := at(s, ctx, func() (struct{}, error) { return struct{}{}, s.store.RevokeAccessTokens(ctx, digests...) })
+	return err
+}
+
+// claimFirst is the order that suggests itself: take the place in the log, and then save what it stands for.
+type claimFirst struct {
+	store
+	mu    sync.Mutex
+	saves map[string]func() error // by the digest of the access token
+}
+
+func (c *claimFirst) Unwrap() oauth2server.Model { return c.store }
+
+func (c *claimFirst) SaveToken(ctx context.Context, t *oauth2server.Token, client *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+	if _, staged := ctx.Value(actorKey{}).(*actor); !staged {
+		return c.store.SaveToken(ctx, t, client, u)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.saves[oauth2server.Digest(t.AccessToken)] = func() error { _, err := c.store.SaveToken(ctx, t, client, u); return err }
+	return t, nil
+}
+
+func (c *claimFirst) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	there, err := c.store.AppendGrant(ctx, e)
+	c.mu.Lock()
+	save := c.saves[e.AccessToken]
+	c.mu.Unlock()
+	if err != nil || save == nil {
+		return there, err
+	}
+	return there, save()
+}
+
+// play is a scene: a grant with its code and, when it was redeemed before, its first tokens.
+type play struct {
+	t       *testing.T
+	stage   *stage
+	handler http.Handler
+	strict  http.Handler // without a retry window
+	first   outcome
+}
+
+const playedGrant = "the grant"
+
+// set prepares the scene. wrong puts claimFirst between the server and the stage.
+func set(t *testing.T, redeemed, wrong bool) *play {
+	memory := memorymodel.New(nil)
+	require.NoError(t, memory.AddClient(&oauth2server.Client{ID: "web", Grants: allGrants, RedirectURIs: []string{callback}}, secret+"web"))
+	_, err := memory.SaveAuthorizationCode(context.Background(), &oauth2server.AuthorizationCode{Code: "code", GrantID: playedGrant,
+		ExpiresAt: time.Now().Add(time.Minute), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
+	require.NoError(t, err)
+	p := &play{t: t, stage: &stage{store: memory, arrived: make(chan *actor)}}
+	var model oauth2server.Model = p.stage
+	if wrong {
+		model = &claimFirst{store: p.stage, saves: map[string]func() error{}}
+	}
+	serve := func(window time.Duration) http.Handler {
+		srv, err := oauth2server.New(model, &oauth2server.Options{RefreshRetryWindow: window, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		return srv.Token(nil)
+	}
+	p.handler, p.strict = serve(0), serve(-1)
+	if redeemed {
+		p.first = p.redeem(context.Background())
+		require.Equal(t, 200, p.first.status)
+	}
+	return p
+}
+
+func (p *play) post(ctx context.Context, handler http.Handler, params ...string) outcome {
+	r := httptest.NewRequestWithContext(ctx, "POST", "/token", strings.NewReader(form(params...)))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Authorization", as("web"))
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	answer := reply{body: map[string]any{}}
+	require.NoError(p.t, json.Unmarshal(w.Body.Bytes(), &answer.body))
+	return outcome{w.Code, answer.str("access_token"), answer.str("refresh_token")}
+}
+
+func (p *play) redeem(ctx context.Context) outcome {
+	return p.post(ctx, p.handler, "grant_type", "authorization_code", "code", "code")
+}
+
+func (p *play) refresh(ctx context.Context) outcome {
+	return p.post(ctx, p.handler, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
+}
+
+// abuse presents a token that was spent, long after.
+func (p *play) abuse(ctx context.Context) outcome {
+	return p.post(ctx, p.strict, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
+}
+
+func (p *play) revoke(ctx context.Context) outcome {
+	if err := oauth2server.RevokeGrant(ctx, p.stage, playedGrant, time.Now().Add(time.Minute)); err != nil {
+		return outcome{status: 503}
+	}
+	return outcome{status: 200}
+}
+
+// act runs the requests. choose is asked at each operation for one of n ways to go on.
+func (p *play) act(choose func(n int) int, faults int, requests ...deed) []*actor {
+	actors := make([]*actor, len(requests))
+	var waiting []*actor
+	for i, request := range requests {
+		a := &actor{deed: request, goOn: make(chan fate)}
+		actors[i] = a
+		go func() {
+			<-a.goOn
+			a.got = a.run(context.WithValue(context.Background(), actorKey{}, a))
+			a.ended = true
+			p.stage.arrived <- a
+		}()
+		waiting = append(waiting, a)
+	}
+	for len(waiting) > 0 {
+		kinds := 1
+		if faults > 0 {
+			kinds = int(fates)
+		}
+		choice := choose(len(waiting) * kinds)
+		at, f := choice%len(waiting), fate(choice/len(waiting))
+		if f != done {
+			faults--
+		}
+		a := waiting[at]
+		a.goOn <- f
+		if <-p.stage.arrived; a.ended { // one runs at a time, so it is a that arrives
+			waiting = append(waiting[:at:at], waiting[at+1:]...)
+		}
+		if a.gone {
+			a.got = outcome{}
+		}
+	}
+	return actors
+}
+
+// everyOrder calls run with choosers that together make every sequence of choices, and returns how many there were.
+func everyOrder(run func(choose func(n int) int)) (runs int) {
+	var path, width []int
+	for {
+		depth := 0
+		run(func(n int) int {
+			if depth == len(path) {
+				path, width = append(path, 0), append(width, n)
+			}
+			depth++
+			return path[depth-1]
+		})
+		runs++
+		last := len(path) - 1
+		for last >= 0 && path[last] == width[last]-1 {
+			last--
+		}
+		if last < 0 {
+			return runs
+		}
+		path, width = path[:last+1], width[:last+1]
+		path[last]++
+	}
+}
+
+// review checks what must hold however it went, and returns what does not.
+func (p *play) review(actors []*actor, revokes bool) (faults []string) {
+	ctx := context.Background()
+	entries, err := p.stage.GrantEntries(ctx, playedGrant, 1)
+	require.NoError(p.t, err)
+	issued, line, over := map[string]bool{}, map[string]bool{}, false
+	for i, e := range entries {
+		if e.Seq != i+1 || over || e.Kind == "rotate" && !line[e.Presented] {
+			faults = append(faults, "I1: the log is no line")
+		}
+		issued[e.AccessToken], line[e.Successor], over = true, true, e.Kind == "revoked"
+	}
+	acknowledged := false
+	delivered := []outcome{p.first}
+	for _, a := range actors {
+		switch {
+		case a.got.access != "":
+			delivered = append(delivered, a.got)
+			if !issued[oauth2server.Digest(a.got.access)] {
+				faults = append(faults, "I5: a token without an entry was delivered")
+			}
+		case a.got.status == a.ends && a.ends != 0:
+			acknowledged = true
+		case a.got.status == 400 && !over:
+			faults = append(faults, "I3: a request was refused, and nothing was revoked")
+		}
+	}
+	if over && !revokes {
+		faults = append(faults, "I6: a grant was revoked, and nobody gave a reason")
+	}
+	for _, tokens := range delivered {
+		if acknowledged && tokens.access != "" {
+			if _, err := p.stage.GetAccessToken(ctx, tokens.access); err == nil {
+				faults = append(faults, "I5: an access token works after the revocation was acknowledged")
+			}
+		}
+		if tokens.refresh == "" {
+			continue
+		}
+		works := p.post(ctx, p.handler, "grant_type", "refresh_token", "refresh_token", tokens.refresh).status == 200
+		if works && over {
+			faults = append(faults, "I5: a refresh token works after the revocation")
+		}
+		if !works && !over && !revokes {
+			faults = append(faults, "I3: the owner is signed out")
+		}
+	}
+	return faults
+}
+
+// scene is a story of several requests.
+type scene struct {
+	name     string
+	redeemed bool // before they begin
+	revokes  bool // one of them is a reason to end the grant
+	deeds    func(p *play) []deed
+}
+
+func TestRequestsInEveryOrder(t *testing.T) {
+	for _, s := range []scene{
+		{"refresh, refresh", true, false, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}} }},
+		{"refresh, revoke", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.revoke, 200}} }},
+		{"redeem, revoke", false, true, func(p *play) []deed { return []deed{{p.redeem, 0}, {p.revoke, 200}} }},
+		{"redeem, redeem", false, true, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}} }},
+		{"refresh, replay of the code", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.redeem, 400}} }},
+		{"refresh, theft", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 400}} }},
+		{"revoke, revoke", true, true, func(p *play) []deed { return []deed{{p.revoke, 200}, {p.revoke, 200}} }},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			runs := everyOrder(func(choose func(int) int) {
+				p := set(t, s.redeemed, false)
+				actors := p.act(choose, 1, s.deeds(p)...)
+				require.Empty(t, p.review(actors, s.revokes), "%s", told(actors))
+			})
+			t.Logf("%d runs", runs)
+		})
+	}
+}
+
+func told(actors []*actor) (text string) {
+	for _, a := range actors {
+		text += fmt.Sprint(a.got.status, " ")
+	}
+	return text
+}
+
+func TestThreeRequestsInManyOrders(t *testing.T) {
+	three := []scene{
+		{"refresh, refresh, revoke", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.revoke, 200}} }},
+		{"redeem, redeem, revoke", false, true, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}} }},
+		{"refresh, refresh, refresh", true, false, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}} }},
+		{"refresh, theft, replay of the code", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}} }},
+	}
+	const runs = 2000
+	for _, s := range three {
+		t.Run(s.name, func(t *testing.T) {
+			random := rand.New(rand.NewSource(1))
+			for range runs {
+				p := set(t, s.redeemed, false)
+				actors := p.act(random.Intn, 1, s.deeds(p)...)
+				require.Empty(t, p.review(actors, s.revokes), "%s", told(actors))
+			}
+		})
+	}
+}
+
+// An order that is wrong must not pass, or the other two tests show nothing.
+func TestClaimingBeforeSavingIsFound(t *testing.T) {
+	found := map[string]int{}
+	runs := everyOrder(func(choose func(int) int) {
+		p := set(t, true, true)
+		for _, fault := range p.review(p.act(choose, 0, deed{p.refresh, 0}, deed{p.revoke, 200}), true) {
+			found[fault]++
+		}
+	})
+	t.Logf("%d runs: %v", runs, found)
+	require.NotZero(t, found["I5: an access token works after the revocation was acknowledged"])
+}
