@@ -47,6 +47,8 @@
 //	RefreshTokenModel           GetRefreshToken, RevokeToken          grant refresh_token
 //	ClientCredentialsModel      GetUserFromClient                     grant client_credentials
 //	PasswordModel               GetUser                               grant password; Authorize without a page
+//	GrantLog                    AppendGrant, GrantEntries,            safe refresh, theft, revocation
+//	                            RevokeAccessTokens
 //	AccessTokenRevoker          RevokeAccessToken                     signing out
 //	ScopeValidator              ValidateScope                         narrow or refuse a scope
 //	ScopeVerifier               VerifyScope                           judge a token's scope
@@ -62,6 +64,10 @@
 // be named in [Options.Grants], as RFC 9700 advises against them. Further grants are functions: see
 // [Options.ExtensionGrants].
 //
+// # Signing out
+//
+// [RevokeGrant] ends an authorization with all its tokens, if the model is a [GrantLog]; the models here have RevokeUser.
+//
 // # Errors
 //
 // Clients are told an [ErrorCode] and a description. The cause of a fault never leaves the process: it goes to
@@ -72,8 +78,9 @@
 // What the program must do itself, TLS and rate limits among it, is in SECURITY.md. Browser clients on other origins
 // need CORS headers on the token endpoint and the API: wrap those handlers in a CORS middleware.
 //
-// Clients are proven before anything is redirected or spent. Redirection URIs are compared byte by byte. Codes and
-// refresh tokens are used once, and a failed attempt costs the code. PKCE means S256, and public clients must use it.
+// Clients are proven before anything is redirected or spent. Redirection URIs are compared byte by byte. A code is used
+// once, and a failed attempt costs it. Refresh tokens are rotated; with a [GrantLog], a lost reply signs nobody out and a
+// theft ends the grant. PKCE means S256, and public clients must use it.
 // Scope never grows. Hooks can narrow what the server decides, not widen it. What deviates from that is an option whose
 // name says so.
 package oauth2server

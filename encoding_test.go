@@ -35,6 +35,13 @@ func TestBinaryFormsAreComplete(t *testing.T) {
 	require.NoError(t, codeBack.UnmarshalBinary(data))
 	require.Equal(t, code, codeBack)
 
+	var entry, entryBack oauth2server.GrantEntry
+	filled.Struct(&entry)
+	data, err = entry.MarshalBinary()
+	require.NoError(t, err)
+	require.NoError(t, entryBack.UnmarshalBinary(data))
+	require.Equal(t, entry, entryBack)
+
 	var empty, emptyBack oauth2server.Token
 	data, err = empty.MarshalBinary()
 	require.NoError(t, err)
@@ -55,14 +62,22 @@ func TestBinaryFormsKeepWhatALaterVersionWrote(t *testing.T) {
 	data, err = code.MarshalBinary()
 	require.NoError(t, err)
 	require.JSONEq(t, record, string(data))
+	var entry oauth2server.GrantEntry
+	require.NoError(t, entry.UnmarshalBinary([]byte(record)))
+	data, err = entry.MarshalBinary()
+	require.NoError(t, err)
+	require.JSONEq(t, record, string(data))
 	for _, broken := range []string{"", "{}", "[]", "null", `{"v":2}`, `{"v":"1"}`, `{"v":1,"scope":3}`} {
 		require.Error(t, token.UnmarshalBinary([]byte(broken)), broken)
 		require.Error(t, code.UnmarshalBinary([]byte(broken)), broken)
+		require.Error(t, entry.UnmarshalBinary([]byte(broken)), broken)
 	}
 	for _, id := range []string{"bob\xff", "bob\xfe"} { // both would come back as bob\ufffd
 		_, err = oauth2server.Token{User: &oauth2server.User{ID: id}}.MarshalBinary()
 		require.Error(t, err)
 		_, err = oauth2server.AuthorizationCode{Client: &oauth2server.Client{ID: id}}.MarshalBinary()
+		require.Error(t, err)
+		_, err = oauth2server.GrantEntry{UserID: id}.MarshalBinary()
 		require.Error(t, err)
 	}
 	_, err = oauth2server.Token{Extra: map[string]any{"f": func() {}}}.MarshalBinary()

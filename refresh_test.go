@@ -1,0 +1,536 @@
+package oauth2server_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// timed runs test on a server in a time of its own.
+func timed(t *testing.T, opts *oauth2server.Options, test func(t *testing.T, s *site, model *spy)) {
+	synctest.Test(t, func(t *testing.T) {
+		if opts == nil {
+			opts = &oauth2server.Options{}
+		}
+		opts.Grants = allGrants
+		model := newSpy(t)
+		test(t, newLocalSite(t, model, opts, nil), model)
+	})
+}
+
+func (s *site) mustRefresh(token string) reply {
+	s.t.Helper()
+	r := s.refresh("web", token)
+	require.Equal(s.t, 200, r.StatusCode, r.text)
+	require.NotEqual(s.t, token, r.str("refresh_token"))
+	return r
+}
+
+// requireDead checks that nothing of a grant works.
+func (s *site) requireDead(answers ...reply) {
+	s.t.Helper()
+	for _, r := range answers {
+		require.Equal(s.t, 401, s.apiStatus(r.str("access_token")))
+		requireError(s.t, s.refresh("web", r.str("refresh_token")), 400, "invalid_grant")
+	}
+}
+
+func TestALostReplyLogsNobodyOut(t *testing.T) {
+	timed(t, nil, func(t *testing.T, s *site, _ *spy) {
+		first := s.signIn("web", "scope", "read write")
+		lost := s.mustRefresh(first.str("refresh_token"))
+		time.Sleep(59 * time.Second)
+		again := s.mustRefresh(first.str("refresh_token"))
+		require.Equal(t, lost.str("refresh_token"), again.str("refresh_token"), "within the window, the same successor")
+		require.NotEqual(t, lost.str("access_token"), again.str("access_token"))
+		require.Equal(t, "read", s.refresh("web", first.str("refresh_token"), "scope", "read").str("scope"))
+
+		time.Sleep(12 * time.Hour)
+		morning := s.mustRefresh(first.str("refresh_token"))
+		require.NotEqual(t, lost.str("refresh_token"), morning.str("refresh_token"), "nobody used it: another takes its place")
+		require.Equal(t, 200, s.apiStatus(morning.str("access_token")))
+		s.mustRefresh(morning.str("refresh_token"))
+		require.Equal(t, morning.str("refresh_token"), s.mustRefresh(first.str("refresh_token")).str("refresh_token"), "still in the window, used or not")
+	})
+}
+
+func TestTheftEndsTheGrant(t *testing.T) {
+	for name, steal := range map[string]func(s *site, first reply) []reply{
+		"a token whose successor was used": func(s *site, first reply) []reply {
+			second := s.mustRefresh(first.str("refresh_token"))
+			third := s.mustRefresh(second.str("refresh_token"))
+			time.Sleep(61 * time.Second)
+			requireError(s.t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
+			return []reply{second, third}
+		},
+		"a token that was superseded": func(s *site, first reply) []reply {
+			thiefs := s.mustRefresh(first.str("refresh_token"))
+			time.Sleep(61 * time.Second)
+			owners := s.mustRefresh(first.str("refresh_token"))
+			requireError(s.t, s.refresh("web", thiefs.str("refresh_token")), 400, "invalid_grant")
+			return []reply{thiefs, owners}
+		},
+		"the follower": func(s *site, first reply) []reply {
+			second := s.mustRefresh(first.str("refresh_token"))
+			time.Sleep(61 * time.Second)
+			thiefs := s.mustRefresh(first.str("refresh_token"))
+			time.Sleep(time.Hour)
+			requireError(s.t, s.refresh("web", second.str("refresh_token")), 400, "invalid_grant")
+			return []reply{second, thiefs}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			timed(t, nil, func(t *testing.T, s *site, _ *spy) {
+				other := s.signIn("web")
+				first := s.signIn("web")
+				s.requireDead(append(steal(s, first), first)...)
+				s.mustRefresh(other.str("refresh_token")) // another grant of the same owner lives on
+			})
+		})
+	}
+}
+
+func TestStrictRotation(t *testing.T) {
+	timed(t, &oauth2server.Options{StrictRefreshRotation: true}, func(t *testing.T, s *site, _ *spy) {
+		first := s.signIn("web")
+		second := s.mustRefresh(first.str("refresh_token"))
+		requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
+		s.requireDead(first, second)
+	})
+	timed(t, &oauth2server.Options{RefreshRetryWindow: -1}, func(t *testing.T, s *site, _ *spy) {
+		first := s.signIn("web")
+		second, third := s.mustRefresh(first.str("refresh_token")), s.mustRefresh(first.str("refresh_token"))
+		require.NotEqual(t, second.str("refresh_token"), third.str("refresh_token"), "no window")
+		requireError(t, s.refresh("web", second.str("refresh_token")), 400, "invalid_grant")
+		s.requireDead(first, second, third)
+	})
+}
+
+func TestParallelRefreshes(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+	first := s.signIn("web")
+	var mu sync.Mutex
+	successors, access, statuses := map[string]int{}, map[string]bool{}, map[int]int{}
+	var wg sync.WaitGroup
+	for range 32 {
+		wg.Go(func() {
+			r := s.refresh("web", first.str("refresh_token"))
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[r.StatusCode]++
+			if r.StatusCode == 200 {
+				successors[r.str("refresh_token")]++
+				access[r.str("access_token")] = true
+			} else {
+				require.NotEmpty(t, r.Header.Get("Retry-After"))
+			}
+		})
+	}
+	wg.Wait()
+	require.Equal(t, map[int]int{200: 17, 429: 15}, statuses, "one rotation, sixteen retries")
+	require.Len(t, successors, 1)
+	require.Len(t, access, 17)
+	for token := range successors {
+		s.mustRefresh(token)
+	}
+}
+
+func TestAGrantEndsAtItsTime(t *testing.T) {
+	timed(t, nil, func(t *testing.T, s *site, model *spy) {
+		tokens := s.signIn("web")
+		for range 8 {
+			time.Sleep(10 * 24 * time.Hour)
+			tokens = s.mustRefresh(tokens.str("refresh_token"))
+		}
+		time.Sleep(10*24*time.Hour - 10*time.Minute)
+		tokens = s.mustRefresh(tokens.str("refresh_token"))
+		require.Equal(t, float64(600), tokens.body["expires_in"], "an access token does not outlive its grant")
+		time.Sleep(10 * time.Minute)
+		requireError(t, s.refresh("web", tokens.str("refresh_token")), 400, "invalid_grant")
+	})
+	timed(t, &oauth2server.Options{MaxGrantLifetime: -1}, func(t *testing.T, s *site, _ *spy) {
+		tokens := s.signIn("web")
+		for range 30 {
+			time.Sleep(10 * 24 * time.Hour)
+			tokens = s.mustRefresh(tokens.str("refresh_token"))
+		}
+	})
+}
+
+// What was used stays used for as long as it could be used, and the log goes when nothing needs it.
+func TestSpentStaysSpentThroughSweeps(t *testing.T) {
+	timed(t, nil, func(t *testing.T, s *site, model *spy) {
+		code := s.code()
+		first := s.redeem("web", code)
+		grant, err := model.GetAccessToken(t.Context(), first.str("access_token"))
+		require.NoError(t, err)
+		second := s.mustRefresh(first.str("refresh_token"))
+		third := s.mustRefresh(second.str("refresh_token"))
+		time.Sleep(4 * time.Minute)
+		for range 200 {
+			s.signIn("other") // each save sweeps a little
+		}
+		requireError(t, s.redeem("web", code), 400, "invalid_grant")
+		s.requireDead(first, second, third)
+		time.Sleep(13 * 24 * time.Hour)
+		for range 1000 {
+			s.signIn("other")
+		}
+		s.requireDead(second, third)
+
+		time.Sleep(30 * 24 * time.Hour)
+		for range 3000 {
+			s.signIn("other")
+		}
+		entries, err := model.GrantEntries(t.Context(), grant.GrantID, 1)
+		require.NoError(t, err)
+		require.Empty(t, entries)
+	})
+}
+
+func TestAReplayedCodeEndsTheGrant(t *testing.T) {
+	timed(t, nil, func(t *testing.T, s *site, _ *spy) {
+		code := s.code("code_challenge", challenge, "code_challenge_method", "S256")
+		answer := s.redeem("web", code, "code_verifier", verifier)
+		require.Equal(t, 200, answer.StatusCode)
+		refreshed := s.mustRefresh(answer.str("refresh_token"))
+
+		// Who found the code, and nothing else, cannot end anything.
+		requireError(t, s.redeem("web", code), 400, "invalid_grant")
+		requireError(t, s.redeem("web", code, "code_verifier", challenge), 400, "invalid_grant")
+		requireError(t, s.redeem("other", code, "code_verifier", verifier), 400, "invalid_grant")
+		requireError(t, s.token("web", "grant_type", "authorization_code", "code", code, "code_verifier", verifier), 400, "invalid_grant")
+		requireError(t, s.post("/token", form("grant_type", "authorization_code", "code", code, "code_verifier", verifier,
+			"client_id", "web", "redirect_uri", callback)), 400, "invalid_client")
+		require.Equal(t, 200, s.apiStatus(refreshed.str("access_token")))
+
+		requireError(t, s.redeem("web", code, "code_verifier", verifier), 400, "invalid_grant")
+		s.requireDead(answer, refreshed)
+	})
+}
+
+func TestRevokeGrant(t *testing.T) {
+	timed(t, nil, func(t *testing.T, s *site, model *spy) {
+		grantOf := func(r reply) string {
+			token, err := model.GetAccessToken(t.Context(), r.str("access_token"))
+			require.NoError(t, err)
+			return token.GrantID
+		}
+		first := s.signIn("web")
+		id := grantOf(first)
+		second := s.mustRefresh(first.str("refresh_token"))
+		for range 2 { // again is no error
+			require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, id, time.Time{}))
+		}
+		s.requireDead(first, second)
+
+		// A code that was not redeemed.
+		code := s.code()
+		stored, err := model.GetAuthorizationCode(t.Context(), code)
+		require.NoError(t, err)
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, stored.GrantID, stored.ExpiresAt))
+		requireError(t, s.redeem("web", code), 400, "invalid_grant")
+
+		// An implicit token.
+		implicit := s.authorize("response_type", "token")
+		require.Equal(t, 200, s.apiStatus(implicit.at("access_token")))
+		token, err := model.GetAccessToken(t.Context(), implicit.at("access_token"))
+		require.NoError(t, err)
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID, time.Time{}))
+		require.Equal(t, 401, s.apiStatus(implicit.at("access_token")))
+
+		// Tokens of a client's own have no log.
+		require.Empty(t, grantOf(s.token("machine", "grant_type", "client_credentials")))
+
+		for _, fails := range []string{"GrantEntries", "AppendGrant", "RevokeAccessTokens"} {
+			grant := grantOf(s.signIn("web"))
+			model.fails[fails] = errors.New("no storage")
+			require.ErrorContains(t, oauth2server.RevokeGrant(t.Context(), model, grant, time.Time{}), "no storage")
+			delete(model.fails, fails)
+			require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grant, time.Time{}))
+		}
+	})
+}
+
+func TestRevokeUser(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+	require.NoError(t, model.AddUser(&oauth2server.User{ID: "u2"}, "zoe", "123456"))
+	tokens, code := s.signIn("web"), s.code()
+	others := s.token("web", "grant_type", "password", "username", "zoe", "password", "123456")
+	machine := s.token("machine", "grant_type", "client_credentials")
+	require.NoError(t, model.RevokeUser(t.Context(), "u1"))
+	s.requireDead(tokens)
+	requireError(t, s.redeem("web", code), 400, "invalid_grant")
+	s.mustRefresh(others.str("refresh_token"))
+	require.Equal(t, 200, s.apiStatus(machine.str("access_token")))
+	require.Equal(t, 200, s.redeem("web", s.code()).StatusCode, "he may sign in again")
+
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, model.RevokeUser(cancelled, "u1"), context.Canceled)
+}
+
+// A theft is acted on although the thief hangs up.
+func TestHangingUpDoesNotStopARevocation(t *testing.T) {
+	model := newSpy(t)
+	hangUp := &hangingUp{spy: model}
+	s := newLocalSite(t, hangUp, &oauth2server.Options{Grants: allGrants, RefreshRetryWindow: -1}, nil)
+	first := s.signIn("web")
+	second := s.mustRefresh(first.str("refresh_token"))
+	third := s.mustRefresh(second.str("refresh_token"))
+	ctx, cancel := context.WithCancel(t.Context())
+	hangUp.cancel = cancel
+	r := s.request("POST", "/token", form("grant_type", "refresh_token", "refresh_token", first.str("refresh_token")), "Authorization", as("web"))
+	s.do(r.WithContext(ctx))
+	hangUp.cancel = nil
+	s.requireDead(first, second, third)
+}
+
+// hangingUp is a model whose client hangs up when the log is written to for the second time.
+type hangingUp struct {
+	*spy
+	cancel context.CancelFunc
+	writes int
+}
+
+func (m *hangingUp) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	if m.cancel != nil {
+		if m.writes++; m.writes == 2 {
+			m.cancel()
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return m.spy.AppendGrant(ctx, e)
+}
+
+// A fault is no verdict: the grant is what it was, and the client may try again.
+func TestFaultsAreNoVerdicts(t *testing.T) {
+	for _, fails := range []string{"GetRefreshToken", "SaveToken", "AppendGrant", "GrantEntries"} {
+		t.Run(fails, func(t *testing.T) {
+			timed(t, nil, func(t *testing.T, s *site, model *spy) {
+				first := s.signIn("web")
+				second := s.mustRefresh(first.str("refresh_token")) // so that the next one has to read the log
+				model.fails[fails] = errors.New("no storage")
+				requireError(t, s.refresh("web", first.str("refresh_token")), 503, "server_error")
+				delete(model.fails, fails)
+				require.Equal(t, second.str("refresh_token"), s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
+			})
+		})
+	}
+	for _, fails := range []string{"GrantEntries", "AppendGrant", "RevokeAccessTokens"} {
+		t.Run("theft and "+fails, func(t *testing.T) {
+			timed(t, &oauth2server.Options{StrictRefreshRotation: true}, func(t *testing.T, s *site, model *spy) {
+				first := s.signIn("web")
+				second := s.mustRefresh(first.str("refresh_token"))
+				model.fails[fails] = errors.New("no storage")
+				requireError(t, s.refresh("web", first.str("refresh_token")), 503, "server_error")
+				delete(model.fails, fails)
+				requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
+				requireError(t, s.refresh("web", second.str("refresh_token")), 400, "invalid_grant")
+			})
+		})
+	}
+	timed(t, nil, func(t *testing.T, s *site, model *spy) {
+		code := s.code()
+		model.fails["AppendGrant"] = errors.New("no storage")
+		requireError(t, s.redeem("web", code), 503, "server_error")
+		requireError(t, s.redeem("web", code, "code_verifier", verifier), 503, "server_error")
+		delete(model.fails, "AppendGrant")
+		answer := s.redeem("web", code)
+		require.Equal(t, 200, answer.StatusCode, answer.text)
+		model.fails["RevokeAccessTokens"] = errors.New("no storage")
+		requireError(t, s.redeem("web", code), 503, "server_error")
+		delete(model.fails, "RevokeAccessTokens")
+		requireError(t, s.redeem("web", code), 400, "invalid_grant")
+		s.requireDead(answer)
+	})
+}
+
+// forgetful is a model that breaks the contract of the log.
+type forgetful struct {
+	*spy
+	token func(*oauth2server.Token)
+	entry func(*oauth2server.GrantEntry) *oauth2server.GrantEntry
+}
+
+func (m forgetful) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+	found, err := m.spy.GetRefreshToken(ctx, token)
+	if err == nil && m.token != nil {
+		m.token(found)
+	}
+	return found, err
+}
+
+func (m forgetful) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+	saved, err := m.spy.SaveToken(ctx, t, c, u)
+	if err == nil && m.token != nil && t.GrantSeq > 1 {
+		m.token(saved)
+	}
+	return saved, err
+}
+
+func (m forgetful) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	there, err := m.spy.AppendGrant(ctx, e)
+	if m.entry != nil && err != nil {
+		there = m.entry(there)
+	}
+	return there, err
+}
+
+func (m forgetful) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	entries, err := m.spy.GrantEntries(ctx, id, from)
+	for i := range entries {
+		if m.entry != nil {
+			entries[i] = m.entry(entries[i])
+		}
+	}
+	return entries, err
+}
+
+// A model that loses something is told from a thief: nobody is signed out for it.
+func TestAForgetfulModelIsNoThief(t *testing.T) {
+	for name, model := range map[string]forgetful{
+		"the place": {token: func(t *oauth2server.Token) { t.GrantSeq = 0 }},
+		"the grant": {token: func(t *oauth2server.Token) { t.GrantID = "" }},
+		"the successor": {token: func(t *oauth2server.Token) {
+			if t.AccessToken != "" {
+				t.RefreshToken = ""
+			}
+		}},
+		"the entry": {entry: func(*oauth2server.GrantEntry) *oauth2server.GrantEntry { return nil }},
+		"the sealed successor": {entry: func(e *oauth2server.GrantEntry) *oauth2server.GrantEntry {
+			e.Sealed = nil
+			return e
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			model.spy = newSpy(t)
+			s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+			good := newSite(t, model.spy, &oauth2server.Options{Grants: allGrants}, nil)
+			first := good.signIn("web")
+			second := good.mustRefresh(first.str("refresh_token"))
+			for _, token := range []string{first.str("refresh_token"), second.str("refresh_token")} {
+				if r := s.refresh("web", token); r.StatusCode != 200 {
+					requireError(t, r, 500, "server_error")
+				}
+			}
+			requireError(t, s.refresh("web", first.str("refresh_token")), 500, "server_error")
+			good.mustRefresh(second.str("refresh_token"))
+		})
+	}
+}
+
+// Refresh tokens of the time before the model had a log.
+func TestTokensWithoutAPlace(t *testing.T) {
+	timed(t, nil, func(t *testing.T, _ *site, model *spy) {
+		before := newLocalSite(t, plain{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
+		after := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+		first := before.signIn("web")
+		second := after.mustRefresh(first.str("refresh_token"))
+		require.Equal(t, second.str("refresh_token"), after.mustRefresh(first.str("refresh_token")).str("refresh_token"))
+		third := after.mustRefresh(second.str("refresh_token"))
+		time.Sleep(time.Hour)
+		requireError(t, after.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
+		after.requireDead(second, third)
+	})
+	timed(t, nil, func(t *testing.T, s *site, model *spy) {
+		first := s.signIn("web")
+		token, err := model.GetRefreshToken(t.Context(), first.str("refresh_token"))
+		require.NoError(t, err)
+		token.RefreshTokenExpiresAt = time.Time{}
+		token.AccessToken = "an access token"
+		_, err = model.Model.SaveToken(t.Context(), token, nil, nil)
+		require.NoError(t, err)
+		s.mustRefresh(first.str("refresh_token"))
+		entries, err := model.GrantEntries(t.Context(), token.GrantID, 2)
+		require.NoError(t, err)
+		require.Greater(t, entries[0].ExpiresAt, time.Now().AddDate(99, 0, 0), "a token that never expires stays used")
+	})
+}
+
+func TestNothingInTheLogCanBeUsed(t *testing.T) {
+	timed(t, nil, func(t *testing.T, s *site, model *spy) {
+		code := s.code("code_challenge", challenge, "code_challenge_method", "S256")
+		first := s.redeem("web", code, "code_verifier", verifier)
+		second := s.mustRefresh(first.str("refresh_token"))
+		token, err := model.GetAccessToken(t.Context(), first.str("access_token"))
+		require.NoError(t, err)
+		entries, err := model.GrantEntries(t.Context(), token.GrantID, 1)
+		require.NoError(t, err)
+		require.Len(t, entries, 2)
+		require.Equal(t, []string{"web", "u1"}, []string{entries[0].ClientID, entries[0].UserID})
+		require.NotEmpty(t, entries[1].Sealed)
+		for _, e := range entries {
+			record, err := e.MarshalBinary()
+			require.NoError(t, err)
+			for _, secret := range []string{code, verifier, first.str("access_token"), first.str("refresh_token"), second.str("access_token"), second.str("refresh_token")} {
+				require.NotContains(t, string(record)+string(e.Sealed)+fmt.Sprint(e), secret)
+			}
+			for _, digest := range []string{e.Presented, e.AccessToken, e.Successor, e.Nonce} {
+				if digest != "" {
+					requireError(t, s.refresh("web", digest), 400, "invalid_grant")
+					require.Equal(t, 401, s.apiStatus(digest))
+				}
+			}
+		}
+	})
+}
+
+func TestExtensionGrantsInTheLog(t *testing.T) {
+	var grantID string
+	var refresh bool
+	model := newSpy(t)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "ext", Grants: []string{"exchange", "refresh_token"}}, secret+"ext"))
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants, ExtensionGrants: map[string]oauth2server.GrantFunc{
+		"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, GrantID: grantID}, refresh)
+		},
+	}}, nil)
+	exchange := func() reply { return s.token("ext", "grant_type", "exchange") }
+
+	refresh = true
+	first := exchange()
+	require.Equal(t, 200, first.StatusCode, first.text)
+	require.Equal(t, 200, s.refresh("ext", first.str("refresh_token")).StatusCode)
+	token, err := model.GetAccessToken(t.Context(), first.str("access_token"))
+	require.NoError(t, err)
+	grantID = token.GrantID
+	requireError(t, exchange(), 500, "server_error") // a grant begins once
+
+	refresh = false
+	joined := exchange()
+	require.Equal(t, 200, joined.StatusCode, joined.text)
+	require.Equal(t, 200, s.apiStatus(joined.str("access_token")))
+	require.Equal(t, 200, s.refresh("ext", first.str("refresh_token")).StatusCode)
+	model.fails["GrantEntries"] = errors.New("no storage")
+	requireError(t, exchange(), 503, "server_error")
+	delete(model.fails, "GrantEntries")
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grantID, time.Time{}))
+	require.Equal(t, 401, s.apiStatus(joined.str("access_token")))
+	requireError(t, exchange(), 400, "invalid_grant")
+	requireError(t, s.refresh("ext", first.str("refresh_token")), 400, "invalid_grant")
+}
+
+func TestOptionsOfTheLog(t *testing.T) {
+	for want, opts := range map[string]*oauth2server.Options{
+		"the model is no GrantLog": {StrictRefreshRotation: true},
+		"less than a second":       {RefreshRetryWindow: 60},
+		"exclude each other":       {StrictRefreshRotation: true, RefreshRetryWindow: time.Minute},
+		"option MaxGrantLifetime":  {MaxGrantLifetime: 90},
+	} {
+		_, err := oauth2server.New(plain{spy: newSpy(t)}, opts)
+		require.ErrorContains(t, err, want)
+	}
+}

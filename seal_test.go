@@ -1,0 +1,33 @@
+package oauth2server
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSeal(t *testing.T) {
+	const presented, successor = "a refresh token with 128 bits", "its successor"
+	one, err := seal(presented, "g", successor)
+	require.NoError(t, err)
+	two, err := seal(presented, "g", successor)
+	require.NoError(t, err)
+	require.NotEqual(t, one, two, "a token may be rotated twice")
+	opened, err := unseal(presented, "g", one)
+	require.NoError(t, err)
+	require.Equal(t, successor, opened)
+
+	require.NotContains(t, string(one), successor)
+	for name, try := range map[string]func() (string, error){
+		"the digest, which is stored": func() (string, error) { return unseal(Digest(presented), "g", one) },
+		"the digest of the successor": func() (string, error) { return unseal(Digest(successor), "g", one) },
+		"the successor":               func() (string, error) { return unseal(successor, "g", one) },
+		"another grant":               func() (string, error) { return unseal(presented, "h", one) },
+		"a changed bit":               func() (string, error) { return unseal(presented, "g", append([]byte{one[0] ^ 1}, one[1:]...)) },
+		"nothing":                     func() (string, error) { return unseal(presented, "g", nil) },
+		"a beginning":                 func() (string, error) { return unseal(presented, "g", one[:20]) },
+	} {
+		_, err := try()
+		require.Error(t, err, name)
+	}
+}
