@@ -57,7 +57,7 @@ func (rules refreshRules) judge(entries []*GrantEntry, made int, presented strin
 		case e.Successor == presented:
 			return ruling{verdict: broken}
 		case e.Kind == kindRotate && e.Presented == presented:
-			rotation, retries, used = e, 0, false
+			rotation, retries = e, 0
 		case e.Kind == kindRotate && rotation == nil:
 			// Whoever had the token before this one asked again, and got another in its place.
 			return ruling{verdict: theft}

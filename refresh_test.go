@@ -142,6 +142,19 @@ func TestParallelRefreshes(t *testing.T) {
 	for token := range successors {
 		s.mustRefresh(token)
 	}
+
+	timed(t, nil, func(t *testing.T, s *site, _ *spy) {
+		first := s.signIn("web")
+		for range 1 + 16 {
+			s.mustRefresh(first.str("refresh_token"))
+		}
+		requireError(t, s.refresh("web", first.str("refresh_token")), 429, "invalid_request")
+		time.Sleep(61 * time.Second)
+		for range 1 + 16 { // each rotation has its own retries
+			s.mustRefresh(first.str("refresh_token"))
+		}
+		requireError(t, s.refresh("web", first.str("refresh_token")), 429, "invalid_request")
+	})
 }
 
 func TestAGrantEndsAtItsTime(t *testing.T) {
@@ -533,4 +546,96 @@ func TestOptionsOfTheLog(t *testing.T) {
 		_, err := oauth2server.New(plain{spy: newSpy(t)}, opts)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// A place must stay taken for as long as what was used for it could be used again.
+func TestEntriesOutliveWhatTheyMark(t *testing.T) {
+	timed(t, nil, func(t *testing.T, long *site, model *spy) {
+		brief := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants, AccessTokenLifetime: time.Minute,
+			RefreshTokenLifetime: time.Minute, AuthorizationCodeLifetime: 30 * 24 * time.Hour}, nil)
+		const margin, day = 24 * time.Hour, 24 * time.Hour
+		logOf := func(grantID string) []*oauth2server.GrantEntry {
+			entries, err := model.GrantEntries(t.Context(), grantID, 1)
+			require.NoError(t, err)
+			return entries
+		}
+		entries := func(r reply) []*oauth2server.GrantEntry {
+			token, err := model.GetAccessToken(t.Context(), r.str("access_token"))
+			require.NoError(t, err)
+			return logOf(token.GrantID)
+		}
+		codeOf := func(code string) *oauth2server.AuthorizationCode {
+			stored, err := model.GetAuthorizationCode(t.Context(), code)
+			require.NoError(t, err)
+			return stored
+		}
+		lives := func(e *oauth2server.GrantEntry, atLeast time.Duration) {
+			t.Helper()
+			require.InDelta(t, (atLeast + margin).Seconds(), time.Until(e.ExpiresAt).Seconds(), 1)
+		}
+		code := brief.code()
+		redeemed := brief.redeem("web", code)
+		lives(entries(redeemed)[0], 30*day) // the code
+
+		first := long.signIn("web")
+		lives(entries(first)[0], 14*day) // its successor
+		second := brief.refresh("web", first.str("refresh_token"))
+		brief.refresh("web", first.str("refresh_token"))
+		log := entries(second)
+		lives(log[1], 14*day) // the token that was used
+		lives(log[2], 14*day)
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, log[0].GrantID, time.Time{}))
+		lives(logOf(log[0].GrantID)[3], 14*day)
+
+		unused := codeOf(brief.code())
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, unused.GrantID, unused.ExpiresAt))
+		lives(logOf(unused.GrantID)[0], 30*day)
+
+		wrong := brief.code()
+		requireError(t, brief.redeem("web", wrong, "code_verifier", verifier), 400, "invalid_grant")
+		burnt := logOf(codeOf(wrong).GrantID)[0]
+		require.Equal(t, "burnt", burnt.Kind)
+		lives(burnt, 30*day)
+		requireError(t, brief.redeem("web", wrong), 400, "invalid_grant")
+		require.Len(t, logOf(codeOf(wrong).GrantID), 1, "nothing to revoke")
+	})
+}
+
+// silent is a model whose answer to SaveToken has no expiry.
+type silent struct{ *spy }
+
+func (m silent) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+	saved, err := m.spy.SaveToken(ctx, t, c, u)
+	if err == nil {
+		saved.AccessTokenExpiresAt = time.Time{}
+	}
+	return saved, err
+}
+
+func TestRevocationEndsTokensOfUnknownExpiry(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, silent{model}, &oauth2server.Options{Grants: allGrants}, nil)
+	answer := s.signIn("web")
+	require.Equal(t, 200, s.apiStatus(answer.str("access_token")))
+	token, err := model.GetAccessToken(t.Context(), answer.str("access_token"))
+	require.NoError(t, err)
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID, time.Time{}))
+	require.Equal(t, 401, s.apiStatus(answer.str("access_token")))
+}
+
+// repeating is a model whose driver sends each insert twice, as drivers do when a reply is lost.
+type repeating struct{ *spy }
+
+func (m repeating) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	if there, err := m.spy.AppendGrant(ctx, e); err != nil {
+		return there, err
+	}
+	return m.spy.AppendGrant(ctx, e)
+}
+
+func TestOurOwnLostReplyIsNoReplay(t *testing.T) {
+	s := newSite(t, repeating{newSpy(t)}, &oauth2server.Options{Grants: allGrants, StrictRefreshRotation: true}, nil)
+	answer := s.redeem("web", s.code())
+	require.Equal(t, 200, answer.StatusCode, answer.text)
+	s.mustRefresh(s.mustRefresh(answer.str("refresh_token")).str("refresh_token"))
 }

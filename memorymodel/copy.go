@@ -7,14 +7,60 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// copyToken copies what a caller could change. The struct is copied whole, so that a field added later is not lost.
-func copyToken(t *oauth2server.Token) *oauth2server.Token {
-	own := *t
-	own.Scope = slices.Clone(t.Scope)
-	own.GrantScope = slices.Clone(t.GrantScope)
-	own.Extra, _ = copyValue(t.Extra).(map[string]any)
-	own.Client = clientID(t.Client)
-	own.User = userID(t.User)
+// storedToken is a token at rest, in one piece: what many tokens have in common is shared, and never changed. The struct
+// is copied whole, so that a field added later is not lost.
+type storedToken struct {
+	token oauth2server.Token // Client is shared, User points to user
+	user  oauth2server.User
+}
+
+// maxShared bounds how many scopes are remembered for sharing: clients choose them.
+const maxShared = 1000
+
+// store returns token as it is kept. The lock is held.
+func (m *Model) store(token *oauth2server.Token) *storedToken {
+	s := &storedToken{token: *token}
+	s.token.AccessToken, s.token.RefreshToken = "", ""
+	s.token.Scope, s.token.GrantScope = m.share(token.Scope), m.share(token.GrantScope)
+	s.token.Extra, _ = copyValue(token.Extra).(map[string]any)
+	if token.Client != nil {
+		if known, ok := m.clients[token.Client.ID]; ok {
+			s.token.Client = known.stub
+		} else {
+			s.token.Client = clientID(token.Client)
+		}
+	}
+	if token.User != nil {
+		s.user.ID = token.User.ID
+		s.token.User = &s.user
+	}
+	return s
+}
+
+func (m *Model) share(scope oauth2server.Scope) oauth2server.Scope {
+	if len(scope) == 0 {
+		return slices.Clone(scope)
+	}
+	text := scope.String()
+	shared, ok := m.scopes[text]
+	if ok && slices.Equal(shared, scope) {
+		return shared
+	}
+	shared = slices.Clone(scope)
+	if !ok && len(m.scopes) < maxShared {
+		m.scopes[text] = shared
+	}
+	return shared
+}
+
+// load returns a copy that is the caller's own.
+func (s *storedToken) load() *oauth2server.Token {
+	own := s.token
+	own.Scope = slices.Clone(s.token.Scope)
+	own.GrantScope = slices.Clone(s.token.GrantScope)
+	own.Extra, _ = copyValue(s.token.Extra).(map[string]any)
+	own.Client = clientID(s.token.Client)
+	own.User = userID(s.token.User)
 	return &own
 }
 

@@ -30,9 +30,10 @@ type Model struct {
 	clients map[string]client
 	users   map[string]user // by username
 	userIDs map[string]bool
+	scopes  map[string]oauth2server.Scope // by text, shared by what is stored
 	codes   table[oauth2server.AuthorizationCode]
-	access  table[oauth2server.Token]
-	refresh table[oauth2server.Token]
+	access  table[storedToken]
+	refresh table[storedToken]
 	grants  table[grant]
 }
 
@@ -62,9 +63,10 @@ func New(opts *Options) *Model {
 		clients: make(map[string]client),
 		users:   make(map[string]user),
 		userIDs: make(map[string]bool),
+		scopes:  make(map[string]oauth2server.Scope),
 		codes:   newTable[oauth2server.AuthorizationCode](),
-		access:  newTable[oauth2server.Token](),
-		refresh: newTable[oauth2server.Token](),
+		access:  newTable[storedToken](),
+		refresh: newTable[storedToken](),
 		grants:  newTable[grant](),
 	}
 	if opts != nil {
@@ -83,11 +85,9 @@ func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oau
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	stored := copyToken(token)
-	stored.AccessToken, stored.RefreshToken = "", ""
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := time.Now()
+	stored, now := m.store(token), time.Now()
 	m.access.put(digestOf(token.AccessToken), stored, token.AccessTokenExpiresAt, now)
 	if token.RefreshToken != "" {
 		m.refresh.put(digestOf(token.RefreshToken), stored, token.RefreshTokenExpiresAt, now)
@@ -102,7 +102,7 @@ func (m *Model) GetAccessToken(ctx context.Context, accessToken string) (*oauth2
 	if err != nil {
 		return nil, err
 	}
-	found := copyToken(token)
+	found := token.load()
 	found.AccessToken = accessToken
 	return found, nil
 }
@@ -118,7 +118,7 @@ func (m *Model) GetRefreshToken(ctx context.Context, refreshToken string) (*oaut
 	if err != nil {
 		return nil, err
 	}
-	found := copyToken(token)
+	found := token.load()
 	found.RefreshToken = refreshToken
 	return found, nil
 }

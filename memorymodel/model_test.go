@@ -61,11 +61,11 @@ func TestNothingIsStoredInClear(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "web"}, secret))
 	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u1"}, "andy", "a password"))
-	for _, tokens := range []table[oauth2server.Token]{m.access, m.refresh} {
+	for _, tokens := range []table[storedToken]{m.access, m.refresh} {
 		require.Len(t, tokens.entries, 1)
 		for _, entry := range tokens.entries {
-			require.Empty(t, entry.value.AccessToken)
-			require.Empty(t, entry.value.RefreshToken)
+			require.Empty(t, entry.value.token.AccessToken)
+			require.Empty(t, entry.value.token.RefreshToken)
 		}
 	}
 	for _, entry := range m.codes.entries {

@@ -23,7 +23,8 @@ const clientUserPrefix = "client:"
 
 type client struct {
 	record oauth2server.Client
-	secret digest // of "" for a public client, which no secret has
+	secret digest               // of "" for a public client, which no secret has
+	stub   *oauth2server.Client // the ID alone, for tokens to share
 }
 
 type user struct {
@@ -55,7 +56,7 @@ func (m *Model) AddClient(c *oauth2server.Client, secret string) error {
 	if _, taken := m.clients[c.ID]; taken {
 		return fmt.Errorf("memorymodel: there is a client %q already", c.ID)
 	}
-	m.clients[c.ID] = client{copyClient(c), digestOf(secret)}
+	m.clients[c.ID] = client{copyClient(c), digestOf(secret), clientID(c)}
 	return nil
 }
 
