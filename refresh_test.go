@@ -587,6 +587,11 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, log[0].GrantID, time.Time{}))
 		lives(logOf(log[0].GrantID)[3], 14*day)
 
+		first = brief.signIn("web")
+		second = long.refresh("web", first.str("refresh_token"))
+		brief.refresh("web", first.str("refresh_token"))
+		lives(entries(second)[2], 14*day) // the place is the next one of a token that lives so long
+
 		unused := codeOf(brief.code())
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, unused.GrantID, unused.ExpiresAt))
 		lives(logOf(unused.GrantID)[0], 30*day)
