@@ -55,7 +55,7 @@ func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *To
 		until = time.Now().AddDate(100, 0, 0) // a token that never expires must stay used for as long
 	}
 	for {
-		if !replace && r.verdict == rotate {
+		if !replace {
 			r.verdict = retry
 		}
 		if issued == nil || r.verdict == rotate { // a retry has use for the access token of an attempt that failed
