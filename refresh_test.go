@@ -288,6 +288,11 @@ func TestRevokeUser(t *testing.T) {
 	require.Equal(t, 200, s.apiStatus(machine.str("access_token")))
 	require.Equal(t, 200, s.redeem("web", s.code()).StatusCode, "he may sign in again")
 
+	noRefresh := newSite(t, model, &oauth2server.Options{Grants: []string{"password"}}, nil)
+	tokens = noRefresh.signIn("web")
+	require.NoError(t, model.RevokeUser(t.Context(), "u1"))
+	require.Equal(t, 401, noRefresh.apiStatus(tokens.str("access_token")), "without a refresh token too")
+
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, model.RevokeUser(cancelled, "u1"), context.Canceled)

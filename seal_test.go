@@ -1,6 +1,10 @@
 package oauth2server
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,5 +33,25 @@ func TestSeal(t *testing.T) {
 	} {
 		_, err := try()
 		require.Error(t, err, name)
+	}
+}
+
+// Who has a dump has the digest of what was presented, and this code. The key must not follow from that.
+func TestADumpOpensNothing(t *testing.T) {
+	const presented = "a refresh token with 128 bits"
+	sealed, err := seal(presented, "g", "its successor")
+	require.NoError(t, err)
+	digest := sha256.Sum256([]byte(presented))
+	for _, dumped := range []string{Digest(presented), string(digest[:]), "", "g"} {
+		derived, err := hkdf.Key(sha256.New, []byte(dumped), nil, "oauth2server refresh successor", 32)
+		require.NoError(t, err)
+		for _, key := range [][]byte{derived, digest[:]} {
+			block, err := aes.NewCipher(key)
+			require.NoError(t, err)
+			aead, err := cipher.NewGCMWithRandomNonce(block)
+			require.NoError(t, err)
+			_, err = aead.Open(nil, nil, sealed, []byte("g"))
+			require.Error(t, err)
+		}
 	}
 }
