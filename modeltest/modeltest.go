@@ -1,0 +1,99 @@
+// Package modeltest proves that a model keeps the contract of [oauth2server.Model] and of the optional interfaces that
+// it has. What the server promises rests on that contract, and most breaches of it stay unseen until two requests
+// arrive at once, or somebody tries.
+//
+//	func TestModel(t *testing.T) {
+//		modeltest.Run(t, func(ctx context.Context) (*modeltest.Fixture, error) {
+//			f := modeltest.Sample()
+//			// Store f.Clients, f.Public and f.Users, then:
+//			f.Model = store
+//			return f, nil
+//		})
+//	}
+//
+// The rules are in a table. [Run] makes a subtest of each, so that -run 'TestModel/log-' is one way to look at the
+// log alone; [Check] is for programs without package testing, such as a health check of a storage that was moved.
+// Each rule gets a fixture of its own and closes it. Fixtures may share a storage, as everything in a [Sample] and
+// everything that a rule stores has names that are used once.
+//
+// Which interfaces the model has is found out as [oauth2server.New] does it, through Unwrap too. The hooks, such as
+// ValidateScope, are the program's own business and not looked at.
+package modeltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+)
+
+// NewFixture makes a fixture. It is called once for each rule. ctx is that of the rule: what must outlive the call, such
+// as a connection, should not hang on it.
+type NewFixture = func(ctx context.Context) (*Fixture, error)
+
+// Run tries each rule in a subtest that has its name. A rule that the fixture or the model lacks something for is
+// skipped, and the message names what is missing. The error of a failure is a [*Violation].
+func Run(t *testing.T, newFixture NewFixture) {
+	t.Helper()
+	var broken error // the fixture: every further rule would say the same
+	for _, r := range rules {
+		t.Run(r.name, func(t *testing.T) {
+			if broken != nil {
+				t.Skip("there is no fixture")
+			}
+			missing, err := r.try(t.Context(), newFixture)
+			switch {
+			case errors.As(err, new(*fixtureError)):
+				broken = err
+				t.Error(err)
+			case err != nil:
+				t.Error(err)
+			case missing != "":
+				t.Skip("needs " + missing)
+			}
+		})
+	}
+}
+
+// Check tries each rule and joins what it finds: the error is nil, or has Unwrap() []error with a [*Violation] for each
+// rule that the model breaks. A rule that the fixture or the model lacks something for is left out. When newFixture
+// fails, or ctx is cancelled, that is the last of the errors.
+func Check(ctx context.Context, newFixture NewFixture) error {
+	var all []error
+	for _, r := range rules {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(append(all, err)...)
+		}
+		_, err := r.try(ctx, newFixture)
+		if err != nil {
+			all = append(all, err)
+		}
+		if errors.As(err, new(*fixtureError)) {
+			break
+		}
+	}
+	return errors.Join(all...)
+}
+
+// Violation is a rule that a model breaks.
+type Violation struct {
+	// Rule is the name of the rule, and of the subtest.
+	Rule string
+
+	// Seen is what the model did.
+	Seen error
+
+	// Reason is why there is such a rule.
+	Reason string
+
+	// Harm is what somebody suffers whose model breaks it.
+	Harm string
+}
+
+// Error is a text of several lines: the rule, what was seen, the reason and the harm.
+func (v *Violation) Error() string {
+	return fmt.Sprintf("rule %s is broken: %v\n\twhy it is a rule: %s\n\twhat it does:     %s", v.Rule, v.Seen, v.Reason, v.Harm)
+}
+
+// Unwrap returns what was seen.
+func (v *Violation) Unwrap() error { return v.Seen }

@@ -1,0 +1,137 @@
+package modeltest
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// trial is one rule's go at one fixture.
+type trial struct {
+	*Fixture
+	on, peer *handle // the same when there is no Peer
+}
+
+// handle is a model, and what it can do. Nil: it cannot.
+type handle struct {
+	name        string
+	model       oauth2server.Model
+	tokens      oauth2server.AccessTokenModel
+	revoker     oauth2server.AccessTokenRevoker
+	codes       oauth2server.AuthorizationCodeModel
+	refresh     oauth2server.RefreshTokenModel
+	log         oauth2server.GrantLog
+	users       oauth2server.PasswordModel
+	clientUsers oauth2server.ClientCredentialsModel
+}
+
+func newTrial(f *Fixture) *trial {
+	t := &trial{Fixture: f, on: newHandle("Model", f.Model)}
+	t.peer = t.on
+	if f.Peer != nil {
+		t.peer = newHandle("Peer", f.Peer)
+	}
+	return t
+}
+
+func newHandle(name string, model oauth2server.Model) *handle {
+	return &handle{name, outermost[oauth2server.Model](model), outermost[oauth2server.AccessTokenModel](model),
+		outermost[oauth2server.AccessTokenRevoker](model), outermost[oauth2server.AuthorizationCodeModel](model),
+		outermost[oauth2server.RefreshTokenModel](model), outermost[oauth2server.GrantLog](model),
+		outermost[oauth2server.PasswordModel](model), outermost[oauth2server.ClientCredentialsModel](model)}
+}
+
+// outermost takes an interface from the outermost layer of a model that has it, as the server does.
+func outermost[T any](model oauth2server.Model) (found T) {
+	layer := any(model)
+	for range 64 {
+		if has, ok := layer.(T); ok {
+			return has
+		}
+		switch outer := layer.(type) {
+		case interface{ Unwrap() oauth2server.Model }:
+			layer = outer.Unwrap()
+		case interface {
+			Unwrap() oauth2server.AccessTokenModel
+		}:
+			layer = outer.Unwrap()
+		default:
+			return found
+		}
+	}
+	return found
+}
+
+// both are the two ways to the storage.
+func (t *trial) both() []*handle {
+	if t.peer == t.on {
+		return []*handle{t.on}
+	}
+	return []*handle{t.on, t.peer}
+}
+
+// crowd is how many callers a storm has. The pool of a database is smaller, so some have to wait.
+const crowd = 64
+
+// storm calls f from many goroutines at once, half of them at each handle, and returns their errors.
+func (t *trial) storm(f func(h *handle, caller int) error) []error {
+	var (
+		errs  = make([]error, crowd)
+		start = make(chan struct{})
+		wg    sync.WaitGroup
+	)
+	for i := range errs {
+		h := t.on
+		if i%2 == 1 {
+			h = t.peer
+		}
+		wg.Go(func() {
+			<-start
+			errs[i] = f(h, i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	return errs
+}
+
+// absent returns nil if a model answered that there is no such thing, and what is wrong otherwise. Use it as
+// absent("GetUser of ...")(model.GetUser(...)).
+func absent(call string, args ...any) func(v any, err error) error {
+	return func(v any, err error) error {
+		switch call := fmt.Sprintf(call, args...); {
+		case errors.Is(err, oauth2server.ErrNotFound):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s: the error is %q, want ErrNotFound", call, err)
+		case v != nil && !reflect.ValueOf(v).IsNil():
+			return fmt.Errorf("%s found it, want ErrNotFound", call)
+		}
+		return nil
+	}
+}
+
+// gone is absent for a call that returns nothing else.
+func gone(err error, call string, args ...any) error {
+	if err == nil {
+		return fmt.Errorf("%s succeeded, want ErrNotFound", fmt.Sprintf(call, args...))
+	}
+	return absent(call, args...)(nil, err)
+}
+
+// present returns nil if a model answered with something.
+func present(call string, args ...any) func(v any, err error) error {
+	return func(v any, err error) error {
+		call := fmt.Sprintf(call, args...)
+		if err != nil {
+			return fmt.Errorf("%s: %w", call, err)
+		}
+		if v == nil || reflect.ValueOf(v).IsNil() {
+			return fmt.Errorf("%s found nothing", call)
+		}
+		return nil
+	}
+}
