@@ -2,35 +2,63 @@ package modeltest
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"strings"
-	"unicode"
+	"slices"
 
 	"github.com/seed-11d18166/oauth2server"
 )
 
 var clientRules = []rule{
+	{"server-accepts", nil, serverAccepts,
+		"New looks at every method of the model, and so finds those that are misspelt or have another signature",
+		"the server does not start; and rules about the misspelt methods are skipped here, as if they had not been meant"},
 	{"client-comes-back", nil, clientComesBack,
-		"the server judges every request by the client's record: its redirection URIs, grants, scope, lifetimes, and whether it is public",
-		"clients that are registered cannot sign anybody in, or one may do what it was never allowed"},
+		"every request is judged by the client's record: redirection URIs, grants, scope, lifetimes, public or not",
+		"a client that is registered cannot sign anybody in, or one may do what it was never allowed"},
+	{"client-wrong-secret", nil, clientWrongSecret,
+		"GetClient with a secret is the client authentication of RFC 6749, section 2.3: only the very secret may pass",
+		"whoever knows a client's id, which is public, gets tokens in its name; or a wrong secret is answered as a fault of the server"},
+	{"client-unknown", nil, clientUnknown,
+		"an id is an exact string, and of what is not registered there is no record",
+		"two clients that differ only in case or in a space are one; or a mistyped id is answered as a fault of the server"},
+	{"client-public-secret", []need{public}, clientPublicSecret,
+		"a public client has no secret, so nothing that is presented as one can be right (RFC 6749, section 2.1)",
+		"a request that claims to be authenticated is taken for authenticated, with a secret that somebody made up"},
+	{"client-cache", nil, clientCache,
+		"GetClient without a secret only looks a client up; what that finds, or a cache keeps of it, proves nothing about a secret",
+		"after anybody opened the sign-in page of a client, any secret authenticates it until the cache forgets; or the right one does not"},
+	{"client-copies", nil, clientCopies,
+		"what GetClient returns belongs to the caller, and a handler may change it",
+		"one request changes the redirection URIs or the scope of a client for every request to come"},
 }
 
-// clientComesBack: looked up and authenticated, each client is what was registered.
+// serverAccepts asks with a grant of its own, as a model without any grant is for a resource server.
+func serverAccepts(_ context.Context, t *trial) error {
+	none := func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) { return nil, nil }
+	options := quiet()
+	options.ExtensionGrants = map[string]oauth2server.GrantFunc{"urn:modeltest:none": none}
+	for _, h := range t.both() {
+		if _, err := oauth2server.New(h.given, options); err != nil {
+			return fmt.Errorf("%s: %w", h.name, err)
+		}
+	}
+	return nil
+}
+
 func clientComesBack(ctx context.Context, t *trial) error {
 	for _, h := range t.both() {
-		for _, c := range t.Clients {
-			for _, secret := range []string{"", c.Secret} {
-				call := fmt.Sprintf("%s: GetClient(%q, its own secret)", h.name, c.ID)
-				if secret == "" {
-					call = fmt.Sprintf("%s: GetClient(%q, no secret)", h.name, c.ID)
-				}
+		clients := t.Clients[:]
+		if t.Public != nil {
+			clients = append(slices.Clone(clients), Client{t.Public, ""})
+		}
+		for _, c := range clients {
+			for how, secret := range map[string]string{"no secret": "", "its secret": c.Secret} {
+				call := fmt.Sprintf("%s: GetClient(%q, %s)", h.name, c.ID, how)
 				found, err := h.model.GetClient(ctx, c.ID, secret)
 				if err := present("%s", call)(found, err); err != nil {
 					return err
 				}
-				if err := same(call, c.Client, found, "Data"); err != nil {
+				if err := same(call, pictureOf(c.Client), found, "Data"); err != nil {
 					return err
 				}
 			}
@@ -39,26 +67,82 @@ func clientComesBack(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// wrongSecrets are near to the right one, and nothing that a comparison could take for it.
-func wrongSecrets(secret, others string) map[string]string {
-	digest := sha256.Sum256([]byte(secret))
-	return map[string]string{
-		"another client's secret":    others,
-		"the secret but its last":    secret[:len(secret)-1],
-		"the secret and a space":     secret + " ",
-		"the secret after a space":   " " + secret,
-		"the secret twice":           secret + secret,
-		"the secret in another case": swapCase(secret),
-		"the secret's Digest":        oauth2server.Digest(secret),
-		"the secret's SHA-256":       hex.EncodeToString(digest[:]),
+func clientWrongSecret(ctx context.Context, t *trial) error {
+	for i, c := range t.Clients {
+		for _, wrong := range append(alike("secret", c.Secret), near{"another client's secret", t.Clients[1-i].Secret}) {
+			if err := absent("GetClient(%q, %s)", c.ID, wrong.name)(t.on.model.GetClient(ctx, c.ID, wrong.text)); err != nil {
+				return err
+			}
+		}
 	}
+	return nil
 }
 
-func swapCase(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsUpper(r) {
-			return unicode.ToLower(r)
+func clientUnknown(ctx context.Context, t *trial) error {
+	for _, c := range t.Clients {
+		for _, id := range []string{unique(), "", swapCase(c.ID), c.ID + " ", " " + c.ID} {
+			for _, secret := range []string{"", c.Secret} {
+				if id == c.ID { // it has no letters
+					continue
+				}
+				if err := absent("GetClient(%q, %.1q...), where there is %q,", id, secret, c.ID)(t.on.model.GetClient(ctx, id, secret)); err != nil {
+					return err
+				}
+			}
 		}
-		return unicode.ToUpper(r)
-	}, s)
+	}
+	return nil
+}
+
+func clientPublicSecret(ctx context.Context, t *trial) error {
+	if clientWrongSecret(ctx, t) != nil {
+		return nil // secrets are not looked at: client-wrong-secret says so
+	}
+	for _, secret := range []string{unique(), t.Clients[0].Secret, t.Public.ID, " ", "null"} {
+		if err := absent("GetClient(%q, %q), which is a public client,", t.Public.ID, secret)(t.on.model.GetClient(ctx, t.Public.ID, secret)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clientCache tries wrong secrets again after calls that a cache could remember.
+func clientCache(ctx context.Context, t *trial) error {
+	for i, c := range t.Clients {
+		wrong := t.Clients[1-i].Secret
+		if absent("")(t.on.model.GetClient(ctx, c.ID, wrong)) != nil {
+			return nil // no cache is needed for that: client-wrong-secret says so
+		}
+		for _, h := range t.both() {
+			for _, step := range []struct {
+				secret, name string
+				right        bool
+			}{
+				{wrong, "a wrong secret", false}, {"", "no secret", true}, {wrong, "a wrong secret", false},
+				{c.Secret, "its secret", true}, {wrong, "a wrong secret", false}, {"", "no secret", true}, {c.Secret, "its secret", true},
+			} {
+				expect := absent
+				if step.right {
+					expect = present
+				}
+				if err := expect("%s: GetClient(%q, %s), after other calls with that id,", h.name, c.ID, step.name)(h.model.GetClient(ctx, c.ID, step.secret)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func clientCopies(ctx context.Context, t *trial) error {
+	c := t.Clients[0]
+	for _, secret := range []string{"", c.Secret} {
+		get := func(ctx context.Context) (*oauth2server.Client, error) {
+			return t.on.model.GetClient(ctx, c.ID, secret)
+		}
+		if err := copies(ctx, "GetClient", nil, nil, get); err != nil {
+			return err
+		}
+	}
+	return nil
 }

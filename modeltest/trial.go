@@ -18,6 +18,7 @@ type trial struct {
 // handle is a model, and what it can do. Nil: it cannot.
 type handle struct {
 	name        string
+	given       oauth2server.Model // with all its layers
 	model       oauth2server.Model
 	tokens      oauth2server.AccessTokenModel
 	revoker     oauth2server.AccessTokenRevoker
@@ -38,7 +39,7 @@ func newTrial(f *Fixture) *trial {
 }
 
 func newHandle(name string, model oauth2server.Model) *handle {
-	return &handle{name, outermost[oauth2server.Model](model), outermost[oauth2server.AccessTokenModel](model),
+	return &handle{name, model, outermost[oauth2server.Model](model), outermost[oauth2server.AccessTokenModel](model),
 		outermost[oauth2server.AccessTokenRevoker](model), outermost[oauth2server.AuthorizationCodeModel](model),
 		outermost[oauth2server.RefreshTokenModel](model), outermost[oauth2server.GrantLog](model),
 		outermost[oauth2server.PasswordModel](model), outermost[oauth2server.ClientCredentialsModel](model)}

@@ -1,8 +1,11 @@
 package modeltest
 
 import (
+	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -59,29 +62,22 @@ func (t *trial) newEntry(grantID string, seq int) *oauth2server.GrantEntry {
 	return entry
 }
 
-// same compares the exported fields of two structs, and names those that differ. Of a client and a user only the ID
-// counts, a nil list is as good as an empty one, and numbers may change their type in a map.
-func same(call string, want, got any, except ...string) error {
-	var differ []string
-	w, g := reflect.ValueOf(want).Elem(), reflect.ValueOf(got).Elem()
-	for i := range w.NumField() {
-		field := w.Type().Field(i)
-		if !field.IsExported() || slices.Contains(except, field.Name) {
-			continue
-		}
-		want, got := plain(w.Field(i).Interface()), plain(g.Field(i).Interface())
-		if want != got {
-			differ = append(differ, fmt.Sprintf("%s is %s, want %s", field.Name, short(got), short(want)))
+// picture is what the exported fields of a struct were at a time, in words, by their names.
+type picture [][2]string
+
+// pictureOf leaves out of a client and a user what is not their ID, and does not tell an empty list from none, nor one
+// type of number in a map from another.
+func pictureOf(structure any) (p picture) {
+	v := reflect.ValueOf(structure).Elem()
+	for i := range v.NumField() {
+		if field := v.Type().Field(i); field.IsExported() {
+			p = append(p, [2]string{field.Name, inWords(v.Field(i).Interface())})
 		}
 	}
-	if differ != nil {
-		return fmt.Errorf("%s: %s", call, strings.Join(differ, "; "))
-	}
-	return nil
+	return p
 }
 
-// plain writes a field in the form that it is compared in.
-func plain(v any) string {
+func inWords(v any) string {
 	switch v := v.(type) {
 	case time.Time:
 		if v.IsZero() {
@@ -99,22 +95,127 @@ func plain(v any) string {
 		}
 		return v.ID
 	case []byte:
-		return fmt.Sprintf("%x", v)
+		return hex.EncodeToString(v)
 	case oauth2server.Scope:
-		return strings.Join(v, " ")
+		return v.String()
 	case []string:
 		return strings.Join(v, " ")
 	case map[string]any:
 		if len(v) == 0 {
 			return "{}"
 		}
-		text, err := json.Marshal(v) // with its members in order
-		if err != nil {
-			return err.Error()
+		if text, err := json.Marshal(v); err == nil { // with the members in order
+			return string(text)
 		}
-		return string(text)
 	}
 	return fmt.Sprint(v)
+}
+
+// same names the fields of got that differ from a picture.
+func same(call string, want picture, got any, except ...string) error {
+	var differ []string
+	for i, is := range pictureOf(got) {
+		if name := want[i][0]; want[i] != is && !slices.Contains(except, name) {
+			differ = append(differ, fmt.Sprintf("%s is %s, want %s", name, short(is[1]), short(want[i][1])))
+		}
+	}
+	if differ != nil {
+		return fmt.Errorf("%s: %s", call, strings.Join(differ, "; "))
+	}
+	return nil
+}
+
+// spoil changes everything that can be changed through a pointer to a struct: as a careless caller might.
+func spoil(structure any) {
+	v := reflect.ValueOf(structure).Elem()
+	for i := range v.NumField() {
+		if !v.Field(i).CanSet() {
+			continue
+		}
+		spoilValue(v.Field(i).Interface())
+		v.Field(i).SetZero()
+	}
+}
+
+func spoilValue(v any) {
+	switch v := v.(type) {
+	case *oauth2server.Client:
+		v.ID = "spoilt"
+	case *oauth2server.User:
+		v.ID = "spoilt"
+	case oauth2server.Scope:
+		spoilValue([]string(v))
+	case []string:
+		for i := range v {
+			v[i] = "spoilt"
+		}
+	case []byte:
+		for i := range v {
+			v[i] ^= 0xFF
+		}
+	case []any:
+		for i := range v {
+			spoilValue(v[i])
+			v[i] = "spoilt"
+		}
+	case map[string]any:
+		for name := range v {
+			spoilValue(v[name])
+			v[name] = "spoilt"
+		}
+	}
+}
+
+// copies tries that spoiling what was given to a model, and what it returned, changes nothing that is stored.
+func copies[T any](ctx context.Context, call string, given, saved *T, get func(context.Context) (*T, error)) error {
+	found, err := get(ctx)
+	if err := present("%s", call)(found, err); err != nil {
+		return err
+	}
+	want := pictureOf(found)
+	for _, row := range []struct {
+		whose string
+		value *T
+	}{{"given to the model", given}, {"returned when it was saved", saved}, {"returned by an earlier call", found}} {
+		if row.value == nil {
+			continue
+		}
+		spoil(row.value)
+		again, err := get(ctx)
+		call := fmt.Sprintf("%s, after a caller changed the value that was %s,", call, row.whose)
+		if err := present("%s", call)(again, err); err != nil {
+			return err
+		}
+		if err := same(call, want, again); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveCode saves a code and returns what the model made of it.
+func (h *handle) saveCode(ctx context.Context, code *oauth2server.AuthorizationCode) (*oauth2server.AuthorizationCode, error) {
+	saved, err := h.codes.SaveAuthorizationCode(ctx, code, code.Client, code.User)
+	if err := present("SaveAuthorizationCode")(saved, err); err != nil {
+		return nil, err
+	}
+	if saved.Code == "" {
+		return nil, errors.New("SaveAuthorizationCode returned no Code for the client")
+	}
+	return saved, nil
+}
+
+// saveToken saves a token and returns what the model made of it.
+func (h *handle) saveToken(ctx context.Context, token *oauth2server.Token) (*oauth2server.Token, error) {
+	had := token.RefreshToken != ""
+	saved, err := h.model.SaveToken(ctx, token, token.Client, token.User)
+	if err := present("SaveToken")(saved, err); err != nil {
+		return nil, err
+	}
+	if saved.AccessToken == "" || had && saved.RefreshToken == "" {
+		return nil, errors.New("SaveToken returned a token without AccessToken, or without the RefreshToken that it was given")
+	}
+	return saved, nil
 }
 
 func short(s string) string {
