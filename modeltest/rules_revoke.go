@@ -14,17 +14,12 @@ func presentedToken(found *oauth2server.Token, refreshToken string) *oauth2serve
 	return &own
 }
 
-// revokeAbsent tries to revoke what is neither an access token nor a refresh token.
+// revokeAbsent tries to revoke what is no refresh token.
 func (t *trial) revokeAbsent(ctx context.Context, wrong near) error {
-	if t.on.refresh != nil {
-		if err := gone(t.on.refresh.RevokeToken(ctx, presentedToken(t.newToken(), wrong.text)), "RevokeToken(%s)", wrong.name); err != nil {
-			return err
-		}
+	if t.on.refresh == nil {
+		return nil
 	}
-	if t.on.revoker != nil {
-		return gone(t.on.revoker.RevokeAccessToken(ctx, wrong.text), "RevokeAccessToken(%s)", wrong.name)
-	}
-	return nil
+	return gone(t.on.refresh.RevokeToken(ctx, presentedToken(t.newToken(), wrong.text)), "RevokeToken(%s)", wrong.name)
 }
 
 // revoke ends a token in the way of its kind, where the model has one.
@@ -114,5 +109,13 @@ func accessRevoked(ctx context.Context, t *trial) error {
 	if err := absent("GetAccessToken after RevokeAccessToken")(t.on.tokens.GetAccessToken(ctx, text)); err != nil {
 		return err
 	}
-	return gone(t.on.revoker.RevokeAccessToken(ctx, text), "RevokeAccessToken of what was revoked")
+	if err := gone(t.on.revoker.RevokeAccessToken(ctx, text), "RevokeAccessToken of what was revoked"); err != nil {
+		return err
+	}
+	for _, wrong := range append(alike("token", text), near{"the empty string", ""}) {
+		if err := gone(t.on.revoker.RevokeAccessToken(ctx, wrong.text), "RevokeAccessToken(%s)", wrong.name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
