@@ -35,20 +35,22 @@ type NewFixture = func(ctx context.Context) (*Fixture, error)
 // skipped, and the message names what is missing. The error of a failure is a [*Violation].
 func Run(t *testing.T, newFixture NewFixture) {
 	t.Helper()
-	var broken error // the fixture: every further rule would say the same
+	stopped, broken := false, false
 	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
-			if broken != nil {
+			if stopped {
 				t.Skip("there is no fixture")
 			}
+			if r.last && broken {
+				t.Skip("other rules are broken")
+			}
 			missing, err := r.try(t.Context(), newFixture)
-			switch {
-			case errors.As(err, new(*fixtureError)):
-				broken = err
+			stopped = errors.As(err, new(*fixtureError))
+			if err != nil {
+				broken = true
 				t.Error(err)
-			case err != nil:
-				t.Error(err)
-			case missing != "":
+			}
+			if missing != "" {
 				t.Skip("needs " + missing)
 			}
 		})
@@ -63,6 +65,9 @@ func Check(ctx context.Context, newFixture NewFixture) error {
 	for _, r := range rules {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(all, err)...)
+		}
+		if r.last && all != nil {
+			break
 		}
 		_, err := r.try(ctx, newFixture)
 		if err != nil {

@@ -14,6 +14,7 @@ type rule struct {
 	check  func(ctx context.Context, t *trial) error
 	reason string
 	harm   string
+	last   bool // it says nothing new when others are broken
 }
 
 // rules are in the order in which they are best read: who fails an early one need not look at the later ones yet.

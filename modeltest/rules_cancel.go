@@ -10,9 +10,9 @@ import (
 )
 
 var cancelRules = []rule{
-	{"cancelled", nil, cancelled,
-		"a call whose context is over says nothing about what is stored, and must not sound as if it did",
-		"a client that hung up is told that its token is unknown, and signs its user out; or what nobody waits for is stored"},
+	{name: "cancelled", check: cancelled,
+		reason: "a call whose context is over says nothing about what is stored, and must not sound as if it did",
+		harm:   "a client that hung up is told that its token is unknown, and signs its user out; or what nobody waits for is stored"},
 }
 
 func cancelled(ctx context.Context, t *trial) error {

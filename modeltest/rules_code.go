@@ -8,26 +8,26 @@ import (
 )
 
 var codeRules = []rule{
-	{"code-comes-back", []need{codes}, codeComesBack,
-		"what the owner granted, to whom and with which PKCE challenge, is between the two halves of the flow in the model only",
-		"a lost challenge or redirection URI is no longer demanded, so a stolen code works (RFC 7636, RFC 9700, section 4.5); " +
+	{name: "code-comes-back", needs: []need{codes}, check: codeComesBack,
+		reason: "what the owner granted, to whom and with which PKCE challenge, is between the two halves of the flow in the model only",
+		harm: "a lost challenge or redirection URI is no longer demanded, so a stolen code works (RFC 7636, RFC 9700, section 4.5); " +
 			"a lost CodeChallengeMethod counts as plain and is refused; without expiry, client or user no code can be redeemed"},
-	{"code-exact", []need{codes}, codeExact,
-		"a code is found by exactly the string that was given out, and not by what is stored of it",
-		"codes can be guessed with fewer tries, or read from a backup; or an unknown code is answered as a fault of the server"},
-	{"code-apart", []need{codes}, codeApart,
-		"each code has its own client and owner, and spending one says nothing about the others",
-		"an owner's consent is used for another client or another person; or one sign-in breaks those of others"},
-	{"code-copies", []need{codes}, codeCopies,
-		"what is given to the model and what it returns belongs to nobody else",
-		"a handler that changes a value in one request changes what another request is granted"},
-	{"code-single-use", []need{codes}, codeSingleUse,
-		"RevokeAuthorizationCode is the gate that lets a code through once, whatever happens at the same time and on other " +
+	{name: "code-exact", needs: []need{codes}, check: codeExact,
+		reason: "a code is found by exactly the string that was given out, and not by what is stored of it",
+		harm:   "codes can be guessed with fewer tries, or read from a backup; or an unknown code is answered as a fault of the server"},
+	{name: "code-apart", needs: []need{codes}, check: codeApart,
+		reason: "each code has its own client and owner, and spending one says nothing about the others",
+		harm:   "an owner's consent is used for another client or another person; or one sign-in breaks those of others"},
+	{name: "code-copies", needs: []need{codes}, check: codeCopies,
+		reason: "what is given to the model and what it returns belongs to nobody else",
+		harm:   "a handler that changes a value in one request changes what another request is granted"},
+	{name: "code-single-use", needs: []need{codes}, check: codeSingleUse,
+		reason: "RevokeAuthorizationCode is the gate that lets a code through once, whatever happens at the same time and on other " +
 			"machines (RFC 6749, section 4.1.2)",
-		"a code that was stolen is redeemed by the thief too; or nobody can redeem one"},
-	{"code-wide", []need{codes}, codeWide,
-		"redirection URIs, scopes and challenges may be long, and need not be ASCII",
-		"sign-ins of the one client with the long URI fail, or end with a scope that was cut"},
+		harm: "a code that was stolen is redeemed by the thief too; or nobody can redeem one"},
+	{name: "code-wide", needs: []need{codes}, check: codeWide,
+		reason: "redirection URIs, scopes and challenges may be long, and need not be ASCII",
+		harm:   "sign-ins of the one client with the long URI fail, or end with a scope that was cut"},
 }
 
 func codeComesBack(ctx context.Context, t *trial) error {

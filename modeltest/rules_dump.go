@@ -15,13 +15,13 @@ import (
 )
 
 var dumpRules = []rule{
-	{"clear-text", []need{dump}, clearText,
-		"whoever reads a backup must not be able to use what is in it: tokens, codes and secrets are stored as digests, " +
+	{name: "clear-text", needs: []need{dump}, check: clearText,
+		reason: "whoever reads a backup must not be able to use what is in it: tokens, codes and secrets are stored as digests, " +
 			"passwords as hashes",
-		"who steals a backup signs in as every user and every client"},
-	{"password-digest", []need{dump, passwords}, passwordDigest,
-		"the digest of a password is computed a billion times a second, so passwords need argon2id, scrypt or bcrypt and a salt",
-		"who steals a backup has most of the passwords within days"},
+		harm: "who steals a backup signs in as every user and every client"},
+	{name: "password-digest", needs: []need{dump, passwords}, check: passwordDigest,
+		reason: "the digest of a password is computed a billion times a second, so passwords need argon2id, scrypt or bcrypt and a salt",
+		harm:   "who steals a backup has most of the passwords within days"},
 }
 
 // readDump stores through act and returns what is at rest then.

@@ -17,13 +17,13 @@ import (
 )
 
 var flowRules = []rule{
-	{"generated", []need{generators}, generated,
-		"what a model generates must be unguessable and new each time, however many requests there are at once",
-		"two users get the same token, and each is the other; or a token is guessed"},
-	{"flow", []need{codes, refresh, flows}, flow,
-		"in the end, all methods serve one purpose: an owner's consent becomes tokens, which work, and are refreshed, and a " +
+	{name: "generated", needs: []need{generators}, check: generated,
+		reason: "what a model generates must be unguessable and new each time, however many requests there are at once",
+		harm:   "two users get the same token, and each is the other; or a token is guessed"},
+	{name: "flow", needs: []need{codes, refresh, flows}, check: flow, last: true,
+		reason: "in the end, all methods serve one purpose: an owner's consent becomes tokens, which work, and are refreshed, and a " +
 			"code that comes twice is refused",
-		"no client can sign anybody in"},
+		harm: "no client can sign anybody in"},
 }
 
 type generator = func(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error)

@@ -1,14 +1,15 @@
 package modeltest
 
 import (
+	"cmp"
 	"context"
 	"strings"
 )
 
 var hostileRules = []rule{
-	{"hostile", nil, hostile,
-		"whatever a stranger sends is text to look up: never part of a query, and never a reason to fail",
-		"somebody signs in without a password, or deletes what is stored; or anybody makes the server answer 503 and fill its log"},
+	{name: "hostile", check: hostile,
+		reason: "whatever a stranger sends is text to look up: never part of a query, and never a reason to fail",
+		harm:   "somebody signs in without a password, or deletes what is stored; or anybody makes the server answer 503 and fill its log"},
 }
 
 // hostileStrings are none of anything's names.
@@ -72,6 +73,9 @@ func hostile(ctx context.Context, t *trial) error {
 
 func hostileClients(ctx context.Context, t *trial) error {
 	c := t.Clients[0]
+	if clientUnknown(ctx, t) != nil || clientWrongSecret(ctx, t) != nil {
+		return nil // nothing hostile is needed: those rules say so
+	}
 	for _, h := range hostileTo(c.ID) {
 		for _, secret := range []string{"", c.Secret, h.text} {
 			if err := absent("GetClient with an id that is %s", h.name)(t.on.model.GetClient(ctx, h.text, secret)); err != nil {
@@ -92,6 +96,9 @@ func hostileUsers(ctx context.Context, t *trial) error {
 		return nil
 	}
 	u, c := t.Users[1], t.Clients[0].Client
+	if absent("")(t.on.users.GetUser(ctx, u.Username, unique(), c)) != nil {
+		return nil // user-wrong-password says so
+	}
 	for _, h := range hostileTo(u.Username) {
 		if err := absent("GetUser with a name that is %s", h.name)(t.on.users.GetUser(ctx, h.text, u.Password, c)); err != nil {
 			return err
@@ -113,7 +120,10 @@ func hostileTokens(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	for _, h := range append(hostileTo(saved.AccessToken), hostileTo("r"+saved.RefreshToken)...) {
+	if tokenExact(ctx, t) != nil {
+		return nil
+	}
+	for _, h := range append(hostileTo(saved.AccessToken), hostileTo(cmp.Or(saved.RefreshToken, unique()))...) {
 		for _, k := range t.on.kinds() {
 			if err := absent("%s with %s", k.name, h.name)(k.get(ctx, h.text)); err != nil {
 				return err
@@ -127,7 +137,7 @@ func hostileTokens(ctx context.Context, t *trial) error {
 }
 
 func hostileCodes(ctx context.Context, t *trial) error {
-	if t.on.codes == nil {
+	if t.on.codes == nil || codeExact(ctx, t) != nil {
 		return nil
 	}
 	saved, err := t.on.saveCode(ctx, t.newCode())

@@ -7,15 +7,15 @@ import (
 )
 
 var peerRules = []rule{
-	{"peer-sees-writes", []need{peer}, peerSeesWrites,
-		"what one process stored, the next request may ask of another process, at once",
-		"sign-ins fail now and then, the more machines there are the more often"},
-	{"peer-sees-revocation", []need{peer}, peerSeesRevocation,
-		"what one process revoked must be dead in all of them when the call returns: nothing may answer from what it remembers",
-		"a token that was revoked, or a code that was used, works on the other machines until their caches forget it"},
-	{"parallel-saves", nil, parallelSaves,
-		"requests have nothing to do with each other, so none may fail or get lost because of another",
-		"under load, tokens that were given out do not work, or sign-ins fail"},
+	{name: "peer-sees-writes", needs: []need{peer}, check: peerSeesWrites,
+		reason: "what one process stored, the next request may ask of another process, at once",
+		harm:   "sign-ins fail now and then, the more machines there are the more often"},
+	{name: "peer-sees-revocation", needs: []need{peer}, check: peerSeesRevocation,
+		reason: "what one process revoked must be dead in all of them when the call returns: nothing may answer from what it remembers",
+		harm:   "a token that was revoked, or a code that was used, works on the other machines until their caches forget it"},
+	{name: "parallel-saves", check: parallelSaves,
+		reason: "requests have nothing to do with each other, so none may fail or get lost because of another",
+		harm:   "under load, tokens that were given out do not work, or sign-ins fail"},
 }
 
 // turns is how often a rule about two processes is tried in each direction.

@@ -7,18 +7,18 @@ import (
 )
 
 var userRules = []rule{
-	{"user-signs-in", []need{passwords}, userSignsIn,
-		"GetUser is how an owner signs in without a page, and its result is who the tokens are for",
-		"somebody cannot sign in, or is signed in as somebody else"},
-	{"user-wrong-password", []need{passwords}, userWrongPassword,
-		"GetUser finds a user by both, name and password; everything else is ErrNotFound, and the page is shown again",
-		"accounts can be opened without their password; or a mistyped one is answered as a fault of the server"},
-	{"user-long-password", []need{passwords}, userLongPassword,
-		"bcrypt reads 72 bytes of a password and repeats a short one behind a NUL; what it reads must stand for all of it",
-		"long passphrases that only begin alike open each other's accounts"},
-	{"user-of-client", []need{clientUsers}, userOfClient,
-		"the user that a client acts as must not be one who signs in (RFC 9700, section 4.15)",
-		"a client is taken for a person: with a token of its own it reads that person's data"},
+	{name: "user-signs-in", needs: []need{passwords}, check: userSignsIn,
+		reason: "GetUser is how an owner signs in without a page, and its result is who the tokens are for",
+		harm:   "somebody cannot sign in, or is signed in as somebody else"},
+	{name: "user-wrong-password", needs: []need{passwords}, check: userWrongPassword,
+		reason: "GetUser finds a user by both, name and password; everything else is ErrNotFound, and the page is shown again",
+		harm:   "accounts can be opened without their password; or a mistyped one is answered as a fault of the server"},
+	{name: "user-long-password", needs: []need{passwords}, check: userLongPassword,
+		reason: "bcrypt reads 72 bytes of a password and repeats a short one behind a NUL; what it reads must stand for all of it",
+		harm:   "long passphrases that only begin alike open each other's accounts"},
+	{name: "user-of-client", needs: []need{clientUsers}, check: userOfClient,
+		reason: "the user that a client acts as must not be one who signs in (RFC 9700, section 4.15)",
+		harm:   "a client is taken for a person: with a token of its own it reads that person's data"},
 }
 
 func userSignsIn(ctx context.Context, t *trial) error {
