@@ -13,18 +13,24 @@ import (
 
 // memory is a fixture on the model in memory. It has one process, so Peer is Model again.
 func memory(context.Context) (*Fixture, error) {
+	f, m, err := memoryOf()
+	for _, u := range f.Users {
+		err = errors.Join(err, m.AddUser(&oauth2server.User{ID: u.ID}, u.Username, u.Password))
+	}
+	return f, err
+}
+
+// memoryOf is a fixture whose users are not registered yet.
+func memoryOf() (*Fixture, *memorymodel.Model, error) {
 	f := Sample()
 	m := memorymodel.New(&memorymodel.Options{PasswordCost: bcrypt.MinCost})
-	errs := []error{m.AddClient(f.Public, "")}
+	err := m.AddClient(f.Public, "")
 	for _, c := range f.Clients {
-		errs = append(errs, m.AddClient(c.Client, c.Secret))
-	}
-	for _, u := range f.Users {
-		errs = append(errs, m.AddUser(&oauth2server.User{ID: u.ID}, u.Username, u.Password))
+		err = errors.Join(err, m.AddClient(c.Client, c.Secret))
 	}
 	f.Model, f.Peer = m, m
 	f.Dump = func(context.Context) ([]byte, error) { return dumpOf(m), nil }
-	return f, errors.Join(errs...)
+	return f, m, err
 }
 
 func TestMemoryModelKeepsTheContract(t *testing.T) { Run(t, memory) }

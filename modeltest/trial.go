@@ -45,6 +45,13 @@ func newHandle(name string, model oauth2server.Model) *handle {
 		outermost[oauth2server.PasswordModel](model), outermost[oauth2server.ClientCredentialsModel](model)}
 }
 
+// abilities says which interfaces there are.
+func (h *handle) abilities() []bool {
+	generators := h.generators()
+	return []bool{h.tokens != nil, h.revoker != nil, h.codes != nil, h.refresh != nil, h.log != nil, h.users != nil, h.clientUsers != nil,
+		generators["GenerateAccessToken"] != nil, generators["GenerateRefreshToken"] != nil, generators["GenerateAuthorizationCode"] != nil}
+}
+
 // outermost takes an interface from the outermost layer of a model that has it, as the server does.
 func outermost[T any](model oauth2server.Model) (found T) {
 	layer := any(model)

@@ -140,9 +140,13 @@ func spoil(structure any) {
 func spoilValue(v any) {
 	switch v := v.(type) {
 	case *oauth2server.Client:
-		v.ID = "spoilt"
+		if v != nil {
+			v.ID = "spoilt"
+		}
 	case *oauth2server.User:
-		v.ID = "spoilt"
+		if v != nil {
+			v.ID = "spoilt"
+		}
 	case oauth2server.Scope:
 		spoilValue([]string(v))
 	case []string:
@@ -182,7 +186,7 @@ func copies[T any](ctx context.Context, call string, given, saved *T, get func(c
 		}
 		spoil(row.value)
 		again, err := get(ctx)
-		call := fmt.Sprintf("%s, after a caller changed the value that was %s,", call, row.whose)
+		call := fmt.Sprintf("%s, after a caller changed the value that was %s", call, row.whose)
 		if err := present("%s", call)(again, err); err != nil {
 			return err
 		}
