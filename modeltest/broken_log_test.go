@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-11d18166/oauth2server"
 )
@@ -403,6 +404,30 @@ var logDefects = []defect{
 			return a.signIn(ctx, name, password)
 		}
 	}},
+	{"a long token that is a fault", "hostile", func(f *Fixture, a *altered) {
+		a.getAccessToken = func(ctx context.Context, text string) (*token, error) {
+			if len(text) > 2048 {
+				return nil, errFault
+			}
+			return a.Model.GetAccessToken(ctx, text)
+		}
+	}},
+	{"a code that is revoked as a pattern", "hostile", func(f *Fixture, a *altered) {
+		a.revokeCode = func(ctx context.Context, c *code) error {
+			if c.Code == "%" {
+				return nil
+			}
+			return a.Model.RevokeAuthorizationCode(ctx, c)
+		}
+	}},
+	{"a secret that is a fault when it is no text", "hostile", func(f *Fixture, a *altered) {
+		a.getClient = func(ctx context.Context, id, secret string) (*client, error) {
+			if !utf8.ValidString(secret) {
+				return nil, errFault
+			}
+			return a.Model.GetClient(ctx, id, secret)
+		}
+	}},
 	{"codes that are deleted by SQL in a code", "hostile", func(f *Fixture, a *altered) {
 		var saved sync.Map
 		a.saveCode = func(ctx context.Context, c *code) (*code, error) {
@@ -443,18 +468,21 @@ var logDefects = []defect{
 	{"a generator that says one thing", "generated", func(f *Fixture, a *altered) {
 		generatorOf(f, a, "the-same-token-for-everybody")
 	}},
+	{"a generator of what cannot be sent", "generated", func(f *Fixture, a *altered) {
+		generatorOf(f, a, "a token with spaces and \n a new line")
+	}},
 	{"a validator that lets nobody through", "flow", func(f *Fixture, a *altered) { f.Model = &closed{a} }},
 }
 
 // leak adds what a function makes of each token to the dump.
 func leak(text func(*Fixture, *token) string) func(*Fixture, *altered) {
 	return func(f *Fixture, a *altered) {
-		var leaked strings.Builder
+		var leaked atomic.Value
 		a.saveToken = func(ctx context.Context, t *token) (*token, error) {
-			leaked.WriteString(text(f, t))
+			leaked.Store(text(f, t))
 			return a.Model.SaveToken(ctx, t, t.Client, t.User)
 		}
-		f.Dump = func(context.Context) ([]byte, error) { return []byte(leaked.String()), nil }
+		f.Dump = func(context.Context) ([]byte, error) { return fmt.Append(nil, leaked.Load()), nil }
 	}
 }
 

@@ -372,6 +372,27 @@ var defects = []defect{
 			return a.Model.GetAccessToken(ctx, text)
 		}
 	}},
+	{"one table for tokens and codes", "token-kinds", func(f *Fixture, a *altered) {
+		a.getRefreshToken = func(ctx context.Context, text string) (*token, error) {
+			if c, err := a.Model.GetAuthorizationCode(ctx, text); err == nil {
+				return &token{RefreshToken: text, Client: c.Client, User: c.User}, nil
+			}
+			return a.Model.GetRefreshToken(ctx, text)
+		}
+	}},
+	{"an access token that RevokeToken revokes", "token-kinds", func(f *Fixture, a *altered) {
+		a.revokeToken = func(ctx context.Context, t *token) error {
+			if a.Model.RevokeAccessToken(ctx, t.RefreshToken) == nil {
+				return nil
+			}
+			return a.Model.RevokeToken(ctx, t)
+		}
+	}},
+	{"tokens that are all the first client's", "token-apart", func(f *Fixture, a *altered) {
+		a.getRefreshToken = func(ctx context.Context, text string) (*token, error) {
+			return edit(a.Model.GetRefreshToken(ctx, text))(func(t *token) { t.Client.ID = f.Clients[0].ID })
+		}
+	}},
 	{"refresh tokens that are revoked by user", "token-apart", func(f *Fixture, a *altered) {
 		var saved sync.Map
 		a.saveToken = func(ctx context.Context, t *token) (*token, error) {

@@ -78,26 +78,28 @@ func Sample() *Fixture {
 // fixtureError is one that says nothing about the model.
 type fixtureError struct{ error }
 
+func (e *fixtureError) Unwrap() error { return e.error }
+
 // check finds what no rule can do without.
 func (f *Fixture) check() error {
 	switch {
 	case f == nil:
 		return errors.New("it is nil")
 	case f.Model == nil:
-		return errors.New("Model is nil")
+		return errors.New("its Model is nil")
 	case f.Users[0].ID == "" || f.Users[0].ID == f.Users[1].ID:
-		return errors.New("Users must be two, each with an ID")
+		return errors.New("its Users must be two, each with an ID")
 	}
 	for i, c := range f.Clients {
 		if c.Client == nil || c.ID == "" || c.Public || c.Secret == "" {
-			return fmt.Errorf("Clients[%d] must be a confidential client with an ID and a Secret", i)
+			return fmt.Errorf("its Clients[%d] must be a confidential client with an ID and a Secret", i)
 		}
 	}
 	if f.Clients[0].ID == f.Clients[1].ID || f.Clients[0].Secret == f.Clients[1].Secret {
-		return errors.New("Clients must be two, with IDs and secrets of their own")
+		return errors.New("its Clients must be two, with IDs and secrets of their own")
 	}
 	if f.Public != nil && (f.Public.ID == "" || !f.Public.Public) {
-		return errors.New("Public must be a public client with an ID, or nil")
+		return errors.New("its Public must be a public client with an ID, or nil")
 	}
 	return nil
 }

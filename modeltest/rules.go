@@ -63,7 +63,7 @@ func (r rule) try(ctx context.Context, newFixture NewFixture) (missing string, e
 	}
 	t := newTrial(f)
 	if !slices.Equal(t.on.abilities(), t.peer.abilities()) {
-		return "", &fixtureError{errors.New("modeltest: the fixture: Peer has other methods than Model")}
+		return "", &fixtureError{errors.New("modeltest: the fixture: its Peer has other methods than Model")}
 	}
 	for _, n := range r.needs {
 		if !n.has(t) {
