@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-11d18166/oauth2server"
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 // missing says which rules are skipped for a fixture, and for want of what.
@@ -79,26 +78,27 @@ type guard struct {
 
 func (g guard) Unwrap() oauth2server.AccessTokenModel { return g.inner }
 
-// over puts a model made of the one in memory in its place.
-func over(wrap func(m *memorymodel.Model) oauth2server.Model) NewFixture {
-	return func(ctx context.Context) (*Fixture, error) {
-		f, err := memory(ctx)
-		f.Model = wrap(f.Model.(*memorymodel.Model))
+// whole is the model in memory with users who sign in fast.
+var whole = newBroken(defect{breakIt: func(*Fixture, *altered) {}})
+
+// over puts a model made of the whole one in its place.
+func over(wrap func(m *altered) oauth2server.Model) NewFixture {
+	return newBroken(defect{breakIt: func(f *Fixture, a *altered) {
+		f.Model = wrap(a)
 		f.Peer = f.Model
-		return f, err
-	}
+	}})
 }
 
 func TestWhatIsMissingIsSkippedByName(t *testing.T) {
-	whole := missing(t, memory)
-	require.Equal(t, map[string]string{"generated": generators.name}, whole)
+	one := map[string]string{"generated": generators.name}
+	require.Equal(t, one, missing(t, whole))
 
-	for name, wrap := range map[string]func(m *memorymodel.Model) oauth2server.Model{
-		"a layer":                 func(m *memorymodel.Model) oauth2server.Model { return layer{m} },
-		"layers":                  func(m *memorymodel.Model) oauth2server.Model { return layer{layer{m}} },
-		"a layer of another kind": func(m *memorymodel.Model) oauth2server.Model { return guard{m, m, m} },
+	for name, wrap := range map[string]func(m *altered) oauth2server.Model{
+		"a layer":                 func(m *altered) oauth2server.Model { return layer{m} },
+		"layers":                  func(m *altered) oauth2server.Model { return layer{layer{m}} },
+		"a layer of another kind": func(m *altered) oauth2server.Model { return guard{m, m, m} },
 	} {
-		require.Equal(t, whole, missing(t, over(wrap)), name)
+		require.Equal(t, one, missing(t, over(wrap)), name)
 	}
 
 	least := missing(t, func(ctx context.Context) (*Fixture, error) {
@@ -116,7 +116,7 @@ func TestWhatIsMissingIsSkippedByName(t *testing.T) {
 	require.NotContains(t, least, "client-cache")
 	require.NotContains(t, least, "hostile")
 
-	nodes := missing(t, over(func(m *memorymodel.Model) oauth2server.Model {
+	nodes := missing(t, over(func(m *altered) oauth2server.Model {
 		return nodes{bare{m, m}, m, m, m.GetAccessToken}
 	}))
 	require.Equal(t, "GrantLog", nodes["log-race"])
@@ -125,7 +125,7 @@ func TestWhatIsMissingIsSkippedByName(t *testing.T) {
 	require.NotContains(t, nodes, "peer-sees-revocation")
 
 	noPasswords := missing(t, func(ctx context.Context) (*Fixture, error) {
-		f, err := memory(ctx)
+		f, err := whole(ctx)
 		f.Users[1].Password = ""
 		return f, err
 	})
@@ -185,7 +185,7 @@ func TestFixtures(t *testing.T) {
 
 	var open atomic.Int32
 	require.NoError(t, Check(t.Context(), func(ctx context.Context) (*Fixture, error) {
-		f, err := memory(ctx)
+		f, err := whole(ctx)
 		open.Add(1)
 		f.Close = func() error { open.Add(-1); return nil }
 		return f, err

@@ -46,8 +46,6 @@ func (f forgetful) GetAccessToken(ctx context.Context, accessToken string) (*oau
 }
 
 func ExampleCheck() {
-	fmt.Println(modeltest.Check(context.Background(), newFixture))
-
 	err := modeltest.Check(context.Background(), func(ctx context.Context) (*modeltest.Fixture, error) {
 		f, err := newFixture(ctx)
 		f.Model = forgetful{f.Model.(*memorymodel.Model)}
@@ -59,7 +57,6 @@ func ExampleCheck() {
 	}
 
 	// Output:
-	// <nil>
 	// token-comes-back
 	// GetAccessToken of a token: Scope is "", want "read Scope"
 }

@@ -3,8 +3,11 @@ package modeltest
 import (
 	"context"
 	"errors"
+	"go/build"
+	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/seed-11d18166/oauth2server"
@@ -31,6 +34,16 @@ func memoryOf() (*Fixture, *memorymodel.Model, error) {
 	f.Model, f.Peer = m, m
 	f.Dump = func(context.Context) ([]byte, error) { return dumpOf(m), nil }
 	return f, m, err
+}
+
+// Who tests a model needs the standard library and oauth2server for it, and nothing more.
+func TestImports(t *testing.T) {
+	pkg, err := build.ImportDir(".", 0)
+	require.NoError(t, err)
+	for _, path := range pkg.Imports {
+		first, _, _ := strings.Cut(path, "/")
+		require.True(t, !strings.Contains(first, ".") || strings.HasPrefix(path, "github.com/seed-11d18166/oauth2server"), path)
+	}
 }
 
 func TestMemoryModelKeepsTheContract(t *testing.T) { Run(t, memory) }

@@ -125,7 +125,8 @@ func clientCache(ctx context.Context, t *trial) error {
 				if step.right {
 					expect = present
 				}
-				if err := expect("%s: GetClient(%q, %s), after other calls with that id,", h.name, c.ID, step.name)(h.model.GetClient(ctx, c.ID, step.secret)); err != nil {
+				expected := expect("%s: GetClient(%q, %s), after other calls with that id,", h.name, c.ID, step.name)
+				if err := expected(h.model.GetClient(ctx, c.ID, step.secret)); err != nil {
 					return err
 				}
 			}
