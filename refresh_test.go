@@ -448,6 +448,10 @@ func TestAForgetfulModelIsNoThief(t *testing.T) {
 			good.mustRefresh(second.str("refresh_token"))
 		})
 	}
+	none := forgetful{spy: newSpy(t), entry: func(*oauth2server.GrantEntry) *oauth2server.GrantEntry { return nil }}
+	_, err := none.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "g", Seq: 1})
+	require.NoError(t, err)
+	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), none, "g", time.Time{}), oauth2server.ServerError)
 }
 
 // Refresh tokens of the time before the model had a log.

@@ -3,6 +3,7 @@ package oauth2server
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -58,6 +59,9 @@ func readEntries(ctx context.Context, log GrantLog, grantID string, from int) ([
 	entries, err := log.GrantEntries(ctx, grantID, from)
 	if err != nil {
 		return nil, modelFailure(err, breach("GrantEntries: %w", err))
+	}
+	if slices.Contains(entries, nil) {
+		return nil, breach("GrantEntries returned a nil entry")
 	}
 	return entries, nil
 }
