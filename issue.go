@@ -20,45 +20,55 @@ func (s *Server) issue(ctx context.Context, client *Client, token *Token, refres
 		return nil, refused
 	case there == nil:
 		return issued, nil
+	case there.Kind == kindRevoked:
+		return nil, grantOver()
 	case refresh:
 		return nil, breach("grant %q exists already and cannot begin again", token.GrantID)
 	}
-	return s.join(ctx, issued, token.GrantID)
+	return s.join(ctx, issued, token)
+}
+
+func grantOver() *Error {
+	return refusal(InvalidGrant, "grant_revoked", "Invalid grant: the grant was revoked")
 }
 
 // begin writes the first entry of a grant: token's, of which issued is what the model stored. presented is the digest of
 // the code, if there was one. It returns what is there if something is.
 func (s *Server) begin(ctx context.Context, issued, token *Token, presented string, until time.Time) (*GrantEntry, *Error) {
-	entry := entryFor(kindGrant, 1, token.GrantID, issued)
-	entry.Presented, entry.ClientID, entry.UserID, entry.Scope = presented, issued.Client.id(), issued.User.id(), token.Scope
+	entry := entryFor(kindGrant, 1, token, issued)
+	entry.Presented = presented
 	return appendEntry(ctx, s.can.log, entry, until)
 }
 
 // join enters an access token into the log of a grant that goes on.
-func (s *Server) join(ctx context.Context, issued *Token, grantID string) (*Token, *Error) {
-	for {
-		entries, refused := readEntries(ctx, s.can.log, grantID, 1)
+func (s *Server) join(ctx context.Context, issued, token *Token) (*Token, *Error) {
+	for tried := 0; ; {
+		entries, refused := readEntries(ctx, s.can.log, token.GrantID, 1, tried)
 		if refused != nil {
 			return nil, refused
 		}
 		place, over, until := endOf(entries, 1)
 		if over {
-			return nil, refusal(InvalidGrant, "grant_revoked", "Invalid grant: the grant was revoked")
+			return nil, grantOver()
 		}
-		there, refused := appendEntry(ctx, s.can.log, entryFor(kindGrant, place, grantID, issued), until)
+		there, refused := appendEntry(ctx, s.can.log, entryFor(kindGrant, place, token, issued), until)
 		if refused != nil {
 			return nil, refused
 		}
 		if there == nil {
 			return issued, nil
 		}
+		tried = place
 	}
 }
 
-// entryFor is the entry without which issued must not leave the server.
-func entryFor(kind string, place int, grantID string, issued *Token) *GrantEntry {
-	entry := &GrantEntry{GrantID: grantID, Seq: place, Kind: kind,
-		AccessToken: Digest(issued.AccessToken), AccessTokenExpiresAt: issued.AccessTokenExpiresAt}
+// entryFor is the entry without which issued, which is what the model stored of token, must not leave the server.
+func entryFor(kind string, place int, token, issued *Token) *GrantEntry {
+	entry := &GrantEntry{GrantID: token.GrantID, Seq: place, Kind: kind, ClientID: issued.Client.id(), UserID: token.User.id(),
+		Scope: token.GrantScope, AccessToken: Digest(issued.AccessToken), AccessTokenExpiresAt: issued.AccessTokenExpiresAt}
+	if len(entry.Scope) == 0 {
+		entry.Scope = token.Scope
+	}
 	if issued.RefreshToken != "" {
 		entry.Successor, entry.SuccessorExpiresAt = Digest(issued.RefreshToken), issued.RefreshTokenExpiresAt
 	}

@@ -227,7 +227,7 @@ type GrantLog interface {
 	// machine. On success the returned entry is not looked at.
 	AppendGrant(ctx context.Context, entry *GrantEntry) (*GrantEntry, error)
 
-	// GrantEntries returns the entries of a grant from place from on, in order. None is no error.
+	// GrantEntries returns the entries of a grant from place from on, in the order of places. None is no error.
 	GrantEntries(ctx context.Context, grantID string, from int) ([]*GrantEntry, error)
 
 	// RevokeAccessTokens ends access tokens, given by [Digest]: GetAccessToken no longer finds them. Ending what is
@@ -278,10 +278,11 @@ type GrantEntry struct {
 	// same successor when it asks again.
 	Sealed []byte
 
-	// ClientID and UserID are whom the grant is for, and by, in an entry that begins one. Empty elsewhere.
+	// ClientID and UserID are whom the grant is for, and by, in an entry that issued a token. Entries expire one by
+	// one, but as long as something of a grant can be used, one with these is there. Empty in others.
 	ClientID, UserID string
 
-	// Scope is what the owner granted, in an entry that begins a grant.
+	// Scope is what the owner granted, in an entry that issued a token.
 	Scope Scope
 
 	unknown map[string]json.RawMessage

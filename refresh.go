@@ -63,7 +63,7 @@ func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *To
 				return nil, refused
 			}
 		}
-		answer, entry, refused := r.carryOut(old, issued)
+		answer, entry, refused := r.carryOut(old, next, issued)
 		if refused != nil {
 			return nil, refused
 		}
@@ -74,7 +74,7 @@ func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *To
 		if there == nil {
 			return answer, nil
 		}
-		entries, refused := readEntries(ctx, s.can.log, old.GrantID, old.GrantSeq+1)
+		entries, refused := readEntries(ctx, s.can.log, old.GrantID, old.GrantSeq+1, r.place)
 		if refused != nil {
 			return nil, refused
 		}
@@ -88,7 +88,7 @@ func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *To
 }
 
 // carryOut returns what the client gets once the entry is in the log.
-func (r ruling) carryOut(old, issued *Token) (answer *Token, entry *GrantEntry, refused *Error) {
+func (r ruling) carryOut(old, next, issued *Token) (answer *Token, entry *GrantEntry, refused *Error) {
 	if r.verdict == rotate {
 		if issued.RefreshToken == "" {
 			return nil, nil, breach("SaveToken did not return the refresh token")
@@ -97,13 +97,13 @@ func (r ruling) carryOut(old, issued *Token) (answer *Token, entry *GrantEntry, 
 		if err != nil {
 			return nil, nil, breach("%w", err)
 		}
-		entry = entryFor(kindRotate, r.place, old.GrantID, issued)
+		entry = entryFor(kindRotate, r.place, next, issued)
 		entry.Presented, entry.Sealed = Digest(old.RefreshToken), sealed
 		return issued, entry, nil
 	}
 	own := *issued
 	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = "", time.Time{}, 0
-	entry = entryFor(kindRetry, r.place, old.GrantID, &own)
+	entry = entryFor(kindRetry, r.place, next, &own)
 	entry.Presented = Digest(old.RefreshToken)
 	if r.rotation != nil {
 		successor, err := unseal(old.RefreshToken, old.GrantID, r.rotation.Sealed)

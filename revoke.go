@@ -3,7 +3,6 @@ package oauth2server
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -20,8 +19,8 @@ const revocationTimeout = 10 * time.Second
 // until is when the last thing expires that the caller knows of and the log does not: a code that was not redeemed.
 // Zero: there is no such thing.
 func RevokeGrant(ctx context.Context, log GrantLog, grantID string, until time.Time) error {
-	for {
-		entries, refused := readEntries(ctx, log, grantID, 1)
+	for tried := 0; ; {
+		entries, refused := readEntries(ctx, log, grantID, 1, tried)
 		if refused != nil {
 			return refused
 		}
@@ -32,7 +31,8 @@ func RevokeGrant(ctx context.Context, log GrantLog, grantID string, until time.T
 				return refused
 			}
 			if there != nil {
-				continue // a request was faster: what it issued has to go too
+				tried = place // a request was faster: what it issued has to go too
+				continue
 			}
 		}
 		// Nothing is appended after "revoked", and an access token is saved before its entry is appended: these are all.
@@ -55,13 +55,22 @@ func endOf(entries []*GrantEntry, from int) (place int, over bool, until time.Ti
 	return place, over, until
 }
 
-func readEntries(ctx context.Context, log GrantLog, grantID string, from int) ([]*GrantEntry, *Error) {
+// readEntries reads a log. tried is a place that turned out to be taken: the log must show by what, or whoever reads it
+// would try it again for ever.
+func readEntries(ctx context.Context, log GrantLog, grantID string, from, tried int) ([]*GrantEntry, *Error) {
 	entries, err := log.GrantEntries(ctx, grantID, from)
 	if err != nil {
 		return nil, modelFailure(err, breach("GrantEntries: %w", err))
 	}
-	if slices.Contains(entries, nil) {
-		return nil, breach("GrantEntries returned a nil entry")
+	last := from - 1
+	for _, e := range entries {
+		if e == nil || e.Seq <= last {
+			return nil, breach("GrantEntries returned a nil entry, or entries out of order")
+		}
+		last = e.Seq
+	}
+	if last < tried {
+		return nil, breach("GrantEntries did not return the entry that AppendGrant found at place %d", tried)
 	}
 	return entries, nil
 }

@@ -84,22 +84,22 @@ func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	}
 	// Codes first: who redeems one after that finds its grant over, and who was faster is among the grants.
 	m.mu.RLock()
-	codes := map[string]time.Time{}
+	var codes []*oauth2server.AuthorizationCode
 	for _, e := range m.codes.entries {
 		if e.value.User != nil && e.value.User.ID == userID {
-			codes[e.value.GrantID] = e.value.ExpiresAt
+			codes = append(codes, e.value)
 		}
 	}
 	m.mu.RUnlock()
-	for id, until := range codes {
-		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {
+	for _, code := range codes {
+		if err := oauth2server.RevokeGrant(ctx, m, code.GrantID, code.ExpiresAt); err != nil {
 			return err
 		}
 	}
 	var grants []string
 	m.mu.RLock()
 	for _, e := range m.grants.entries {
-		if first := e.value.entries[0]; first.UserID == userID && codes[first.GrantID].IsZero() {
+		if first := e.value.entries[0]; first.UserID == userID {
 			grants = append(grants, first.GrantID)
 		}
 	}
