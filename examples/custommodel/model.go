@@ -3,119 +3,195 @@ package main
 import (
 	"context"
 	"crypto/subtle"
-
-	"golang.org/x/crypto/bcrypt"
+	"database/sql"
+	"encoding"
+	"errors"
+	"time"
 
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// model answers oauth2server's questions from the shop. Codes and tokens become rows under their digest: who reads the
-// table cannot use them.
+// model answers oauth2server's questions from the shop's database, see schema.sql. Each step is one statement, so there
+// are no transactions and no locks, and any number of processes may share the database.
 type model struct{ shop *shop }
 
 var (
 	_ oauth2server.Model                  = (*model)(nil)
 	_ oauth2server.AccessTokenModel       = (*model)(nil)
+	_ oauth2server.AccessTokenRevoker     = (*model)(nil)
 	_ oauth2server.AuthorizationCodeModel = (*model)(nil)
 	_ oauth2server.RefreshTokenModel      = (*model)(nil)
+	_ oauth2server.GrantLog               = (*model)(nil)
 	_ oauth2server.PasswordModel          = (*model)(nil)
+	_ oauth2server.ClientCredentialsModel = (*model)(nil)
 )
 
 func (m *model) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
-	p, ok := m.shop.partners[id]
-	if secret != "" && subtle.ConstantTimeCompare([]byte(oauth2server.Digest(secret)), []byte(p.secretDigest)) != 1 {
-		ok = false
+	p, err := m.shop.partner(ctx, id)
+	if err != nil {
+		return nil, failure(ctx, err)
 	}
-	if !ok {
+	if secret != "" && subtle.ConstantTimeCompare([]byte(oauth2server.Digest(secret)), []byte(p.secretDigest.String)) != 1 {
 		return nil, oauth2server.ErrNotFound
 	}
-	return &oauth2server.Client{ID: id, RedirectURIs: []string{p.callback}, Scope: oauth2server.Scope{"orders"},
-		Grants: []string{"authorization_code", "refresh_token", "password"}, Data: p}, nil
+	client := &oauth2server.Client{ID: id, RedirectURIs: []string{p.callback}, Scope: oauth2server.Scope{"orders"},
+		Grants: []string{"authorization_code", "refresh_token"}, Public: !p.secretDigest.Valid, Data: p}
+	if !client.Public {
+		client.Grants = append(client.Grants, "client_credentials", "password")
+	}
+	return client, nil
 }
 
 func (m *model) GetUser(ctx context.Context, username, password string, _ *oauth2server.Client) (*oauth2server.User, error) {
-	c, ok := m.shop.customers[username]
-	if !ok {
-		c = m.shop.nobody // so that an unknown address takes as long as a known one
-	}
-	if bcrypt.CompareHashAndPassword(c.password, []byte(password)) != nil || !ok {
-		return nil, oauth2server.ErrNotFound
+	c, err := m.shop.signIn(ctx, username, password)
+	if err != nil {
+		return nil, failure(ctx, err)
 	}
 	return &oauth2server.User{ID: c.number, Data: c}, nil
 }
 
-// ValidateScope gives "orders" to whoever asks for nothing.
-func (m *model) ValidateScope(ctx context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
-	if len(scope) == 0 {
-		return oauth2server.Scope{"orders"}, nil
-	}
-	return scope, nil
-}
-
-// The tables: a letter for the kind of thing, and the digest.
-func accessKey(token string) string  { return "a" + oauth2server.Digest(token) }
-func refreshKey(token string) string { return "r" + oauth2server.Digest(token) }
-func codeKey(code string) string     { return "c" + oauth2server.Digest(code) }
-
-func (m *model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {
-	row, err := token.MarshalBinary()
-	if err != nil {
+// GetUserFromClient lets a partner act for itself, under an ID that no customer has.
+func (m *model) GetUserFromClient(ctx context.Context, client *oauth2server.Client) (*oauth2server.User, error) {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m.shop.insert(accessKey(token.AccessToken), row)
-	if token.RefreshToken != "" {
-		m.shop.insert(refreshKey(token.RefreshToken), row)
+	return &oauth2server.User{ID: "partner:" + client.ID}, nil
+}
+
+// SaveToken needs no transaction for its two rows: after a failure nobody gets to know either token.
+func (m *model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, user *oauth2server.User) (*oauth2server.Token, error) {
+	err := m.save(ctx, "access", token.AccessToken, user, token.GrantID, token.AccessTokenExpiresAt, token)
+	if err == nil && token.RefreshToken != "" {
+		err = m.save(ctx, "refresh", token.RefreshToken, user, token.GrantID, token.RefreshTokenExpiresAt, token)
 	}
-	return token, nil
+	return token, err
 }
 
 func (m *model) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
-	return m.token(accessKey(accessToken))
+	token := &oauth2server.Token{AccessToken: accessToken}
+	return token, m.find(ctx, token, findToken, "access", oauth2server.Digest(accessToken))
+}
+
+func (m *model) RevokeAccessToken(ctx context.Context, accessToken string) error {
+	return m.change(ctx, deleteToken, "access", oauth2server.Digest(accessToken))
 }
 
 func (m *model) GetRefreshToken(ctx context.Context, refreshToken string) (*oauth2server.Token, error) {
-	return m.token(refreshKey(refreshToken))
-}
-
-func (m *model) token(key string) (*oauth2server.Token, error) {
-	row, ok := m.shop.find(key)
-	if !ok {
-		return nil, oauth2server.ErrNotFound
-	}
-	token := new(oauth2server.Token)
-	return token, token.UnmarshalBinary(row)
+	token := &oauth2server.Token{RefreshToken: refreshToken}
+	return token, m.find(ctx, token, findToken, "refresh", oauth2server.Digest(refreshToken))
 }
 
 func (m *model) RevokeToken(ctx context.Context, token *oauth2server.Token) error {
-	return m.spend(refreshKey(token.RefreshToken))
+	return m.change(ctx, deleteToken, "refresh", oauth2server.Digest(token.RefreshToken))
 }
 
-// spend is the single-use gate.
-func (m *model) spend(key string) error {
-	if !m.shop.delete(key) {
-		return oauth2server.ErrNotFound
+func (m *model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client, user *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+	return code, m.save(ctx, "code", code.Code, user, code.GrantID, code.ExpiresAt, code)
+}
+
+func (m *model) GetAuthorizationCode(ctx context.Context, presented string) (*oauth2server.AuthorizationCode, error) {
+	code := &oauth2server.AuthorizationCode{Code: presented}
+	return code, m.find(ctx, code, findToken, "code", oauth2server.Digest(presented))
+}
+
+func (m *model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
+	return m.change(ctx, deleteToken, "code", oauth2server.Digest(code.Code))
+}
+
+// AppendGrant leaves it to the primary key that a place is taken once.
+func (m *model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	record, err := entry.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	err = m.change(ctx, `INSERT INTO oauth_grant_log (grant_id, seq, expires_at, record) VALUES ($1, $2, $3, $4)
+		ON CONFLICT DO NOTHING`, entry.GrantID, entry.Seq, entry.ExpiresAt.UnixMilli(), string(record))
+	if !errors.Is(err, oauth2server.ErrNotFound) {
+		return entry, err
+	}
+	there := new(oauth2server.GrantEntry)
+	err = m.find(ctx, there, `SELECT record FROM oauth_grant_log WHERE grant_id = $1 AND seq = $2`, entry.GrantID, entry.Seq)
+	if err != nil {
+		return nil, err
+	}
+	return there, oauth2server.ErrExists
+}
+
+func (m *model) GrantEntries(ctx context.Context, grantID string, from int) (entries []*oauth2server.GrantEntry, err error) {
+	rows, err := m.shop.db.QueryContext(ctx, `SELECT record FROM oauth_grant_log WHERE grant_id = $1 AND seq >= $2
+		ORDER BY seq`, grantID, from)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		entry := new(oauth2server.GrantEntry)
+		if err := read(rows, entry); err != nil {
+			return nil, failure(ctx, err)
+		}
+		entries = append(entries, entry)
+	}
+	return entries, failure(ctx, rows.Err())
+}
+
+func (m *model) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+	for _, digest := range digests {
+		if err := m.change(ctx, deleteToken, "access", digest); err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
+			return err
+		}
 	}
 	return nil
 }
 
-func (m *model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
-	row, err := code.MarshalBinary()
+const (
+	findToken   = `SELECT record FROM oauth_tokens WHERE kind = $1 AND digest = $2`
+	deleteToken = `DELETE FROM oauth_tokens WHERE kind = $1 AND digest = $2`
+)
+
+func (m *model) save(ctx context.Context, kind, secret string, user *oauth2server.User, grantID string, expires time.Time, thing encoding.BinaryMarshaler) error {
+	record, err := thing.MarshalBinary()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m.shop.insert(codeKey(code.Code), row)
-	return code, nil
+	return m.change(ctx, `INSERT INTO oauth_tokens (kind, digest, user_id, grant_id, expires_at, record)
+		VALUES ($1, $2, $3, $4, $5, $6)`, kind, oauth2server.Digest(secret), user.ID, grantID,
+		sql.NullInt64{Int64: expires.UnixMilli(), Valid: !expires.IsZero()}, string(record))
 }
 
-func (m *model) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
-	row, ok := m.shop.find(codeKey(code))
-	if !ok {
-		return nil, oauth2server.ErrNotFound
-	}
-	found := new(oauth2server.AuthorizationCode)
-	return found, found.UnmarshalBinary(row)
+func (m *model) find(ctx context.Context, thing encoding.BinaryUnmarshaler, query string, args ...any) error {
+	return failure(ctx, read(m.shop.db.QueryRowContext(ctx, query, args...), thing))
 }
 
-func (m *model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
-	return m.spend(codeKey(code.Code))
+// read reads what is in the row's only column.
+func read(row interface{ Scan(...any) error }, thing encoding.BinaryUnmarshaler) error {
+	var record []byte
+	if err := row.Scan(&record); err != nil {
+		return err
+	}
+	return thing.UnmarshalBinary(record)
+}
+
+// change returns ErrNotFound when the statement changed nothing. That makes a gate of it: of all that delete a row or
+// insert one with the same key, the database tells one that it did.
+func (m *model) change(ctx context.Context, statement string, args ...any) error {
+	result, err := m.shop.db.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	changed, err := result.RowsAffected()
+	if err == nil && changed == 0 {
+		return oauth2server.ErrNotFound
+	}
+	return err
+}
+
+// failure puts err into the words of the contract. Drivers have their own for a context that was cancelled.
+func failure(ctx context.Context, err error) error {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, sql.ErrNoRows):
+		return oauth2server.ErrNotFound
+	}
+	return err
 }

@@ -1,24 +1,69 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
+
+	"github.com/seed-11d18166/oauth2server"
 )
 
-func TestCustomModel(t *testing.T) {
-	s := newShop()
-	handler, err := newHandler(s)
+// database opens one database, each time by a handle of its own, as another process would.
+type database func(t *testing.T) *shop
+
+// sqlite returns a database in a file of the test's own.
+func sqlite(t *testing.T) database {
+	path := filepath.Join(t.TempDir(), "the shop's, 100% #1?.db")
+	return func(t *testing.T) *shop {
+		s := open(t, "sqlite", sqliteFile(path))
+		require.FileExists(t, path)
+		return s
+	}
+}
+
+func open(t *testing.T, driver, source string) *shop {
+	t.Helper()
+	s, err := openShop(t.Context(), driver, source)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.db.Close()) })
+	require.NoError(t, s.addSamples(t.Context()))
+	return s
+}
+
+func TestSQLite(t *testing.T) { testDatabase(t, sqlite(t)) }
+
+// testDatabase is what holds on every database.
+func testDatabase(t *testing.T, db database) {
+	t.Run("story", func(t *testing.T) { testStory(t, db(t)) })
+	t.Run("refresh at two servers", func(t *testing.T) { testTwoServers(t, db(t), db(t)) })
+	t.Run("revoke user", func(t *testing.T) { testRevokeUser(t, db(t)) })
+	t.Run("delete expired", func(t *testing.T) { testDeleteExpired(t, db(t)) })
+}
+
+// serve starts an authorization server, and returns what its client knows of it.
+func serve(t *testing.T, s *shop) (*httptest.Server, oauth2.Config) {
+	t.Helper()
+	handler, err := newHandler(&model{s})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
-	defer server.Close()
-	config := oauth2.Config{ClientID: "till", ClientSecret: "a-secret-that-nobody-guesses", RedirectURL: "https://till.example/callback",
-		Endpoint: oauth2.Endpoint{AuthURL: server.URL + "/authorize", TokenURL: server.URL + "/token"}}
+	t.Cleanup(server.Close)
+	return server, oauth2.Config{ClientID: "till", ClientSecret: "a-secret-that-nobody-guesses", RedirectURL: "https://till.example/callback",
+		Endpoint: oauth2.Endpoint{AuthURL: server.URL + "/authorize", TokenURL: server.URL + "/token", AuthStyle: oauth2.AuthStyleInHeader}}
+}
+
+func testStory(t *testing.T, s *shop) {
+	server, config := serve(t, s)
 
 	// The code flow, with the shop's own sign-in form standing elsewhere.
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -33,11 +78,22 @@ func TestCustomModel(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "the orders of customer K-17\n", get(t, config.Client(t.Context(), token), server.URL+"/orders"))
 
-	refreshed, err := config.TokenSource(t.Context(), &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
+	refreshed, err := refresh(t.Context(), config, token)
 	require.NoError(t, err)
 	require.Equal(t, "the orders of customer K-17\n", get(t, config.Client(t.Context(), refreshed), server.URL+"/orders"))
-	_, err = config.TokenSource(t.Context(), &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
-	require.ErrorContains(t, err, "invalid_grant", "a refresh token is used once")
+	again, err := refresh(t.Context(), config, token)
+	require.NoError(t, err, "the reply may have been lost")
+	require.Equal(t, refreshed.RefreshToken, again.RefreshToken)
+	require.NotEqual(t, refreshed.AccessToken, again.AccessToken)
+
+	// A code that is redeemed twice ends all that came of it.
+	_, err = config.Exchange(t.Context(), answer.Query().Get("code"), oauth2.VerifierOption(verifier))
+	require.ErrorContains(t, err, "invalid_grant")
+	for _, old := range []*oauth2.Token{token, refreshed, again} {
+		_, err = refresh(t.Context(), config, old)
+		require.ErrorContains(t, err, "invalid_grant")
+		require.Equal(t, http.StatusUnauthorized, status(t, config.Client(t.Context(), old), server.URL+"/orders"))
+	}
 
 	_, err = config.PasswordCredentialsToken(t.Context(), "andy@example.com", "wrong")
 	require.ErrorContains(t, err, "invalid_grant")
@@ -48,10 +104,160 @@ func TestCustomModel(t *testing.T) {
 	config.ClientSecret = "wrong"
 	_, err = config.PasswordCredentialsToken(t.Context(), "andy@example.com", "123456")
 	require.ErrorContains(t, err, "invalid_client")
-	for key, row := range s.rows {
-		require.NotContains(t, key+string(row), token.AccessToken)
-		require.NotContains(t, key+string(row), token.RefreshToken)
+
+	rows := dump(t, s)
+	require.Contains(t, rows, "K-17")
+	for _, secret := range []string{answer.Query().Get("code"), token.AccessToken, token.RefreshToken, refreshed.RefreshToken} {
+		require.NotContains(t, rows, secret)
 	}
+}
+
+// Whichever of two servers a client asks, and however often at once, it gets the same successor.
+func testTwoServers(t *testing.T, one, other *shop) {
+	_, first := serve(t, one)
+	_, second := serve(t, other)
+	token, err := first.PasswordCredentialsToken(t.Context(), "andy@example.com", "123456")
+	require.NoError(t, err)
+	var (
+		wg         sync.WaitGroup
+		mu         sync.Mutex
+		successors = map[string]int{}
+	)
+	for i := range 16 {
+		config := first
+		if i%2 == 1 {
+			config = second
+		}
+		wg.Go(func() {
+			refreshed, err := refresh(t.Context(), config, token)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				successors[err.Error()]++
+				return
+			}
+			successors[refreshed.RefreshToken]++
+		})
+	}
+	wg.Wait()
+	require.Len(t, successors, 1, "%v", successors)
+}
+
+func testRevokeUser(t *testing.T, s *shop) {
+	ctx, m := t.Context(), &model{s}
+	require.NoError(t, s.addCustomer(ctx, "K-18", "bea@example.com", "654321"))
+	server, config := serve(t, s)
+	andys, err := config.PasswordCredentialsToken(ctx, "andy@example.com", "123456")
+	require.NoError(t, err)
+	var beas []*oauth2.Token
+	for range 3 {
+		token, err := config.PasswordCredentialsToken(ctx, "bea@example.com", "654321")
+		require.NoError(t, err)
+		beas = append(beas, token)
+	}
+	// What began so long ago that the log lost its first entry, and a code that nobody has redeemed yet.
+	beas[0], err = refresh(ctx, config, beas[0])
+	require.NoError(t, err)
+	_, err = s.db.ExecContext(ctx, `DELETE FROM oauth_grant_log WHERE seq = 1 AND grant_id =
+		(SELECT grant_id FROM oauth_tokens WHERE digest = $1)`, oauth2server.Digest(beas[0].RefreshToken))
+	require.NoError(t, err)
+	code := &oauth2server.AuthorizationCode{Code: "bea's code", ExpiresAt: time.Now().Add(time.Minute), GrantID: "bea's grant",
+		RedirectURI: config.RedirectURL, Scope: oauth2server.Scope{"orders"}, Client: &oauth2server.Client{ID: "till"}, User: &oauth2server.User{ID: "K-18"}}
+	_, err = m.SaveAuthorizationCode(ctx, code, code.Client, code.User)
+	require.NoError(t, err)
+
+	require.NoError(t, m.RevokeUser(ctx, "K-18"))
+	require.NoError(t, m.RevokeUser(ctx, "K-18"), "again")
+	for _, token := range beas {
+		_, err := refresh(ctx, config, token)
+		require.ErrorContains(t, err, "invalid_grant")
+		require.Equal(t, http.StatusUnauthorized, status(t, config.Client(ctx, token), server.URL+"/orders"))
+	}
+	_, err = config.Exchange(ctx, code.Code)
+	require.ErrorContains(t, err, "invalid_grant")
+	_, err = refresh(ctx, config, andys)
+	require.NoError(t, err, "another user's")
+
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	require.ErrorIs(t, m.RevokeUser(cancelled, "K-18"), context.Canceled)
+	require.ErrorIs(t, m.DeleteExpired(cancelled), context.Canceled)
+}
+
+func testDeleteExpired(t *testing.T, s *shop) {
+	ctx, m, now := t.Context(), &model{s}, time.Now()
+	client, user := &oauth2server.Client{ID: "till"}, &oauth2server.User{ID: "K-17"}
+	for name, expires := range map[string]time.Time{"old": now.Add(-2 * time.Hour), "late": now.Add(-time.Minute), "new": now.Add(time.Hour), "eternal": {}} {
+		_, err := m.SaveToken(ctx, &oauth2server.Token{AccessToken: name, AccessTokenExpiresAt: expires, RefreshToken: name,
+			RefreshTokenExpiresAt: expires, Client: client, User: user}, client, user)
+		require.NoError(t, err)
+	}
+	// Of the second grant only the beginning may go, so it stays.
+	for _, e := range []oauth2server.GrantEntry{{GrantID: "over", Seq: 1}, {GrantID: "over", Seq: 2}, {GrantID: "alive", Seq: 1}, {GrantID: "alive", Seq: 2}} {
+		e.ExpiresAt = now.Add(-2 * time.Hour)
+		if e.GrantID == "alive" && e.Seq == 2 {
+			e.ExpiresAt = now.Add(time.Hour)
+		}
+		_, err := m.AppendGrant(ctx, &e)
+		require.NoError(t, err)
+	}
+	for range 2 {
+		require.NoError(t, m.DeleteExpired(ctx))
+	}
+	for _, name := range []string{"late", "new", "eternal"} {
+		_, err := m.GetAccessToken(ctx, name)
+		require.NoError(t, err, name)
+		_, err = m.GetRefreshToken(ctx, name)
+		require.NoError(t, err, name)
+	}
+	_, err := m.GetAccessToken(ctx, "old")
+	require.ErrorIs(t, err, oauth2server.ErrNotFound)
+	for grantID, want := range map[string]int{"over": 0, "alive": 2} {
+		entries, err := m.GrantEntries(ctx, grantID, 1)
+		require.NoError(t, err)
+		require.Len(t, entries, want, grantID)
+	}
+}
+
+func refresh(ctx context.Context, config oauth2.Config, token *oauth2.Token) (*oauth2.Token, error) {
+	return config.TokenSource(ctx, &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
+}
+
+// dump returns all that is stored.
+func dump(t *testing.T, s *shop) string {
+	t.Helper()
+	rows, err := s.dump(t.Context())
+	require.NoError(t, err)
+	return string(rows)
+}
+
+func (s *shop) dump(ctx context.Context) ([]byte, error) {
+	var all strings.Builder
+	for _, table := range []string{"customers", "partners", "oauth_tokens", "oauth_grant_log"} {
+		rows, err := s.db.QueryContext(ctx, "SELECT * FROM "+table)
+		if err != nil {
+			return nil, err
+		}
+		defer rows.Close()
+		columns, err := rows.Columns()
+		if err != nil {
+			return nil, err
+		}
+		row, fields := make([]any, len(columns)), make([]any, len(columns))
+		for i := range row {
+			fields[i] = &row[i]
+		}
+		for rows.Next() {
+			if err := rows.Scan(fields...); err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(&all, "%s: %s\n", table, fmt.Sprintln(row...))
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return []byte(all.String()), nil
 }
 
 func get(t *testing.T, client *http.Client, address string) string {
@@ -62,4 +268,12 @@ func get(t *testing.T, client *http.Client, address string) string {
 	body, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	return string(body)
+}
+
+func status(t *testing.T, client *http.Client, address string) int {
+	t.Helper()
+	res, err := client.Get(address)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	return res.StatusCode
 }

@@ -1,64 +1,107 @@
 package main
 
 import (
-	"sync"
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
 
 	"golang.org/x/crypto/bcrypt"
+	_ "modernc.org/sqlite" // SQLite in Go: no C compiler, no server
 
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// shop stands for a program that existed before: it has customers and partners of its own, and a table of rows.
-type shop struct {
-	customers map[string]customer // by address
-	partners  map[string]partner
-	nobody    customer // what an unknown address is compared with
+// shop stands for a program that existed before: it has customers and partners of its own, in a database of its own.
+type shop struct{ db *sql.DB }
 
-	mu   sync.Mutex
-	rows map[string][]byte
-}
-
-type customer struct {
-	number   string
-	password []byte // bcrypt
-}
+type customer struct{ number string }
 
 type partner struct {
-	secretDigest string
+	secretDigest sql.NullString // NULL: an app on somebody's phone, which cannot keep a secret
 	callback     string
 }
 
-func newShop() *shop {
-	hash, err := bcrypt.GenerateFromPassword([]byte("123456"), bcrypt.DefaultCost)
+//go:embed schema.sql
+var schema string
+
+// openShop opens the database and makes what it lacks. The statements are those that SQLite and PostgreSQL have in
+// common, placeholders included, so the driver is the caller's choice.
+func openShop(ctx context.Context, driver, source string) (*shop, error) {
+	db, err := sql.Open(driver, source)
 	if err != nil {
-		panic(err) // the cost is a constant
+		return nil, err
 	}
-	return &shop{
-		customers: map[string]customer{"andy@example.com": {"K-17", hash}},
-		partners:  map[string]partner{"till": {oauth2server.Digest("a-secret-that-nobody-guesses"), "https://till.example/callback"}},
-		nobody:    customer{password: hash},
-		rows:      map[string][]byte{},
+	s := &shop{db}
+	if _, err := db.ExecContext(ctx, schema); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("make the tables: %w", err)
 	}
+	return s, nil
 }
 
-func (s *shop) insert(key string, row []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.rows[key] = row
+// sqliteFile is the source for a file. With the write-ahead log readers do not wait for the writer, and the timeout makes
+// writers wait for each other, in this process and in others. Commits reach the disk before they are acknowledged, as is
+// the default: what was spent must not come back with the power.
+func sqliteFile(path string) string {
+	pragmas := url.Values{"_pragma": {"busy_timeout(30000)", "journal_mode(WAL)"}}
+	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: pragmas.Encode()}).String()
 }
 
-func (s *shop) find(key string) (row []byte, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	row, ok = s.rows[key]
-	return row, ok
+// addSamples registers a customer and a partner, unless they are there.
+func (s *shop) addSamples(ctx context.Context) error {
+	if err := s.addCustomer(ctx, "K-17", "andy@example.com", "123456"); err != nil {
+		return err
+	}
+	return s.addPartner(ctx, "till", "a-secret-that-nobody-guesses", "https://till.example/callback")
 }
 
-// delete says whether there was something to delete. Of several callers, one is told so: in SQL, rows affected.
-func (s *shop) delete(key string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, ok := s.rows[key]
-	delete(s.rows, key)
-	return ok
+func (s *shop) addCustomer(ctx context.Context, number, email, password string) error {
+	hash, err := hashPassword(password)
+	if err != nil {
+		return err
+	}
+	_, err = s.db.ExecContext(ctx, `INSERT INTO customers (number, email, password) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		number, email, string(hash))
+	return err
 }
+
+// addPartner registers a partner; without a secret, one that cannot keep any.
+func (s *shop) addPartner(ctx context.Context, id, secret, callback string) error {
+	_, err := s.db.ExecContext(ctx, `INSERT INTO partners (id, secret_digest, callback) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		id, sql.NullString{String: oauth2server.Digest(secret), Valid: secret != ""}, callback)
+	return err
+}
+
+// signIn returns the customer whose address and password these are, or [sql.ErrNoRows].
+func (s *shop) signIn(ctx context.Context, email, password string) (customer, error) {
+	var c customer
+	var hash []byte
+	err := s.db.QueryRowContext(ctx, `SELECT number, password FROM customers WHERE email = $1`, email).Scan(&c.number, &hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		hashPassword(password) // an unknown address takes as long as a known one
+	}
+	if err != nil {
+		return customer{}, err
+	}
+	err = bcrypt.CompareHashAndPassword(hash, condense(password))
+	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+		return customer{}, sql.ErrNoRows
+	}
+	return c, err
+}
+
+// partner returns the partner with that id, or [sql.ErrNoRows].
+func (s *shop) partner(ctx context.Context, id string) (p partner, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT secret_digest, callback FROM partners WHERE id = $1`, id).Scan(&p.secretDigest, &p.callback)
+	return p, err
+}
+
+func hashPassword(password string) ([]byte, error) {
+	return bcrypt.GenerateFromPassword(condense(password), bcrypt.DefaultCost)
+}
+
+// condense makes 43 characters of any password: bcrypt reads 72 bytes at the most.
+func condense(password string) []byte { return []byte(oauth2server.Digest(password)) }
