@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/oauth2"
 
 	"github.com/seed-11d18166/oauth2server"
@@ -37,6 +40,7 @@ func open(t *testing.T, driver, source string) *shop {
 	s, err := openShop(t.Context(), driver, source)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.db.Close()) })
+	s.cost = bcrypt.MinCost
 	require.NoError(t, s.addSamples(t.Context()))
 	return s
 }
@@ -47,6 +51,7 @@ func TestSQLite(t *testing.T) { testDatabase(t, sqlite(t)) }
 func testDatabase(t *testing.T, db database) {
 	t.Run("story", func(t *testing.T) { testStory(t, db(t)) })
 	t.Run("refresh at two servers", func(t *testing.T) { testTwoServers(t, db(t), db(t)) })
+	t.Run("transaction in the way", func(t *testing.T) { testTransactionInTheWay(t, db(t), db(t)) })
 	t.Run("revoke user", func(t *testing.T) { testRevokeUser(t, db(t)) })
 	t.Run("delete expired", func(t *testing.T) { testDeleteExpired(t, db(t)) })
 }
@@ -141,6 +146,45 @@ func testTwoServers(t *testing.T, one, other *shop) {
 	}
 	wg.Wait()
 	require.Len(t, successors, 1, "%v", successors)
+}
+
+// Somebody else's transaction has taken the place in the log, and may still give it back.
+func testTransactionInTheWay(t *testing.T, one, other *shop) {
+	for _, end := range []struct {
+		name   string
+		end    func(*sql.Tx) error
+		cancel bool
+		want   []error
+	}{
+		{"it commits", (*sql.Tx).Commit, false, []error{oauth2server.ErrExists}},
+		{"it rolls back", (*sql.Tx).Rollback, false, []error{nil}},
+		{"we give up", (*sql.Tx).Rollback, true, []error{context.Canceled, nil}}, // nil: too late
+	} {
+		theirs := &oauth2server.GrantEntry{GrantID: end.name, Seq: 1, Kind: "grant", Nonce: "theirs"}
+		record, err := theirs.MarshalBinary()
+		require.NoError(t, err)
+		tx, err := one.db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		_, err = tx.ExecContext(t.Context(), `INSERT INTO oauth_grant_log (grant_id, seq, expires_at, record) VALUES ($1, 1, 0, $2)`,
+			theirs.GrantID, string(record))
+		require.NoError(t, err)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		answer := make(chan error, 1)
+		go func() {
+			there, err := (&model{other}).AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: end.name, Seq: 1, Kind: "grant", Nonce: "ours"})
+			if errors.Is(err, oauth2server.ErrExists) && there.Nonce != "theirs" {
+				err = errors.New("the entry that is there was not returned")
+			}
+			answer <- err
+		}()
+		if end.cancel {
+			cancel()
+		}
+		require.NoError(t, end.end(tx))
+		require.Contains(t, end.want, <-answer, end.name)
+		cancel()
+	}
 }
 
 func testRevokeUser(t *testing.T, s *shop) {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 	_ "modernc.org/sqlite" // SQLite in Go: no C compiler, no server
@@ -15,7 +17,10 @@ import (
 )
 
 // shop stands for a program that existed before: it has customers and partners of its own, in a database of its own.
-type shop struct{ db *sql.DB }
+type shop struct {
+	db   *sql.DB
+	cost int // of bcrypt
+}
 
 type customer struct{ number string }
 
@@ -34,7 +39,7 @@ func openShop(ctx context.Context, driver, source string) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shop{db}
+	s := &shop{db, bcrypt.DefaultCost}
 	if _, err := db.ExecContext(ctx, schema); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("make the tables: %w", err)
@@ -43,10 +48,11 @@ func openShop(ctx context.Context, driver, source string) (*shop, error) {
 }
 
 // sqliteFile is the source for a file. With the write-ahead log readers do not wait for the writer, and the timeout makes
-// writers wait for each other, in this process and in others. Commits reach the disk before they are acknowledged, as is
-// the default: what was spent must not come back with the power.
+// writers wait for each other, in this process and in others; that wait does not end early when a context is cancelled.
+// Commits reach the disk before they are acknowledged, as is the default: what was spent must not come back with the
+// power.
 func sqliteFile(path string) string {
-	pragmas := url.Values{"_pragma": {"busy_timeout(30000)", "journal_mode(WAL)"}}
+	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: pragmas.Encode()}).String()
 }
 
@@ -59,7 +65,7 @@ func (s *shop) addSamples(ctx context.Context) error {
 }
 
 func (s *shop) addCustomer(ctx context.Context, number, email, password string) error {
-	hash, err := hashPassword(password)
+	hash, err := s.hashPassword(password)
 	if err != nil {
 		return err
 	}
@@ -79,9 +85,12 @@ func (s *shop) addPartner(ctx context.Context, id, secret, callback string) erro
 func (s *shop) signIn(ctx context.Context, email, password string) (customer, error) {
 	var c customer
 	var hash []byte
+	if !isText(email) {
+		return c, sql.ErrNoRows
+	}
 	err := s.db.QueryRowContext(ctx, `SELECT number, password FROM customers WHERE email = $1`, email).Scan(&c.number, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
-		hashPassword(password) // an unknown address takes as long as a known one
+		s.hashPassword(password) // an unknown address takes as long as a known one
 	}
 	if err != nil {
 		return customer{}, err
@@ -95,12 +104,18 @@ func (s *shop) signIn(ctx context.Context, email, password string) (customer, er
 
 // partner returns the partner with that id, or [sql.ErrNoRows].
 func (s *shop) partner(ctx context.Context, id string) (p partner, err error) {
+	if !isText(id) {
+		return p, sql.ErrNoRows
+	}
 	err = s.db.QueryRowContext(ctx, `SELECT secret_digest, callback FROM partners WHERE id = $1`, id).Scan(&p.secretDigest, &p.callback)
 	return p, err
 }
 
-func hashPassword(password string) ([]byte, error) {
-	return bcrypt.GenerateFromPassword(condense(password), bcrypt.DefaultCost)
+// isText says whether a column can hold s. To PostgreSQL anything else is an error, when in fact there is just no such row.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+func (s *shop) hashPassword(password string) ([]byte, error) {
+	return bcrypt.GenerateFromPassword(condense(password), s.cost)
 }
 
 // condense makes 43 characters of any password: bcrypt reads 72 bytes at the most.
