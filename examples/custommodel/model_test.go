@@ -49,6 +49,7 @@ func TestSQLite(t *testing.T) { testDatabase(t, sqlite(t)) }
 
 // testDatabase is what holds on every database.
 func testDatabase(t *testing.T, db database) {
+	t.Run("contract", func(t *testing.T) { testContract(t, db(t), db(t)) })
 	t.Run("story", func(t *testing.T) { testStory(t, db(t)) })
 	t.Run("refresh at two servers", func(t *testing.T) { testTwoServers(t, db(t), db(t)) })
 	t.Run("transaction in the way", func(t *testing.T) { testTransactionInTheWay(t, db(t), db(t)) })

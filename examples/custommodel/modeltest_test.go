@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/modeltest"
+)
+
+// testContract tries the rules of the contract, with another handle as the other process.
+func testContract(t *testing.T, one, other *shop) {
+	modeltest.Run(t, func(ctx context.Context) (*modeltest.Fixture, error) {
+		f := modeltest.Sample()
+		f.Model, f.Peer, f.Dump = &model{one}, &model{other}, one.dump
+		for _, c := range f.Clients {
+			if err := register(ctx, one, c.Client, c.Secret); err != nil {
+				return nil, err
+			}
+		}
+		for _, u := range f.Users {
+			if err := one.addCustomer(ctx, u.ID, u.Username, u.Password); err != nil {
+				return nil, err
+			}
+		}
+		return f, register(ctx, one, f.Public, "")
+	})
+}
+
+// register makes a partner of c, and c what the shop knows of a partner.
+func register(ctx context.Context, s *shop, c *oauth2server.Client, secret string) error {
+	c.RedirectURIs, c.Scope = c.RedirectURIs[:1], oauth2server.Scope{"orders"}
+	c.AccessTokenLifetime, c.RefreshTokenLifetime = 0, 0
+	return s.addPartner(ctx, c.ID, secret, c.RedirectURIs[0])
+}
