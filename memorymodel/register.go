@@ -2,28 +2,17 @@ package memorymodel
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
-
-// minSecret is the length in characters of 128 random bits in base64.
-const minSecret = 22
-
-// clientUserPrefix keeps the users that stand for clients apart from people (RFC 9700, section 4.15).
-const clientUserPrefix = "client:"
 
 type client struct {
 	record oauth2server.Client
-	secret digest               // of "" for a public client, which no secret has
+	secret credential.Digest    // of "" for a public client, which no secret has
 	stub   *oauth2server.Client // the ID alone, for tokens to share
 }
 
@@ -36,40 +25,25 @@ type user struct {
 // [crypto/rand.Text]. A public one has none. The error says what is wrong with the client, that the id is taken, or
 // that the secret is short; see [Options.InsecureAllowShortSecrets].
 func (m *Model) AddClient(c *oauth2server.Client, secret string) error {
-	switch {
-	case c.ID == "":
-		return errors.New("memorymodel: the client has no ID")
-	case c.Public && secret != "":
-		return fmt.Errorf("memorymodel: client %q is public and cannot have a secret", c.ID)
-	case !c.Public && secret == "":
-		return fmt.Errorf("memorymodel: client %q is confidential and needs a secret", c.ID)
-	case !c.Public && len(secret) < minSecret && !m.options.InsecureAllowShortSecrets:
-		return fmt.Errorf("memorymodel: client %q: the secret has fewer than %d characters", c.ID, minSecret)
-	}
-	for _, uri := range c.RedirectURIs {
-		if err := oauth2server.CheckRedirectURI(uri); err != nil {
-			return fmt.Errorf("memorymodel: client %q: %w", c.ID, err)
-		}
+	if err := credential.CheckClient(c, secret, m.options.InsecureAllowShortSecrets); err != nil {
+		return fmt.Errorf("memorymodel: %w", err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, taken := m.clients[c.ID]; taken {
 		return fmt.Errorf("memorymodel: there is a client %q already", c.ID)
 	}
-	m.clients[c.ID] = client{copyClient(c), digestOf(secret), clientID(c)}
+	m.clients[c.ID] = client{copyClient(c), credential.DigestOf(secret), clientID(c)}
 	return nil
 }
 
 // AddUser registers a user who signs in with username and password. The error says that ID or username is missing or
 // taken, or that the password is empty.
 func (m *Model) AddUser(u *oauth2server.User, username, password string) error {
-	switch {
-	case u.ID == "" || username == "" || password == "":
-		return errors.New("memorymodel: a user needs an ID, a username and a password")
-	case strings.HasPrefix(u.ID, clientUserPrefix):
-		return fmt.Errorf("memorymodel: user ID %q: the prefix is for clients", u.ID)
+	if err := credential.CheckUser(u, username); err != nil {
+		return fmt.Errorf("memorymodel: %w", err)
 	}
-	hash, err := hashPassword(password, m.options.PasswordCost)
+	hash, err := credential.HashPassword(password, m.options.PasswordCost)
 	if err != nil {
 		return fmt.Errorf("memorymodel: user %q: %w", username, err)
 	}
@@ -91,9 +65,8 @@ func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*
 	c, ok := m.clients[clientID]
 	m.mu.RUnlock()
 	if clientSecret != "" {
-		// Digest and comparison come before ok is looked at: an unknown client costs what a known one does.
-		presented := digestOf(clientSecret)
-		same := subtle.ConstantTimeCompare(presented[:], c.secret[:]) == 1
+		// The comparison comes before ok is looked at: an unknown client costs what a known one does.
+		same := c.secret.Matches(clientSecret)
 		ok = ok && same
 	}
 	if !ok {
@@ -109,18 +82,10 @@ func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth
 		return nil, err
 	}
 	m.mu.RLock()
-	u, ok := m.users[username]
+	u := m.users[username] // no hash if there is none
 	m.mu.RUnlock()
-	if !ok {
-		// An unknown name costs what a known one does.
-		var err error
-		if u.hash, err = hashPassword(password, m.options.PasswordCost); err != nil {
-			return nil, err
-		}
-		return nil, oauth2server.ErrNotFound
-	}
-	err := bcrypt.CompareHashAndPassword(u.hash, condense(password))
-	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+	err := credential.CheckPassword(u.hash, password, m.options.PasswordCost)
+	if errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, oauth2server.ErrNotFound
 	}
 	if err != nil {
@@ -135,20 +100,7 @@ func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return &oauth2server.User{ID: clientUserPrefix + c.ID}, nil
-}
-
-func hashPassword(password string, cost int) ([]byte, error) {
-	if cost == 0 {
-		cost = bcrypt.DefaultCost
-	}
-	return bcrypt.GenerateFromPassword(condense(password), cost)
-}
-
-// condense makes 44 characters of any password: bcrypt reads 72 bytes at the most, and stops at a NUL.
-func condense(password string) []byte {
-	digest := sha256.Sum256([]byte(password))
-	return base64.StdEncoding.AppendEncode(nil, digest[:])
+	return credential.UserOf(c), nil
 }
 
 func copyClient(c *oauth2server.Client) oauth2server.Client {
