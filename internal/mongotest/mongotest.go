@@ -1,0 +1,83 @@
+// Package mongotest gives tests a MongoDB-compatible server: the one whose URI is in OAUTH2SERVER_MONGODB_URI, or the
+// command tools/ferretdb, which is built for the purpose and started once for each test binary. A server that cannot be
+// had is a failed test and no skipped one.
+package mongotest
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// Variable is the environment variable that names a server to use instead of FerretDB.
+const Variable = "OAUTH2SERVER_MONGODB_URI"
+
+// timeout is for what a server that works does within milliseconds.
+const timeout = 30 * time.Second
+
+// shared is the server of the test binary. It ends with the process, as that holds the other end of its standard input.
+var shared = sync.OnceValues(func() (*Server, error) { return start("") })
+
+// URI returns the URI of the server that the tests of this binary share.
+func URI(t testing.TB) string {
+	t.Helper()
+	if uri := os.Getenv(Variable); uri != "" {
+		return uri
+	}
+	server, err := shared()
+	require.NoError(t, err)
+	return server.URI()
+}
+
+// IsFerretDB says whether the tests run on FerretDB, which lacks TTL indexes, retryable writes and transactions.
+func IsFerretDB() bool { return os.Getenv(Variable) == "" }
+
+// Database returns an empty database that no other test uses, on the shared server. It is dropped when the test ends.
+// opts are applied to its client after the URI.
+func Database(t testing.TB, opts ...*options.ClientOptions) *mongo.Database {
+	t.Helper()
+	db := Connect(t, URI(t), opts...).Database(name(t))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		if err := db.Drop(ctx); err != nil {
+			t.Errorf("mongotest: dropping the database: %v", err)
+		}
+	})
+	return db
+}
+
+// Connect returns a client that is disconnected when the test ends. What it is asked takes half a minute at the most.
+func Connect(t testing.TB, uri string, opts ...*options.ClientOptions) *mongo.Client {
+	t.Helper()
+	all := append([]*options.ClientOptions{options.Client().ApplyURI(uri).SetTimeout(timeout)}, opts...)
+	client, err := mongo.Connect(all...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		if err := client.Disconnect(ctx); err != nil {
+			t.Errorf("mongotest: disconnecting: %v", err)
+		}
+	})
+	return client
+}
+
+// name makes a name that a database can have, by which the test that left one behind can be found.
+func name(t testing.TB) string {
+	readable := strings.Map(func(r rune) rune {
+		if r < 'A' || r > 'z' || 'Z' < r && r < 'a' {
+			return '_'
+		}
+		return r
+	}, t.Name())
+	return readable[:min(len(readable), 30)] + "_" + rand.Text()[:16]
+}

@@ -1,0 +1,140 @@
+package mongotest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// startTimeout is how long the server may take to its first line; building it is not part of that.
+const startTimeout = 30 * time.Second
+
+// Server is a FerretDB process that a test has for itself. Its methods are for one goroutine.
+type Server struct {
+	dir, addr string
+	command   *exec.Cmd
+	stdin     io.Closer
+	stderr    *bytes.Buffer
+}
+
+// Start starts a server that keeps its data in dir. It ends when the test does. Unlike [Database] it is FerretDB
+// whatever the environment says, as nobody wants a test to kill another server.
+func Start(t testing.TB, dir string) *Server {
+	t.Helper()
+	server, err := start(dir)
+	require.NoError(t, err)
+	t.Cleanup(server.Kill)
+	return server
+}
+
+// URI is where the server listens, also after Restart.
+func (s *Server) URI() string { return "mongodb://" + s.addr + "/" }
+
+// Kill ends the server at once, as a crash would. It may be called again.
+func (s *Server) Kill() {
+	s.command.Process.Kill()
+	s.command.Wait()
+	s.stdin.Close()
+}
+
+// Restart starts the server again at the same address, with the data that it had.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Kill()
+	require.NoError(t, s.run("127.0.0.1:"+s.addr[strings.LastIndexByte(s.addr, ':')+1:]))
+}
+
+func start(dir string) (*Server, error) {
+	s := &Server{dir: dir}
+	return s, s.run("127.0.0.1:0")
+}
+
+// run starts the process and reads its first line, the URI.
+func (s *Server) run(addr string) error {
+	path, err := binary()
+	if err != nil {
+		return err
+	}
+	args := []string{"-stdin", "-addr", addr}
+	if s.dir != "" {
+		args = append(args, "-dir", s.dir)
+	}
+	s.command, s.stderr = exec.Command(path, args...), &bytes.Buffer{}
+	s.command.Stderr = s.stderr // not the test's: go test would wait for the process to close it
+	if s.stdin, err = s.command.StdinPipe(); err != nil {
+		return err
+	}
+	stdout, err := s.command.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := s.command.Start(); err != nil {
+		return fmt.Errorf("mongotest: starting %s: %w", path, err)
+	}
+	hung := time.AfterFunc(startTimeout, func() { s.command.Process.Kill() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	hung.Stop()
+	if err == nil {
+		var uri *url.URL
+		if uri, err = url.Parse(strings.TrimSpace(line)); err == nil {
+			s.addr = uri.Host
+			return nil
+		}
+	}
+	s.Kill()
+	return fmt.Errorf("mongotest: the server said %q and then %w: %s", line, err, s.stderr)
+}
+
+// binary builds the server and returns where it is: in the build cache, so that only the first time takes long.
+var binary = sync.OnceValues(func() (string, error) {
+	tools, err := toolsFolder()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, "go", "tool", "-n", "ferretdb")
+	command.Dir = tools
+	// The tools may need a newer Go than the library that is tested, perhaps with the oldest.
+	command.Env = append(os.Environ(), "GOTOOLCHAIN=auto", "PWD="+tools)
+	path, err := command.Output()
+	if err == nil {
+		return strings.TrimSpace(string(path)), nil
+	}
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		err = fmt.Errorf("%w: %s", err, failed.Stderr)
+	}
+	return "", fmt.Errorf("mongotest: building tools/ferretdb (or set %s to the URI of a server): %w", Variable, err)
+})
+
+// toolsFolder finds the tools module, which is beside this one: some folder above that of the test.
+func toolsFolder() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		tools := filepath.Join(dir, "tools")
+		if _, err := os.Stat(filepath.Join(tools, "ferretdb")); err == nil {
+			return tools, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("mongotest: there is no folder tools/ferretdb above the test; set %s to the URI of a server", Variable)
+		}
+		dir = parent
+	}
+}
