@@ -27,6 +27,17 @@ type Digest [sha256.Size]byte
 // DigestOf returns the digest of a secret; that of "" is what a client has that has none.
 func DigestOf(secret string) Digest { return sha256.Sum256([]byte(secret)) }
 
+// ParseDigest reads what String wrote. Of anything else it makes the zero Digest, which no secret has.
+func ParseDigest(text string) (d Digest) {
+	if n, err := base64.RawURLEncoding.Strict().Decode(d[:], []byte(text)); n != len(d) || err != nil {
+		return Digest{}
+	}
+	return d
+}
+
+// String returns the digest in base64url.
+func (d Digest) String() string { return base64.RawURLEncoding.EncodeToString(d[:]) }
+
 // Matches says in constant time whether secret is the one that d stands for. The empty secret is nobody's. A caller
 // that found no client compares with the zero Digest, so that an unknown client costs what a known one does.
 func (d Digest) Matches(secret string) bool {

@@ -29,6 +29,15 @@ func TestMatches(t *testing.T) {
 	}
 }
 
+func TestParseDigest(t *testing.T) {
+	d := credential.DigestOf("s")
+	require.Equal(t, oauth2server.Digest("s"), d.String())
+	require.Equal(t, d, credential.ParseDigest(d.String()))
+	for _, text := range []string{"", "x", d.String()[:42], d.String() + "A", d.String()[:42] + "="} {
+		require.Zero(t, credential.ParseDigest(text), text)
+	}
+}
+
 func sliceOf(d credential.Digest) []byte { return d[:] }
 
 func TestPasswords(t *testing.T) {

@@ -23,6 +23,14 @@ func Struct(p any) {
 			*x = "value of " + name + "."
 		case *int:
 			*x = 1_000_001 + i
+		case *bool:
+			*x = true
+		case *time.Duration:
+			*x = time.Duration(i+1)*time.Hour + time.Nanosecond
+		case *[]string:
+			*x = []string{"https://" + name + ".example/", "another"}
+		case *any:
+			*x = map[string]any{"name": name}
 		case *[]byte:
 			*x = []byte{0, 255, byte(i)}
 		case *time.Time:

@@ -1,0 +1,42 @@
+package mongomodel
+
+import (
+	"context"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// SaveAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
+func (m *Model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	record, err := code.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	document := tokenDocument{Digest: oauth2server.Digest(code.Code), ClientID: clientID(code.Client),
+		UserID: userID(code.User), GrantID: code.GrantID, Scope: code.Scope, ExpiresAt: date(code.ExpiresAt),
+		Record: string(record)}
+	if err := insertOnce(ctx, m.codes, document.Digest, document); err != nil {
+		return nil, err
+	}
+	saved := *code
+	return &saved, nil
+}
+
+// GetAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
+func (m *Model) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+	var document tokenDocument
+	if err := findOne(ctx, m.codes, byID(oauth2server.Digest(code)), &document); err != nil {
+		return nil, err
+	}
+	found := oauth2server.AuthorizationCode{Code: code}
+	return &found, document.read(&found)
+}
+
+// RevokeAuthorizationCode implements [oauth2server.AuthorizationCodeModel]. As there is a log, the server does not call
+// it.
+func (m *Model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
+	return removeOne(ctx, m.codes, oauth2server.Digest(code.Code))
+}

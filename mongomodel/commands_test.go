@@ -1,0 +1,117 @@
+package mongomodel_test
+
+import (
+	"net/http"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/mongotest"
+)
+
+// What doc.go says about the commands of a request.
+func TestCommandsPerRequest(t *testing.T) {
+	ctx := t.Context()
+	var sent recorder
+	db := mongotest.Database(t, sent.options())
+	m := newModel(t, db)
+	s := newSite(t, m)
+	var code string
+	var first, refreshed answer
+	ok := func(a answer) answer {
+		t.Helper()
+		require.Equal(t, http.StatusOK, a.status, a.Error)
+		return a
+	}
+	for _, row := range []struct {
+		flow string
+		act  func()
+		want []string
+	}{
+		{"authorize, with a sign-in by password", func() { code = s.authorize(t) },
+			[]string{"find clients", "find users", "insert authorization_codes"}},
+		{"client credentials", func() { ok(s.token(ctx, "grant_type", "client_credentials")) },
+			[]string{"find clients", "insert access_tokens"}},
+		{"code exchange", func() { first = ok(s.exchange(ctx, code)) },
+			[]string{"find clients", "find authorization_codes", "insert access_tokens", "insert refresh_tokens", "insert grants"}},
+		{"authenticate", func() { require.True(t, s.works(first.Access)) },
+			[]string{"find access_tokens"}},
+		{"refresh", func() { refreshed = ok(s.refresh(ctx, first.Token)) },
+			[]string{"find clients", "find refresh_tokens", "insert access_tokens", "insert refresh_tokens", "insert grants"}},
+		{"refresh, asked twice", func() { require.Equal(t, refreshed.Token, ok(s.refresh(ctx, first.Token)).Token) },
+			[]string{"find clients", "find refresh_tokens", "insert access_tokens", "insert refresh_tokens", "insert grants",
+				"find grants", "find grants", "insert grants"}},
+		{"password", func() { ok(s.token(ctx, "grant_type", "password", "username", "andy", "password", "a password")) },
+			[]string{"find clients", "find users", "insert access_tokens", "insert refresh_tokens", "insert grants"}},
+		{"revoke a grant", func() {
+			require.NoError(t, oauth2server.RevokeGrant(ctx, m, "unknown", time.Now()))
+		}, []string{"find grants", "insert grants"}},
+		{"revoke a grant with three access tokens", func() {
+			token, err := m.GetAccessToken(ctx, first.Access)
+			require.NoError(t, err)
+			sent.take()
+			require.NoError(t, oauth2server.RevokeGrant(ctx, m, token.GrantID, time.Time{}))
+		}, []string{"find grants", "insert grants", "delete access_tokens", "delete access_tokens", "delete access_tokens"}},
+	} {
+		sent.take()
+		row.act()
+		require.Equal(t, row.want, names(sent.take()), row.flow)
+	}
+}
+
+// The request path finds by _id, inserts one document or deletes one by _id, and nothing else.
+func TestCommandsArePointOperations(t *testing.T) {
+	ctx := t.Context()
+	var sent recorder
+	m := newModel(t, mongotest.Database(t, sent.options()))
+	s := newSite(t, m)
+	sent.take()
+	code := s.authorize(t)
+	first := s.exchange(ctx, code)
+	s.refresh(ctx, first.Token)
+	s.refresh(ctx, first.Token)
+	require.True(t, s.works(first.Access))
+	require.Equal(t, "invalid_grant", s.exchange(ctx, code).Error)
+	require.False(t, s.works(first.Access), "a replayed code ends the grant")
+	require.ErrorIs(t, m.RevokeAccessToken(ctx, first.Access), oauth2server.ErrNotFound)
+	deletes := 0
+	for _, e := range sent.take() {
+		collection := e.Command.Lookup(e.CommandName).StringValue()
+		switch e.CommandName {
+		case "find":
+			filter := e.Command.Lookup("filter").Document()
+			if collection == "grants" {
+				require.NoError(t, second(filter.LookupErr("grant_id")), "the shard key is missing: %s", filter)
+			}
+			if collection != "users" {
+				require.NoError(t, second(filter.LookupErr("_id")), filter)
+			}
+		case "insert":
+			documents, err := e.Command.Lookup("documents").Array().Values()
+			require.NoError(t, err)
+			require.Len(t, documents, 1)
+		case "delete":
+			deletes++
+			deletion := e.Command.Lookup("deletes", "0")
+			require.EqualValues(t, 1, deletion.Document().Lookup("limit").AsInt64())
+			require.NotEmpty(t, deletion.Document().Lookup("q", "_id").StringValue())
+		default:
+			t.Errorf("%s %s", e.CommandName, collection)
+		}
+	}
+	require.NotZero(t, deletes)
+}
+
+// The table in the documentation is the one that is tested.
+func TestTheDocumentationHasTheNumbers(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	for _, line := range []string{`authenticate +1 `, `authorize +2 `, `client credentials +2 `, `code exchange +5 `, `refresh +5 `,
+		`when asked twice +\+3 `, `revoke a grant +2 `} {
+		require.Regexp(t, regexp.MustCompile(line), string(doc))
+	}
+}

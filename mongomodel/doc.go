@@ -1,0 +1,50 @@
+// Package mongomodel is an [oauth2server.Model] on MongoDB, with every interface that stores something and none of the
+// hooks. Any number of processes share it: what one of them acknowledged, all others see. A program adds hooks by
+// embedding *Model in a type of its own.
+//
+//	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetTimeout(5 * time.Second))
+//	model := mongomodel.New(client.Database("auth"), nil)
+//	err = model.EnsureIndexes(ctx)
+//	err = model.AddClient(ctx, &oauth2server.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"},
+//		Grants: []string{"authorization_code", "refresh_token"}}, secret)
+//	err = model.AddUser(ctx, &oauth2server.User{ID: "u1"}, "andy", password)
+//
+// # Commands
+//
+// What a request needs is find and insert, one document at a time and by _id: no update, no transaction, no listing but
+// that of one grant's log. So the same code runs on a single server, a replica set and a sharded cluster, and each
+// command is the business of one shard. In numbers:
+//
+//	authenticate                 1  find
+//	authorize                    2  find client, insert code
+//	  signing in by password    +1  find user
+//	client credentials           2  find client, insert access token
+//	code exchange                5  find client, code; insert access token, refresh token, log entry
+//	refresh                      5  find client, refresh token; insert access token, refresh token, log entry
+//	  when asked twice          +3  insert refused: find that entry, find the log, insert
+//	revoke a grant               2  find log, insert log entry; +1 delete for each access token that still lives
+//
+// Writes wait until a majority of the replica set has them in its journals, and reads ask the primary, whatever the
+// handle that New is given says: a revocation that was acknowledged must not be lost, nor missed. Each method ends with
+// its context, with the error of the context; without a deadline there, that of the client's timeout holds, so set one.
+//
+// # Documents
+//
+// They are there to be read in a shell. Codes and tokens are named by their [oauth2server.Digest]; nothing in the
+// database can be presented as a credential. Times are dates, scopes are arrays.
+//
+//	clients              _id (client id), redirect_uris, grants, scope, public, access_token_lifetime and
+//	                     refresh_token_lifetime ("1h30m0s"), secret_digest, data
+//	users                _id (user id), username, password_hash (bcrypt), data
+//	authorization_codes  _id (digest), client_id, user_id, grant_id, scope, expires_at, record
+//	access_tokens        _id (digest), client_id, user_id, grant_id, scope, expires_at, record
+//	refresh_tokens       _id (digest), client_id, user_id, grant_id, scope, expires_at, record
+//	grants               _id (grant id, ":", place in ten digits), grant_id, seq, kind, client_id, user_id, time,
+//	                     expires_at, record
+//
+// A record is what MarshalBinary of the stored value wrote, as JSON, and what is read back. The fields beside it are
+// copies: for indexes, and for people. Fields without a value are left out; without expires_at a document stays.
+//
+// Codes and tokens may be sharded by a hashed _id, grants by a hashed grant_id; clients and users stay on one shard, as
+// usernames must be unique. See docs/mongodb.md.
+package mongomodel

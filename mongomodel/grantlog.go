@@ -1,0 +1,131 @@
+package mongomodel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// placeDigits is how long a place is in an _id: so that _ids sort as places do.
+const placeDigits = 10
+
+// entryDocument is how a log entry is stored. Record is the whole of it.
+type entryDocument struct {
+	ID        string     `bson:"_id"`
+	GrantID   string     `bson:"grant_id"` // the shard key: in every filter
+	Seq       int        `bson:"seq"`
+	Kind      string     `bson:"kind"`
+	ClientID  string     `bson:"client_id,omitempty"`
+	UserID    string     `bson:"user_id,omitempty"`
+	Time      *time.Time `bson:"time,omitempty"`
+	ExpiresAt *time.Time `bson:"expires_at,omitempty"`
+	Record    string     `bson:"record"`
+}
+
+// entryID is the _id of a place. No two places share one, whatever is in a grant id, as the end has a fixed length.
+func entryID(grantID string, seq int) (string, error) {
+	place := strconv.Itoa(seq)
+	if seq < 0 || len(place) > placeDigits {
+		return "", fmt.Errorf("mongomodel: a log has no place %d", seq)
+	}
+	return grantID + ":" + "0000000000"[len(place):] + place, nil
+}
+
+// AppendGrant implements [oauth2server.GrantLog] by an insert: whose _id is first is in the log.
+func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	id, err := entryID(entry.GrantID, entry.Seq)
+	if err != nil {
+		return nil, err
+	}
+	record, err := entry.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	_, err = m.grants.InsertOne(ctx, entryDocument{ID: id, GrantID: entry.GrantID, Seq: entry.Seq, Kind: entry.Kind,
+		ClientID: entry.ClientID, UserID: entry.UserID, Time: date(entry.Time), ExpiresAt: date(entry.ExpiresAt),
+		Record: string(record)})
+	switch {
+	case err == nil:
+		return entry, nil
+	case !mongo.IsDuplicateKeyError(err):
+		return nil, fault(ctx, "insert into "+m.grants.Name(), err)
+	}
+	var document entryDocument
+	filter := bson.D{{Key: "_id", Value: id}, {Key: "grant_id", Value: entry.GrantID}}
+	if err := findOne(ctx, m.grants, filter, &document); errors.Is(err, oauth2server.ErrNotFound) {
+		// What was there expired between the two commands. The request may be repeated.
+		return nil, fmt.Errorf("mongomodel: the entry at place %d of grant %q is gone", entry.Seq, entry.GrantID)
+	} else if err != nil {
+		return nil, err
+	}
+	there, err := document.read()
+	switch {
+	case err != nil:
+		return nil, err
+	case there.Nonce == entry.Nonce && entry.Nonce != "":
+		return entry, nil // the reply to this very insert was lost
+	}
+	return there, oauth2server.ErrExists
+}
+
+// GrantEntries implements [oauth2server.GrantLog].
+func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*oauth2server.GrantEntry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	first, err := entryID(grantID, max(from, 0))
+	if err != nil {
+		return nil, err
+	}
+	// grant_id once more: the _ids of another grant can lie between these if its id begins with this one's and a colon.
+	filter := bson.D{
+		{Key: "_id", Value: bson.D{{Key: "$gte", Value: first}, {Key: "$lt", Value: grantID + ";"}}},
+		{Key: "grant_id", Value: grantID},
+	}
+	cursor, err := m.grants.Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+	if err != nil {
+		return nil, fault(ctx, "find in "+m.grants.Name(), err)
+	}
+	var documents []entryDocument
+	if err := cursor.All(ctx, &documents); err != nil {
+		return nil, fault(ctx, "find in "+m.grants.Name(), err)
+	}
+	var entries []*oauth2server.GrantEntry
+	for _, document := range documents {
+		entry, err := document.read()
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+	}
+	return entries, nil
+}
+
+// RevokeAccessTokens implements [oauth2server.GrantLog]. An error says that some of them may be left.
+func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+	for _, digest := range digests {
+		if err := removeOne(ctx, m.access, digest); err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (d entryDocument) read() (*oauth2server.GrantEntry, error) {
+	var entry oauth2server.GrantEntry
+	if err := entry.UnmarshalBinary([]byte(d.Record)); err != nil {
+		return nil, fmt.Errorf("mongomodel: document %s: %w", d.ID, err)
+	}
+	return &entry, nil
+}

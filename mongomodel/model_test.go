@@ -1,0 +1,318 @@
+package mongomodel_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/filled"
+	"github.com/seed-11d18166/oauth2server/internal/mongotest"
+	"github.com/seed-11d18166/oauth2server/mongomodel"
+)
+
+func TestWhatIsSavedComesBack(t *testing.T) {
+	ctx := t.Context()
+	_, m := start(t)
+	var token oauth2server.Token
+	filled.Struct(&token)
+	saved, err := m.SaveToken(ctx, &token, token.Client, token.User)
+	require.NoError(t, err)
+	require.Equal(t, &token, saved)
+
+	access, err := m.GetAccessToken(ctx, token.AccessToken)
+	require.NoError(t, err)
+	access.RefreshToken = token.RefreshToken
+	require.Equal(t, &token, access)
+	refresh, err := m.GetRefreshToken(ctx, token.RefreshToken)
+	require.NoError(t, err)
+	refresh.AccessToken = token.AccessToken
+	require.Equal(t, &token, refresh)
+
+	var code oauth2server.AuthorizationCode
+	filled.Struct(&code)
+	savedCode, err := m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
+	require.NoError(t, err)
+	require.Equal(t, &code, savedCode)
+	found, err := m.GetAuthorizationCode(ctx, code.Code)
+	require.NoError(t, err)
+	require.Equal(t, &code, found)
+
+	var entry oauth2server.GrantEntry
+	filled.Struct(&entry)
+	_, err = m.AppendGrant(ctx, &entry)
+	require.NoError(t, err)
+	entries, err := m.GrantEntries(ctx, entry.GrantID, 1)
+	require.NoError(t, err)
+	require.Equal(t, []*oauth2server.GrantEntry{&entry}, entries)
+}
+
+func TestDocumentsAreReadable(t *testing.T) {
+	ctx := t.Context()
+	db, m := start(t)
+	var token oauth2server.Token
+	filled.Struct(&token)
+	_, err := m.SaveToken(ctx, &token, nil, nil)
+	require.NoError(t, err)
+	var code oauth2server.AuthorizationCode
+	filled.Struct(&code)
+	_, err = m.SaveAuthorizationCode(ctx, &code, nil, nil)
+	require.NoError(t, err)
+	_, err = m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: 7, Kind: "grant", UserID: "u1", ClientID: "web",
+		Time: token.AccessTokenExpiresAt, ExpiresAt: token.AccessTokenExpiresAt})
+	require.NoError(t, err)
+
+	expiry := bson.NewDateTimeFromTime(token.AccessTokenExpiresAt)
+	for collection, want := range map[string]bson.M{
+		"access_tokens": {"_id": oauth2server.Digest(token.AccessToken), "client_id": "web", "user_id": "u1",
+			"grant_id": token.GrantID, "scope": bson.A{"read", "Scope"}, "expires_at": expiry},
+		"refresh_tokens": {"_id": oauth2server.Digest(token.RefreshToken), "client_id": "web", "user_id": "u1",
+			"grant_id": token.GrantID, "scope": bson.A{"read", "GrantScope"}, "expires_at": expiry},
+		"authorization_codes": {"_id": oauth2server.Digest(code.Code), "client_id": "web", "user_id": "u1",
+			"grant_id": code.GrantID, "scope": bson.A{"read", "Scope"}, "expires_at": expiry},
+		"grants": {"_id": "g:0000000007", "grant_id": "g", "seq": int32(7), "kind": "grant", "client_id": "web",
+			"user_id": "u1", "time": expiry, "expires_at": expiry},
+		"clients": {"_id": "web", "redirect_uris": bson.A{callback}, "scope": nil, "public": false, "data": nil,
+			"grants":                bson.A{"authorization_code", "refresh_token", "client_credentials", "password"},
+			"access_token_lifetime": "0s", "refresh_token_lifetime": "0s", "secret_digest": oauth2server.Digest(secret)},
+	} {
+		got := documents(t, db, collection)
+		require.Len(t, got, 1, collection)
+		if collection != "clients" {
+			require.Contains(t, got[0]["record"], `{"v":1,`, collection)
+			delete(got[0], "record")
+		}
+		require.Equal(t, want, got[0], collection)
+	}
+
+	_, err = m.SaveToken(ctx, &oauth2server.Token{AccessToken: "forever", RefreshToken: "forever"}, nil, nil)
+	require.NoError(t, err)
+	for _, collection := range []string{"access_tokens", "refresh_tokens"} {
+		var found bson.M
+		require.NoError(t, db.Collection(collection).FindOne(ctx, bson.D{{Key: "_id", Value: oauth2server.Digest("forever")}}).Decode(&found))
+		require.NotContains(t, found, "expires_at", "a TTL index would delete it")
+	}
+}
+
+func TestNothingIsStoredInClear(t *testing.T) {
+	db, m := start(t)
+	s := newSite(t, m)
+	code := s.authorize(t)
+	first := s.exchange(t.Context(), code)
+	second := s.refresh(t.Context(), first.Token)
+	require.NotEmpty(t, second.Token)
+	all, err := dump(t.Context(), db)
+	require.NoError(t, err)
+	require.Contains(t, all, oauth2server.Digest(second.Token))
+	for _, credential := range []string{code, first.Access, first.Token, second.Access, second.Token, secret, "a password"} {
+		require.NotContains(t, all, credential)
+	}
+}
+
+// attempts are the methods that find or end something, on something that is not there.
+func attempts(m *mongomodel.Model) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"GetClient":               func(ctx context.Context) error { return second(m.GetClient(ctx, "x", "")) },
+		"GetClient with a secret": func(ctx context.Context) error { return second(m.GetClient(ctx, "web", secret+"x")) },
+		"GetUser":                 func(ctx context.Context) error { return second(m.GetUser(ctx, "x", "p", nil)) },
+		"GetUser with a password": func(ctx context.Context) error { return second(m.GetUser(ctx, "andy", "p", nil)) },
+		"UserByID":                func(ctx context.Context) error { return second(m.UserByID(ctx, "x")) },
+		"GetAccessToken":          func(ctx context.Context) error { return second(m.GetAccessToken(ctx, "x")) },
+		"GetRefreshToken":         func(ctx context.Context) error { return second(m.GetRefreshToken(ctx, "x")) },
+		"GetAuthorizationCode":    func(ctx context.Context) error { return second(m.GetAuthorizationCode(ctx, "x")) },
+		"RevokeAccessToken":       func(ctx context.Context) error { return m.RevokeAccessToken(ctx, "x") },
+		"RevokeToken":             func(ctx context.Context) error { return m.RevokeToken(ctx, &oauth2server.Token{RefreshToken: "x"}) },
+		"RevokeAuthorizationCode": func(ctx context.Context) error {
+			return m.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "x"})
+		},
+		"UpdateClient":    func(ctx context.Context) error { return m.UpdateClient(ctx, &oauth2server.Client{ID: "x"}) },
+		"SetClientSecret": func(ctx context.Context) error { return m.SetClientSecret(ctx, "x", secret) },
+		"DeleteClient":    func(ctx context.Context) error { return m.DeleteClient(ctx, "x") },
+		"UpdateUser":      func(ctx context.Context) error { return m.UpdateUser(ctx, &oauth2server.User{ID: "x"}, "n") },
+		"SetPassword":     func(ctx context.Context) error { return m.SetPassword(ctx, "x", "p") },
+	}
+}
+
+// others are the methods that cannot answer that there is no such thing.
+func others(m *mongomodel.Model) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"SaveToken": func(ctx context.Context) error {
+			return second(m.SaveToken(ctx, &oauth2server.Token{AccessToken: "x"}, nil, nil))
+		},
+		"SaveAuthorizationCode": func(ctx context.Context) error {
+			return second(m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "x"}, nil, nil))
+		},
+		"AppendGrant": func(ctx context.Context) error {
+			return second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "x", Seq: 1}))
+		},
+		"GrantEntries":       func(ctx context.Context) error { return second(m.GrantEntries(ctx, "x", 1)) },
+		"RevokeAccessTokens": func(ctx context.Context) error { return m.RevokeAccessTokens(ctx, "x") },
+		"RevokeUser":         func(ctx context.Context) error { return m.RevokeUser(ctx, "x") },
+		"DeleteUser":         func(ctx context.Context) error { return m.DeleteUser(ctx, "x") },
+		"AddClient":          func(ctx context.Context) error { return m.AddClient(ctx, &oauth2server.Client{ID: "x"}, secret) },
+		"AddUser":            func(ctx context.Context) error { return m.AddUser(ctx, &oauth2server.User{ID: "x"}, "x", "p") },
+		"EnsureIndexes":      func(ctx context.Context) error { return m.EnsureIndexes(ctx) },
+		"DeleteExpired":      func(ctx context.Context) error { return second(m.DeleteExpired(ctx)) },
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestNotFoundAndFaultsAreApart(t *testing.T) {
+	_, m := start(t)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, stop := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer stop()
+	down := mongomodel.New(mongotest.Connect(t, "mongodb://127.0.0.1:1/",
+		options.Client().SetServerSelectionTimeout(50*time.Millisecond)).Database("d"), nil)
+	faults := func(name string, attempt, toNobody func(context.Context) error) {
+		require.ErrorIs(t, attempt(cancelled), context.Canceled, name)
+		require.NotErrorIs(t, attempt(cancelled), oauth2server.ErrNotFound, name)
+		require.ErrorIs(t, attempt(late), context.DeadlineExceeded, name)
+		err := toNobody(t.Context())
+		require.Error(t, err, name)
+		require.NotErrorIs(t, err, oauth2server.ErrNotFound, name)
+		require.ErrorContains(t, err, "mongomodel: ", name)
+	}
+	for name, attempt := range attempts(m) {
+		require.ErrorIs(t, attempt(t.Context()), oauth2server.ErrNotFound, name)
+		faults(name, attempt, attempts(down)[name])
+	}
+	for name, attempt := range others(m) {
+		faults(name, attempt, others(down)[name])
+		require.NoError(t, attempt(t.Context()), name)
+	}
+	_, err := m.GetUserFromClient(cancelled, &oauth2server.Client{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// Who writes an operator into a parameter asks for something that has that name.
+func TestValuesAreNoOperators(t *testing.T) {
+	ctx := t.Context()
+	_, m := start(t)
+	for _, value := range []string{`{"$ne":""}`, `{"$gt":""}`, "$where", "web\x00", "\xff", "/./", ""} {
+		for name, err := range map[string]error{
+			"client":  second(m.GetClient(ctx, value, "")),
+			"secret":  second(m.GetClient(ctx, "web", value)),
+			"user":    second(m.GetUser(ctx, value, "a password", nil)),
+			"access":  second(m.GetAccessToken(ctx, value)),
+			"refresh": second(m.GetRefreshToken(ctx, value)),
+			"code":    second(m.GetAuthorizationCode(ctx, value)),
+		} {
+			if name != "secret" || value != "" { // "" only looks the client up
+				require.ErrorIs(t, err, oauth2server.ErrNotFound, "%s %q", name, value)
+			}
+		}
+	}
+}
+
+func TestGatesLetOneThrough(t *testing.T) {
+	ctx := t.Context()
+	_, m := start(t)
+	_, err := m.SaveToken(ctx, &oauth2server.Token{AccessToken: "a", RefreshToken: "r"}, nil, nil)
+	require.NoError(t, err)
+	_, err = m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "c"}, nil, nil)
+	require.NoError(t, err)
+	for name, gate := range map[string]func() error{
+		"code":    func() error { return m.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "c"}) },
+		"refresh": func() error { return m.RevokeToken(ctx, &oauth2server.Token{RefreshToken: "r"}) },
+		"access":  func() error { return m.RevokeAccessToken(ctx, "a") },
+	} {
+		through, err := race(16, gate, oauth2server.ErrNotFound)
+		require.NoError(t, err, name)
+		require.Equal(t, 1, through, name)
+	}
+}
+
+// race says how many of n concurrent attempts succeeded. The others must fail with lost.
+func race(n int, attempt func() error, lost error) (succeeded int, err error) {
+	var through atomic.Int32
+	var wg sync.WaitGroup
+	failed := make(chan error, n)
+	for range n {
+		wg.Go(func() {
+			if err := attempt(); err == nil {
+				through.Add(1)
+			} else if !errors.Is(err, lost) {
+				failed <- err
+			}
+		})
+	}
+	wg.Wait()
+	close(failed)
+	return int(through.Load()), <-failed
+}
+
+func TestNothingIsReplaced(t *testing.T) {
+	ctx := t.Context()
+	_, m := start(t)
+	token := oauth2server.Token{AccessToken: "a", RefreshToken: "r", Scope: oauth2server.Scope{"read"}}
+	code := oauth2server.AuthorizationCode{Code: "c", GrantID: "g"}
+	for range 2 { // the second one is the first one again, whose reply was lost
+		require.NoError(t, second(m.SaveToken(ctx, &token, nil, nil)))
+		require.NoError(t, second(m.SaveAuthorizationCode(ctx, &code, nil, nil)))
+	}
+	token.Scope, code.GrantID = oauth2server.Scope{"write"}, "h"
+	require.ErrorContains(t, second(m.SaveToken(ctx, &token, nil, nil)), "access_tokens: there is another document")
+	token.AccessToken = "b"
+	require.ErrorContains(t, second(m.SaveToken(ctx, &token, nil, nil)), "refresh_tokens: there is another document")
+	require.ErrorContains(t, second(m.SaveAuthorizationCode(ctx, &code, nil, nil)), "authorization_codes: there is another")
+	found, err := m.GetAccessToken(ctx, "a")
+	require.NoError(t, err)
+	require.Equal(t, oauth2server.Scope{"read"}, found.Scope)
+}
+
+// A revocation must be seen, whatever the handle is good for otherwise.
+func TestTheHandlesSettingsDoNotMatter(t *testing.T) {
+	var sent recorder
+	db := mongotest.Database(t, sent.options())
+	careless := db.Client().Database(db.Name(), options.Database().SetWriteConcern(writeconcern.Unacknowledged()).
+		SetReadPreference(readpref.SecondaryPreferred()).SetReadConcern(readconcern.Available()).
+		SetBSONOptions(&options.BSONOptions{UseJSONStructTags: true, OmitEmpty: true, StringifyMapKeysWithFmt: true}))
+	m := newModel(t, careless)
+	s := newSite(t, m)
+	sent.take()
+	got := s.signIn(t)
+	require.NoError(t, m.RevokeUser(t.Context(), "u1"))
+	require.False(t, s.works(got.Access))
+	writes := 0
+	for _, e := range sent.take() {
+		switch e.CommandName {
+		case "insert", "delete":
+			writes++
+			require.Equal(t, "majority", e.Command.Lookup("writeConcern", "w").StringValue(), e.Command)
+			require.True(t, e.Command.Lookup("writeConcern", "j").Boolean(), e.Command)
+		case "find":
+			require.Equal(t, "local", e.Command.Lookup("readConcern", "level").StringValue(), e.Command)
+			if mode, err := e.Command.LookupErr("$readPreference", "mode"); err == nil {
+				require.Contains(t, []string{"primary", "primaryPreferred"}, mode.StringValue(), e.Command) // the driver's for a single server
+			}
+		}
+	}
+	require.Equal(t, 6, writes)
+}
+
+func TestPrefix(t *testing.T) {
+	db := mongotest.Database(t)
+	m := mongomodel.New(db, &mongomodel.Options{Prefix: "oauth2_"})
+	require.NoError(t, m.EnsureIndexes(t.Context()))
+	require.NoError(t, m.AddClient(t.Context(), &oauth2server.Client{ID: "web"}, secret))
+	collections, err := db.ListCollectionNames(t.Context(), bson.D{})
+	require.NoError(t, err)
+	require.Subset(t, collections, []string{"oauth2_clients", "oauth2_users", "oauth2_authorization_codes",
+		"oauth2_access_tokens", "oauth2_refresh_tokens", "oauth2_grants"})
+	for _, name := range collections {
+		require.Contains(t, name, "oauth2_")
+	}
+}

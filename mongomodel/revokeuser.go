@@ -1,0 +1,72 @@
+package mongomodel
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// RevokeUser ends every grant of a user, and every code that he has not redeemed yet: nothing that was issued for him
+// works any more. Tokens without a grant, those of the client credentials grant, are not his. A user of whom nothing is
+// known is no error; after an error, call it again. It takes an index each of three collections, and then the commands
+// of revoking a grant for each of his.
+func (m *Model) RevokeUser(ctx context.Context, userID string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// Codes first: who redeems one after that finds its grant over, and who was faster is among the grants.
+	codes := map[string]time.Time{}
+	if err := collectGrants(ctx, m.codes, userID, codes); err != nil {
+		return err
+	}
+	if err := m.revokeGrants(ctx, codes); err != nil {
+		return err
+	}
+	// The first entry of a log names the user, but it may expire while refreshes keep the grant alive: then there is a
+	// refresh token that names him.
+	grants := map[string]time.Time{}
+	for _, c := range []*mongo.Collection{m.grants, m.refresh} {
+		if err := collectGrants(ctx, c, userID, grants); err != nil {
+			return err
+		}
+	}
+	for id := range codes {
+		delete(grants, id)
+	}
+	return m.revokeGrants(ctx, grants)
+}
+
+func (m *Model) revokeGrants(ctx context.Context, grants map[string]time.Time) error {
+	for id, until := range grants {
+		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collectGrants adds the grants that documents of the user name, with the latest expiry of those.
+func collectGrants(ctx context.Context, c *mongo.Collection, userID string, grants map[string]time.Time) error {
+	cursor, err := c.Find(ctx, bson.D{{Key: "user_id", Value: userID}})
+	if err != nil {
+		return fault(ctx, "find in "+c.Name(), err)
+	}
+	defer cursor.Close(context.WithoutCancel(ctx))
+	for cursor.Next(ctx) {
+		var document struct {
+			GrantID   string    `bson:"grant_id"`
+			ExpiresAt time.Time `bson:"expires_at"`
+		}
+		if err := cursor.Decode(&document); err != nil {
+			return fault(ctx, "find in "+c.Name(), err)
+		}
+		if id := document.GrantID; id != "" && !document.ExpiresAt.Before(grants[id]) {
+			grants[id] = document.ExpiresAt
+		}
+	}
+	return fault(ctx, "find in "+c.Name(), cursor.Err())
+}
