@@ -11,26 +11,21 @@ import (
 	"net/url"
 
 	"github.com/seed-11d18166/oauth2server"
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 // app is the authorization server's side: accounts, the sign-in page and the API.
 type app struct {
-	model *memorymodel.Model
+	model storage
 	pages *template.Template
 }
 
 // newApp returns the whole application, which a browser reaches at base.
-func newApp(base string, files fs.FS) (http.Handler, error) {
+func newApp(base string, model storage, files fs.FS) (http.Handler, error) {
 	pages, err := parsePages(files)
 	if err != nil {
 		return nil, err
 	}
-	// The secret of the demonstration is short. A real one comes from crypto/rand.Text.
-	a := &app{memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: true}), pages}
-	if err := a.register(base); err != nil {
-		return nil, err
-	}
+	a := &app{model, pages}
 	srv, err := oauth2server.New(a.model, &oauth2server.Options{
 		// The password grant is for the curl lines. RFC 9700, section 2.4, advises against it.
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"},
@@ -62,19 +57,6 @@ func parsePages(files fs.FS) (*template.Template, error) {
 		}
 	}
 	return pages, nil
-}
-
-// register makes the client and the user of the demonstration.
-func (a *app) register(base string) error {
-	client := &oauth2server.Client{
-		ID:           clientID,
-		RedirectURIs: []string{base + "/"},
-		Grants:       []string{"authorization_code", "refresh_token", "client_credentials", "password"},
-		Scope:        oauth2server.Scope{"read", "write"},
-	}
-	return errors.Join(
-		a.model.AddClient(client, clientSecret),
-		a.model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456"))
 }
 
 // signIn asks for name and password. Whoever signs in allows what the client asks for.

@@ -2,10 +2,12 @@
 // and a client that connects to them. Start it, open the address that it prints, and follow a token from its issue to
 // its refresh.
 //
-//	go run ./examples/server [-addr 127.0.0.1:8080]
+//	go run ./examples/server [-addr 127.0.0.1:8080] [-mongo mongodb://127.0.0.1:27017/]
 //
 // It knows the client 123456 with the secret qwerty and the user andy with the password 123456. Everything is in
-// memory and forgotten at the end.
+// memory and forgotten at the end, unless -mongo names a MongoDB to keep it in. One to try is started by
+//
+//	go run -C tools ./ferretdb
 package main
 
 import (
@@ -54,6 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
+	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in; without it, everything is in memory")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(out)
 		flags.PrintDefaults()
@@ -69,13 +72,28 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 		return err
 	}
 	base := "http://" + reachable(listener.Addr().(*net.TCPAddr))
-	handler, err := newApp(base, files)
+	model, closeModel, err := open(ctx, *mongo, base)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	defer closeModel()
+	handler, err := newApp(base, model, files)
 	if err != nil {
 		listener.Close()
 		return err
 	}
 	fmt.Fprintf(out, welcome, base)
 	return serve(ctx, listener, handler)
+}
+
+// open returns the storage that the flag -mongo asks for.
+func open(ctx context.Context, mongo, base string) (storage, func(), error) {
+	if mongo != "" {
+		return openMongo(ctx, mongo, base)
+	}
+	model, err := openMemory(base)
+	return model, func() {}, err
 }
 
 // drainTime is how long requests in flight may take at the end.

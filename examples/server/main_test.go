@@ -24,13 +24,13 @@ import (
 )
 
 // start runs the command on a free port and returns its address. The command must end well when the test does.
-func start(t *testing.T) (base string) {
+func start(t *testing.T, args ...string) (base string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	read, write := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"-addr", "127.0.0.1:0"}, write, templates)
+		ended <- run(ctx, append(args, "-addr", "127.0.0.1:0"), write, templates)
 		write.Close()
 	}()
 	t.Cleanup(func() {
@@ -224,6 +224,8 @@ func TestMistakesAreOneClearLine(t *testing.T) {
 		"a port in use":          {[]string{"-addr", taken.Addr().String()}, "address already in use", 1},
 		"no address":             {[]string{"-addr", "nonsense"}, "nonsense", 1},
 		"an unknown flag":        {[]string{"-port", "1"}, "flag provided but not defined: -port", 2},
+		"no MongoDB":             {[]string{"-addr", "127.0.0.1:0", "-mongo", "mongodb://127.0.0.1:1/?timeoutMS=50"}, "mongomodel: ", 1},
+		"no URI":                 {[]string{"-addr", "127.0.0.1:0", "-mongo", "127.0.0.1:27017"}, "scheme", 1},
 		"an unexpected argument": {[]string{"now"}, `unexpected argument "now"`, 2},
 	} {
 		err := run(t.Context(), row.args, io.Discard, templates)

@@ -55,6 +55,15 @@ func Database(t testing.TB, opts ...*options.ClientOptions) *mongo.Database {
 	return db
 }
 
+// DatabaseURI returns a URI that names an empty database, as [Database] does: for programs that are given one.
+func DatabaseURI(t testing.TB) string {
+	t.Helper()
+	scheme, rest, _ := strings.Cut(URI(t), "://")
+	hosts, query, _ := strings.Cut(rest, "?")
+	hosts, _, _ = strings.Cut(hosts, "/")
+	return scheme + "://" + hosts + "/" + Database(t).Name() + "?" + query
+}
+
 // Connect returns a client that is disconnected when the test ends. What it is asked takes half a minute at the most.
 func Connect(t testing.TB, uri string, opts ...*options.ClientOptions) *mongo.Client {
 	t.Helper()

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
+	"github.com/seed-11d18166/oauth2server/mongomodel"
+)
+
+// storage is what the application asks of a model; which further interfaces it has, the server finds out.
+type storage interface {
+	oauth2server.Model
+	oauth2server.PasswordModel
+}
+
+// The secret of the demonstration is short. A real one comes from crypto/rand.Text, and both options stay away.
+const allowShortSecrets = true
+
+// demoUser signs in as andy with the password 123456.
+var demoUser = &oauth2server.User{ID: "1"}
+
+// demoRegistration is the client of the demonstration, which is reached at base.
+func demoRegistration(base string) *oauth2server.Client {
+	return &oauth2server.Client{
+		ID:           clientID,
+		RedirectURIs: []string{base + "/"},
+		Grants:       []string{"authorization_code", "refresh_token", "client_credentials", "password"},
+		Scope:        oauth2server.Scope{"read", "write"},
+	}
+}
+
+// openMemory returns a storage that is forgotten at the end.
+func openMemory(base string) (storage, error) {
+	m := memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: allowShortSecrets})
+	return m, errors.Join(m.AddClient(demoRegistration(base), clientSecret), m.AddUser(demoUser, "andy", "123456"))
+}
+
+// mongoTimeout is how long a request waits for MongoDB, unless the URI says otherwise by timeoutMS.
+const mongoTimeout = 5 * time.Second
+
+// openMongo returns a storage on the MongoDB at uri, in the database that uri names or else in "oauth2server". It
+// registers what is not there from the last time.
+func openMongo(ctx context.Context, uri, base string) (model storage, close func(), err error) {
+	client, err := mongo.Connect(options.Client().SetTimeout(mongoTimeout).ApplyURI(uri))
+	if err != nil {
+		return nil, nil, err
+	}
+	close = func() { client.Disconnect(context.WithoutCancel(ctx)) }
+	m := mongomodel.New(client.Database(databaseName(uri)), &mongomodel.Options{InsecureAllowShortSecrets: allowShortSecrets})
+	if err := registerOnce(ctx, m, base); err != nil {
+		close()
+		return nil, nil, err
+	}
+	return m, close, nil
+}
+
+// registerOnce may be called at every start: what is there stays, but for the address of the client, which may be at
+// another port now.
+func registerOnce(ctx context.Context, m *mongomodel.Model, base string) error {
+	if err := m.EnsureIndexes(ctx); err != nil {
+		return err
+	}
+	err := m.AddClient(ctx, demoRegistration(base), clientSecret)
+	if errors.Is(err, oauth2server.ErrExists) {
+		err = m.UpdateClient(ctx, demoRegistration(base))
+	}
+	if err != nil {
+		return err
+	}
+	if err := m.AddUser(ctx, demoUser, "andy", "123456"); !errors.Is(err, oauth2server.ErrExists) {
+		return err
+	}
+	return nil
+}
+
+// databaseName is what stands between the hosts and the options of a URI.
+func databaseName(uri string) string {
+	_, rest, _ := strings.Cut(uri, "://")
+	_, path, _ := strings.Cut(rest, "/")
+	if name, _, _ := strings.Cut(path, "?"); name != "" {
+		return name
+	}
+	return "oauth2server"
+}
