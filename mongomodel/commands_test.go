@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/mongotest"
@@ -113,5 +114,21 @@ func TestTheDocumentationHasTheNumbers(t *testing.T) {
 	for _, line := range []string{`authenticate +1 `, `authorize +2 `, `client credentials +2 `, `code exchange +5 `, `refresh +5 `,
 		`when asked twice +\+3 `, `revoke a grant +2 `} {
 		require.Regexp(t, regexp.MustCompile(line), string(doc))
+	}
+}
+
+// What docs/mongodb.md says about sizes, before compression.
+func TestDocumentsAreSmall(t *testing.T) {
+	db, m := start(t)
+	s := newSite(t, m)
+	s.refresh(t.Context(), s.signIn(t).Token)
+	for collection, atMost := range map[string]int{"authorization_codes": 500, "access_tokens": 500, "refresh_tokens": 500, "grants": 800} {
+		cursor, err := db.Collection(collection).Find(t.Context(), bson.D{})
+		require.NoError(t, err)
+		for cursor.Next(t.Context()) {
+			t.Logf("%s: %d bytes", collection, len(cursor.Current))
+			require.LessOrEqual(t, len(cursor.Current), atMost, cursor.Current)
+		}
+		require.NoError(t, cursor.Close(t.Context()))
 	}
 }

@@ -64,7 +64,7 @@ func start(dir string) (*Server, error) {
 
 // run starts the process and reads its first line, the URI.
 func (s *Server) run(addr string) error {
-	path, err := binary()
+	path, err := built()
 	if err != nil {
 		return err
 	}
@@ -98,8 +98,8 @@ func (s *Server) run(addr string) error {
 	return fmt.Errorf("mongotest: the server said %q and then %w: %s", line, err, s.stderr)
 }
 
-// binary builds the server and returns where it is: in the build cache, so that only the first time takes long.
-var binary = sync.OnceValues(func() (string, error) {
+// built builds the server and returns where it is: in the build cache, so that only the first time takes long.
+var built = sync.OnceValues(func() (string, error) {
 	tools, err := toolsFolder()
 	if err != nil {
 		return "", err
