@@ -68,9 +68,9 @@ func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, encoded := range digests {
-		var key digest
-		if n, err := base64.RawURLEncoding.Decode(key[:], []byte(encoded)); n == len(key) && err == nil {
-			delete(m.access.entries, key)
+		key, err := base64.RawURLEncoding.DecodeString(encoded)
+		if err == nil && len(key) == len(digest{}) {
+			delete(m.access.entries, digest(key))
 		}
 	}
 	return nil

@@ -287,3 +287,15 @@ func BenchmarkGetAccessToken(b *testing.B) {
 		})
 	}
 }
+
+func TestRevokeAccessTokensTakesAnyText(t *testing.T) {
+	m := newModel()
+	save(t, m, "a", time.Now().Add(time.Hour))
+	digest := oauth2server.Digest("a")
+	require.NoError(t, m.RevokeAccessTokens(t.Context(), "", "x", digest+"A", digest+digest, "no digest!"))
+	_, err := m.GetAccessToken(t.Context(), "a")
+	require.NoError(t, err)
+	require.NoError(t, m.RevokeAccessTokens(t.Context(), digest))
+	_, err = m.GetAccessToken(t.Context(), "a")
+	require.ErrorIs(t, err, oauth2server.ErrNotFound)
+}

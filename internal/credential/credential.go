@@ -28,11 +28,12 @@ type Digest [sha256.Size]byte
 func DigestOf(secret string) Digest { return sha256.Sum256([]byte(secret)) }
 
 // ParseDigest reads what String wrote. Of anything else it makes the zero Digest, which no secret has.
-func ParseDigest(text string) (d Digest) {
-	if n, err := base64.RawURLEncoding.Strict().Decode(d[:], []byte(text)); n != len(d) || err != nil {
+func ParseDigest(text string) Digest {
+	decoded, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(decoded) != len(Digest{}) {
 		return Digest{}
 	}
-	return d
+	return Digest(decoded)
 }
 
 // String returns the digest in base64url.
