@@ -16,7 +16,7 @@ func (m *Model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.Au
 		return nil, err
 	}
 	document := tokenDocument{Digest: oauth2server.Digest(code.Code), ClientID: clientID(code.Client),
-		UserID: userID(code.User), GrantID: code.GrantID, Scope: code.Scope, ExpiresAt: date(code.ExpiresAt),
+		UserID: userID(code.User), GrantID: code.GrantID, Scope: code.Scope, ExpiresAt: code.ExpiresAt,
 		Record: string(record)}
 	if err := insertOnce(ctx, m.codes, document.Digest, document); err != nil {
 		return nil, err

@@ -236,6 +236,19 @@ func TestADeadlineHolds(t *testing.T) {
 	require.NotErrorIs(t, err, oauth2server.ErrNotFound)
 }
 
+// Also when a connection is lost that moment: who gave up is told so.
+func TestACancelledContextIsReported(t *testing.T) {
+	db, direct := start(t)
+	for _, fault := range mongotest.Faults {
+		l := newLab(t, db, direct, false)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		l.proxy.Break(1, fault, cancel)
+		_, err := l.far.GetClient(ctx, "web", "")
+		require.ErrorIs(t, err, context.Canceled, fault)
+	}
+}
+
 // What a server acknowledged before it was killed is there when it is back; what it did not may be repeated.
 func TestAServerThatIsKilled(t *testing.T) {
 	ctx := t.Context()

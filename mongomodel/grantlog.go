@@ -19,15 +19,15 @@ const placeDigits = 10
 
 // entryDocument is how a log entry is stored. Record is the whole of it.
 type entryDocument struct {
-	ID        string     `bson:"_id"`
-	GrantID   string     `bson:"grant_id"` // the shard key: in every filter
-	Seq       int        `bson:"seq"`
-	Kind      string     `bson:"kind"`
-	ClientID  string     `bson:"client_id,omitempty"`
-	UserID    string     `bson:"user_id,omitempty"`
-	Time      *time.Time `bson:"time,omitempty"`
-	ExpiresAt *time.Time `bson:"expires_at,omitempty"`
-	Record    string     `bson:"record"`
+	ID        string    `bson:"_id"`
+	GrantID   string    `bson:"grant_id"` // the shard key: in every filter
+	Seq       int       `bson:"seq"`
+	Kind      string    `bson:"kind"`
+	ClientID  string    `bson:"client_id,omitempty"`
+	UserID    string    `bson:"user_id,omitempty"`
+	Time      time.Time `bson:"time,omitempty"`
+	ExpiresAt time.Time `bson:"expires_at,omitempty"`
+	Record    string    `bson:"record"`
 }
 
 // entryID is the _id of a place. No two places share one, whatever is in a grant id, as the end has a fixed length.
@@ -53,7 +53,7 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 		return nil, err
 	}
 	_, err = m.grants.InsertOne(ctx, entryDocument{ID: id, GrantID: entry.GrantID, Seq: entry.Seq, Kind: entry.Kind,
-		ClientID: entry.ClientID, UserID: entry.UserID, Time: date(entry.Time), ExpiresAt: date(entry.ExpiresAt),
+		ClientID: entry.ClientID, UserID: entry.UserID, Time: entry.Time, ExpiresAt: entry.ExpiresAt,
 		Record: string(record)})
 	switch {
 	case err == nil:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
@@ -200,7 +201,8 @@ func TestNotFoundAndFaultsAreApart(t *testing.T) {
 // Who writes an operator into a parameter asks for something that has that name.
 func TestValuesAreNoOperators(t *testing.T) {
 	ctx := t.Context()
-	_, m := start(t)
+	var sent recorder
+	m := newModel(t, mongotest.Database(t, sent.options()))
 	for _, value := range []string{`{"$ne":""}`, `{"$gt":""}`, "$where", "web\x00", "\xff", "/./", ""} {
 		for name, err := range map[string]error{
 			"client":  second(m.GetClient(ctx, value, "")),
@@ -215,6 +217,22 @@ func TestValuesAreNoOperators(t *testing.T) {
 			}
 		}
 	}
+	sent.take()
+	require.ErrorIs(t, second(m.GetClient(ctx, "\xff", "")), oauth2server.ErrNotFound)
+	require.Empty(t, sent.take(), "BSON cannot say it, so nobody is asked")
+}
+
+// The context may end while the answer is on its way.
+func TestWhoGaveUpIsToldSo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, direct := start(t)
+	require.ErrorIs(t, second(direct.GetClient(ctx, "x", "")), oauth2server.ErrNotFound)
+	client := options.Client().SetMonitor(&event.CommandMonitor{Succeeded: func(context.Context, *event.CommandSucceededEvent) { cancel() }})
+	m := mongomodel.New(mongotest.Database(t, client), nil)
+	err := second(m.GetClient(ctx, "x", ""))
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, oauth2server.ErrNotFound)
 }
 
 func TestGatesLetOneThrough(t *testing.T) {

@@ -10,13 +10,13 @@ import (
 
 // tokenDocument is how codes and tokens are stored. Record is the whole of it; the rest is for indexes and for people.
 type tokenDocument struct {
-	Digest    string     `bson:"_id"`
-	ClientID  string     `bson:"client_id,omitempty"`
-	UserID    string     `bson:"user_id,omitempty"`
-	GrantID   string     `bson:"grant_id,omitempty"`
-	Scope     []string   `bson:"scope,omitempty"`
-	ExpiresAt *time.Time `bson:"expires_at,omitempty"`
-	Record    string     `bson:"record"`
+	Digest    string    `bson:"_id"`
+	ClientID  string    `bson:"client_id,omitempty"`
+	UserID    string    `bson:"user_id,omitempty"`
+	GrantID   string    `bson:"grant_id,omitempty"`
+	Scope     []string  `bson:"scope,omitempty"`
+	ExpiresAt time.Time `bson:"expires_at,omitempty"` // not there if zero: then a TTL index leaves the document alone
+	Record    string    `bson:"record"`
 }
 
 // SaveToken implements [oauth2server.Model]. A token that was saved before, exactly so, is no error; another one with
@@ -31,12 +31,12 @@ func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oau
 	}
 	document := tokenDocument{Digest: oauth2server.Digest(token.AccessToken), ClientID: clientID(token.Client),
 		UserID: userID(token.User), GrantID: token.GrantID, Scope: token.Scope,
-		ExpiresAt: date(token.AccessTokenExpiresAt), Record: string(record)}
+		ExpiresAt: token.AccessTokenExpiresAt, Record: string(record)}
 	if err := insertOnce(ctx, m.access, document.Digest, document); err != nil {
 		return nil, err
 	}
 	if token.RefreshToken != "" {
-		document.Digest, document.ExpiresAt = oauth2server.Digest(token.RefreshToken), date(token.RefreshTokenExpiresAt)
+		document.Digest, document.ExpiresAt = oauth2server.Digest(token.RefreshToken), token.RefreshTokenExpiresAt
 		if len(token.GrantScope) > 0 {
 			document.Scope = token.GrantScope // what it can be refreshed to
 		}
@@ -84,14 +84,6 @@ func (d tokenDocument) read(value interface{ UnmarshalBinary([]byte) error }) er
 		return fmt.Errorf("mongomodel: document %s: %w", d.Digest, err)
 	}
 	return nil
-}
-
-// date is nil for what never expires: a TTL index leaves documents without the field alone.
-func date(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 func clientID(c *oauth2server.Client) string {
