@@ -2,7 +2,6 @@ package mongomodel_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -132,6 +131,7 @@ func (l *lab) deliverIf(at, now when) {
 }
 
 func TestFaultsInACodeExchange(t *testing.T) {
+	t.Parallel()
 	everyFault(t, 5, func(t *testing.T, l *lab, n int, fault mongotest.Fault, late when) {
 		ctx, code := t.Context(), l.direct.authorize(t)
 		stored, err := l.model.GetAuthorizationCode(ctx, code)
@@ -163,6 +163,7 @@ func TestFaultsInACodeExchange(t *testing.T) {
 }
 
 func TestFaultsInARefresh(t *testing.T) {
+	t.Parallel()
 	everyFault(t, 5, func(t *testing.T, l *lab, n int, fault mongotest.Fault, late when) {
 		ctx, first := t.Context(), l.direct.signIn(t)
 		grantID := grantOf(t, l.model, first.Token)
@@ -200,6 +201,7 @@ func TestFaultsInARefresh(t *testing.T) {
 
 // A revocation that failed is called again; one that was acknowledged holds.
 func TestFaultsInARevocation(t *testing.T) {
+	t.Parallel()
 	everyFault(t, 4, func(t *testing.T, l *lab, n int, fault mongotest.Fault, late when) {
 		first := l.direct.signIn(t)
 		second := l.direct.refresh(t.Context(), first.Token)
@@ -247,42 +249,4 @@ func TestACancelledContextIsReported(t *testing.T) {
 		_, err := l.far.GetClient(ctx, "web", "")
 		require.ErrorIs(t, err, context.Canceled, fault)
 	}
-}
-
-// What a server acknowledged before it was killed is there when it is back; what it did not may be repeated.
-func TestAServerThatIsKilled(t *testing.T) {
-	ctx := t.Context()
-	server := mongotest.Start(t, t.TempDir())
-	connect := func(timeout time.Duration) *mongomodel.Model {
-		client := mongotest.Connect(t, server.URI(), options.Client().SetTimeout(timeout))
-		return mongomodel.New(client.Database("auth"), &mongomodel.Options{PasswordCost: bcrypt.MinCost})
-	}
-	db := mongotest.Connect(t, server.URI()).Database("auth")
-	m := newModel(t, db)
-	s := newSite(t, m)
-	first := s.signIn(t)
-	code, replayed := s.authorize(t), s.authorize(t)
-	stolen := s.exchange(ctx, replayed)
-	require.Equal(t, "invalid_grant", s.exchange(ctx, replayed).Error) // which revokes
-	second := s.refresh(ctx, first.Token)
-	require.Equal(t, http.StatusOK, second.status)
-
-	server.Kill()
-	unreachable := connect(100 * time.Millisecond)
-	down := newSite(t, unreachable)
-	require.Equal(t, http.StatusServiceUnavailable, down.refresh(ctx, second.Token).status)
-	require.Equal(t, http.StatusServiceUnavailable, down.exchange(ctx, code).status)
-	_, err := unreachable.GetClient(ctx, "web", "")
-	require.Error(t, err)
-	require.False(t, errors.Is(err, oauth2server.ErrNotFound))
-
-	server.Restart(t)
-	up := newSite(t, connect(time.Minute))
-	require.True(t, up.works(first.Access))
-	require.True(t, up.works(second.Access))
-	require.Equal(t, second.Token, up.refresh(ctx, first.Token).Token, "the same successor")
-	require.Equal(t, http.StatusOK, up.refresh(ctx, second.Token).status)
-	require.Equal(t, http.StatusOK, up.exchange(ctx, code).status)
-	require.False(t, up.works(stolen.Access))
-	require.Equal(t, "invalid_grant", up.refresh(ctx, stolen.Token).Error)
 }
