@@ -99,7 +99,8 @@ func (s *Server) revokeGrant(ctx context.Context, grantID string) *Error {
 // own, of which the reply was lost.
 func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until time.Time) (there *GrantEntry, refused *Error) {
 	own := *entry
-	own.Nonce, own.Time = newID(), time.Now().UTC().Truncate(time.Millisecond)
+	// 132 of the random bits are enough to tell attempts apart.
+	own.Nonce, own.Time = newID()[:22], time.Now().UTC().Truncate(time.Millisecond)
 	own.ExpiresAt = latest(own.Time, until, own.AccessTokenExpiresAt, own.SuccessorExpiresAt).Add(markerMargin)
 	there, err := log.AppendGrant(ctx, &own)
 	switch {

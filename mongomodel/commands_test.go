@@ -122,7 +122,7 @@ func TestDocumentsAreSmall(t *testing.T) {
 	db, m := start(t)
 	s := newSite(t, m)
 	s.refresh(t.Context(), s.signIn(t).Token)
-	for collection, atMost := range map[string]int{"authorization_codes": 500, "access_tokens": 500, "refresh_tokens": 500, "grants": 800} {
+	for collection, atMost := range map[string]int{"authorization_codes": 500, "access_tokens": 500, "refresh_tokens": 500, "grants": 850} {
 		cursor, err := db.Collection(collection).Find(t.Context(), bson.D{})
 		require.NoError(t, err)
 		for cursor.Next(t.Context()) {

@@ -189,7 +189,7 @@ func TestEnsureIndexes(t *testing.T) {
 	}
 	for collection, want := range map[string][]string{
 		"clients": {"_id_"}, "users": {"_id_", "username_1"}, "access_tokens": {"_id_", "expires_at_1"},
-		"authorization_codes": {"_id_", "expires_at_1", "user_id_1"}, "refresh_tokens": {"_id_", "expires_at_1", "user_id_1"},
+		"authorization_codes": {"_id_", "expires_at_1", "user_id_1"}, "refresh_tokens": {"_id_", "expires_at_1"},
 		"grants": {"_id_", "expires_at_1", "user_id_1"},
 	} {
 		specs, err := db.Collection(collection).Indexes().ListSpecifications(t.Context())

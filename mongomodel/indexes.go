@@ -24,7 +24,7 @@ type perishable struct {
 }
 
 func (m *Model) perishables() []perishable {
-	return []perishable{{m.codes, codeRetention, true}, {m.access, 0, false}, {m.refresh, 0, true}, {m.grants, 0, true}}
+	return []perishable{{m.codes, codeRetention, true}, {m.access, 0, false}, {m.refresh, 0, false}, {m.grants, 0, true}}
 }
 
 // EnsureIndexes makes the indexes that are missing. It may be called at every start, by many processes at once; on
@@ -44,7 +44,7 @@ func (m *Model) EnsureIndexes(ctx context.Context) error {
 			return err
 		}
 		if c.byUser {
-			// Sparse: in a log, only the first entry names the user.
+			// Sparse: in a log, an entry that issued nothing names nobody.
 			if err := ensureIndex(ctx, c.Collection, "user_id", options.Index().SetSparse(true)); err != nil {
 				return err
 			}

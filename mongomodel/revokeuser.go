@@ -12,7 +12,7 @@ import (
 
 // RevokeUser ends every grant of a user, and every code that he has not redeemed yet: nothing that was issued for him
 // works any more. Tokens without a grant, those of the client credentials grant, are not his. A user of whom nothing is
-// known is no error; after an error, call it again. It takes an index each of three collections, and then the commands
+// known is no error; after an error, call it again. It takes an index each of two collections, and then the commands
 // of revoking a grant for each of his.
 func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	if err := ctx.Err(); err != nil {
@@ -26,13 +26,10 @@ func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	if err := m.revokeGrants(ctx, codes); err != nil {
 		return err
 	}
-	// The first entry of a log names the user, but it may expire while refreshes keep the grant alive: then there is a
-	// refresh token that names him.
+	// As long as something of a grant can be used, its log has an entry that names the user.
 	grants := map[string]time.Time{}
-	for _, c := range []*mongo.Collection{m.grants, m.refresh} {
-		if err := collectGrants(ctx, c, userID, grants); err != nil {
-			return err
-		}
+	if err := collectGrants(ctx, m.grants, userID, grants); err != nil {
+		return err
 	}
 	for id := range codes {
 		delete(grants, id)
