@@ -12,7 +12,8 @@
 //	mux.Handle("/token", srv.Token(nil))
 //	mux.Handle("/api/", srv.Authenticate("read")(api))
 //
-// Package memorymodel has a model to begin with.
+// Package memorymodel has a model to begin with, package mongomodel one that grows, and package modeltest tells whether
+// one of your own keeps the contract.
 //
 // # Pages
 //

@@ -3,7 +3,9 @@ package modeltest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"go/build"
+	"os"
 	"strings"
 	"testing"
 
@@ -47,3 +49,10 @@ func TestImports(t *testing.T) {
 }
 
 func TestMemoryModelKeepsTheContract(t *testing.T) { Run(t, memory) }
+
+func TestTheREADMECountsRight(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	require.Contains(t, string(readme), fmt.Sprintf("`modeltest` has %d rules", len(rules)))
+	require.Greater(t, len(defects)+len(logDefects), 100, "the README says: more than a hundred")
+}
