@@ -3,65 +3,87 @@ package memorymodel
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// storedToken is a token at rest, in one piece: what many tokens have in common is shared, and never changed. The struct
-// is copied whole, so that a field added later is not lost.
+// storedToken is a token at rest: small, and in one piece, as there may be millions. What many tokens have in common
+// is shared, and never changed.
 type storedToken struct {
-	token oauth2server.Token // Client is shared, User points to user
-	user  oauth2server.User
+	accessExpires, refreshExpires, grantExpires int64 // milliseconds since 1970; 0: none
+
+	ids               string // of user and grant, one after the other
+	userID, seq       int32  // the length of the first of them; the place in the log
+	client            *oauth2server.Client
+	scope, grantScope *oauth2server.Scope
+	extra             map[string]any
 }
 
 // maxShared bounds how many scopes are remembered for sharing: clients choose them.
 const maxShared = 1000
 
 // store returns token as it is kept. The lock is held.
-func (m *Model) store(token *oauth2server.Token) *storedToken {
-	s := &storedToken{token: *token}
-	s.token.AccessToken, s.token.RefreshToken = "", ""
-	s.token.Scope, s.token.GrantScope = m.share(token.Scope), m.share(token.GrantScope)
-	s.token.Extra, _ = copyValue(token.Extra).(map[string]any)
+func (m *Model) store(token *oauth2server.Token) storedToken {
+	s := storedToken{accessExpires: milliseconds(token.AccessTokenExpiresAt), refreshExpires: milliseconds(token.RefreshTokenExpiresAt),
+		grantExpires: milliseconds(token.GrantExpiresAt), ids: token.GrantID, seq: int32(token.GrantSeq),
+		scope: m.share(token.Scope), grantScope: m.share(token.GrantScope)}
+	s.extra, _ = copyValue(token.Extra).(map[string]any)
+	if token.User != nil {
+		s.ids, s.userID = token.User.ID+token.GrantID, int32(len(token.User.ID))
+	}
 	if token.Client != nil {
 		if known, ok := m.clients[token.Client.ID]; ok {
-			s.token.Client = known.stub
+			s.client = known.stub
 		} else {
-			s.token.Client = clientID(token.Client)
+			s.client = clientID(token.Client)
 		}
-	}
-	if token.User != nil {
-		s.user.ID = token.User.ID
-		s.token.User = &s.user
 	}
 	return s
 }
 
-func (m *Model) share(scope oauth2server.Scope) oauth2server.Scope {
+var noScope oauth2server.Scope
+
+func (m *Model) share(scope oauth2server.Scope) *oauth2server.Scope {
 	if len(scope) == 0 {
-		return slices.Clone(scope)
+		return &noScope
 	}
 	text := scope.String()
 	shared, ok := m.scopes[text]
-	if ok && slices.Equal(shared, scope) {
+	if ok && slices.Equal(*shared, scope) {
 		return shared
 	}
-	shared = slices.Clone(scope)
+	own := slices.Clone(scope)
 	if !ok && len(m.scopes) < maxShared {
-		m.scopes[text] = shared
+		m.scopes[text] = &own
 	}
-	return shared
+	return &own
 }
 
-// load returns a copy that is the caller's own.
+// load returns a token that is the caller's own.
 func (s *storedToken) load() *oauth2server.Token {
-	own := s.token
-	own.Scope = slices.Clone(s.token.Scope)
-	own.GrantScope = slices.Clone(s.token.GrantScope)
-	own.Extra, _ = copyValue(s.token.Extra).(map[string]any)
-	own.Client = clientID(s.token.Client)
-	own.User = userID(s.token.User)
-	return &own
+	token := &oauth2server.Token{AccessTokenExpiresAt: date(s.accessExpires), RefreshTokenExpiresAt: date(s.refreshExpires),
+		GrantExpiresAt: date(s.grantExpires), GrantID: s.ids[s.userID:], GrantSeq: int(s.seq), Client: clientID(s.client),
+		Scope: slices.Clone(*s.scope), GrantScope: slices.Clone(*s.grantScope)}
+	token.Extra, _ = copyValue(s.extra).(map[string]any)
+	if s.userID > 0 {
+		token.User = &oauth2server.User{ID: s.ids[:s.userID]}
+	}
+	return token
+}
+
+func milliseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func date(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
 }
 
 func copyCode(c *oauth2server.AuthorizationCode) *oauth2server.AuthorizationCode {

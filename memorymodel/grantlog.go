@@ -26,7 +26,7 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	g := &grant{}
 	there, known := m.grants.entries[key]
 	if known {
-		g = there.value
+		g = &there.value
 	}
 	at, taken := slices.BinarySearchFunc(g.entries, entry.Seq, bySeq)
 	if taken {
@@ -35,7 +35,7 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	g.entries = slices.Insert(g.entries, at, own)
 	if !known || own.ExpiresAt.After(g.expiresAt) {
 		g.expiresAt = own.ExpiresAt
-		m.grants.put(key, g, g.expiresAt, time.Now())
+		m.grants.put(key, *g, g.expiresAt, time.Now())
 	}
 	return entry, nil
 }
@@ -87,7 +87,7 @@ func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	var codes []*oauth2server.AuthorizationCode
 	for _, e := range m.codes.entries {
 		if e.value.User != nil && e.value.User.ID == userID {
-			codes = append(codes, e.value)
+			codes = append(codes, &e.value)
 		}
 	}
 	m.mu.RUnlock()

@@ -30,7 +30,7 @@ type Model struct {
 	clients map[string]client
 	users   map[string]user // by username
 	userIDs map[string]bool
-	scopes  map[string]oauth2server.Scope // by text, shared by what is stored
+	scopes  map[string]*oauth2server.Scope // by text, shared by what is stored
 	codes   table[oauth2server.AuthorizationCode]
 	access  table[storedToken]
 	refresh table[storedToken]
@@ -63,7 +63,7 @@ func New(opts *Options) *Model {
 		clients: make(map[string]client),
 		users:   make(map[string]user),
 		userIDs: make(map[string]bool),
-		scopes:  make(map[string]oauth2server.Scope),
+		scopes:  make(map[string]*oauth2server.Scope),
 		codes:   newTable[oauth2server.AuthorizationCode](),
 		access:  newTable[storedToken](),
 		refresh: newTable[storedToken](),
@@ -137,7 +137,7 @@ func (m *Model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.Au
 	stored.Code = ""
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.codes.put(digestOf(code.Code), stored, code.ExpiresAt, time.Now())
+	m.codes.put(digestOf(code.Code), *stored, code.ExpiresAt, time.Now())
 	saved := *code
 	return &saved, nil
 }
@@ -167,7 +167,7 @@ func find[T any](ctx context.Context, m *Model, t *table[T], secret string) (*T,
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if found, ok := t.entries[key]; ok {
-		return found.value, nil
+		return &found.value, nil
 	}
 	return nil, oauth2server.ErrNotFound
 }

@@ -15,32 +15,32 @@ const (
 // table is a map whose entries expire. Their keys wait in a bucket for the period of their expiry; each put looks into
 // the buckets that are due. So nothing is ever searched or sorted, and no goroutine is needed.
 type table[T any] struct {
-	entries map[digest]entry[T]
+	entries map[digest]*entry[T]
 	due     map[int64][]digest // by period
 	swept   int64              // earlier periods are done
 }
 
 type entry[T any] struct {
-	value  *T
+	value  T
 	period int64 // 0: never expires
 }
 
 func newTable[T any]() table[T] {
-	return table[T]{entries: make(map[digest]entry[T]), due: make(map[int64][]digest)}
+	return table[T]{entries: make(map[digest]*entry[T]), due: make(map[int64][]digest)}
 }
 
 func periodOf(t time.Time) int64 { return t.Unix() / int64(period/time.Second) }
 
 // put stores value until expiresAt, zero for ever, and drops some of what expired before now.
-func (t *table[T]) put(key digest, value *T, expiresAt, now time.Time) {
+func (t *table[T]) put(key digest, value T, expiresAt, now time.Time) {
 	t.sweep(periodOf(now))
 	if expiresAt.IsZero() {
-		t.entries[key] = entry[T]{value, 0}
+		t.entries[key] = &entry[T]{value, 0}
 		return
 	}
 	// Not into a bucket that was swept: nobody would look there again.
 	expiry := max(periodOf(expiresAt), t.swept)
-	t.entries[key] = entry[T]{value, expiry}
+	t.entries[key] = &entry[T]{value, expiry}
 	t.due[expiry] = append(t.due[expiry], key)
 }
 
@@ -57,7 +57,7 @@ func (t *table[T]) sweep(current int64) {
 			continue
 		}
 		last := bucket[len(bucket)-1]
-		if t.entries[last].period == t.swept { // not saved again since, for longer
+		if e := t.entries[last]; e != nil && e.period == t.swept { // not saved again since, for longer
 			delete(t.entries, last)
 		}
 		t.due[t.swept] = bucket[:len(bucket)-1]
