@@ -167,14 +167,9 @@ type play struct {
 
 const playedGrant = "the grant"
 
-// set prepares the scene. wrong puts claimFirst between the server and the stage.
-func set(t *testing.T, redeemed, wrong bool) *play {
-	memory := memorymodel.New(nil)
-	require.NoError(t, memory.AddClient(&oauth2server.Client{ID: "web", Grants: allGrants, RedirectURIs: []string{callback}}, secret+"web"))
-	_, err := memory.SaveAuthorizationCode(context.Background(), &oauth2server.AuthorizationCode{Code: "code", GrantID: playedGrant,
-		ExpiresAt: time.Now().Add(time.Minute), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
-	require.NoError(t, err)
-	p := &play{t: t, stage: &stage{store: memory, arrived: make(chan *actor)}}
+// stagePlay makes the servers. wrong puts claimFirst between them and the stage.
+func stagePlay(t *testing.T, wrong bool) *play {
+	p := &play{t: t, stage: &stage{store: memorymodel.New(nil), arrived: make(chan *actor)}}
 	var model oauth2server.Model = p.stage
 	if wrong {
 		model = &claimFirst{store: p.stage, saves: map[string]func() error{}}
@@ -185,11 +180,21 @@ func set(t *testing.T, redeemed, wrong bool) *play {
 		return srv.Token(nil)
 	}
 	p.handler, p.strict = serve(0), serve(-1)
+	return p
+}
+
+// begin clears the stage, and prepares a grant on it.
+func (p *play) begin(redeemed bool) {
+	memory := memorymodel.New(nil)
+	require.NoError(p.t, memory.AddClient(&oauth2server.Client{ID: "web", Grants: allGrants, RedirectURIs: []string{callback}}, secret+"web"))
+	_, err := memory.SaveAuthorizationCode(context.Background(), &oauth2server.AuthorizationCode{Code: "code", GrantID: playedGrant,
+		ExpiresAt: time.Now().Add(time.Minute), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
+	require.NoError(p.t, err)
+	p.stage.store, p.first = memory, outcome{}
 	if redeemed {
 		p.first = p.redeem(context.Background())
-		require.Equal(t, 200, p.first.status)
+		require.Equal(p.t, 200, p.first.status)
 	}
-	return p
 }
 
 func (p *play) post(ctx context.Context, handler http.Handler, params ...string) outcome {
@@ -354,8 +359,9 @@ func TestRequestsInEveryOrder(t *testing.T) {
 		{"revoke, revoke", true, true, func(p *play) []deed { return []deed{{p.revoke, 200}, {p.revoke, 200}} }},
 	} {
 		t.Run(s.name, func(t *testing.T) {
+			p := stagePlay(t, false)
 			runs := everyOrder(func(choose func(int) int) {
-				p := set(t, s.redeemed, false)
+				p.begin(s.redeemed)
 				actors := p.act(choose, 1, s.deeds(p)...)
 				require.Empty(t, p.review(actors, s.revokes), "%s", told(actors))
 			})
@@ -382,8 +388,9 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 	for _, s := range three {
 		t.Run(s.name, func(t *testing.T) {
 			random := rand.New(rand.NewSource(1))
+			p := stagePlay(t, false)
 			for range runs {
-				p := set(t, s.redeemed, false)
+				p.begin(s.redeemed)
 				actors := p.act(random.Intn, 1, s.deeds(p)...)
 				require.Empty(t, p.review(actors, s.revokes), "%s", told(actors))
 			}
@@ -394,8 +401,9 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 // An order that is wrong must not pass, or the other two tests show nothing.
 func TestClaimingBeforeSavingIsFound(t *testing.T) {
 	found := map[string]int{}
+	p := stagePlay(t, true)
 	runs := everyOrder(func(choose func(int) int) {
-		p := set(t, true, true)
+		p.begin(true)
 		for _, fault := range p.review(p.act(choose, 0, deed{p.refresh, 0}, deed{p.revoke, 200}), true) {
 			found[fault]++
 		}
