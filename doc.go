@@ -67,7 +67,11 @@
 //
 // # Signing out
 //
-// [RevokeGrant] ends an authorization with all its tokens, if the model is a [GrantLog]; the models here have RevokeUser.
+// If the model is a [GrantLog], [RevokeGrant] ends an authorization with all its tokens. In a handler behind Authenticate:
+//
+//	err := oauth2server.RevokeGrant(ctx, model, oauth2server.TokenFromContext(ctx).GrantID, time.Time{})
+//
+// The models here have RevokeUser, which ends all that a user authorized.
 //
 // # Errors
 //

@@ -165,7 +165,7 @@ type Model interface {
 
 // AccessTokenModel finds access tokens. Without it Authenticate answers server_error: the server only issues.
 type AccessTokenModel interface {
-	// GetAccessToken returns the token, expired or not; the server looks at the expiry.
+	// GetAccessToken returns the token. The server looks at the expiry; after it the token may be gone.
 	GetAccessToken(ctx context.Context, accessToken string) (*Token, error)
 }
 
@@ -181,7 +181,7 @@ type AuthorizationCodeModel interface {
 	// SaveAuthorizationCode stores the code and returns what it stored; Code of the result goes to the client.
 	SaveAuthorizationCode(ctx context.Context, code *AuthorizationCode, client *Client, user *User) (*AuthorizationCode, error)
 
-	// GetAuthorizationCode returns the code, expired or not.
+	// GetAuthorizationCode returns the code. The server looks at the expiry; after it the code may be gone.
 	GetAuthorizationCode(ctx context.Context, code string) (*AuthorizationCode, error)
 
 	// RevokeAuthorizationCode is the single-use gate: of any number of concurrent callers, on any number of
@@ -192,7 +192,7 @@ type AuthorizationCodeModel interface {
 
 // RefreshTokenModel is needed for the refresh token grant. Without it the grant is off and no refresh token is issued.
 type RefreshTokenModel interface {
-	// GetRefreshToken returns the token, expired or not.
+	// GetRefreshToken returns the token. The server looks at the expiry; after it the token may be gone.
 	GetRefreshToken(ctx context.Context, refreshToken string) (*Token, error)
 
 	// RevokeToken ends the refresh token. It is a single-use gate as RevokeAuthorizationCode is;
@@ -227,7 +227,8 @@ type GrantLog interface {
 	// machine. On success the returned entry is not looked at.
 	AppendGrant(ctx context.Context, entry *GrantEntry) (*GrantEntry, error)
 
-	// GrantEntries returns the entries of a grant from place from on, in the order of places. None is no error.
+	// GrantEntries returns the entries of a grant from place from on, in the order of places. None is no error. Places
+	// may be missing, as entries expire one by one.
 	GrantEntries(ctx context.Context, grantID string, from int) ([]*GrantEntry, error)
 
 	// RevokeAccessTokens ends access tokens, given by [Digest]: GetAccessToken no longer finds them. Ending what is
@@ -237,7 +238,7 @@ type GrantLog interface {
 
 // GrantEntry is a line in the log of a grant. A model stores it under GrantID and Seq and returns it as it was; it
 // looks at these two, at ExpiresAt, and at UserID if it lists the grants of a user. Whatever the entry is about is
-// there as a [Digest]: who reads the log cannot use it.
+// there as a [Digest]: whoever reads the log cannot use it.
 type GrantEntry struct {
 	// GrantID is that of the grant.
 	GrantID string

@@ -166,6 +166,17 @@ var logDefects = []defect{
 	{"the first page of the entries", "log-order", func(f *Fixture, a *altered) {
 		editEntries(a, func(entries []*entry) []*entry { return entries[:min(len(entries), 100)] })
 	}},
+	{"entries up to the first gap", "log-gaps", func(f *Fixture, a *altered) {
+		a.grantEntries = func(ctx context.Context, grantID string, from int) ([]*entry, error) {
+			entries, err := a.Model.GrantEntries(ctx, grantID, from)
+			for i, e := range entries {
+				if e.Seq != from+i {
+					return entries[:i], err
+				}
+			}
+			return entries, err
+		}
+	}},
 	{"all entries, wherever they are asked from", "log-order", func(f *Fixture, a *altered) {
 		a.grantEntries = func(ctx context.Context, id string, _ int) ([]*entry, error) { return a.Model.GrantEntries(ctx, id, 1) }
 	}},

@@ -53,7 +53,8 @@ type User struct {
 
 // Sample returns a fixture without Model, Peer, Dump and Close: clients and users to register. Where the program's
 // storage cannot take them, as it makes the ids itself, change the fixture to what was registered. IDs, names and
-// secrets differ each time, so that many fixtures can share one storage.
+// secrets differ each time, so that many fixtures can share one storage. The passwords are longer than the 72 bytes
+// that bcrypt takes: hash a digest of the password, as examples/custommodel does, or set shorter ones in Users.
 func Sample() *Fixture {
 	suffix := rand.Text()[:10]
 	grants := []string{"authorization_code", "refresh_token", "client_credentials", "password"}

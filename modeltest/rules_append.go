@@ -188,6 +188,13 @@ func logRevokesAccess(ctx context.Context, t *trial) error {
 			return err
 		}
 	}
+	var code *oauth2server.AuthorizationCode
+	if t.on.codes != nil {
+		var err error
+		if code, err = t.on.saveCode(ctx, t.newCode()); err != nil {
+			return err
+		}
+	}
 	digests := []string{oauth2server.Digest(live[0].AccessToken)}
 	for range manyDigests {
 		digests = append(digests, unique())
@@ -213,6 +220,9 @@ func logRevokesAccess(ctx context.Context, t *trial) error {
 		if err != nil {
 			return err
 		}
+	}
+	if code != nil {
+		return present("GetAuthorizationCode after RevokeAccessTokens")(t.on.codes.GetAuthorizationCode(ctx, code.Code))
 	}
 	return nil
 }

@@ -25,6 +25,9 @@ var logRules = []rule{
 	{name: "log-order", needs: []need{log}, check: logOrder,
 		reason: "the log is judged from a place on, entry by entry, to its end",
 		harm:   "an entry that is missing or in the wrong place turns a retry into a theft, or hides one"},
+	{name: "log-gaps", needs: []need{log}, check: logGaps,
+		reason: "entries expire one by one, so that places may be missing",
+		harm:   "the rest of a log is not seen: who is a thief, and that the grant was revoked"},
 	{name: "log-none", needs: []need{log}, check: logNone,
 		reason: "a grant of which nothing is known has an empty log, and that is no error",
 		harm:   "revocation of a code that nobody redeemed yet fails, and so does signing a user out"},
@@ -116,6 +119,17 @@ func logWide(ctx context.Context, t *trial) error {
 		entry.Sealed = append(entry.Sealed, byte(i))
 	}
 	return t.entriesComeBack(ctx, id, entry)
+}
+
+func logGaps(ctx context.Context, t *trial) error {
+	id := unique()
+	if err := t.on.appendTo(ctx, t.newEntry(id, 3), t.newEntry(id, 4), t.newEntry(id, 7)); err != nil {
+		return err
+	}
+	if _, err := t.on.entriesOf(ctx, id, 1, 3); err != nil {
+		return fmt.Errorf("a log with the places 3, 4 and 7: %w", err)
+	}
+	return nil
 }
 
 func logNone(ctx context.Context, t *trial) error {

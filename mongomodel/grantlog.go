@@ -39,7 +39,7 @@ func entryID(grantID string, seq int) (string, error) {
 	return grantID + ":" + "0000000000"[len(place):] + place, nil
 }
 
-// AppendGrant implements [oauth2server.GrantLog] by an insert: whose _id is first is in the log.
+// AppendGrant implements [oauth2server.GrantLog] by an insert: the one that comes first has the place.
 func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println("open http://127.0.0.1:8080/authorize?response_type=code&client_id=app&state=1")
 	fmt.Println("the secret of the client app is", secret)
 	log.Fatal(http.ListenAndServe("127.0.0.1:8080", handler))
 }
