@@ -78,7 +78,9 @@ func (s *Server) redeem(ctx context.Context, client *Client, code *Authorization
 		return nil, refused
 	case there == nil:
 		return issued, nil
-	case there.Kind != kindGrant:
+	}
+	s.discard(ctx, issued)
+	if there.Kind != kindGrant {
 		return nil, invalidCode("code_spent")
 	}
 	if fault := s.revokeGrant(ctx, code.GrantID); fault != nil {

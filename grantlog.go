@@ -11,7 +11,8 @@ const (
 	kindRevoked = "revoked"
 )
 
-// maxRetries is how often one rotation may be asked for again. It bounds the access tokens that a loop can make.
+// maxRetries is how often a token that was rotated may be used again within the window, or within a minute if that is
+// longer. It bounds what a loop can make.
 const maxRetries = 16
 
 // verdict is what a log says about a refresh token that is presented.
@@ -39,6 +40,10 @@ type refreshRules struct {
 	strict bool          // nothing is given twice
 }
 
+func (rules refreshRules) within(rotation *GrantEntry, now time.Time) bool {
+	return rules.window > 0 && now.Sub(rotation.Time) <= rules.window
+}
+
 // judge folds the entries that follow the one that made a refresh token, which has the digest presented and was made
 // at place made, into a verdict. It depends on nothing else: docs/refresh.md explains the rules, and their exploration
 // is in grantlog_test.go.
@@ -46,23 +51,24 @@ func (rules refreshRules) judge(entries []*GrantEntry, made int, presented strin
 	var (
 		place    = made + 1
 		rotation *GrantEntry // the one that made the current successor of presented
-		retries  int         // since then
+		repeats  int         // how often presented was used lately
 		used     bool        // whether somebody presented that successor
 	)
 	for _, e := range entries {
 		place = e.Seq + 1
+		if e.Presented == presented && now.Sub(e.Time) <= max(rules.window, time.Minute) {
+			repeats++
+		}
 		switch {
 		case e.Kind == kindRevoked:
 			return ruling{verdict: over}
 		case e.Successor == presented:
 			return ruling{verdict: broken}
 		case e.Kind == kindRotate && e.Presented == presented:
-			rotation, retries = e, 0
+			rotation = e
 		case e.Kind == kindRotate && rotation == nil:
 			// Whoever had the token before this one asked again, and got another in its place.
 			return ruling{verdict: theft}
-		case rotation != nil && e.Presented == presented:
-			retries++
 		case rotation != nil && e.Presented == rotation.Successor:
 			used = true
 		}
@@ -72,13 +78,12 @@ func (rules refreshRules) judge(entries []*GrantEntry, made int, presented strin
 		return ruling{verdict: rotate, place: place}
 	case rules.strict:
 		return ruling{verdict: theft}
-	case rules.window > 0 && now.Sub(rotation.Time) <= rules.window:
-		if retries >= maxRetries {
-			return ruling{verdict: tooOften}
-		}
-		return ruling{verdict: retry, place: place, rotation: rotation}
-	case used:
+	case used && !rules.within(rotation, now):
 		return ruling{verdict: theft}
+	case repeats > maxRetries:
+		return ruling{verdict: tooOften}
+	case rules.within(rotation, now):
+		return ruling{verdict: retry, place: place, rotation: rotation}
 	}
 	return ruling{verdict: rotate, place: place}
 }

@@ -60,6 +60,9 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 	}
 	own := *token
 	refresh = refresh && g.server.grants["refresh_token"] != nil
+	if own.GrantID != "" && g.server.can.log != nil {
+		return orNil(g.server.join(ctx, g.Client, &own, refresh))
+	}
 	if refresh && own.GrantID == "" {
 		own.GrantID = newID()
 	}
@@ -80,7 +83,7 @@ func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) 
 	if _, refused := foundUser(user, err, wrongUser()); refused != nil {
 		return nil, refused
 	}
-	return issueToUser(ctx, g, &Token{User: user, GrantID: newID()}, true)
+	return issueToUser(ctx, g, &Token{User: user, GrantID: newID()}, g.server.grants["refresh_token"] != nil)
 }
 
 // clientCredentials is the grant of a client that acts for itself (RFC 6749, section 4.4).
@@ -102,7 +105,7 @@ func issueToUser(ctx context.Context, g *GrantRequest, token *Token, refresh boo
 	if token.Scope, err = g.Scope(ctx, token.User); err != nil {
 		return nil, err
 	}
-	return g.Issue(ctx, token, refresh)
+	return orNil(g.server.issue(ctx, g.Client, token, refresh))
 }
 
 // checkUserCredentials refuses what cannot be a name and a password (RFC 6749, appendix A.15 and A.16).

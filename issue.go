@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// issue prepares token, and enters it into the log of its grant. With refresh it begins the grant; without, it may join
-// one that exists.
+// issue prepares token, and begins its grant in the log if it has both. The GrantID must be a new one.
 func (s *Server) issue(ctx context.Context, client *Client, token *Token, refresh bool) (*Token, *Error) {
 	issued, refused := s.prepare(ctx, client, token, 1, refresh)
 	if refused != nil || s.can.log == nil || token.GrantID == "" {
@@ -20,38 +19,39 @@ func (s *Server) issue(ctx context.Context, client *Client, token *Token, refres
 		return nil, refused
 	case there == nil:
 		return issued, nil
-	case there.Kind == kindRevoked:
-		return nil, grantOver()
-	case refresh:
-		return nil, breach("grant %q exists already and cannot begin again", token.GrantID)
 	}
-	return s.join(ctx, issued, token)
+	s.discard(ctx, issued)
+	if there.Kind == kindRevoked { // by who ended all grants of the user, while he signed in
+		return nil, grantOver()
+	}
+	return nil, breach("the new grant %q exists already", token.GrantID)
 }
 
-func grantOver() *Error {
-	return refusal(InvalidGrant, "grant_revoked", "Invalid grant: the grant was revoked")
-}
-
-// begin writes the first entry of a grant: token's, of which issued is what the model stored. presented is the digest of
-// the code, if there was one. It returns what is there if something is.
-func (s *Server) begin(ctx context.Context, issued, token *Token, presented string, until time.Time) (*GrantEntry, *Error) {
-	entry := entryFor(kindGrant, 1, token, issued)
-	entry.Presented = presented
-	return appendEntry(ctx, s.can.log, entry, until)
-}
-
-// join enters an access token into the log of a grant that goes on.
-func (s *Server) join(ctx context.Context, issued, token *Token) (*Token, *Error) {
+// join issues token into the grant that it names, which goes on or, with refresh, has yet to begin. The log is read
+// first: a place that is free may have been taken, and have expired.
+func (s *Server) join(ctx context.Context, client *Client, token *Token, refresh bool) (issued *Token, refused *Error) {
 	for tried := 0; ; {
 		entries, refused := readEntries(ctx, s.can.log, token.GrantID, 1, tried)
 		if refused != nil {
 			return nil, refused
 		}
 		place, over, until := endOf(entries, 1)
-		if over {
-			return nil, grantOver()
+		for _, e := range entries {
+			token.GrantExpiresAt = latest(token.GrantExpiresAt, e.GrantExpiresAt)
 		}
-		there, refused := appendEntry(ctx, s.can.log, entryFor(kindGrant, place, token, issued), until)
+		switch {
+		case over:
+			return nil, s.finishRevocation(ctx, token.GrantID)
+		case place > 1 && !token.GrantExpiresAt.IsZero() && s.options.MaxGrantLifetime > 0 && expired(token.GrantExpiresAt):
+			return nil, grantOver()
+		case place > 1 && refresh:
+			return nil, breach("grant %q exists already and cannot begin again", token.GrantID)
+		case issued == nil:
+			if issued, refused = s.prepare(ctx, client, token, place, refresh); refused != nil {
+				return nil, refused
+			}
+		}
+		there, refused := appendEntry(ctx, s.can.log, s.entryFor(kindGrant, place, token, issued), until)
 		if refused != nil {
 			return nil, refused
 		}
@@ -62,10 +62,42 @@ func (s *Server) join(ctx context.Context, issued, token *Token) (*Token, *Error
 	}
 }
 
+// finishRevocation is the refusal for a grant that is over. Whoever ended it may have been stopped half-way, so the rest
+// is done first.
+func (s *Server) finishRevocation(ctx context.Context, grantID string) *Error {
+	if fault := s.revokeGrant(ctx, grantID); fault != nil {
+		return fault
+	}
+	return grantOver()
+}
+
+func grantOver() *Error {
+	return refusal(InvalidGrant, "grant_revoked", "Invalid grant: the grant was revoked")
+}
+
+// discard deletes tokens that nobody was given, as their entry is not in the log. They are of no use to anybody and would
+// expire, so an error is of no consequence.
+func (s *Server) discard(ctx context.Context, issued *Token) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	s.can.log.RevokeAccessTokens(ctx, Digest(issued.AccessToken))
+	if issued.RefreshToken != "" && s.can.refresh != nil {
+		s.can.refresh.RevokeToken(ctx, issued)
+	}
+}
+
+// begin writes the first entry of a grant: token's, of which issued is what the model stored. presented is the digest of
+// the code, if there was one. It returns what is there if something is.
+func (s *Server) begin(ctx context.Context, issued, token *Token, presented string, until time.Time) (*GrantEntry, *Error) {
+	entry := s.entryFor(kindGrant, 1, token, issued)
+	entry.Presented = presented
+	return appendEntry(ctx, s.can.log, entry, until)
+}
+
 // entryFor is the entry without which issued, which is what the model stored of token, must not leave the server.
-func entryFor(kind string, place int, token, issued *Token) *GrantEntry {
+func (s *Server) entryFor(kind string, place int, token, issued *Token) *GrantEntry {
 	entry := &GrantEntry{GrantID: token.GrantID, Seq: place, Kind: kind, ClientID: issued.Client.id(), UserID: token.User.id(),
-		Scope: token.GrantScope, AccessToken: Digest(issued.AccessToken), AccessTokenExpiresAt: issued.AccessTokenExpiresAt}
+		Scope: token.GrantScope, GrantExpiresAt: s.grantExpiry(token), AccessToken: Digest(issued.AccessToken), AccessTokenExpiresAt: issued.AccessTokenExpiresAt}
 	if len(entry.Scope) == 0 {
 		entry.Scope = token.Scope
 	}

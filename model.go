@@ -219,7 +219,8 @@ type ClientCredentialsModel interface {
 // a primary key in SQL, a unique _id in MongoDB, SET NX in Redis. See docs/refresh.md.
 //
 // With it, GetAuthorizationCode and GetRefreshToken must go on finding what was used, until it expires, as the log
-// decides; RevokeAuthorizationCode and RevokeToken are not called. Access tokens are found and revoked by [Digest].
+// decides; RevokeAuthorizationCode is not called, and RevokeToken only for a token that nobody was given. Access tokens
+// are found and revoked by [Digest].
 // Without it, those two are the gates: a refresh token is used once, and a replay is refused, no more.
 type GrantLog interface {
 	// AppendGrant stores entry at (entry.GrantID, entry.Seq) unless something is there: then the error is [ErrExists],
@@ -285,6 +286,9 @@ type GrantEntry struct {
 
 	// Scope is what the owner granted, in an entry that issued a token.
 	Scope Scope
+
+	// GrantExpiresAt is when the grant ends, in an entry that issued a token; see [Token.GrantExpiresAt].
+	GrantExpiresAt time.Time
 
 	unknown map[string]json.RawMessage
 }

@@ -58,6 +58,7 @@ type entryRecord struct {
 	ClientID           string `json:"client_id,omitempty"`
 	UserID             string `json:"user_id,omitempty"`
 	Scope              Scope  `json:"scope,omitempty"`
+	GrantExpiresAt     int64  `json:"grant_expires_at,omitempty"`
 }
 
 // MarshalBinary writes everything but the token strings and the Data of client and user: for a model that keeps a record
@@ -114,7 +115,7 @@ func (e GrantEntry) MarshalBinary() ([]byte, error) {
 	}
 	return marshalRecord(e.unknown, entryRecord{recordVersion, e.GrantID, e.Seq, e.Kind, e.Nonce, milliseconds(e.Time),
 		milliseconds(e.ExpiresAt), e.Presented, e.AccessToken, milliseconds(e.AccessTokenExpiresAt), e.Successor,
-		milliseconds(e.SuccessorExpiresAt), e.Sealed, e.ClientID, e.UserID, e.Scope})
+		milliseconds(e.SuccessorExpiresAt), e.Sealed, e.ClientID, e.UserID, e.Scope, milliseconds(e.GrantExpiresAt)})
 }
 
 // UnmarshalBinary reads what [GrantEntry.MarshalBinary] wrote.
@@ -126,7 +127,7 @@ func (e *GrantEntry) UnmarshalBinary(data []byte) error {
 	}
 	*e = GrantEntry{r.GrantID, r.Seq, r.Kind, r.Nonce, fromMilliseconds(r.Time), fromMilliseconds(r.ExpiresAt), r.Presented,
 		r.AccessToken, fromMilliseconds(r.AccessExpiresAt), r.Successor, fromMilliseconds(r.SuccessorExpiresAt), r.Sealed,
-		r.ClientID, r.UserID, r.Scope, unknown}
+		r.ClientID, r.UserID, r.Scope, fromMilliseconds(r.GrantExpiresAt), unknown}
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *To
 		refused   *Error
 	)
 	if until.IsZero() {
-		until = time.Now().AddDate(100, 0, 0) // a token that never expires must stay used for as long
+		until = never() // used for as long as the token lives
 	}
 	for {
 		if !replace {
@@ -63,7 +63,7 @@ func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *To
 				return nil, refused
 			}
 		}
-		answer, entry, refused := r.carryOut(old, next, issued)
+		answer, entry, refused := s.carryOut(r, old, next, issued)
 		if refused != nil {
 			return nil, refused
 		}
@@ -82,13 +82,14 @@ func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *To
 		until = latest(until, last)
 		r = s.rules.judge(entries, old.GrantSeq, presented, time.Now())
 		if refused := s.refuseRefresh(ctx, old.GrantID, r.verdict); refused != nil {
+			s.discard(ctx, issued)
 			return nil, refused
 		}
 	}
 }
 
 // carryOut returns what the client gets once the entry is in the log.
-func (r ruling) carryOut(old, next, issued *Token) (answer *Token, entry *GrantEntry, refused *Error) {
+func (s *Server) carryOut(r ruling, old, next, issued *Token) (answer *Token, entry *GrantEntry, refused *Error) {
 	if r.verdict == rotate {
 		if issued.RefreshToken == "" {
 			return nil, nil, breach("SaveToken did not return the refresh token")
@@ -97,13 +98,13 @@ func (r ruling) carryOut(old, next, issued *Token) (answer *Token, entry *GrantE
 		if err != nil {
 			return nil, nil, breach("%w", err)
 		}
-		entry = entryFor(kindRotate, r.place, next, issued)
+		entry = s.entryFor(kindRotate, r.place, next, issued)
 		entry.Presented, entry.Sealed = Digest(old.RefreshToken), sealed
 		return issued, entry, nil
 	}
 	own := *issued
 	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = "", time.Time{}, 0
-	entry = entryFor(kindRetry, r.place, next, &own)
+	entry = s.entryFor(kindRetry, r.place, next, &own)
 	entry.Presented = Digest(old.RefreshToken)
 	if r.rotation != nil {
 		successor, err := unseal(old.RefreshToken, old.GrantID, r.rotation.Sealed)
@@ -124,7 +125,7 @@ func (s *Server) refuseRefresh(ctx context.Context, grantID string, v verdict) *
 		}
 		return invalidRefreshToken("refresh_token_reused")
 	case over:
-		return invalidRefreshToken("grant_revoked")
+		return s.finishRevocation(ctx, grantID)
 	case tooOften:
 		return &Error{Code: InvalidRequest, Description: "The refresh token was used too often. Try again later.",
 			Status: http.StatusTooManyRequests, reason: "refresh_too_often"}

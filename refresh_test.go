@@ -365,7 +365,8 @@ func TestFaultsAreNoVerdicts(t *testing.T) {
 				requireError(t, s.refresh("web", first.str("refresh_token")), 503, "server_error")
 				delete(model.fails, fails)
 				requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
-				requireError(t, s.refresh("web", second.str("refresh_token")), 400, "invalid_grant")
+				require.Equal(t, 401, s.apiStatus(second.str("access_token")), "who is told that it is over can rely on it")
+				s.requireDead(first, second)
 			})
 		})
 	}
@@ -683,4 +684,109 @@ func TestOurOwnLostReplyIsNoReplay(t *testing.T) {
 	answer := s.redeem("web", s.code())
 	require.Equal(t, 200, answer.StatusCode, answer.text)
 	s.mustRefresh(s.mustRefresh(answer.str("refresh_token")).str("refresh_token"))
+}
+
+// swept is a model whose storage has dropped the first entry of each log, as a TTL index may.
+type swept struct{ *spy }
+
+func (m swept) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	return m.spy.GrantEntries(ctx, id, max(from, 2))
+}
+
+func (m swept) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	if e.Seq == 1 {
+		return nil, nil
+	}
+	return m.spy.AppendGrant(ctx, e)
+}
+
+// joining mounts a server whose extension grant joins the grant named by the parameter grant.
+func joining(t *testing.T, served oauth2server.Model, model *spy, opts oauth2server.Options, refresh bool) *site {
+	model.AddClient(&oauth2server.Client{ID: "ext", Grants: []string{"exchange", "refresh_token"}}, secret+"ext") // unless it is there
+	opts.Grants = allGrants
+	opts.ExtensionGrants = map[string]oauth2server.GrantFunc{
+		"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, GrantID: g.Param("grant")}, refresh)
+		},
+	}
+	return newLocalSite(t, served, &opts, nil)
+}
+
+func TestJoiningAGrantReadsItsLogFirst(t *testing.T) {
+	timed(t, nil, func(t *testing.T, s *site, model *spy) {
+		token, err := model.GetAccessToken(t.Context(), s.signIn("web").str("access_token"))
+		require.NoError(t, err)
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID, time.Time{}))
+		for _, refresh := range []bool{false, true} {
+			r := joining(t, swept{model}, model, oauth2server.Options{}, refresh).token("ext", "grant_type", "exchange", "grant", token.GrantID)
+			requireError(t, r, 400, "invalid_grant")
+		}
+	})
+	timed(t, nil, func(t *testing.T, _ *site, model *spy) {
+		s := joining(t, model, model, oauth2server.Options{MaxGrantLifetime: 2 * time.Hour}, false)
+		token, err := model.GetAccessToken(t.Context(), s.signIn("web").str("access_token"))
+		require.NoError(t, err)
+		join := func() reply { return s.token("ext", "grant_type", "exchange", "grant", token.GrantID) }
+		time.Sleep(2*time.Hour - time.Minute)
+		require.Equal(t, float64(60), join().body["expires_in"], "what joins ends with the grant")
+		time.Sleep(time.Minute)
+		requireError(t, join(), 400, "invalid_grant")
+	})
+}
+
+func TestWhatIsRefusedLeavesNothing(t *testing.T) {
+	timed(t, &oauth2server.Options{StrictRefreshRotation: true}, func(t *testing.T, s *site, model *spy) {
+		code := s.code()
+		first := s.redeem("web", code)
+		s.mustRefresh(first.str("refresh_token"))
+		for name, refused := range map[string]func() reply{
+			"refresh": func() reply { return s.refresh("web", first.str("refresh_token")) },
+			"replay":  func() reply { return s.redeem("web", code) },
+		} {
+			model.stored()
+			requireError(t, refused(), 400, "invalid_grant")
+			changes := model.stored()
+			require.Contains(t, changes, "SaveToken", name)
+			require.Contains(t, changes, "RevokeAccessTokens", name)
+			require.Contains(t, changes, "RevokeToken", name)
+		}
+	})
+}
+
+// Without a window each use is a rotation, and a loop of them has an end too.
+func TestRotationsAreBounded(t *testing.T) {
+	timed(t, &oauth2server.Options{RefreshRetryWindow: -1}, func(t *testing.T, s *site, _ *spy) {
+		first := s.signIn("web")
+		for range 1 + 16 {
+			s.mustRefresh(first.str("refresh_token"))
+		}
+		requireError(t, s.refresh("web", first.str("refresh_token")), 429, "invalid_request")
+		time.Sleep(61 * time.Second)
+		s.mustRefresh(first.str("refresh_token"))
+	})
+}
+
+// immortal is a model whose refresh tokens never expire.
+type immortal struct{ *spy }
+
+func (m immortal) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+	own := *t
+	own.RefreshTokenExpiresAt = time.Time{}
+	return m.spy.SaveToken(ctx, &own, c, u)
+}
+
+func TestTheLogOfATokenThatNeverExpiresStays(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, immortal{model}, &oauth2server.Options{Grants: allGrants}, nil)
+	first := s.signIn("web")
+	s.mustRefresh(first.str("refresh_token"))
+	token, err := model.GetAccessToken(t.Context(), first.str("access_token"))
+	require.NoError(t, err)
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID, time.Time{}))
+	entries, err := model.GrantEntries(t.Context(), token.GrantID, 1)
+	require.NoError(t, err)
+	require.Len(t, entries, 3)
+	for _, e := range entries {
+		require.Greater(t, e.ExpiresAt, time.Now().AddDate(99, 0, 0), e.Kind)
+	}
 }

@@ -3,6 +3,7 @@ package oauth2server
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -10,14 +11,15 @@ import (
 const markerMargin = 24 * time.Hour
 
 // revocationTimeout bounds a revocation that goes on after its client hung up.
-const revocationTimeout = 10 * time.Second
+const revocationTimeout = time.Minute
 
 // RevokeGrant ends a grant for good: its code cannot be redeemed, its refresh tokens cannot be used, and its access
 // tokens are deleted. When it returns nil, nothing of the grant works any more, whatever was under way; after an error,
 // call it again. A grant that is over already, or of which nothing is known, is no error.
 //
-// until is when the last thing expires that the caller knows of and the log does not: a code that was not redeemed.
-// Zero: there is no such thing.
+// until is when the last thing expires that the caller knows of and the log does not: a code that was not redeemed, a
+// refresh token of the time before there was a log. Zero: there is no such thing. An access token of that time is not
+// in the log, and is not deleted.
 func RevokeGrant(ctx context.Context, log GrantLog, grantID string, until time.Time) error {
 	for tried := 0; ; {
 		entries, refused := readEntries(ctx, log, grantID, 1, tried)
@@ -75,8 +77,9 @@ func readEntries(ctx context.Context, log GrantLog, grantID string, from, tried 
 	return entries, nil
 }
 
+// liveAccessTokens are the newest first: they live longest, if the deletion is stopped half-way.
 func liveAccessTokens(entries []*GrantEntry) (digests []string) {
-	for _, e := range entries {
+	for _, e := range slices.Backward(entries) {
 		if e.AccessToken != "" && (e.AccessTokenExpiresAt.IsZero() || !expired(e.AccessTokenExpiresAt)) {
 			digests = append(digests, e.AccessToken)
 		}
@@ -101,6 +104,9 @@ func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until tim
 	own := *entry
 	// 132 of the random bits are enough to tell attempts apart.
 	own.Nonce, own.Time = newID()[:22], time.Now().UTC().Truncate(time.Millisecond)
+	if own.Successor != "" && own.SuccessorExpiresAt.IsZero() {
+		until = never()
+	}
 	own.ExpiresAt = latest(own.Time, until, own.AccessTokenExpiresAt, own.SuccessorExpiresAt).Add(markerMargin)
 	there, err := log.AppendGrant(ctx, &own)
 	switch {
@@ -115,6 +121,9 @@ func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until tim
 	}
 	return there, nil
 }
+
+// never is the expiry of an entry about a refresh token that has none.
+func never() time.Time { return time.Now().AddDate(100, 0, 0) }
 
 func latest(times ...time.Time) (last time.Time) {
 	for _, t := range times {

@@ -55,3 +55,19 @@ func TestADumpOpensNothing(t *testing.T) {
 		}
 	}
 }
+
+// What a rotation stores of its successor opens with the token that was presented, and with nothing that is stored.
+func TestARotationSealsUnderThePresentedToken(t *testing.T) {
+	old := &Token{RefreshToken: newID(), GrantID: newID()}
+	next := &Token{User: &User{ID: "u1"}, GrantID: old.GrantID}
+	issued := &Token{AccessToken: newID(), RefreshToken: newID(), Client: &Client{ID: "web"}}
+	_, entry, refused := (&Server{ResourceServer: &ResourceServer{}}).carryOut(ruling{verdict: rotate, place: 2}, old, next, issued)
+	require.Nil(t, refused)
+	successor, err := unseal(old.RefreshToken, old.GrantID, entry.Sealed)
+	require.NoError(t, err)
+	require.Equal(t, issued.RefreshToken, successor)
+	for _, stored := range []string{entry.Presented, entry.Successor, entry.AccessToken, entry.GrantID, entry.Nonce, entry.UserID, entry.ClientID} {
+		_, err := unseal(stored, old.GrantID, entry.Sealed)
+		require.Error(t, err)
+	}
+}
