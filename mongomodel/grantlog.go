@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -112,14 +114,30 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 	return entries, nil
 }
 
+// deletesAtOnce is how many access tokens of a grant are deleted at the same time: a thief who refreshes all the time
+// must not make so many that they cannot be deleted while somebody waits.
+const deletesAtOnce = 8
+
 // RevokeAccessTokens implements [oauth2server.GrantLog]. An error says that some of them may be left.
 func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error {
-	for _, digest := range digests {
-		if err := removeOne(ctx, m.access, digest); err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
-			return err
-		}
+	var group sync.WaitGroup
+	var next atomic.Int64
+	faults := make([]error, min(len(digests), deletesAtOnce))
+	for worker := range faults {
+		group.Go(func() {
+			for faults[worker] == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(digests) {
+					return
+				}
+				if err := removeOne(ctx, m.access, digests[i]); !errors.Is(err, oauth2server.ErrNotFound) {
+					faults[worker] = err
+				}
+			}
+		})
 	}
-	return ctx.Err()
+	group.Wait()
+	return errors.Join(append(faults, ctx.Err())...)
 }
 
 func (d entryDocument) read() (*oauth2server.GrantEntry, error) {
