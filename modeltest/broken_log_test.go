@@ -166,6 +166,80 @@ var logDefects = []defect{
 	{"the first page of the entries", "log-order", func(f *Fixture, a *altered) {
 		editEntries(a, func(entries []*entry) []*entry { return entries[:min(len(entries), 100)] })
 	}},
+	{"GrantSeq of the grant's newest token", "log-used-stays-found", func(f *Fixture, a *altered) {
+		var newest sync.Map
+		a.saveToken = func(ctx context.Context, t *token) (*token, error) {
+			if t.RefreshToken != "" {
+				newest.Store(t.GrantID, t.GrantSeq)
+			}
+			return a.Model.SaveToken(ctx, t, t.Client, t.User)
+		}
+		a.getRefreshToken = func(ctx context.Context, text string) (*token, error) {
+			found, err := a.Model.GetRefreshToken(ctx, text)
+			if err == nil {
+				if seq, ok := newest.Load(found.GrantID); ok {
+					found.GrantSeq = seq.(int)
+				}
+			}
+			return found, err
+		}
+	}},
+	{"a page of 1000 entries", "log-order", func(f *Fixture, a *altered) {
+		editEntries(a, func(entries []*entry) []*entry { return entries[:min(len(entries), 1000)] })
+	}},
+	{"a unique key that has the client in it", "log-never-overwrites", func(f *Fixture, a *altered) {
+		var mu sync.Mutex
+		s := forge(a)
+		nobody := &forged{entries: map[string]*entry{}}
+		both := func(e *entry) *forged {
+			if e.ClientID == "" {
+				return nobody
+			}
+			return s
+		}
+		a.appendGrant = func(ctx context.Context, e *entry) (*entry, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if there := both(e).at(e); there != nil {
+				return there, oauth2server.ErrExists
+			}
+			both(e).put(e)
+			return e, nil
+		}
+		a.grantEntries = func(ctx context.Context, id string, from int) ([]*entry, error) {
+			x, err := s.read(ctx, id, from)
+			y, _ := nobody.read(ctx, id, from)
+			x = append(x, y...)
+			slices.SortFunc(x, func(a, b *entry) int { return a.Seq - b.Seq })
+			return x, err
+		}
+	}},
+	{"places of one byte", "log-order", func(f *Fixture, a *altered) {
+		wrap := func(e *entry) *entry { own := *e; own.Seq &= 0xFF; return &own }
+		a.appendGrant = func(ctx context.Context, e *entry) (*entry, error) { return a.Model.AppendGrant(ctx, wrap(e)) }
+	}},
+	{"the same presented digest is the same attempt", "log-never-overwrites", func(f *Fixture, a *altered) {
+		a.appendGrant = func(ctx context.Context, e *entry) (*entry, error) {
+			there, err := a.Model.AppendGrant(ctx, e)
+			if errors.Is(err, oauth2server.ErrExists) && there.Presented == e.Presented && there.Kind == e.Kind && e.Kind == "rotate" {
+				return there, nil
+			}
+			return there, err
+		}
+	}},
+	{"ErrExists with the last entry of the grant", "log-never-overwrites", func(f *Fixture, a *altered) {
+		a.appendGrant = func(ctx context.Context, e *entry) (*entry, error) {
+			there, err := a.Model.AppendGrant(ctx, e)
+			if errors.Is(err, oauth2server.ErrExists) {
+				all, _ := a.Model.GrantEntries(ctx, e.GrantID, e.Seq)
+				return all[len(all)-1], err
+			}
+			return there, err
+		}
+	}},
 	{"entries up to the first gap", "log-gaps", func(f *Fixture, a *altered) {
 		a.grantEntries = func(ctx context.Context, grantID string, from int) ([]*entry, error) {
 			entries, err := a.Model.GrantEntries(ctx, grantID, from)

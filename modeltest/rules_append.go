@@ -11,13 +11,15 @@ import (
 func logNeverOverwrites(ctx context.Context, t *trial) error {
 	id := unique()
 	first := t.newEntry(id, 1)
+	first.Kind = "rotate"
 	nonce, want := first.Nonce, pictureOf(first)
-	if err := t.on.appendTo(ctx, first); err != nil {
+	twin := *first // the same but for its nonce: another attempt
+	twin.Nonce = unique()
+	bare := &oauth2server.GrantEntry{GrantID: id, Seq: 1, Kind: "revoked", Nonce: unique(), Time: first.Time, ExpiresAt: first.ExpiresAt}
+	if err := t.on.appendTo(ctx, first, t.newEntry(id, 2)); err != nil {
 		return err
 	}
-	for _, kind := range []string{"grant", "revoked", "burnt"} {
-		second := t.newEntry(id, 1)
-		second.Kind = kind
+	for _, second := range []*oauth2server.GrantEntry{t.newEntry(id, 1), &twin, bare} {
 		there, err := t.on.log.AppendGrant(ctx, second)
 		if err := existing(there, err); err != nil {
 			return fmt.Errorf("AppendGrant where another entry is: %w", err)
@@ -29,7 +31,7 @@ func logNeverOverwrites(ctx context.Context, t *trial) error {
 			return err
 		}
 	}
-	found, err := t.on.entriesOf(ctx, id, 1, 1)
+	found, err := t.on.entriesOf(ctx, id, 1, 2)
 	if err == nil && found[0].Nonce != nonce {
 		err = errors.New("GrantEntries after another append at the place returned that one, want the first")
 	}
@@ -165,8 +167,17 @@ func logUsedStaysFound(ctx context.Context, t *trial) error {
 		if t.on.refresh != nil {
 			text := saved.RefreshToken
 			used = oauth2server.Digest(text)
+			now, err := t.on.refresh.GetRefreshToken(ctx, text)
+			keeps := err == nil && now != nil && now.GrantSeq == place // if not, token-comes-back says so
 			look = append(look, func() error {
-				return present("GetRefreshToken of a token that was used")(t.on.refresh.GetRefreshToken(ctx, text))
+				found, err := t.on.refresh.GetRefreshToken(ctx, text)
+				if err := present("GetRefreshToken of a token that was used")(found, err); err != nil {
+					return err
+				}
+				if keeps && found.GrantSeq != place {
+					return fmt.Errorf("GetRefreshToken of a token that was used: GrantSeq is %d, want %d as it was", found.GrantSeq, place)
+				}
+				return nil
 			})
 		}
 	}

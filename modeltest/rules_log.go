@@ -139,7 +139,7 @@ func logNone(ctx context.Context, t *trial) error {
 
 // logOrder has more places than one digit can tell apart, and than a page of most storages holds.
 func logOrder(ctx context.Context, t *trial) error {
-	const places = 120
+	const places = 1030
 	id := unique()
 	for place := 1; place <= places; place++ {
 		if err := t.on.appendTo(ctx, t.newEntry(id, place)); err != nil {
