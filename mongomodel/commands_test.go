@@ -1,6 +1,7 @@
 package mongomodel_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"regexp"
@@ -130,5 +131,43 @@ func TestDocumentsAreSmall(t *testing.T) {
 			require.LessOrEqual(t, len(cursor.Current), atMost, cursor.Current)
 		}
 		require.NoError(t, cursor.Close(t.Context()))
+	}
+}
+
+// A request looks at the documents that it needs, however many others there are. MongoDB counts what it examined;
+// FerretDB says whether the filter was applied by the storage below it, rather than to all documents.
+func TestRequestsExamineWhatTheyNeed(t *testing.T) {
+	ctx := t.Context()
+	for _, others := range []int{10, 1000} {
+		var sent recorder
+		db := mongotest.Database(t, sent.options())
+		m := newModel(t, db)
+		s := newSite(t, m)
+		for i := range others {
+			expires := time.Now().Add(time.Hour)
+			_, err := m.SaveToken(ctx, &oauth2server.Token{AccessToken: fmt.Sprint("a", i), AccessTokenExpiresAt: expires,
+				RefreshToken: fmt.Sprint("r", i), RefreshTokenExpiresAt: expires}, nil, nil)
+			require.NoError(t, err)
+		}
+		first := s.exchange(ctx, s.authorize(t))
+		sent.take()
+		require.True(t, s.works(first.Access))
+		require.Equal(t, http.StatusOK, s.refresh(ctx, first.Token).status)
+		finds := 0
+		for _, e := range sent.take() {
+			if e.CommandName != "find" {
+				continue
+			}
+			finds++
+			find := bson.D{{Key: "find", Value: e.Command.Lookup("find")}, {Key: "filter", Value: e.Command.Lookup("filter")}, {Key: "limit", Value: 1}}
+			plan, err := db.RunCommand(ctx, bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: "executionStats"}}).Raw()
+			require.NoError(t, err)
+			if mongotest.IsFerretDB() {
+				require.True(t, plan.Lookup("filterPushdown").Boolean(), plan)
+			} else {
+				require.EqualValues(t, 1, plan.Lookup("executionStats", "totalDocsExamined").AsInt64(), plan)
+			}
+		}
+		require.Equal(t, 3, finds)
 	}
 }
