@@ -509,6 +509,22 @@ func TestTokensWithoutAPlace(t *testing.T) {
 	})
 }
 
+// Refresh tokens of another library have no grant: the model gives them one that stays the same.
+func TestTokensWithoutAGrant(t *testing.T) {
+	legacy := forgetful{spy: newSpy(t), token: func(t *oauth2server.Token) {
+		if t.GrantID == "" {
+			t.GrantID = oauth2server.Digest("the old refresh token")
+		}
+	}}
+	_, err := legacy.Model.SaveToken(t.Context(), &oauth2server.Token{AccessToken: "old", RefreshToken: "the old refresh token",
+		RefreshTokenExpiresAt: time.Now().Add(time.Hour), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
+	require.NoError(t, err)
+	s := newSite(t, legacy, &oauth2server.Options{Grants: allGrants}, nil)
+	second := s.mustRefresh("the old refresh token")
+	require.Equal(t, second.str("refresh_token"), s.mustRefresh("the old refresh token").str("refresh_token"))
+	s.mustRefresh(second.str("refresh_token"))
+}
+
 func TestNothingInTheLogCanBeUsed(t *testing.T) {
 	timed(t, nil, func(t *testing.T, s *site, model *spy) {
 		code := s.code("code_challenge", challenge, "code_challenge_method", "S256")
