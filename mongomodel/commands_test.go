@@ -58,6 +58,10 @@ func TestCommandsPerRequest(t *testing.T) {
 			sent.take()
 			require.NoError(t, oauth2server.RevokeGrant(ctx, m, token.GrantID, time.Time{}))
 		}, []string{"find grants", "insert grants", "delete access_tokens", "delete access_tokens", "delete access_tokens"}},
+		{"a refresh that is refused", func() { require.Equal(t, "invalid_grant", s.refresh(ctx, first.Token).Error) },
+			[]string{"find clients", "find refresh_tokens", "insert access_tokens", "insert refresh_tokens", "insert grants",
+				"find grants", "find grants", "find grants", "delete access_tokens", "delete access_tokens", "delete access_tokens",
+				"delete access_tokens", "delete refresh_tokens"}},
 	} {
 		sent.take()
 		row.act()

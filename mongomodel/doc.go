@@ -24,6 +24,9 @@
 //	  when asked twice          +3  insert refused: find that entry, find the log, insert
 //	revoke a grant               2  find log, insert log entry; +1 delete for each access token that still lives
 //
+// A request that is refused because of the log deletes what it had prepared, which is two deletes more, and ends the
+// grant or makes sure that it has ended.
+//
 // Writes wait until a majority of the replica set has them in its journals, and reads ask the primary, whatever the
 // handle that New is given says: a revocation that was acknowledged must not be lost, nor missed. Each method ends with
 // its context, with the error of the context; without a deadline there, that of the client's timeout holds, so set one.
