@@ -39,17 +39,22 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, refresh
 		for _, e := range entries {
 			token.GrantExpiresAt = latest(token.GrantExpiresAt, e.GrantExpiresAt)
 		}
+		end := s.grantExpiry(token)
 		switch {
 		case over:
-			return nil, s.finishRevocation(ctx, token.GrantID)
-		case place > 1 && !token.GrantExpiresAt.IsZero() && s.options.MaxGrantLifetime > 0 && expired(token.GrantExpiresAt):
-			return nil, grantOver()
+			refused = s.finishRevocation(ctx, token.GrantID)
+		case !end.IsZero() && expired(end):
+			refused = grantOver()
 		case place > 1 && refresh:
-			return nil, breach("grant %q exists already and cannot begin again", token.GrantID)
+			refused = breach("grant %q exists already and cannot begin again", token.GrantID)
 		case issued == nil:
-			if issued, refused = s.prepare(ctx, client, token, place, refresh); refused != nil {
-				return nil, refused
+			issued, refused = s.prepare(ctx, client, token, place, refresh)
+		}
+		if refused != nil {
+			if issued != nil {
+				s.discard(ctx, issued)
 			}
+			return nil, refused
 		}
 		there, refused := appendEntry(ctx, s.can.log, s.entryFor(kindGrant, place, token, issued), until)
 		if refused != nil {
@@ -60,19 +65,6 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, refresh
 		}
 		tried = place
 	}
-}
-
-// finishRevocation is the refusal for a grant that is over. Whoever ended it may have been stopped half-way, so the rest
-// is done first.
-func (s *Server) finishRevocation(ctx context.Context, grantID string) *Error {
-	if fault := s.revokeGrant(ctx, grantID); fault != nil {
-		return fault
-	}
-	return grantOver()
-}
-
-func grantOver() *Error {
-	return refusal(InvalidGrant, "grant_revoked", "Invalid grant: the grant was revoked")
 }
 
 // discard deletes tokens that nobody was given, as their entry is not in the log. They are of no use to anybody and would
@@ -92,19 +84,6 @@ func (s *Server) begin(ctx context.Context, issued, token *Token, presented stri
 	entry := s.entryFor(kindGrant, 1, token, issued)
 	entry.Presented = presented
 	return appendEntry(ctx, s.can.log, entry, until)
-}
-
-// entryFor is the entry without which issued, which is what the model stored of token, must not leave the server.
-func (s *Server) entryFor(kind string, place int, token, issued *Token) *GrantEntry {
-	entry := &GrantEntry{GrantID: token.GrantID, Seq: place, Kind: kind, ClientID: issued.Client.id(), UserID: token.User.id(),
-		Scope: token.GrantScope, GrantExpiresAt: s.grantExpiry(token), AccessToken: Digest(issued.AccessToken), AccessTokenExpiresAt: issued.AccessTokenExpiresAt}
-	if len(entry.Scope) == 0 {
-		entry.Scope = token.Scope
-	}
-	if issued.RefreshToken != "" {
-		entry.Successor, entry.SuccessorExpiresAt = Digest(issued.RefreshToken), issued.RefreshTokenExpiresAt
-	}
-	return entry
 }
 
 // prepare gives token its strings and lifetimes and saves it; place is that of its log entry. With a log, nobody may see

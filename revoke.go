@@ -2,13 +2,9 @@ package oauth2server
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 )
-
-// markerMargin is how long a log entry stays after the last thing that it speaks of has expired: clocks differ.
-const markerMargin = 24 * time.Hour
 
 // revocationTimeout bounds a revocation that goes on after its client hung up.
 const revocationTimeout = time.Minute
@@ -47,36 +43,6 @@ func RevokeGrant(ctx context.Context, log GrantLog, grantID string, until time.T
 	}
 }
 
-// endOf returns the next free place of a log, from the entries that are there from place from on; whether it is over;
-// and until when what they speak of lives.
-func endOf(entries []*GrantEntry, from int) (place int, over bool, until time.Time) {
-	place = from
-	for _, e := range entries {
-		place, over, until = e.Seq+1, over || e.Kind == kindRevoked, latest(until, e.ExpiresAt.Add(-markerMargin))
-	}
-	return place, over, until
-}
-
-// readEntries reads a log. tried is a place that turned out to be taken: the log must show by what, or whoever reads it
-// would try it again for ever.
-func readEntries(ctx context.Context, log GrantLog, grantID string, from, tried int) ([]*GrantEntry, *Error) {
-	entries, err := log.GrantEntries(ctx, grantID, from)
-	if err != nil {
-		return nil, modelFailure(err, breach("GrantEntries: %w", err))
-	}
-	last := from - 1
-	for _, e := range entries {
-		if e == nil || e.Seq <= last {
-			return nil, breach("GrantEntries returned a nil entry, or entries out of order")
-		}
-		last = e.Seq
-	}
-	if last < tried {
-		return nil, breach("GrantEntries did not return the entry that AppendGrant found at place %d", tried)
-	}
-	return entries, nil
-}
-
 // liveAccessTokens are the newest first: they live longest, if the deletion is stopped half-way.
 func liveAccessTokens(entries []*GrantEntry) (digests []string) {
 	for _, e := range slices.Backward(entries) {
@@ -97,39 +63,15 @@ func (s *Server) revokeGrant(ctx context.Context, grantID string) *Error {
 	return nil
 }
 
-// appendEntry completes entry, which speaks of nothing that lives longer than until, and appends it. It returns nil when
-// the entry is in the log, and what is there instead when the place is taken. What carries this attempt's nonce is its
-// own, of which the reply was lost.
-func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until time.Time) (there *GrantEntry, refused *Error) {
-	own := *entry
-	// 132 of the random bits are enough to tell attempts apart.
-	own.Nonce, own.Time = newID()[:22], time.Now().UTC().Truncate(time.Millisecond)
-	if own.Successor != "" && own.SuccessorExpiresAt.IsZero() {
-		until = never()
+// finishRevocation is the refusal for a grant that is over. Whoever ended it may have been stopped half-way, so the rest
+// is done first.
+func (s *Server) finishRevocation(ctx context.Context, grantID string) *Error {
+	if fault := s.revokeGrant(ctx, grantID); fault != nil {
+		return fault
 	}
-	own.ExpiresAt = latest(own.Time, until, own.AccessTokenExpiresAt, own.SuccessorExpiresAt).Add(markerMargin)
-	there, err := log.AppendGrant(ctx, &own)
-	switch {
-	case err == nil:
-		return nil, nil
-	case !errors.Is(err, ErrExists):
-		return nil, modelFailure(err, breach("AppendGrant: %w", err))
-	case there == nil:
-		return nil, breach("AppendGrant returned ErrExists without the entry that is there")
-	case there.Nonce == own.Nonce:
-		return nil, nil
-	}
-	return there, nil
+	return grantOver()
 }
 
-// never is the expiry of an entry about a refresh token that has none.
-func never() time.Time { return time.Now().AddDate(100, 0, 0) }
-
-func latest(times ...time.Time) (last time.Time) {
-	for _, t := range times {
-		if t.After(last) {
-			last = t
-		}
-	}
-	return last
+func grantOver() *Error {
+	return refusal(InvalidGrant, "grant_revoked", "Invalid grant: the grant was revoked")
 }
