@@ -37,9 +37,19 @@ type spy struct {
 	fails map[string]error
 }
 
-// newSpy registers the clients web (confidential), other (confidential), app (public) and the user andy.
 func newSpy(t testing.TB) *spy {
+	return &spy{Model: newMemory(t), fails: map[string]error{}}
+}
+
+func newMemory(t testing.TB) *memorymodel.Model {
 	model := memorymodel.New(&memorymodel.Options{PasswordCost: bcrypt.MinCost})
+	register(t, model.AddClient, model.AddUser)
+	return model
+}
+
+// register adds the clients web (confidential), other (confidential), app (public) and so on, and the user andy.
+func register(t testing.TB, addClient func(*oauth2server.Client, string) error, addUser func(*oauth2server.User, string, string) error) {
+	t.Helper()
 	for _, c := range []oauth2server.Client{
 		{ID: "web", RedirectURIs: []string{callback}, Grants: allGrants},
 		{ID: "other", RedirectURIs: []string{"https://other.example/cb"}, Grants: allGrants},
@@ -53,10 +63,9 @@ func newSpy(t testing.TB) *spy {
 		if c.Public {
 			clientSecret = ""
 		}
-		require.NoError(t, model.AddClient(&c, clientSecret))
+		require.NoError(t, addClient(&c, clientSecret))
 	}
-	require.NoError(t, model.AddUser(&oauth2server.User{ID: "u1"}, "andy", "123456"))
-	return &spy{Model: model, fails: map[string]error{}}
+	require.NoError(t, addUser(&oauth2server.User{ID: "u1"}, "andy", "123456"))
 }
 
 func (s *spy) called(name string) error {
