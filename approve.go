@@ -125,7 +125,7 @@ func (q *AuthorizationRequest) Deny(w http.ResponseWriter, r *http.Request, reas
 func (q *AuthorizationRequest) decide(r *http.Request) bool {
 	first := q.decided.CompareAndSwap(false, true)
 	if !first {
-		q.server.logRefusal(r, "authorize", breach("the page decided twice; the first decision stands"))
+		q.server.reportRefusal(r, q.event(), breach("the page decided twice; the first decision stands"))
 	}
 	return first
 }
@@ -136,23 +136,32 @@ func (q *AuthorizationRequest) answer(w http.ResponseWriter, r *http.Request, ow
 	if q.implicit() {
 		send = q.sendToken
 	}
-	parameters, refused := send(r.Context(), owner, granted)
+	grantID := newID()
+	parameters, refused := send(r.Context(), owner, granted, grantID)
 	if refused != nil {
 		q.refuse(w, r, refused)
 		return
 	}
-	redirect(w, r, answerAt(q.RedirectURI, q.implicit(), q.withState(parameters)))
+	event := q.event()
+	event.Kind, event.UserID, event.GrantID, event.Scope = EventIssued, owner.ID, grantID, granted
+	q.server.report(r, event)
+	q.redirect(w, r, parameters)
 }
 
-func (q *AuthorizationRequest) withState(parameters []parameter) []parameter {
-	if q.State == "" {
-		return parameters
+// redirect sends the client an answer: parameters, its state as it came, and who answers (RFC 9207), lest a client of
+// several servers take one for another (RFC 9700, section 4.4).
+func (q *AuthorizationRequest) redirect(w http.ResponseWriter, r *http.Request, parameters []parameter) {
+	if q.State != "" {
+		parameters = append(parameters, parameter{"state", q.State})
 	}
-	return append(parameters, parameter{"state", q.State})
+	if issuer := q.server.options.Issuer; issuer != "" {
+		parameters = append(parameters, parameter{"iss", issuer})
+	}
+	redirect(w, r, answerAt(q.RedirectURI, q.implicit(), parameters))
 }
 
 // sendCode makes and saves a code (RFC 6749, section 4.1.2).
-func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, granted Scope) ([]parameter, *Error) {
+func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, granted Scope, grantID string) ([]parameter, *Error) {
 	s := q.server
 	code, refused := generate(ctx, s.can.newCode, q.Client, owner, granted, isVSCHAR)
 	if refused != nil {
@@ -168,7 +177,7 @@ func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, grante
 		User:                owner,
 		CodeChallenge:       challenge,
 		CodeChallengeMethod: challengeMethod(challenge, q.form.get("code_challenge_method")),
-		GrantID:             newID(),
+		GrantID:             grantID,
 	}, q.Client, owner)
 	switch {
 	case err != nil:
@@ -180,8 +189,8 @@ func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, grante
 }
 
 // sendToken issues an access token, and never a refresh token (RFC 6749, section 4.2.2).
-func (q *AuthorizationRequest) sendToken(ctx context.Context, owner *User, granted Scope) ([]parameter, *Error) {
-	token, refused := q.server.issue(ctx, q.Client, &Token{User: owner, Scope: granted, GrantID: newID()}, false)
+func (q *AuthorizationRequest) sendToken(ctx context.Context, owner *User, granted Scope, grantID string) ([]parameter, *Error) {
+	token, refused := q.server.issue(ctx, q.Client, &Token{User: owner, Scope: granted, GrantID: grantID}, false)
 	if refused != nil {
 		return nil, refused
 	}
@@ -198,12 +207,12 @@ func (q *AuthorizationRequest) sendToken(ctx context.Context, owner *User, grant
 // refuse tells the client an error by redirect (RFC 6749, section 4.1.2.1), its state as it came.
 func (q *AuthorizationRequest) refuse(w http.ResponseWriter, r *http.Request, refused *Error) {
 	e := refused.sentFrom(atAuthorize)
-	q.server.logRefusal(r, "authorize", e)
+	q.server.reportRefusal(r, q.event(), e)
 	parameters := []parameter{{"error", string(e.Code)}}
 	if e.Description != "" {
 		parameters = append(parameters, parameter{"error_description", e.Description})
 	}
-	redirect(w, r, answerAt(q.RedirectURI, q.implicit(), q.withState(parameters)))
+	q.redirect(w, r, parameters)
 }
 
 // refuseUser answers the user when it is not the client's business; a fault is.
@@ -212,5 +221,10 @@ func (q *AuthorizationRequest) refuseUser(w http.ResponseWriter, r *http.Request
 		q.refuse(w, r, refused)
 		return
 	}
-	q.server.showError(w, r, refused)
+	q.server.showError(w, r, q.event(), refused)
+}
+
+// event is what is known of the request before it is answered.
+func (q *AuthorizationRequest) event() Event {
+	return Event{Endpoint: "authorize", ClientID: q.Client.ID, UserID: q.User.id()}
 }

@@ -82,28 +82,32 @@ func (s *ResourceServer) authenticate(r *http.Request, scope Scope) (token *Toke
 	}
 	if refused != nil {
 		challenged := *refused
-		challenged.bearer = true
+		challenged.bearer, challenged.token = true, token
 		return nil, false, &challenged
 	}
 	return token, inQuery, nil
 }
 
-// checkToken asks the model.
+// checkToken asks the model. An expired token is returned too.
 func (s *ResourceServer) checkToken(r *http.Request, presented string) (*Token, *Error) {
 	if s.tokens == nil {
 		return nil, breach("the model has no GetAccessToken")
 	}
 	token, err := s.tokens.GetAccessToken(r.Context(), presented)
-	if refused := found(token, err, refusal(InvalidToken, "token_unknown", "Invalid token: access token is invalid")); refused != nil {
+	if refused := found(token, err, invalidToken("token_unknown")); refused != nil {
 		return nil, refused
 	}
 	switch {
 	case !token.User.known() || token.AccessTokenExpiresAt.IsZero():
 		return nil, breach("GetAccessToken did not return a token with its user and expiry")
 	case expired(token.AccessTokenExpiresAt):
-		return nil, refusal(InvalidToken, "token_expired", "Invalid token: access token has expired")
+		return token, refusal(InvalidToken, "token_expired", "Invalid token: access token has expired")
 	}
 	return token, nil
+}
+
+func invalidToken(reason string) *Error {
+	return refusal(InvalidToken, reason, "Invalid token: access token is invalid")
 }
 
 // checkScope holds the token against what the route requires.

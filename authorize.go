@@ -22,12 +22,12 @@ import (
 func (s *Server) Authorize(page http.Handler) http.Handler {
 	if fault := s.cannotAuthorize(page); fault != nil {
 		s.options.Logger.Error("oauth2server: Authorize cannot work", "error", fault)
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.showError(w, r, fault) })
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.showError(w, r, Event{Endpoint: "authorize"}, fault) })
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, refused := s.authorizationRequest(r)
 		if refused != nil {
-			s.showError(w, r, refused)
+			s.showError(w, r, Event{Endpoint: "authorize"}, refused)
 			return
 		}
 		if refused := request.checkClient(); refused != nil {
@@ -58,8 +58,7 @@ var crossOrigin = http.NewCrossOriginProtection()
 // authorizationRequest reads and proves what an answer depends on: the client and the redirection URI.
 func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *Error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: method must be GET or POST",
-			Status: http.StatusMethodNotAllowed, reason: "method"}
+		return nil, wrongMethod("GET, POST")
 	}
 	if err := crossOrigin.Check(r); err != nil {
 		return nil, &Error{Code: AccessDenied, Description: "Access denied: the form came from another origin",
@@ -142,7 +141,7 @@ func (s *Server) authorizeUser(w http.ResponseWriter, r *http.Request, request *
 	}
 	user, refused := identify(r)
 	if refused == nil && user == nil {
-		refused = refusal(AccessDenied, "user_unknown", "Access denied: nobody is signed in")
+		refused = userUnknown()
 	}
 	if refused != nil {
 		request.refuseUser(w, r, refused)
@@ -172,7 +171,7 @@ func (s *Server) signedIn(r *http.Request) (*User, *Error) {
 	return foundUser(user, err, nil)
 }
 
-// signIn takes username and password from the body; nil when they are wrong or missing.
+// signIn takes username and password from the body; nil when one is missing.
 func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
 	sent := form{body: q.form.body}
 	if refused := sent.repeated([]string{"username", "password"}); refused != nil {
@@ -182,8 +181,17 @@ func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
 	if refused := checkUserCredentials(username, password); refused != nil {
 		return nil, nil
 	}
+	attempt := Attempt{ClientID: q.Client.ID, Username: username}
+	if refused := q.server.mayAttempt(r, attempt); refused != nil {
+		return nil, refused
+	}
 	user, err := q.server.can.users.GetUser(r.Context(), username, password, q.Client)
-	return foundUser(user, err, nil)
+	user, refused := foundUser(user, err, userUnknown())
+	return user, q.server.attempted(r, attempt, refused)
+}
+
+func userUnknown() *Error {
+	return refusal(AccessDenied, "user_unknown", "Access denied: nobody is signed in")
 }
 
 // checkClient looks at what must be right before anybody is asked.

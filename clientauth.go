@@ -1,64 +1,88 @@
 package oauth2server
 
 import (
-	"context"
 	"encoding/base64"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 )
 
-// credentials are how a client names itself at the token endpoint (RFC 6749, section 2.3.1).
+// credentials are how a client names itself (RFC 6749, section 2.3.1).
 type credentials struct{ id, secret string }
 
-// authenticateClient returns the client that sent the request: a confidential one that proved its secret, or a public
-// one where those are allowed.
-func (s *Server) authenticateClient(ctx context.Context, r *http.Request, f form) (*Client, *Error) {
-	client, refused := s.identifyClient(ctx, r, f)
-	if refused != nil && refused.Code == InvalidClient && refused.Status == 0 && r.Header.Get("Authorization") != "" {
-		// RFC 6749, section 5.2: who tried the header is told 401 and a challenge.
-		unauthorized := *refused
-		unauthorized.Status = http.StatusUnauthorized
-		return nil, &unauthorized
+// exemption is whom an endpoint lets in without a secret.
+type exemption struct {
+	public bool // public clients
+	all    bool // any client: somebody else finds out who asks
+}
+
+// authenticateClient returns the client that sent the request: a confidential one that proved its secret, or one that
+// needs none. known are the parameters of the endpoint.
+func (s *Server) authenticateClient(r *http.Request, f form, known []string, exempt exemption) (*Client, *Error) {
+	client, refused := s.identifyClient(r, f, exempt)
+	if refused == nil {
+		refused = f.refuseQuery(r.URL.RawQuery, client, known)
+	}
+	if r.Header.Get("Authorization") != "" {
+		refused = unauthorized(refused) // RFC 6749, section 5.2
 	}
 	return client, refused
 }
 
-func (s *Server) identifyClient(ctx context.Context, r *http.Request, f form) (*Client, *Error) {
+// unauthorized is refused with the status 401, and so with a challenge, if it is about who the client is.
+func unauthorized(refused *Error) *Error {
+	if refused == nil || refused.Code != InvalidClient || refused.Status != 0 {
+		return refused
+	}
+	own := *refused
+	own.Status = http.StatusUnauthorized
+	return &own
+}
+
+func (s *Server) identifyClient(r *http.Request, f form, exempt exemption) (*Client, *Error) {
 	sent, refused := readCredentials(r.Header["Authorization"], f)
 	if refused != nil {
 		return nil, refused
 	}
-	grant := f.get("grant_type")
-	skip := slices.Contains(s.options.InsecureSkipClientAuthentication, grant)
-	if sent.secret == "" && !skip && !s.openToPublic(grant, f) {
+	if sent.secret == "" && exempt == (exemption{}) {
 		return nil, noCredentials("client_secret_missing")
 	}
 	if !isVSCHAR(sent.id) {
 		return nil, invalid("client_id")
 	}
-	client, err := s.can.model.GetClient(ctx, sent.id, sent.secret)
+	if sent.secret == "" {
+		return s.excuseClient(r, sent.id, exempt)
+	}
+	attempt := Attempt{ClientID: sent.id}
+	if refused := s.mayAttempt(r, attempt); refused != nil {
+		return nil, refused
+	}
+	client, refused := s.findClient(r, sent)
+	if refused == nil && client.Public {
+		refused = refusal(InvalidClient, "client_public_with_secret", "Invalid client: client is invalid")
+	}
+	return client, s.attempted(r, attempt, refused)
+}
+
+// excuseClient returns a client that sent no secret, if it needs none.
+func (s *Server) excuseClient(r *http.Request, id string, exempt exemption) (*Client, *Error) {
+	client, refused := s.findClient(r, credentials{id: id})
+	if refused == nil && !client.Public && !exempt.all {
+		return nil, noCredentials("client_secret_missing")
+	}
+	return client, refused
+}
+
+func (s *Server) findClient(r *http.Request, sent credentials) (*Client, *Error) {
+	client, err := s.can.model.GetClient(r.Context(), sent.id, sent.secret)
 	unknown := refusal(InvalidClient, "client_unknown", "Invalid client: client is invalid")
 	if refused := found(client, err, unknown); refused != nil {
 		return nil, refused
 	}
-	switch {
-	case client.ID != sent.id:
+	if client.ID != sent.id {
 		return nil, unknown // a storage that folds case
-	case client.Public && sent.secret != "":
-		return nil, refusal(InvalidClient, "client_public_with_secret", "Invalid client: client is invalid")
-	case !client.Public && sent.secret == "" && !skip:
-		return nil, noCredentials("client_secret_missing")
 	}
 	return client, nil
-}
-
-// openToPublic says whether the request is one that a public client may make. In the code grant its PKCE verifier is
-// what stands in for the secret, so without one there is nothing to look at.
-func (s *Server) openToPublic(grant string, f form) bool {
-	return slices.Contains(s.options.PublicClientGrants, grant) &&
-		(grant != "authorization_code" || f.get("code_verifier") != "")
 }
 
 func noCredentials(reason string) *Error {

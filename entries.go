@@ -12,10 +12,7 @@ const markerMargin = 24 * time.Hour
 // entryFor is the entry without which issued, which is what the model stored of token, must not leave the server.
 func (s *Server) entryFor(kind string, place int, token, issued *Token) *GrantEntry {
 	entry := &GrantEntry{GrantID: token.GrantID, Seq: place, Kind: kind, ClientID: issued.Client.id(), UserID: token.User.id(),
-		Scope: token.GrantScope, GrantExpiresAt: s.grantExpiry(token), AccessToken: Digest(issued.AccessToken), AccessTokenExpiresAt: issued.AccessTokenExpiresAt}
-	if len(entry.Scope) == 0 {
-		entry.Scope = token.Scope
-	}
+		Scope: token.granted(), GrantExpiresAt: s.grantExpiry(token), AccessToken: Digest(issued.AccessToken), AccessTokenExpiresAt: issued.AccessTokenExpiresAt}
 	if issued.RefreshToken != "" {
 		entry.Successor, entry.SuccessorExpiresAt = Digest(issued.RefreshToken), issued.RefreshTokenExpiresAt
 	}

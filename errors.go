@@ -21,6 +21,7 @@ const (
 	UnauthorizedClient      ErrorCode = "unauthorized_client"       // 400
 	UnsupportedGrantType    ErrorCode = "unsupported_grant_type"    // 400
 	UnsupportedResponseType ErrorCode = "unsupported_response_type" // 400
+	UnsupportedTokenType    ErrorCode = "unsupported_token_type"    // 400; RFC 7009, section 2.2.1
 	AccessDenied            ErrorCode = "access_denied"             // 400
 	InvalidToken            ErrorCode = "invalid_token"             // 401
 	InsufficientScope       ErrorCode = "insufficient_scope"        // 403
@@ -51,7 +52,7 @@ type endpoint uint8
 
 const (
 	atAuthorize endpoint = 1 << iota // in a redirect to the client
-	atToken
+	atToken                          // where clients call themselves
 	atResource
 	everywhere = atAuthorize | atToken | atResource
 )
@@ -69,6 +70,7 @@ var errorCodes = map[ErrorCode]struct {
 	UnauthorizedClient:      {http.StatusBadRequest, atAuthorize | atToken},
 	UnsupportedGrantType:    {http.StatusBadRequest, atToken},
 	UnsupportedResponseType: {http.StatusBadRequest, atAuthorize},
+	UnsupportedTokenType:    {http.StatusBadRequest, atToken},
 	AccessDenied:            {http.StatusBadRequest, atAuthorize | atToken},
 	InvalidToken:            {http.StatusUnauthorized, atResource},
 	UnauthorizedRequest:     {http.StatusUnauthorized, atResource},
@@ -92,9 +94,11 @@ type Error struct {
 	// Err is the cause, for the log. May be nil.
 	Err error
 
-	reason string // stable word for the log
+	reason string // stable word for the log; empty when the program made the error
+	allow  string // the methods that would do
 	scope  Scope  // what a route required
 	bearer bool   // it is the bearer token that was refused
+	token  *Token // which that is, if it was found
 }
 
 // Error returns code, description and cause, for the log.
@@ -161,6 +165,11 @@ func refusal(code ErrorCode, reason, description string) *Error {
 	return &Error{Code: code, Description: description, reason: reason}
 }
 
+func wrongMethod(allowed string) *Error {
+	return &Error{Code: InvalidRequest, Description: "Invalid request: method must be " + strings.ReplaceAll(allowed, ", ", " or "),
+		Status: http.StatusMethodNotAllowed, reason: "method", allow: allowed}
+}
+
 // missing and invalid name the parameter that is at fault.
 func missing(parameter string) *Error {
 	return refusal(InvalidRequest, "parameter_missing", "Missing parameter: `"+parameter+"`")
@@ -221,7 +230,7 @@ func asError(err error) *Error {
 	}
 	var code ErrorCode
 	if errors.As(err, &code) {
-		return &Error{Code: code, Err: err, reason: "model_choice"}
+		return &Error{Code: code, Err: err, reason: "chosen_by_program"}
 	}
 	return nil
 }

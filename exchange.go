@@ -3,6 +3,7 @@ package oauth2server
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // exchangeCode is the authorization code grant (RFC 6749, section 4.1.3).
@@ -14,8 +15,12 @@ func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, err
 	case !isVSCHAR(presented):
 		return nil, invalid("code")
 	}
-	code, refused := s.findCode(ctx, presented, g.Client)
+	code, refused := s.findCode(ctx, presented)
 	if refused != nil {
+		return nil, refused
+	}
+	g.concerns(code.User, code.GrantID)
+	if refused := s.checkCode(code, g.Client); refused != nil {
 		return nil, refused
 	}
 	if s.can.log == nil {
@@ -83,35 +88,41 @@ func (s *Server) redeem(ctx context.Context, client *Client, code *Authorization
 	if there.Kind != kindGrant {
 		return nil, invalidCode("code_spent")
 	}
-	if fault := s.revokeGrant(ctx, code.GrantID); fault != nil {
+	if fault := s.revokeGrant(ctx, code.GrantID, time.Time{}); fault != nil {
 		return nil, fault
 	}
-	return nil, invalidCode("code_replayed")
+	return nil, invalidCode(reasonReplayed)
 }
 
-// findCode returns the code if the client may redeem it. A foreign client's attempt leaves it to its owner.
-func (s *Server) findCode(ctx context.Context, presented string, client *Client) (*AuthorizationCode, *Error) {
+// findCode returns what the model has of a code.
+func (s *Server) findCode(ctx context.Context, presented string) (*AuthorizationCode, *Error) {
 	code, err := s.can.codes.GetAuthorizationCode(ctx, presented)
 	if refused := found(code, err, invalidCode("code_unknown")); refused != nil {
 		return nil, refused
 	}
-	switch {
-	case code.Client == nil || !code.User.known():
+	if code.Client == nil || !code.User.known() {
 		return nil, breach("GetAuthorizationCode did not return a code with its client and user")
-	case code.Client.ID != client.ID:
-		return nil, invalidCode("code_of_another_client")
-	case code.ExpiresAt.IsZero():
-		return nil, breach("GetAuthorizationCode did not return a code with its expiry")
-	case s.can.log != nil && code.GrantID == "":
-		return nil, breach("GetAuthorizationCode did not return a code with its GrantID")
-	case expired(code.ExpiresAt):
-		return nil, refusal(InvalidGrant, "code_expired", "Invalid grant: authorization code has expired")
-	case code.RedirectURI != "" && checkTarget(code.RedirectURI) != nil:
-		return nil, refusal(InvalidGrant, "redirect_uri_broken", "Invalid grant: `redirect_uri` is not a valid URI")
 	}
 	own := *code
 	own.Code = presented // a model that keeps digests does not know it
 	return &own, nil
+}
+
+// checkCode says whether the client may redeem the code. A foreign client's attempt leaves it to its owner.
+func (s *Server) checkCode(code *AuthorizationCode, client *Client) *Error {
+	switch {
+	case code.Client.ID != client.ID:
+		return invalidCode("code_of_another_client")
+	case code.ExpiresAt.IsZero():
+		return breach("GetAuthorizationCode did not return a code with its expiry")
+	case s.can.log != nil && code.GrantID == "":
+		return breach("GetAuthorizationCode did not return a code with its GrantID")
+	case expired(code.ExpiresAt):
+		return refusal(InvalidGrant, "code_expired", "Invalid grant: authorization code has expired")
+	case code.RedirectURI != "" && checkTarget(code.RedirectURI) != nil:
+		return refusal(InvalidGrant, "redirect_uri_broken", "Invalid grant: `redirect_uri` is not a valid URI")
+	}
+	return nil
 }
 
 func invalidCode(reason string) *Error {

@@ -18,6 +18,7 @@ var (
 		"code_challenge_method", "allowed"}
 	tokenParameters = []string{"grant_type", "client_id", "client_secret", "redirect_uri", "scope", "code", "code_verifier",
 		"refresh_token", "username", "password"}
+	statusParameters = []string{"token", "token_type_hint", "client_id", "client_secret"} // RFC 7009 and 7662, section 2.1
 )
 
 // form is the parameters of a request.
@@ -143,11 +144,11 @@ func isForm(r *http.Request) bool {
 }
 
 // secretParameters must not be in a URL: logs, histories and Referer headers keep those (RFC 6749, section 2.3.1).
-var secretParameters = []string{"client_secret", "code", "code_verifier", "refresh_token", "password"}
+var secretParameters = []string{"client_secret", "code", "code_verifier", "refresh_token", "password", "token"}
 
-// refuseQuery refuses parameters of a token request that are in the URL: a secret, or one that contradicts the body,
-// of which a proxy may have seen the other half. client is who sent the request.
-func (f form) refuseQuery(rawQuery string, client *Client) *Error {
+// refuseQuery refuses those of an endpoint's known parameters that are in the URL: a secret, or one that contradicts
+// the body, of which a proxy may have seen the other half. client is who sent the request.
+func (f form) refuseQuery(rawQuery string, client *Client, known []string) *Error {
 	if rawQuery == "" {
 		return nil
 	}
@@ -156,17 +157,18 @@ func (f form) refuseQuery(rawQuery string, client *Client) *Error {
 		return refused
 	}
 	for name, values := range query {
+		if !slices.Contains(known, name) {
+			continue
+		}
 		if slices.Contains(secretParameters, name) {
 			return refusal(InvalidRequest, "secret_in_query", "Invalid request: `"+name+"` must not be in the URL")
 		}
-		if slices.Contains(tokenParameters, name) {
-			inBody := f.get(name)
-			if name == "client_id" {
-				inBody = client.ID // which may have come by Basic
-			}
-			if value, repeated := single(values); repeated || value != "" && inBody != "" && value != inBody {
-				return refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+name+"`")
-			}
+		inBody := f.get(name)
+		if name == "client_id" {
+			inBody = client.ID // which may have come by Basic
+		}
+		if value, repeated := single(values); repeated || value != "" && inBody != "" && value != inBody {
+			return refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+name+"`")
 		}
 	}
 	return nil

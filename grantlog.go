@@ -1,6 +1,9 @@
 package oauth2server
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The kinds of log entries; see [GrantEntry.Kind].
 const (
@@ -42,6 +45,12 @@ type refreshRules struct {
 
 func (rules refreshRules) within(rotation *GrantEntry, now time.Time) bool {
 	return rules.window > 0 && now.Sub(rotation.Time) <= rules.window
+}
+
+// isCurrent says, from the entries that follow the one that made a refresh token, whether it is the one that the grant
+// goes on with: it was neither rotated nor superseded, and the grant is not over.
+func isCurrent(entries []*GrantEntry) bool {
+	return !slices.ContainsFunc(entries, func(e *GrantEntry) bool { return e.Kind == kindRotate || e.Kind == kindRevoked })
 }
 
 // judge folds the entries that follow the one that made a refresh token, which has the digest presented and was made

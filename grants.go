@@ -2,6 +2,7 @@ package oauth2server
 
 import (
 	"context"
+	"net/http"
 	"slices"
 )
 
@@ -16,8 +17,10 @@ type GrantRequest struct {
 	Client *Client
 
 	server   *Server
+	request  *http.Request
 	form     *form // a pointer, so that printing the request does not print a secret in it
 	repeated string
+	event    Event // what is known of what becomes of it
 }
 
 // Param returns a parameter of the request's body; "" when it is absent, empty, or there more than once.
@@ -69,6 +72,11 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 	return orNil(g.server.issue(ctx, g.Client, &own, refresh))
 }
 
+// concerns notes whose grant it turned out to be.
+func (g *GrantRequest) concerns(owner *User, grantID string) {
+	g.event.UserID, g.event.GrantID = owner.ID, grantID
+}
+
 // password is the resource owner password credentials grant (RFC 6749, section 4.3). RFC 9700, section 2.4, advises
 // against it; it is off unless named in Options.Grants.
 func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) {
@@ -79,9 +87,13 @@ func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) 
 	if refused := checkUserCredentials(username, password); refused != nil {
 		return nil, refused
 	}
+	attempt := Attempt{ClientID: g.Client.ID, Username: username}
+	if refused := s.mayAttempt(g.request, attempt); refused != nil {
+		return nil, refused
+	}
 	user, err := s.can.users.GetUser(ctx, username, password, g.Client)
 	if _, refused := foundUser(user, err, wrongUser()); refused != nil {
-		return nil, refused
+		return nil, s.attempted(g.request, attempt, refused)
 	}
 	return issueToUser(ctx, g, &Token{User: user, GrantID: newID()}, g.server.grants["refresh_token"] != nil)
 }

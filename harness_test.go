@@ -213,7 +213,8 @@ func readByDefault(_ *oauth2server.User, scope oauth2server.Scope) (oauth2server
 	return scope, nil
 }
 
-// site is a server with its endpoints mounted: /authorize, /token, /api (any token) and /api/write.
+// site is a server with its endpoints mounted: /authorize, /token, /revoke, /introspect, /api (any token) and
+// /api/write, and the metadata where they belong.
 type site struct {
 	t      testing.TB
 	URL    string
@@ -268,6 +269,9 @@ func mount(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, p
 	mux := http.NewServeMux()
 	mux.Handle("/authorize", srv.Authorize(page))
 	mux.Handle("/token", srv.Token(nil))
+	mux.Handle("/revoke", srv.Revoke())
+	mux.Handle("/introspect", srv.Introspect())
+	mux.Handle(srv.MetadataPath(), srv.Metadata())
 	mux.Handle("/api", srv.Authenticate()(api))
 	mux.Handle("/api/write", srv.Authenticate("write")(api))
 	return mux

@@ -99,9 +99,7 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	}
 	issued := *token
 	issued.Client = client
-	if len(issued.GrantScope) == 0 {
-		issued.GrantScope = issued.Scope
-	}
+	issued.GrantScope = token.granted()
 	issued.GrantExpiresAt = s.grantExpiry(token)
 	var refused *Error
 	issued.AccessToken, refused = generate(ctx, s.can.newAccessToken, client, issued.User, issued.Scope, isB64Token)
@@ -141,6 +139,14 @@ func (s *Server) grantExpiry(token *Token) time.Time {
 		return expiry(0, s.options.MaxGrantLifetime)
 	}
 	return token.GrantExpiresAt
+}
+
+// granted is what the owner authorized.
+func (t *Token) granted() Scope {
+	if len(t.GrantScope) == 0 {
+		return t.Scope
+	}
+	return t.GrantScope
 }
 
 // known says whether the model named somebody.

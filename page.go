@@ -25,18 +25,16 @@ func errorPage(e *Error) string {
 }
 
 // showError answers the browser itself: a page for people, a JSON document for programs.
-func (s *Server) showError(w http.ResponseWriter, r *http.Request, refused *Error) {
+func (s *Server) showError(w http.ResponseWriter, r *http.Request, about Event, refused *Error) {
 	if refused.bearer || errorCodes[refused.Code].at == atResource {
 		s.WriteError(w, r, refused)
 		return
 	}
 	e := refused.sentFrom(everywhere)
-	s.logRefusal(r, "authorize", e)
+	s.reportRefusal(r, about, e)
 	forbidStoring(w)
 	protectPage(w.Header())
-	if e.status() == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", "GET, POST")
-	}
+	setErrorHeaders(w, e)
 	switch {
 	case s.options.ErrorHandler != nil:
 		shown := *e

@@ -15,14 +15,15 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 	case !isVSCHAR(presented):
 		return nil, invalid("refresh_token")
 	}
-	old, refused := s.findRefreshToken(ctx, presented, g.Client)
+	old, refused := s.findRefreshToken(ctx, presented)
 	if refused != nil {
 		return nil, refused
 	}
-	granted := old.GrantScope
-	if len(granted) == 0 {
-		granted = old.Scope
+	g.concerns(old.User, old.GrantID)
+	if refused := s.checkRefreshToken(old, g.Client); refused != nil {
+		return nil, refused
 	}
+	granted := old.granted()
 	scope, refused := refreshedScope(g, granted)
 	if refused != nil {
 		return nil, refused
@@ -30,8 +31,9 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 	next := &Token{User: old.User, Scope: scope, GrantID: old.GrantID, GrantScope: granted, GrantExpiresAt: old.GrantExpiresAt}
 	// A public client's refresh token is nobody's but its bearer's, so it is always replaced. RFC 9700, section 2.2.2.
 	replace := g.Client.Public || !s.options.DisableRefreshTokenRotation
+	g.event.Kind = EventRefreshed
 	if s.can.log != nil {
-		return orNil(s.refreshInLog(ctx, g.Client, old, next, replace))
+		return orNil(s.refreshInLog(ctx, g, old, next, replace))
 	}
 	if replace {
 		if err := s.can.refresh.RevokeToken(ctx, old); err != nil {
@@ -43,7 +45,7 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 
 // refreshInLog answers by an entry in the log of the grant. Most of the time the place after the one that made old is
 // free, so that is tried first; if it is taken, the log is read and judged, as often as another request is faster.
-func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *Token, replace bool) (*Token, *Error) {
+func (s *Server) refreshInLog(ctx context.Context, g *GrantRequest, old, next *Token, replace bool) (*Token, *Error) {
 	var (
 		presented = Digest(old.RefreshToken)
 		r         = ruling{verdict: rotate, place: old.GrantSeq + 1}
@@ -59,7 +61,7 @@ func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *To
 			r.verdict = retry
 		}
 		if issued == nil || r.verdict == rotate { // a retry has use for the access token of an attempt that failed
-			if issued, refused = s.prepare(ctx, client, next, r.place, r.verdict == rotate); refused != nil {
+			if issued, refused = s.prepare(ctx, g.Client, next, r.place, r.verdict == rotate); refused != nil {
 				return nil, refused
 			}
 		}
@@ -72,6 +74,9 @@ func (s *Server) refreshInLog(ctx context.Context, client *Client, old, next *To
 			return nil, refused
 		}
 		if there == nil {
+			if r.rotation != nil {
+				g.event.Kind = EventRetried
+			}
 			return answer, nil
 		}
 		entries, refused := readEntries(ctx, s.can.log, old.GrantID, old.GrantSeq+1, r.place)
@@ -120,10 +125,10 @@ func (s *Server) carryOut(r ruling, old, next, issued *Token) (answer *Token, en
 func (s *Server) refuseRefresh(ctx context.Context, grantID string, v verdict) *Error {
 	switch v {
 	case theft:
-		if fault := s.revokeGrant(ctx, grantID); fault != nil {
+		if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
 			return fault
 		}
-		return invalidRefreshToken("refresh_token_reused")
+		return invalidRefreshToken(reasonReused)
 	case over:
 		return s.finishRevocation(ctx, grantID)
 	case tooOften:
@@ -135,25 +140,31 @@ func (s *Server) refuseRefresh(ctx context.Context, grantID string, v verdict) *
 	return nil
 }
 
-// findRefreshToken returns the token if the client may use it.
-func (s *Server) findRefreshToken(ctx context.Context, presented string, client *Client) (*Token, *Error) {
+// findRefreshToken returns what the model has of a refresh token.
+func (s *Server) findRefreshToken(ctx context.Context, presented string) (*Token, *Error) {
 	token, err := s.can.refresh.GetRefreshToken(ctx, presented)
 	if refused := found(token, err, invalidRefreshToken("refresh_token_unknown")); refused != nil {
 		return nil, refused
 	}
-	switch {
-	case token.Client == nil || !token.User.known():
+	if token.Client == nil || !token.User.known() {
 		return nil, breach("GetRefreshToken did not return a token with its client and user")
-	case token.Client.ID != client.ID:
-		return nil, invalidRefreshToken("refresh_token_of_another_client")
-	case s.can.log != nil && token.GrantID == "":
-		return nil, breach("GetRefreshToken did not return a token with its GrantID")
-	case !token.RefreshTokenExpiresAt.IsZero() && expired(token.RefreshTokenExpiresAt):
-		return nil, refusal(InvalidGrant, "refresh_token_expired", "Invalid grant: refresh token has expired")
 	}
 	own := *token
 	own.RefreshToken = presented
 	return &own, nil
+}
+
+// checkRefreshToken says whether the client may use the token.
+func (s *Server) checkRefreshToken(token *Token, client *Client) *Error {
+	switch {
+	case token.Client.ID != client.ID:
+		return invalidRefreshToken("refresh_token_of_another_client")
+	case s.can.log != nil && token.GrantID == "":
+		return breach("GetRefreshToken did not return a token with its GrantID")
+	case !token.RefreshTokenExpiresAt.IsZero() && expired(token.RefreshTokenExpiresAt):
+		return refusal(InvalidGrant, "refresh_token_expired", "Invalid grant: refresh token has expired")
+	}
+	return nil
 }
 
 func invalidRefreshToken(reason string) *Error {

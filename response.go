@@ -68,18 +68,26 @@ func writeErrorJSON(w http.ResponseWriter, e *Error) {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
 	}{string(e.Code), e.Description})
+	setErrorHeaders(w, e)
 	writeJSON(w, e.status(), body)
 }
 
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	switch status {
+// setErrorHeaders says what else would do, or when (RFC 9110, section 10.2.1 and 10.2.3).
+func setErrorHeaders(w http.ResponseWriter, e *Error) {
+	if e.allow != "" {
+		w.Header().Set("Allow", e.allow)
+	}
+	switch e.status() {
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "60")
 	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the client hung up
 }

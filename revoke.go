@@ -2,9 +2,89 @@ package oauth2server
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"slices"
 	"time"
 )
+
+// Revoke returns the endpoint at which clients end tokens (RFC 7009), say when somebody signs out. It takes POST.
+// A refresh token, also one that was used before, ends its whole grant: see [RevokeGrant]. An access token ends alone.
+// Clients authenticate as at the token endpoint, public ones by naming themselves, and can end their own tokens only.
+// A token that is unknown or has expired is answered with 200, as there is nothing left to do.
+//
+// If the model is no [GrantLog], a refresh token ends alone, and an access token needs an [AccessTokenRevoker]: without
+// it the answer is unsupported_token_type.
+func (s *Server) Revoke() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		forbidStoring(w)
+		event := Event{Endpoint: "revoke"}
+		if refused := s.revoke(r, &event); refused != nil {
+			s.refuseClient(w, r, event, refused)
+			return
+		}
+		if event.Kind == EventRevoked {
+			s.report(r, event)
+		}
+		w.WriteHeader(http.StatusOK)
+	})
+}
+
+// revoke fills in event as it finds out whom it concerns.
+func (s *Server) revoke(r *http.Request, event *Event) *Error {
+	f, refused := s.clientForm(r, statusParameters)
+	if refused != nil {
+		return refused
+	}
+	client, refused := s.authenticateClient(r, f, statusParameters, exemption{public: true})
+	if refused != nil {
+		return refused
+	}
+	event.ClientID = client.ID
+	token, isRefreshToken, refused := s.lookUp(r, f)
+	if refused != nil || token == nil {
+		return refused
+	}
+	event.UserID, event.GrantID = token.User.id(), token.GrantID
+	switch {
+	case token.Client == nil:
+		return breach("GetAccessToken did not return a token with its client")
+	case token.Client.ID != client.ID:
+		return refusal(UnauthorizedClient, "token_of_another_client", "Unauthorized client: the token is not the client's")
+	case isRefreshToken:
+		refused = s.revokeRefreshToken(r.Context(), token)
+	default:
+		event.GrantID = "" // which goes on
+		refused = s.revokeAccessToken(r.Context(), token.AccessToken)
+	}
+	event.Kind = EventRevoked
+	return refused
+}
+
+func (s *Server) revokeRefreshToken(ctx context.Context, token *Token) *Error {
+	if s.can.log != nil {
+		return s.revokeGrant(ctx, token.GrantID, token.RefreshTokenExpiresAt)
+	}
+	return unlessGone(s.can.refresh.RevokeToken(ctx, token))
+}
+
+func (s *Server) revokeAccessToken(ctx context.Context, presented string) *Error {
+	switch {
+	case s.can.log != nil:
+		return unlessGone(s.can.log.RevokeAccessTokens(ctx, Digest(presented)))
+	case s.can.revoker != nil:
+		return unlessGone(s.can.revoker.RevokeAccessToken(ctx, presented))
+	}
+	return refusal(UnsupportedTokenType, "token_type", "Unsupported token type: access tokens cannot be revoked here")
+}
+
+// unlessGone takes what is no longer there for success.
+func unlessGone(err error) *Error {
+	if err == nil || errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return modelFailure(err, nil)
+}
 
 // revocationTimeout bounds a revocation that goes on after its client hung up.
 const revocationTimeout = time.Minute
@@ -54,10 +134,10 @@ func liveAccessTokens(entries []*GrantEntry) (digests []string) {
 }
 
 // revokeGrant ends a grant because of what a request showed. Who asked may hang up: that must not stop it half-way.
-func (s *Server) revokeGrant(ctx context.Context, grantID string) *Error {
+func (s *Server) revokeGrant(ctx context.Context, grantID string, until time.Time) *Error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revocationTimeout)
 	defer cancel()
-	if err := RevokeGrant(ctx, s.can.log, grantID, time.Time{}); err != nil {
+	if err := RevokeGrant(ctx, s.can.log, grantID, until); err != nil {
 		return modelFailure(err, breach("RevokeGrant: %w", err))
 	}
 	return nil
@@ -66,7 +146,7 @@ func (s *Server) revokeGrant(ctx context.Context, grantID string) *Error {
 // finishRevocation is the refusal for a grant that is over. Whoever ended it may have been stopped half-way, so the rest
 // is done first.
 func (s *Server) finishRevocation(ctx context.Context, grantID string) *Error {
-	if fault := s.revokeGrant(ctx, grantID); fault != nil {
+	if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
 		return fault
 	}
 	return grantOver()

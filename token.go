@@ -12,55 +12,49 @@ import (
 func (s *Server) Token(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		forbidStoring(w)
-		token, refused := s.token(r)
-		switch {
-		case refused != nil:
-			s.writeTokenError(w, r, refused)
-		case next != nil:
-			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), token)))
-		default:
-			s.WriteToken(w, token)
+		g := &GrantRequest{server: s, request: r, event: Event{Kind: EventIssued, Endpoint: "token"}}
+		token, refused := g.answer()
+		if refused != nil {
+			s.refuseClient(w, r, g.event, refused)
+			return
 		}
+		g.event.UserID, g.event.GrantID, g.event.Scope = token.User.id(), token.GrantID, token.Scope
+		s.report(r, g.event)
+		if next != nil {
+			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), token)))
+			return
+		}
+		s.WriteToken(w, token)
 	})
 }
 
-// token answers one request. The client comes first: nobody learns anything, and nothing is spent, without it.
-func (s *Server) token(r *http.Request) (*Token, *Error) {
-	if r.Method != http.MethodPost {
-		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: method must be POST",
-			Status: http.StatusMethodNotAllowed, reason: "method"}
-	}
-	if !isForm(r) {
-		return nil, refusal(InvalidRequest, "content_type",
-			"Invalid request: content must be application/x-www-form-urlencoded")
-	}
-	body, refused := readBody(r, s.options.MaxFormBytes)
+// answer finds out who asks for what. The client comes first: nobody learns anything, and nothing is spent, without it.
+func (g *GrantRequest) answer() (*Token, *Error) {
+	s := g.server
+	f, refused := s.clientForm(g.request, tokenParameters)
 	if refused != nil {
 		return nil, refused
 	}
-	f := form{body: body}
-	if refused := f.repeated(tokenParameters); refused != nil {
-		return nil, refused
-	}
-	ctx := r.Context()
-	client, refused := s.authenticateClient(ctx, r, f)
-	if refused != nil {
-		return nil, refused
-	}
-	if refused := f.refuseQuery(r.URL.RawQuery, client); refused != nil {
-		return nil, refused
-	}
+	g.form = &f
 	name := f.get("grant_type")
 	grant, known := s.grants[name]
+	if known {
+		g.event.GrantType = name
+	}
+	g.Client, refused = s.authenticateClient(g.request, f, tokenParameters, s.exemptFrom(name, f))
+	if refused != nil {
+		return nil, refused
+	}
+	g.event.ClientID = g.Client.ID
 	switch {
 	case name == "":
 		return nil, missing("grant_type")
 	case !known:
 		return nil, refusal(UnsupportedGrantType, "grant_unsupported", "Unsupported grant type: `grant_type` is invalid")
-	case !slices.Contains(client.Grants, name):
+	case !slices.Contains(g.Client.Grants, name):
 		return nil, refusal(UnauthorizedClient, "grant_unauthorized", "Unauthorized client: `grant_type` is invalid")
 	}
-	token, err := grant(ctx, &GrantRequest{Client: client, server: s, form: &f})
+	token, err := grant(g.request.Context(), g)
 	if err != nil {
 		return nil, modelFailure(err, refusal(InvalidGrant, "grant_not_found", "Invalid grant: the grant is invalid"))
 	}
@@ -70,14 +64,36 @@ func (s *Server) token(r *http.Request) (*Token, *Error) {
 	return token, nil
 }
 
-// writeTokenError answers a refused token request (RFC 6749, section 5.2).
-func (s *Server) writeTokenError(w http.ResponseWriter, r *http.Request, refused *Error) {
+// exemptFrom says who may use a grant without a secret. In the code grant a public client's PKCE verifier is what stands
+// in for it, so without one there is nothing to look at.
+func (s *Server) exemptFrom(grant string, f form) exemption {
+	return exemption{
+		public: slices.Contains(s.options.PublicClientGrants, grant) && (grant != "authorization_code" || f.get("code_verifier") != ""),
+		all:    slices.Contains(s.options.InsecureSkipClientAuthentication, grant),
+	}
+}
+
+// clientForm reads what a client posts to one of the endpoints that it calls itself, of which these parameters are known.
+func (s *Server) clientForm(r *http.Request, known []string) (form, *Error) {
+	if r.Method != http.MethodPost {
+		return form{}, wrongMethod("POST")
+	}
+	if !isForm(r) {
+		return form{}, refusal(InvalidRequest, "content_type", "Invalid request: content must be application/x-www-form-urlencoded")
+	}
+	body, refused := readBody(r, s.options.MaxFormBytes)
+	if refused != nil {
+		return form{}, refused
+	}
+	f := form{body: body}
+	return f, f.repeated(known)
+}
+
+// refuseClient answers a client that called itself (RFC 6749, section 5.2).
+func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, about Event, refused *Error) {
 	e := refused.sentFrom(atToken)
-	s.logRefusal(r, "token", e)
-	switch e.status() {
-	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", http.MethodPost)
-	case http.StatusUnauthorized:
+	s.reportRefusal(r, about, e)
+	if e.status() == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.options.Realm+`"`)
 	}
 	writeErrorJSON(w, e)

@@ -1,0 +1,96 @@
+package oauth2server
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// Introspect returns the endpoint at which resource servers ask what a token is good for (RFC 7662). It takes POST.
+// The caller authenticates as a confidential client. It sees its own tokens, and with [Options.MayIntrospect] access
+// tokens of others; to everything else the answer is that the token is not active.
+func (s *Server) Introspect() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		forbidStoring(w)
+		event := Event{Endpoint: "introspect"}
+		answer, refused := s.introspect(r, &event)
+		if refused != nil {
+			s.refuseClient(w, r, event, refused)
+			return
+		}
+		body, _ := json.Marshal(answer) // strings and numbers always have a JSON form
+		writeJSON(w, http.StatusOK, body)
+	})
+}
+
+// introspection is the answer (RFC 7662, section 2.2). That of a token that is not active has no other member.
+type introspection struct {
+	Active    bool   `json:"active"`
+	Scope     string `json:"scope,omitempty"`
+	ClientID  string `json:"client_id,omitempty"`
+	TokenType string `json:"token_type,omitempty"`
+	ExpiresAt int64  `json:"exp,omitempty"`
+	Subject   string `json:"sub,omitempty"`
+	Issuer    string `json:"iss,omitempty"`
+}
+
+func (s *Server) introspect(r *http.Request, event *Event) (answer introspection, refused *Error) {
+	f, refused := s.clientForm(r, statusParameters)
+	if refused != nil {
+		return answer, refused
+	}
+	caller, refused := s.authenticateClient(r, f, statusParameters, exemption{})
+	if refused != nil {
+		return answer, unauthorized(refused) // RFC 7662, section 2.3
+	}
+	event.ClientID = caller.ID
+	token, isRefreshToken, refused := s.lookUp(r, f)
+	if refused != nil || token == nil {
+		return answer, refused
+	}
+	scope, expiresAt := token.Scope, token.AccessTokenExpiresAt
+	var shown bool
+	if isRefreshToken {
+		shown, refused = s.isActive(r, caller, token)
+		scope, expiresAt = token.granted(), token.RefreshTokenExpiresAt
+	} else {
+		shown, refused = s.mayIntrospect(r, caller, token)
+	}
+	if refused != nil || !shown {
+		return answer, refused
+	}
+	answer = introspection{Active: true, Scope: scope.String(), ClientID: token.Client.id(), Subject: token.User.ID, Issuer: s.options.Issuer}
+	if !isRefreshToken {
+		answer.TokenType = "Bearer"
+	}
+	if !expiresAt.IsZero() {
+		answer.ExpiresAt = expiresAt.Unix()
+	}
+	return answer, nil
+}
+
+// isActive says whether a refresh token is the caller's own, and the one that its grant goes on with.
+func (s *Server) isActive(r *http.Request, caller *Client, token *Token) (bool, *Error) {
+	if token.Client.ID != caller.ID {
+		return false, nil
+	}
+	if s.can.log == nil {
+		return true, nil
+	}
+	entries, refused := readEntries(r.Context(), s.can.log, token.GrantID, token.GrantSeq+1, 0)
+	return refused == nil && isCurrent(entries), refused
+}
+
+// mayIntrospect says whether the caller may know of an access token.
+func (s *Server) mayIntrospect(r *http.Request, caller *Client, token *Token) (bool, *Error) {
+	switch {
+	case token.Client.id() == caller.ID:
+		return true, nil
+	case s.options.MayIntrospect == nil:
+		return false, nil
+	}
+	may, err := s.options.MayIntrospect(r.Context(), caller, token)
+	if err != nil {
+		return false, modelFailure(err, nil)
+	}
+	return may, nil
+}

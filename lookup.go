@@ -1,0 +1,52 @@
+package oauth2server
+
+import "net/http"
+
+// lookUp returns the token that a request to revoke or to introspect is about, and whether it is a refresh token; nil
+// when it is unknown or has expired.
+func (s *Server) lookUp(r *http.Request, f form) (token *Token, isRefreshToken bool, refused *Error) {
+	presented := f.get("token")
+	if presented == "" {
+		return nil, false, missing("token")
+	}
+	// The hint says where to look first; it may be wrong (RFC 7009, section 2.1).
+	refreshFirst := f.get("token_type_hint") != "access_token"
+	for _, isRefreshToken := range []bool{refreshFirst, !refreshFirst} {
+		look := s.lookUpAccessToken
+		if isRefreshToken {
+			look = s.lookUpRefreshToken
+		}
+		token, refused := look(r, presented)
+		if refused == nil {
+			return token, isRefreshToken, nil
+		}
+		if refused.Code == ServerError {
+			return nil, false, refused
+		}
+	}
+	return nil, false, nil
+}
+
+func (s *Server) lookUpRefreshToken(r *http.Request, presented string) (*Token, *Error) {
+	if s.can.refresh == nil || !isVSCHAR(presented) {
+		return nil, invalidRefreshToken("refresh_token_unknown")
+	}
+	token, refused := s.findRefreshToken(r.Context(), presented)
+	if refused == nil {
+		refused = s.checkRefreshToken(token, token.Client) // whose it is is for the endpoint to judge
+	}
+	return token, refused
+}
+
+func (s *Server) lookUpAccessToken(r *http.Request, presented string) (*Token, *Error) {
+	if s.tokens == nil || !isB64Token(presented) {
+		return nil, invalidToken("token_unknown")
+	}
+	token, refused := s.checkToken(r, presented)
+	if refused != nil {
+		return nil, refused
+	}
+	own := *token
+	own.AccessToken = presented // a model that keeps digests does not know it
+	return &own, nil
+}

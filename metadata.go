@@ -1,0 +1,190 @@
+package oauth2server
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Endpoints are the URLs of a server's endpoints, or paths on the host of [Options.Issuer], as the program mounted them.
+// What is empty is not told to clients.
+type Endpoints struct {
+	Authorization string // Server.Authorize
+	Token         string // Server.Token
+	Revocation    string // Server.Revoke
+	Introspection string // Server.Introspect
+}
+
+// metadata is the document of RFC 8414, section 2.
+type metadata struct {
+	Issuer                   string   `json:"issuer"`
+	Authorization            string   `json:"authorization_endpoint,omitempty"`
+	Token                    string   `json:"token_endpoint,omitempty"`
+	Revocation               string   `json:"revocation_endpoint,omitempty"`
+	Introspection            string   `json:"introspection_endpoint,omitempty"`
+	ResponseTypes            []string `json:"response_types_supported"`
+	ResponseModes            []string `json:"response_modes_supported,omitempty"`
+	GrantTypes               []string `json:"grant_types_supported"`
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported,omitempty"`
+	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
+	ChallengeMethods         []string `json:"code_challenge_methods_supported,omitempty"`
+	SendsIssuer              bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207, section 3
+}
+
+// Metadata returns the handler that tells clients what the server can do (RFC 8414), from [Options.Issuer] and
+// [Options.Endpoints]: it belongs at [Server.MetadataPath]. It takes GET. What it lists is what is on.
+// Without an Issuer and Endpoints it answers each request with server_error.
+func (s *Server) Metadata() http.Handler {
+	fault := breach("Metadata needs Options.Issuer and Options.Endpoints")
+	body, err := json.Marshal(s.metadata())
+	switch {
+	case err != nil:
+		fault = breach("%w", err)
+	case s.options.Issuer != "" && s.options.Endpoints != Endpoints{}:
+		fault = nil
+	}
+	if fault != nil {
+		s.options.Logger.Error("oauth2server: Metadata cannot work", "error", fault)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refused := fault
+		if refused == nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
+			refused = wrongMethod("GET, HEAD")
+		}
+		if refused != nil {
+			s.refuseClient(w, r, Event{Endpoint: "metadata"}, refused)
+			return
+		}
+		writeJSON(w, http.StatusOK, body)
+	})
+}
+
+const wellKnown = "/.well-known/oauth-authorization-server"
+
+// MetadataPath returns the path at which clients look for [Server.Metadata], on the host of [Options.Issuer]: the
+// well-known one and, behind it, the issuer's own path if it has one (RFC 8414, section 3.1).
+func (s *Server) MetadataPath() string {
+	issuer, err := url.Parse(s.options.Issuer)
+	if err != nil { // New looked
+		return wellKnown
+	}
+	return wellKnown + strings.TrimRight(issuer.EscapedPath(), "/")
+}
+
+func (s *Server) metadata() metadata {
+	o := &s.options
+	m := metadata{Issuer: o.Issuer, Authorization: o.resolve(o.Endpoints.Authorization), Token: o.resolve(o.Endpoints.Token),
+		Revocation: o.resolve(o.Endpoints.Revocation), Introspection: o.resolve(o.Endpoints.Introspection),
+		ResponseTypes: []string{}, GrantTypes: s.grantTypes(), SendsIssuer: o.Issuer != ""}
+	if s.grants["authorization_code"] != nil {
+		m.ResponseTypes, m.ResponseModes, m.ChallengeMethods = []string{"code"}, []string{"query"}, []string{methodS256}
+		if o.InsecureAllowPlainPKCE {
+			m.ChallengeMethods = append(m.ChallengeMethods, methodPlain)
+		}
+	}
+	if s.implicit {
+		m.ResponseTypes, m.ResponseModes = append(m.ResponseTypes, "token"), append(m.ResponseModes, "fragment")
+	}
+	confidential := []string{"client_secret_basic", "client_secret_post"}
+	all := confidential
+	if slices.ContainsFunc(m.GrantTypes, func(grant string) bool { return slices.Contains(o.PublicClientGrants, grant) }) {
+		all = append(slices.Clone(confidential), "none")
+	}
+	if m.Token != "" {
+		m.TokenAuthMethods = all
+	}
+	if m.Revocation != "" {
+		m.RevocationAuthMethods = all
+	}
+	if m.Introspection != "" {
+		m.IntrospectionAuthMethods = confidential
+	}
+	return m
+}
+
+// grantTypes lists what is on.
+func (s *Server) grantTypes() []string {
+	on := slices.Sorted(maps.Keys(s.grants))
+	if s.implicit {
+		on = append(on, "implicit")
+	}
+	return on
+}
+
+// resolve returns the URL of an endpoint.
+func (o *Options) resolve(endpoint string) string {
+	issuer, err := url.Parse(o.Issuer)
+	if err != nil || endpoint == "" {
+		return ""
+	}
+	resolved, err := issuer.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	return resolved.String()
+}
+
+// checkMetadata looks at what clients would be told.
+func (s *Server) checkMetadata() (wrong []error) {
+	o := &s.options
+	if o.Issuer != "" {
+		if err := checkPublicURL(o.Issuer); err != nil {
+			wrong = append(wrong, fmt.Errorf("option Issuer: %w", err))
+		} else if strings.Contains(o.Issuer, "?") {
+			wrong = append(wrong, errors.New("option Issuer: it has a query (RFC 8414, section 2)"))
+		}
+	}
+	switch {
+	case o.Endpoints == Endpoints{}:
+		return wrong
+	case o.Issuer == "":
+		return append(wrong, errors.New("option Endpoints: it needs Issuer"))
+	}
+	asks := s.grants["authorization_code"] != nil || s.implicit
+	for _, endpoint := range []struct {
+		name, url string
+		needed    bool
+		works     bool
+	}{
+		{"Authorization", o.Endpoints.Authorization, asks, asks},
+		{"Token", o.Endpoints.Token, len(s.grants) > 0, len(s.grants) > 0},
+		{"Revocation", o.Endpoints.Revocation, false, true},
+		{"Introspection", o.Endpoints.Introspection, false, true},
+	} {
+		switch {
+		case endpoint.url == "" && endpoint.needed:
+			wrong = append(wrong, fmt.Errorf("option Endpoints.%s: it is missing (RFC 8414, section 2)", endpoint.name))
+		case endpoint.url == "":
+		case !endpoint.works:
+			wrong = append(wrong, fmt.Errorf("option Endpoints.%s: no grant that is on has a use for it", endpoint.name))
+		default:
+			if err := checkPublicURL(cmp.Or(o.resolve(endpoint.url), endpoint.url)); err != nil {
+				wrong = append(wrong, fmt.Errorf("option Endpoints.%s: %w", endpoint.name, err))
+			}
+		}
+	}
+	return wrong
+}
+
+// checkPublicURL says what keeps a URL from being one that clients may be told: it must be of https, or of http on a
+// loopback host, and without user information and fragment (RFC 8414, section 2; RFC 6749, section 3.1 and 3.2).
+func checkPublicURL(text string) error {
+	parsed, err := url.Parse(text)
+	_, loopback := cutLoopbackPort(text)
+	switch {
+	case err != nil:
+		return errors.New("not a URL")
+	case parsed.Host == "" || parsed.User != nil || strings.Contains(text, "#"):
+		return fmt.Errorf("%q is not absolute, or has a user or a fragment", text)
+	case parsed.Scheme != "https" && !loopback:
+		return fmt.Errorf("%q is not https; http is for loopback hosts", text)
+	}
+	return nil
+}

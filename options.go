@@ -1,0 +1,201 @@
+package oauth2server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Options are the deviations from the default. The zero value is the safe one; nil is allowed.
+type Options struct {
+	// Grants are the grant types that are on: "authorization_code", "refresh_token", "client_credentials", "password"
+	// and "implicit". Nil: the first three, as far as the model can. RFC 9700, section 2.1.2 and 2.4, advises against
+	// the other two, so they must be named.
+	Grants []string
+
+	// ExtensionGrants are further grant types, by the value of grant_type: an absolute URI (RFC 6749, section 4.5),
+	// or a name of letters, digits, '-', '.' and '_'. They cannot replace a built-in grant.
+	ExtensionGrants map[string]GrantFunc
+
+	// PublicClientGrants are the grant types that a public client may use, besides being allowed to by [Client.Grants].
+	// Nil: "authorization_code", "refresh_token" and "implicit", as far as they are on. In the first, a code_verifier
+	// is demanded.
+	PublicClientGrants []string
+
+	// InsecureSkipClientAuthentication lists extension grants whose requests need no client secret, neither from a
+	// public nor from a confidential client: the grant itself must find out who asks, say by an assertion (RFC 7521, section 4.1).
+	InsecureSkipClientAuthentication []string
+
+	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes. A lifetime is a second or more.
+	AuthorizationCodeLifetime time.Duration
+
+	// AccessTokenLifetime is for clients without one of their own. 0: an hour.
+	AccessTokenLifetime time.Duration
+
+	// RefreshTokenLifetime is for clients without one of their own. 0: 14 days.
+	RefreshTokenLifetime time.Duration
+
+	// MaxGrantLifetime ends a grant however often it is refreshed: no token of it lives longer. 0: 90 days; negative:
+	// there is no such end.
+	MaxGrantLifetime time.Duration
+
+	// AuthenticateUser says who is signed in at the authorization endpoint; nil, or [ErrNotFound]: nobody. An [Error]
+	// is shown to the user, any other error is a server_error. It may be called with a request of which the form is
+	// parsed. Nil: a page finds out, or, without a page, username and password are taken from the form.
+	AuthenticateUser func(*http.Request) (*User, error)
+
+	// MayAttempt is asked before a client's secret or a user's password is tried; false answers 429, and nothing is
+	// tried. With OnFailedAttempt it makes a limit: see examples/ratelimit. Nil: everything is tried, as often as
+	// somebody likes. It is called concurrently.
+	MayAttempt func(*http.Request, Attempt) bool
+
+	// OnFailedAttempt is told of each secret and each password that was wrong. What a page of the program's own tries
+	// is the page's to count. It is called concurrently, before the answer is sent.
+	OnFailedAttempt func(*http.Request, Attempt)
+
+	// OnEvent is told what became of each request, once it is decided and before the answer is sent: all that was
+	// issued, revoked or refused, for an audit. It is called concurrently, and the request waits for it.
+	// Requests that [ResourceServer.Authenticate] lets pass are no events.
+	OnEvent func(*http.Request, Event)
+
+	// Issuer is the URL by which clients know this server (RFC 8414, section 2): https, or http on a loopback host for
+	// tests, without query and fragment. It is sent as iss with each authorization response (RFC 9207), and clients of
+	// several servers should check it (RFC 9700, section 4.4). "": it has none.
+	Issuer string
+
+	// Endpoints are the URLs that [Server.Metadata] tells. They need Issuer.
+	Endpoints Endpoints
+
+	// MayIntrospect lets a client see, by [Server.Introspect], access tokens that are not its own: a resource server,
+	// which is a confidential client with Grants or without. The token is one that is good. An error is a server_error. Nil: a client
+	// sees its own only.
+	MayIntrospect func(ctx context.Context, caller *Client, token *Token) (bool, error)
+
+	// AllowEmptyState accepts authorization requests without state and without an S256 challenge: nothing then binds
+	// the answer to the browser that asked (RFC 9700, section 4.7.1).
+	AllowEmptyState bool
+
+	// AllowBearerTokensInQueryString accepts access tokens in the URL, where logs keep them (RFC 6750, section 2.3).
+	AllowBearerTokensInQueryString bool
+
+	// AllowExtendedTokenAttributes sends [Token.Extra] to the client.
+	AllowExtendedTokenAttributes bool
+
+	// OmitAcceptedScopesHeader leaves out X-Accepted-OAuth-Scopes, what a route requires, from answers to requests
+	// that passed.
+	OmitAcceptedScopesHeader bool
+
+	// OmitAuthorizedScopesHeader leaves out X-OAuth-Scopes, what the token has.
+	OmitAuthorizedScopesHeader bool
+
+	// DisableRefreshTokenRotation lets confidential clients use a refresh token again and again; they get no new one.
+	// Public clients are always given a new one (RFC 9700, section 2.2.2).
+	DisableRefreshTokenRotation bool
+
+	// RefreshRetryWindow is how long after a rotation the old refresh token gets the same successor again: a client whose
+	// reply was lost asks again, and so do two tabs at once. It is also how long a thief who is as fast goes unseen.
+	// 0: a minute; negative: not at all. It needs a model that is a [GrantLog].
+	RefreshRetryWindow time.Duration
+
+	// StrictRefreshRotation takes every second use of a refresh token for theft, a retry after a lost reply too, and ends
+	// the grant. It needs a model that is a [GrantLog].
+	StrictRefreshRotation bool
+
+	// InsecureAllowPlainPKCE accepts the challenge method "plain" (RFC 7636, section 7.2): who sees the authorization
+	// request can redeem the code.
+	InsecureAllowPlainPKCE bool
+
+	// InsecureApprovePublicClients lets [Server.Authorize] without a page give codes to public clients. Any program may
+	// pose as one, and a signed-in user is not asked.
+	InsecureApprovePublicClients bool
+
+	// ErrorHandler writes the page for errors of the authorization endpoint that cannot be told to the client. It
+	// answers with err.Status, and must escape what it shows. err has no cause: that is in the log. Nil: a plain page,
+	// or JSON when the request does not accept text/html.
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err *Error)
+
+	// MaxFormBytes bounds the body of a form, and the query of an authorization request. 0: 64 KiB.
+	MaxFormBytes int64
+
+	// Realm is that of challenges. "": "Service". Quotation mark and backslash are not allowed.
+	Realm string
+
+	// Logger gets a record for each refusal, with a stable "reason", and for each fault. Nil: [slog.Default].
+	Logger *slog.Logger
+}
+
+var publicByDefault = []string{"authorization_code", "refresh_token", "implicit"}
+
+// withDefaults returns a copy with every default in its place, and what is wrong.
+func (o *Options) withDefaults() (Options, []error) {
+	if o == nil {
+		o = &Options{}
+	}
+	options := *o
+	options.ExtensionGrants = maps.Clone(o.ExtensionGrants)
+	options.Grants = slices.Clone(o.Grants)
+	options.InsecureSkipClientAuthentication = slices.Clone(o.InsecureSkipClientAuthentication)
+	options.PublicClientGrants = slices.Clone(o.PublicClientGrants)
+	if o.PublicClientGrants == nil {
+		options.PublicClientGrants = publicByDefault
+	}
+	if o.Realm == "" {
+		options.Realm = "Service"
+	}
+	if o.Logger == nil {
+		options.Logger = slog.Default()
+	}
+	var wrong []error
+	if !isNQSCHAR(options.Realm) {
+		wrong = append(wrong, errors.New("option Realm: quotation mark, backslash or a character that is not printable ASCII"))
+	}
+	if options.MaxFormBytes < 0 || options.MaxFormBytes > 1<<30 {
+		wrong = append(wrong, fmt.Errorf("option MaxFormBytes: %d is negative, or more than a gigabyte", options.MaxFormBytes))
+	}
+	options.MaxFormBytes = cmp.Or(options.MaxFormBytes, 64<<10)
+	for _, lifetime := range []struct {
+		name      string
+		value     *time.Duration
+		otherwise time.Duration
+	}{
+		{"AuthorizationCodeLifetime", &options.AuthorizationCodeLifetime, 5 * time.Minute},
+		{"AccessTokenLifetime", &options.AccessTokenLifetime, time.Hour},
+		{"RefreshTokenLifetime", &options.RefreshTokenLifetime, 14 * 24 * time.Hour},
+		{"MaxGrantLifetime", &options.MaxGrantLifetime, 90 * 24 * time.Hour},
+	} {
+		if lifetime.name == "MaxGrantLifetime" && *lifetime.value < 0 {
+			continue
+		}
+		if err := checkLifetime(*lifetime.value); err != nil {
+			wrong = append(wrong, fmt.Errorf("option %s: %w", lifetime.name, err))
+		}
+		*lifetime.value = cmp.Or(*lifetime.value, lifetime.otherwise)
+	}
+	return options, wrong
+}
+
+// checkLifetime finds numbers that were meant as seconds: 3600 is 3.6 microseconds.
+func checkLifetime(d time.Duration) error {
+	if d != 0 && d < time.Second {
+		return fmt.Errorf("%v is less than a second", d)
+	}
+	return nil
+}
+
+// mistakes is the error of a program that is wrong.
+func mistakes(wrong []error) error {
+	if len(wrong) == 1 {
+		return &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %w", wrong[0])}
+	}
+	text := fmt.Sprintf("oauth2server: %d mistakes:", len(wrong))
+	for _, err := range wrong {
+		text += "\n\t" + err.Error()
+	}
+	return &Error{Code: InvalidArgument, Err: errors.New(text)}
+}
