@@ -165,6 +165,13 @@ func (s *spy) RevokeAccessTokens(ctx context.Context, digests ...string) error {
 	return s.Model.RevokeAccessTokens(ctx, digests...)
 }
 
+func (s *spy) RevokeAccessToken(ctx context.Context, token string) error {
+	if err := s.called("RevokeAccessToken"); err != nil {
+		return err
+	}
+	return s.Model.RevokeAccessToken(ctx, token)
+}
+
 func (s *spy) GetUser(ctx context.Context, username, password string, c *oauth2server.Client) (*oauth2server.User, error) {
 	if err := s.called("GetUser"); err != nil {
 		return nil, err

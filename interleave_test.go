@@ -162,6 +162,7 @@ type play struct {
 	stage   *stage
 	handler http.Handler
 	strict  http.Handler // without a retry window
+	signOut http.Handler
 	first   outcome
 }
 
@@ -174,12 +175,12 @@ func stagePlay(t *testing.T, wrong bool) *play {
 	if wrong {
 		model = &claimFirst{store: p.stage, saves: map[string]func() error{}}
 	}
-	serve := func(window time.Duration) http.Handler {
+	serve := func(window time.Duration) *oauth2server.Server {
 		srv, err := oauth2server.New(model, &oauth2server.Options{RefreshRetryWindow: window, Logger: slog.New(slog.DiscardHandler)})
 		require.NoError(t, err)
-		return srv.Token(nil)
+		return srv
 	}
-	p.handler, p.strict = serve(0), serve(-1)
+	p.handler, p.strict, p.signOut = serve(0).Token(nil), serve(-1).Token(nil), serve(0).Revoke()
 	return p
 }
 
@@ -204,7 +205,9 @@ func (p *play) post(ctx context.Context, handler http.Handler, params ...string)
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
 	answer := reply{body: map[string]any{}}
-	require.NoError(p.t, json.Unmarshal(w.Body.Bytes(), &answer.body))
+	if w.Body.Len() > 0 {
+		require.NoError(p.t, json.Unmarshal(w.Body.Bytes(), &answer.body))
+	}
 	return outcome{w.Code, answer.str("access_token"), answer.str("refresh_token")}
 }
 
@@ -219,6 +222,11 @@ func (p *play) refresh(ctx context.Context) outcome {
 // abuse presents a token that was spent, long after.
 func (p *play) abuse(ctx context.Context) outcome {
 	return p.post(ctx, p.strict, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
+}
+
+// leave signs out with a token that may be used by then.
+func (p *play) leave(ctx context.Context) outcome {
+	return p.post(ctx, p.signOut, "token", p.first.refresh)
 }
 
 func (p *play) revoke(ctx context.Context) outcome {
@@ -354,6 +362,8 @@ func TestRequestsInEveryOrder(t *testing.T) {
 	for _, s := range []scene{
 		{"refresh, refresh", true, false, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}} }},
 		{"refresh, revoke", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.revoke, 200}} }},
+		{"refresh, sign out", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.leave, 200}} }},
+		{"sign out, theft", true, true, func(p *play) []deed { return []deed{{p.leave, 200}, {p.abuse, 400}} }},
 		{"redeem, revoke", false, true, func(p *play) []deed { return []deed{{p.redeem, 0}, {p.revoke, 200}} }},
 		{"redeem, redeem", false, true, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}} }},
 		{"refresh, replay of the code", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.redeem, 400}} }},
@@ -384,6 +394,7 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 		{"refresh, refresh, revoke", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.revoke, 200}} }},
 		{"redeem, redeem, revoke", false, true, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}} }},
 		{"refresh, refresh, refresh", true, false, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}} }},
+		{"refresh, refresh, sign out", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.leave, 200}} }},
 		{"refresh, theft, replay of the code", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}} }},
 	}
 	const runs = 2000

@@ -10,7 +10,6 @@ import (
 // tokens of others; to everything else the answer is that the token is not active.
 func (s *Server) Introspect() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		forbidStoring(w)
 		event := Event{Endpoint: "introspect"}
 		answer, refused := s.introspect(r, &event)
 		if refused != nil {
@@ -18,6 +17,7 @@ func (s *Server) Introspect() http.Handler {
 			return
 		}
 		body, _ := json.Marshal(answer) // strings and numbers always have a JSON form
+		forbidStoring(w)
 		writeJSON(w, http.StatusOK, body)
 	})
 }

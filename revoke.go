@@ -17,7 +17,6 @@ import (
 // it the answer is unsupported_token_type.
 func (s *Server) Revoke() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		forbidStoring(w)
 		event := Event{Endpoint: "revoke"}
 		if refused := s.revoke(r, &event); refused != nil {
 			s.refuseClient(w, r, event, refused)
@@ -26,6 +25,7 @@ func (s *Server) Revoke() http.Handler {
 		if event.Kind == EventRevoked {
 			s.report(r, event)
 		}
+		forbidStoring(w)
 		w.WriteHeader(http.StatusOK)
 	})
 }

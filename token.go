@@ -11,7 +11,6 @@ import (
 // it finds the token by [TokenFromContext], and the headers that keep it out of caches are set. Errors never reach it.
 func (s *Server) Token(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		forbidStoring(w)
 		g := &GrantRequest{server: s, request: r, event: Event{Kind: EventIssued, Endpoint: "token"}}
 		token, refused := g.answer()
 		if refused != nil {
@@ -20,6 +19,7 @@ func (s *Server) Token(next http.Handler) http.Handler {
 		}
 		g.event.UserID, g.event.GrantID, g.event.Scope = token.User.id(), token.GrantID, token.Scope
 		s.report(r, g.event)
+		forbidStoring(w)
 		if next != nil {
 			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), token)))
 			return
@@ -93,6 +93,7 @@ func (s *Server) clientForm(r *http.Request, known []string) (form, *Error) {
 func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, about Event, refused *Error) {
 	e := refused.sentFrom(atToken)
 	s.reportRefusal(r, about, e)
+	forbidStoring(w)
 	if e.status() == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.options.Realm+`"`)
 	}

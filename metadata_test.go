@@ -1,0 +1,118 @@
+package oauth2server_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+func TestMetadata(t *testing.T) {
+	paths := oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}
+	all := oauth2server.Endpoints{Authorization: "/authorize", Token: "token?v=1", Revocation: "/revoke", Introspection: "https://api.example/introspect"}
+	secrets := `["client_secret_basic","client_secret_post"]`
+	methods := `["client_secret_basic","client_secret_post","none"]`
+	for _, test := range []struct {
+		name, path string
+		options    oauth2server.Options
+		want       string
+	}{
+		{"zero", "/.well-known/oauth-authorization-server",
+			oauth2server.Options{Issuer: "https://auth.example", Endpoints: paths},
+			`{"issuer":"https://auth.example","authorization_endpoint":"https://auth.example/authorize","token_endpoint":"https://auth.example/token",
+			"response_types_supported":["code"],"response_modes_supported":["query"],"grant_types_supported":["authorization_code","client_credentials","refresh_token"],
+			"token_endpoint_auth_methods_supported":` + methods + `,"code_challenge_methods_supported":["S256"],"authorization_response_iss_parameter_supported":true}`},
+		{"everything", "/.well-known/oauth-authorization-server/tenant/1",
+			oauth2server.Options{Issuer: "https://auth.example/tenant/1", Endpoints: all, Grants: allGrants, InsecureAllowPlainPKCE: true},
+			`{"issuer":"https://auth.example/tenant/1","authorization_endpoint":"https://auth.example/authorize","token_endpoint":"https://auth.example/tenant/token?v=1",
+			"revocation_endpoint":"https://auth.example/revoke","introspection_endpoint":"https://api.example/introspect",
+			"response_types_supported":["code","token"],"response_modes_supported":["query","fragment"],
+			"grant_types_supported":["authorization_code","client_credentials","password","refresh_token","implicit"],
+			"token_endpoint_auth_methods_supported":` + methods + `,"revocation_endpoint_auth_methods_supported":` + methods + `,
+			"introspection_endpoint_auth_methods_supported":` + secrets + `,"code_challenge_methods_supported":["S256","plain"],
+			"authorization_response_iss_parameter_supported":true}`},
+		{"machines only", "/.well-known/oauth-authorization-server",
+			oauth2server.Options{Issuer: "http://127.0.0.1:8080/", Endpoints: oauth2server.Endpoints{Token: "/token"}, Grants: []string{"client_credentials"}},
+			`{"issuer":"http://127.0.0.1:8080/","token_endpoint":"http://127.0.0.1:8080/token","response_types_supported":[],
+			"grant_types_supported":["client_credentials"],"token_endpoint_auth_methods_supported":` + secrets + `,"authorization_response_iss_parameter_supported":true}`},
+		{"implicit only", "/.well-known/oauth-authorization-server",
+			oauth2server.Options{Issuer: "https://auth.example", Endpoints: oauth2server.Endpoints{Authorization: "/authorize"}, Grants: []string{"implicit"}},
+			`{"issuer":"https://auth.example","authorization_endpoint":"https://auth.example/authorize","response_types_supported":["token"],
+			"response_modes_supported":["fragment"],"grant_types_supported":["implicit"],"authorization_response_iss_parameter_supported":true}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t, newSpy(t), &test.options, nil)
+			r := s.get(test.path)
+			require.Equal(t, 200, r.StatusCode, r.text)
+			require.JSONEq(t, test.want, r.text)
+			require.Equal(t, "application/json", r.Header.Get("Content-Type"))
+			require.Equal(t, 200, s.do(s.request("HEAD", test.path, "")).StatusCode)
+			r = s.post(test.path, "a=b")
+			require.Equal(t, http.StatusMethodNotAllowed, r.StatusCode)
+			require.Equal(t, "GET, HEAD", r.Header.Get("Allow"))
+		})
+	}
+}
+
+// What the document lists has to work, and what it leaves out has not.
+func TestMetadataIsTrue(t *testing.T) {
+	for _, grants := range [][]string{nil, {"authorization_code"}, {"client_credentials"}, {"implicit", "password"}, allGrants} {
+		endpoints := oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}
+		if len(grants) == 1 && grants[0] == "client_credentials" {
+			endpoints.Authorization = ""
+		}
+		s := newSite(t, newSpy(t), &oauth2server.Options{Grants: grants, Issuer: "https://auth.example", Endpoints: endpoints}, nil)
+		var document struct {
+			GrantTypes    []string `json:"grant_types_supported"`
+			ResponseTypes []string `json:"response_types_supported"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(s.get("/.well-known/oauth-authorization-server").text), &document))
+		for _, grant := range []string{"authorization_code", "refresh_token", "client_credentials", "password"} {
+			refused := s.token("web", "grant_type", grant).str("error") == "unsupported_grant_type"
+			require.NotEqual(t, refused, slices.Contains(document.GrantTypes, grant), "%s of %v", grant, grants)
+		}
+		for _, responseType := range []string{"code", "token"} {
+			given := s.authorize("response_type", responseType)
+			works := given.at("code") != "" || given.at("access_token") != ""
+			require.Equal(t, works, slices.Contains(document.ResponseTypes, responseType), "%s of %v", responseType, grants)
+		}
+	}
+}
+
+func TestMetadataNeedsAnIssuerAndEndpoints(t *testing.T) {
+	for _, options := range []oauth2server.Options{{}, {Issuer: "https://auth.example"}} {
+		s := newSite(t, newSpy(t), &options, nil)
+		requireError(t, s.get("/.well-known/oauth-authorization-server"), 500, "server_error")
+	}
+	token := oauth2server.Endpoints{Token: "/token"}
+	both := oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}
+	for _, test := range []struct {
+		name    string
+		options oauth2server.Options
+		want    string
+	}{
+		{"no issuer", oauth2server.Options{Endpoints: both}, "option Endpoints: it needs Issuer"},
+		{"http", oauth2server.Options{Issuer: "http://auth.example"}, `option Issuer: "http://auth.example" is not https`},
+		{"http on a host that begins like loopback", oauth2server.Options{Issuer: "http://localhost.evil.example"}, "is not https"},
+		{"no host", oauth2server.Options{Issuer: "auth.example"}, "option Issuer: \"auth.example\" is not absolute"},
+		{"user", oauth2server.Options{Issuer: "https://u:p@auth.example"}, "or has a user or a fragment"},
+		{"query", oauth2server.Options{Issuer: "https://auth.example?"}, "option Issuer: it has a query"},
+		{"fragment", oauth2server.Options{Issuer: "https://auth.example#"}, "or has a user or a fragment"},
+		{"no URL", oauth2server.Options{Issuer: "https://auth.example/%zz"}, "option Issuer: not a URL"},
+		{"no authorization endpoint", oauth2server.Options{Issuer: "https://auth.example", Endpoints: token}, "option Endpoints.Authorization: it is missing"},
+		{"no token endpoint", oauth2server.Options{Issuer: "https://auth.example", Endpoints: oauth2server.Endpoints{Authorization: "/authorize"}}, "option Endpoints.Token: it is missing"},
+		{"of no use", oauth2server.Options{Issuer: "https://auth.example", Endpoints: both, Grants: []string{"client_credentials"}}, "option Endpoints.Authorization: no grant that is on has a use for it"},
+		{"endpoint by http", oauth2server.Options{Issuer: "https://auth.example", Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "http://auth.example/token"}}, "option Endpoints.Token: \"http://auth.example/token\" is not https"},
+		{"broken endpoint", oauth2server.Options{Issuer: "https://auth.example", Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/%zz"}}, "option Endpoints.Token: not a URL"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := oauth2server.New(newSpy(t), &test.options)
+			require.ErrorIs(t, err, oauth2server.InvalidArgument)
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
