@@ -91,24 +91,24 @@ func TestAttack_IntrospectionByAnybody(t *testing.T) {
 	})
 }
 
-// deaf is a target of which revocations fail.
+// deaf is a target whose method of that name does not work.
 type deaf struct {
 	target
-	fault error
+	to string
 }
 
 func (m *deaf) Unwrap() oauth2server.Model { return m.target }
 
 func (m *deaf) RevokeAccessTokens(ctx context.Context, digests ...string) error {
-	if m.fault != nil {
-		return m.fault
+	if m.to == "RevokeAccessTokens" {
+		return errors.New("no storage")
 	}
 	return m.target.RevokeAccessTokens(ctx, digests...)
 }
 
 func (m *deaf) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
-	if m.fault != nil && e.Kind == "revoked" {
-		return nil, m.fault
+	if m.to == "AppendGrant" && e.Kind == "revoked" {
+		return nil, errors.New("no storage")
 	}
 	return m.target.AppendGrant(ctx, e)
 }
@@ -118,22 +118,25 @@ func TestAttack_FaultsWhileRevoking(t *testing.T) {
 	onEachModel(t, func(t *testing.T, inner target) {
 		model := &deaf{target: inner}
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
-		for _, kind := range []string{"access_token", "refresh_token"} {
+		for _, test := range []struct{ token, fails string }{
+			{"access_token", "RevokeAccessTokens"}, {"refresh_token", "RevokeAccessTokens"}, {"refresh_token", "AppendGrant"},
+		} {
 			tokens := s.signIn("web")
-			model.fault = errors.New("no storage")
-			requireError(t, s.revoke("web", tokens.str(kind)), 503, "server_error")
-			model.fault = nil
+			model.to = test.fails
+			requireError(t, s.revoke("web", tokens.str(test.token)), 503, "server_error")
+			model.to = ""
 			require.Equal(t, 200, s.apiStatus(tokens.str("access_token")))
-			require.Equal(t, 200, s.revoke("web", tokens.str(kind)).StatusCode)
+			require.Equal(t, 200, s.revoke("web", tokens.str(test.token)).StatusCode)
 			require.Equal(t, 401, s.apiStatus(tokens.str("access_token")))
+
+			code := s.code() // a replay has to revoke, too
+			tokens = s.redeem("web", code)
+			model.to = test.fails
+			requireError(t, s.redeem("web", code), 503, "server_error")
+			model.to = ""
+			requireError(t, s.redeem("web", code), 400, "invalid_grant")
+			s.requireDead(tokens)
 		}
-		code := s.code() // a replay has to revoke, too
-		tokens := s.redeem("web", code)
-		model.fault = errors.New("no storage")
-		requireError(t, s.redeem("web", code), 503, "server_error")
-		model.fault = nil
-		requireError(t, s.redeem("web", code), 400, "invalid_grant")
-		s.requireDead(tokens)
 	})
 }
 

@@ -65,6 +65,27 @@ func TestRevoke(t *testing.T) {
 	require.Equal(t, 401, s.apiStatus(machine))
 }
 
+func TestTheHintOrdersTheSearch(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+	tokens := s.signIn("web")
+	for _, test := range []struct {
+		token, hint string
+		want        []string
+	}{
+		{tokens.str("access_token"), "access_token", []string{"GetClient", "GetAccessToken"}},
+		{tokens.str("access_token"), "", []string{"GetClient", "GetRefreshToken", "GetAccessToken"}},
+		{tokens.str("refresh_token"), "", []string{"GetClient", "GetRefreshToken", "GrantEntries"}},
+		{tokens.str("refresh_token"), "access_token", []string{"GetClient", "GetAccessToken", "GetRefreshToken", "GrantEntries"}},
+		{"no token: é", "", []string{"GetClient"}},
+		{"no access token", "", []string{"GetClient", "GetRefreshToken"}}, // it has spaces
+	} {
+		model.calls = nil
+		s.introspect("web", test.token, "token_type_hint", test.hint)
+		require.Equal(t, test.want, model.calls)
+	}
+}
+
 func TestRevokeRefuses(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, model, publicOptions(), nil)
