@@ -1,7 +1,6 @@
 package oauth2server_test
 
 import (
-	"context"
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +17,7 @@ import (
 
 // newHandlers returns the endpoints of one server without a network.
 func newHandlers(t testing.TB, model oauth2server.Model) http.Handler {
-	return mount(t, model, &oauth2server.Options{Grants: allGrants, InsecureApprovePublicClients: true,
+	return mount(t, model, &oauth2server.Options{Grants: allGrants, InsecureApprovePublicClients: true, Issuer: "https://auth.example",
 		AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}, nil)
 }
 
@@ -98,27 +97,51 @@ func FuzzRedirectURI(f *testing.F) {
 				require.NotContains(t, parsed.Query(), name)
 			}
 		}
-		requireRegistered(t, handler, "/authorize?"+form(authorization("client_id", "app", "redirect_uri", uri,
-			"code_challenge", challenge, "code_challenge_method", "S256")...))
+		requireRegistered(t, handler, form(authorization("client_id", "app", "redirect_uri", uri,
+			"code_challenge", challenge, "code_challenge_method", "S256")...), "")
 	})
 }
 
-// requireRegistered checks that the answer goes to a registered place or nowhere.
-func requireRegistered(t *testing.T, handler http.Handler, target string) {
+// registered is where each client of newSpy may be sent.
+var registered = map[string]*regexp.Regexp{
+	"web":     regexp.MustCompile(`^https://client\.example/cb$`),
+	"limited": regexp.MustCompile(`^https://client\.example/cb$`),
+	"two":     regexp.MustCompile(`^https://client\.example/cb2?$`),
+	"query":   regexp.MustCompile(`^https://client\.example/cb\?tenant=7$`),
+	"other":   regexp.MustCompile(`^https://other\.example/cb$`),
+	"app":     regexp.MustCompile(`^(http://127\.0\.0\.1(:[0-9]{1,5})?/cb|com\.example\.app:/cb)$`),
+}
+
+var answered = regexp.MustCompile(`[?&#](code|access_token|error)=[!-~]+$`)
+
+// requireRegistered checks that the answer to an authorization request goes to where its client is registered, or
+// nowhere. A body makes it a POST.
+func requireRegistered(t *testing.T, handler http.Handler, query, body string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(context.Background(), "GET", "http://local/", nil)
-	require.NoError(t, err)
-	r.URL.Path, r.URL.RawQuery, _ = strings.Cut(target, "?")
+	r := httptest.NewRequest("GET", "/authorize", nil)
+	if body != "" {
+		r = httptest.NewRequest("POST", "/authorize", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	r.URL.RawQuery = query
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
 	location := w.Header().Get("Location")
 	if w.Code < 300 || w.Code > 399 {
 		require.Empty(t, location)
+		require.GreaterOrEqual(t, w.Code, 400)
 		return
 	}
-	require.Equal(t, http.StatusFound, w.Code)
-	registered := regexp.MustCompile(`^(https://client\.example/cb2?|https://other\.example/cb|http://127\.0\.0\.1(:[0-9]{1,5})?/cb|com\.example\.app:/cb)[?#][!-~]+$`)
-	require.Regexp(t, registered, location)
+	require.Contains(t, []int{http.StatusFound, http.StatusSeeOther}, w.Code)
+	cut := answered.FindStringIndex(location)
+	require.NotNil(t, cut, location)
+	inQuery, _ := url.ParseQuery(query)
+	inBody, _ := url.ParseQuery(body)
+	clients := slices.DeleteFunc(append(inQuery["client_id"], inBody["client_id"]...), func(id string) bool { return id == "" })
+	require.NotEmpty(t, clients)
+	require.Len(t, slices.Compact(clients), 1)
+	require.Contains(t, registered, clients[0])
+	require.Regexp(t, registered[clients[0]], location[:cut[0]])
 }
 
 func FuzzTokenForm(f *testing.F) {
@@ -147,13 +170,50 @@ func FuzzTokenForm(f *testing.F) {
 	})
 }
 
-func FuzzAuthorizeQuery(f *testing.F) {
+func FuzzAuthorize(f *testing.F) {
 	for _, params := range [][]string{nil, {"response_type", "token"}, {"redirect_uri", "https://evil.example"}, {"client_id", "two"}, {"state", "\r\n"},
-		{"scope", `"`}, {"client_id", "query", "redirect_uri", ""}, {"code_challenge", "x"}, {"client_id", "nobody"}} {
-		f.Add(form(authorization(params...)...))
+		{"scope", `"`}, {"client_id", "query", "redirect_uri", ""}, {"code_challenge", "x"}, {"client_id", "nobody"},
+		{"client_id", "app", "redirect_uri", "http://127.0.0.1:8080/cb", "code_challenge", challenge, "code_challenge_method", "S256"}} {
+		f.Add(form(authorization(params...)...), "")
+		f.Add("", form(authorization(params...)...))
 	}
-	f.Add("client_id=web&client_id=other")
-	f.Add("%zz")
+	f.Add(form(authorization()...), "redirect_uri=https://evil.example")
+	f.Add(form(authorization()...), "allowed=false&client_id=other")
+	f.Add("client_id=web&client_id=other", "")
+	f.Add("%zz", "")
 	handler := newHandlers(f, newSpy(f))
-	f.Fuzz(func(t *testing.T, query string) { requireRegistered(t, handler, "/authorize?"+query) })
+	f.Fuzz(func(t *testing.T, query, body string) { requireRegistered(t, handler, query, body) })
+}
+
+func FuzzStatusForm(f *testing.F) {
+	for _, seed := range []string{"", "token=good", "token=good&token_type_hint=access_token", "token=%zz", "token=a&token=b", "token=%22", "token=good&client_id=other"} {
+		f.Add(seed, "", as("web"))
+		f.Add(seed, "", "")
+	}
+	f.Add("token=good&client_id=app", "", "")
+	f.Add("token=good", "token=good", as("other"))
+	model := newSpy(f)
+	handler := newHandlers(f, model)
+	f.Fuzz(func(t *testing.T, body, query, authorization string) {
+		issued(t, model, "good")
+		for _, path := range []string{"/introspect", "/revoke"} {
+			r := httptest.NewRequest("POST", path, strings.NewReader(body))
+			r.URL.RawQuery = query
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header["Authorization"] = []string{authorization}
+			model.stored()
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+			require.Contains(t, []int{200, 400, 401, 413}, w.Code, w.Body)
+			if path == "/introspect" || w.Code != 200 {
+				require.Empty(t, model.stored(), "what only asks, or is refused, changes nothing")
+			}
+			if strings.Contains(w.Body.String(), `"active":true`) {
+				_, encoded, _ := strings.Cut(authorization, " ")
+				pair, _ := base64.RawStdEncoding.DecodeString(strings.Trim(encoded, " ="))
+				require.Contains(t, string(pair)+body, secret+"web", "the token is the client's own")
+			}
+		}
+	})
 }
