@@ -18,11 +18,17 @@ func s256(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
-// saveCode stores a code as a model may return it.
-func saveCode(t *testing.T, model oauth2server.AuthorizationCodeModel, code, challenge, method string) {
+// saveCode stores a code as a model may return it: web's and andy's, and good for a minute, unless code says otherwise.
+func saveCode(t *testing.T, model oauth2server.AuthorizationCodeModel, code oauth2server.AuthorizationCode) {
 	t.Helper()
-	_, err := model.SaveAuthorizationCode(context.Background(), &oauth2server.AuthorizationCode{Code: code, ExpiresAt: time.Now().Add(time.Minute),
-		Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}, CodeChallenge: challenge, CodeChallengeMethod: method, GrantID: "grant of " + code}, nil, nil)
+	if code.Client == nil {
+		code.Client = &oauth2server.Client{ID: "web"}
+	}
+	if code.ExpiresAt.IsZero() {
+		code.ExpiresAt = time.Now().Add(time.Minute)
+	}
+	code.User, code.GrantID = &oauth2server.User{ID: "u1"}, "grant of "+code.Code
+	_, err := model.SaveAuthorizationCode(context.Background(), &code, nil, nil)
 	require.NoError(t, err)
 }
 
@@ -58,7 +64,7 @@ func TestPKCE(t *testing.T) {
 	} {
 		bothKinds(t, row.name, func(t *testing.T, model *spy, served oauth2server.Model) {
 			s := newSite(t, served, &oauth2server.Options{InsecureAllowPlainPKCE: row.plain}, nil)
-			saveCode(t, model, "code", row.challenge, row.method)
+			saveCode(t, model, oauth2server.AuthorizationCode{Code: "code", CodeChallenge: row.challenge, CodeChallengeMethod: row.method})
 			try := func(verifier string) reply {
 				return s.token("web", "grant_type", "authorization_code", "code", "code", "code_verifier", verifier)
 			}

@@ -144,12 +144,14 @@ func TestRedirectURIValidator(t *testing.T) {
 
 // careless is a model whose registration checked nothing.
 type careless struct {
-	*spy
+	target
 	uri string
 }
 
+func (m careless) Unwrap() oauth2server.Model { return m.target }
+
 func (m careless) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
-	client, err := m.spy.GetClient(ctx, id, secret)
+	client, err := m.target.GetClient(ctx, id, secret)
 	if err == nil {
 		client.RedirectURIs = []string{m.uri}
 	}
