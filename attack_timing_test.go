@@ -1,0 +1,122 @@
+package oauth2server_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/credential"
+	"github.com/seed-11d18166/oauth2server/internal/mongotest"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
+	"github.com/seed-11d18166/oauth2server/mongomodel"
+)
+
+// unreadable is a secret of 32 characters at no address: who reads it panics.
+func unreadable() string {
+	text := struct {
+		data *byte
+		size int
+	}{nil, 32}
+	return *(*string)(unsafe.Pointer(&text))
+}
+
+// Secrets found out by the time that an answer takes (CVE-2021-4294): what was wrong does not show in the answer, and
+// not in what was done for it. There is no stopwatch here: the secret of an unknown client is read as a known one's is,
+// a hash is made for an unknown user, and nothing compares byte by byte.
+func TestAttack_TimingOfSecrets(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+		same := func(replies ...reply) {
+			t.Helper()
+			for _, r := range replies {
+				require.GreaterOrEqual(t, r.StatusCode, 400)
+				require.Equal(t, replies[0].StatusCode, r.StatusCode)
+				require.Equal(t, replies[0].text, r.text)
+				r.Header.Del("Date")
+				require.Equal(t, replies[0].Header, r.Header)
+			}
+		}
+		var inHeader, inBody []reply
+		for _, client := range []string{"web:junk", "web:" + secret + "we", "web:" + secret + "webx", "app:junk", "nobody:junk"} {
+			id, secret, _ := strings.Cut(client, ":")
+			inHeader = append(inHeader, s.post("/token", "grant_type=client_credentials", "Authorization", basic(client)))
+			inBody = append(inBody, s.post("/token", form("grant_type", "client_credentials", "client_id", id, "client_secret", secret)))
+		}
+		same(inHeader...)
+		same(inBody...)
+		same(s.token("web", "grant_type", "password", "username", "andy", "password", "wrong"),
+			s.token("web", "grant_type", "password", "username", "nobody", "password", "wrong"))
+		same(s.authorize("password", "wrong"), s.authorize("username", "nobody"))
+
+		for _, id := range []string{"web", "app", "nobody", ""} {
+			require.Panics(t, func() { model.GetClient(t.Context(), id, unreadable()) }, "client %q: the secret is not looked at", id)
+		}
+	})
+
+	// A hash of this cost cannot be made, and the answer to a name without one shows that it was tried.
+	const tooMuch = 99
+	onEachModel(t, func(t *testing.T, model target) {
+		switch model.(type) {
+		case *memorymodel.Model:
+			model = memorymodel.New(&memorymodel.Options{PasswordCost: tooMuch})
+		case *mongomodel.Model:
+			model = mongomodel.New(mongotest.Database(t), &mongomodel.Options{PasswordCost: tooMuch})
+		}
+		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "web", Grants: allGrants, RedirectURIs: []string{callback}}, secret+"web"))
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+		requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "wrong"), 503, "server_error")
+		require.Equal(t, "server_error", s.authorize("username", "nobody").at("error"))
+	})
+
+	require.Equal(t, reflect.Array, reflect.TypeFor[credential.Digest]().Kind(), "as long whatever the secret")
+	for _, row := range []struct{ file, function, by string }{
+		{"internal/credential/credential.go", "Matches", "ConstantTimeCompare"},
+		{"internal/credential/credential.go", "CheckPassword", "CompareHashAndPassword"},
+		{"memorymodel/register.go", "GetClient", "Matches"},
+		{"memorymodel/register.go", "GetUser", "CheckPassword"},
+		{"mongomodel/clients.go", "GetClient", "Matches"},
+		{"mongomodel/users.go", "GetUser", "CheckPassword"},
+		{"pkce.go", "verifyPKCE", "ConstantTimeCompare"},
+	} {
+		requireComparedBy(t, row.file, row.function, row.by)
+	}
+}
+
+// requireComparedBy checks that a function leaves the comparison to another, and itself compares with constants only.
+func requireComparedBy(t *testing.T, file, function, by string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	require.NoError(t, err)
+	constant := func(e ast.Expr) bool {
+		_, literal := e.(*ast.BasicLit)
+		name, _ := e.(*ast.Ident)
+		return literal || name != nil && name.Name == "nil"
+	}
+	calls := 0
+	for _, declared := range parsed.Decls {
+		f, ok := declared.(*ast.FuncDecl)
+		if !ok || f.Name.Name != function {
+			continue
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BinaryExpr:
+				compares := n.Op == token.EQL || n.Op == token.NEQ
+				require.True(t, !compares || constant(n.X) || constant(n.Y), "%s: %s compares", file, function)
+			case *ast.SelectorExpr:
+				if n.Sel.Name == by {
+					calls++
+				}
+			}
+			return true
+		})
+	}
+	require.Equal(t, 1, calls, "%s: %s should use %s", file, function, by)
+}
