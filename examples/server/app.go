@@ -29,6 +29,9 @@ func newApp(base string, model storage, files fs.FS) (http.Handler, error) {
 	srv, err := oauth2server.New(a.model, &oauth2server.Options{
 		// The password grant is for the curl lines. RFC 9700, section 2.4, advises against it.
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"},
+		Issuer: base,
+		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/user/token",
+			Revocation: "/user/revoke", Introspection: "/user/introspect"},
 	})
 	if err != nil {
 		return nil, err
@@ -38,6 +41,9 @@ func newApp(base string, model storage, files fs.FS) (http.Handler, error) {
 	mux.Handle("GET /authorize", signIn)
 	mux.Handle("/user/authorize", signIn)
 	mux.Handle("/user/token", srv.Token(nil))
+	mux.Handle("/user/revoke", srv.Revoke())
+	mux.Handle("/user/introspect", srv.Introspect())
+	mux.Handle(srv.MetadataPath(), srv.Metadata())
 	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(a.showToken)))
 	client := newDemoClient(base, pages)
 	mux.HandleFunc("GET /connect", client.connect)

@@ -78,6 +78,10 @@ func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
 			page.Error = "this answer was not asked for in this browser; connect again"
 			break
 		}
+		if query.Get("iss") != c.base { // RFC 9207
+			page.Error = "this answer is another server's"
+			break
+		}
 		var err error
 		if page.Steps, err = c.useCode(r.Context(), query, verifier); err != nil {
 			page.Error = err.Error()

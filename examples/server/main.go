@@ -133,6 +133,9 @@ Open it in a browser, press Connect and sign in as andy with the password 123456
   curl -u 123456:qwerty -d grant_type=client_credentials %[1]s/user/token
   curl -u 123456:qwerty -d grant_type=password -d username=andy -d password=123456 %[1]s/user/token
   curl -H "Authorization: Bearer ACCESS_TOKEN" %[1]s/user/authenticate
+  curl -u 123456:qwerty -d token=ACCESS_TOKEN %[1]s/user/introspect
+  curl -u 123456:qwerty -d token=ACCESS_TOKEN %[1]s/user/revoke
+  curl %[1]s/.well-known/oauth-authorization-server
 
 Ctrl-C stops it.
 `

@@ -109,6 +109,16 @@ func TestSigningInByHand(t *testing.T) {
 		res, err = browser(t).Get(res.Header.Get("Location"))
 		require.Contains(t, read(t, res, err), "not asked for in this browser")
 	})
+	t.Run("the answer is this server's", func(t *testing.T) {
+		b := browser(t)
+		res, err := b.Get(base + "/connect")
+		page := read(t, res, err)
+		b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		res, err = b.PostForm(base+"/user/authorize", fields(page, "username", "andy", "password", "123456"))
+		read(t, res, err)
+		res, err = b.Get(strings.Replace(res.Header.Get("Location"), "&iss=", "&iss=https%3A%2F%2Fevil.example", 1))
+		require.Contains(t, read(t, res, err), "another server&#39;s")
+	})
 	t.Run("cancel", func(t *testing.T) {
 		res, err := b.Get(base + "/connect")
 		page := read(t, res, err)
@@ -207,7 +217,7 @@ func TestREADMECurlLines(t *testing.T) {
 	command.Env = []string{"CURL_HOME=" + home, "HOME=" + home, "PATH=" + filepath.Dir(curl) + ":/usr/bin:/bin"}
 	out, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	for _, want := range []string{`"access_token":`, `"accessToken":`, `"user":{"id":"1"}`} {
+	for _, want := range []string{`"access_token":`, `"accessToken":`, `"user":{"id":"1"}`, `"active":true`} {
 		require.Contains(t, string(out), want)
 	}
 }
