@@ -12,6 +12,12 @@
 //	mux.Handle("/token", srv.Token(nil))
 //	mux.Handle("/api/", srv.Authenticate("read")(api))
 //
+// Further endpoints, for who needs them:
+//
+//	mux.Handle("/revoke", srv.Revoke())             // RFC 7009: clients sign out
+//	mux.Handle("/introspect", srv.Introspect())     // RFC 7662: APIs elsewhere ask about tokens
+//	mux.Handle(srv.MetadataPath(), srv.Metadata())  // RFC 8414: clients find all of it
+//
 // Package memorymodel has a model to begin with, package mongomodel one that grows, and package modeltest tells whether
 // one of your own keeps the contract.
 //
@@ -67,7 +73,8 @@
 //
 // # Signing out
 //
-// If the model is a [GrantLog], [RevokeGrant] ends an authorization with all its tokens. In a handler behind Authenticate:
+// Clients use [Server.Revoke]. In the program itself, if the model is a [GrantLog], [RevokeGrant] ends an authorization
+// with all its tokens. In a handler behind Authenticate:
 //
 //	err := oauth2server.RevokeGrant(ctx, model, oauth2server.TokenFromContext(ctx).GrantID, time.Time{})
 //
@@ -76,7 +83,8 @@
 // # Errors
 //
 // Clients are told an [ErrorCode] and a description. The cause of a fault never leaves the process: it goes to
-// [Options.Logger], with a stable reason for each refusal.
+// [Options.Logger], with a stable reason for each refusal. [Options.OnEvent] is told what was issued, revoked or refused,
+// and [Options.OnFailedAttempt] who tried a wrong secret or password.
 //
 // # Security
 //

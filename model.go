@@ -169,8 +169,8 @@ type AccessTokenModel interface {
 	GetAccessToken(ctx context.Context, accessToken string) (*Token, error)
 }
 
-// AccessTokenRevoker ends access tokens before their time. The program calls it, say when a user signs out; the server
-// does not. Without it access tokens live until they expire.
+// AccessTokenRevoker ends access tokens before their time. The program calls it, say when a user signs out, and so does
+// [Server.Revoke] where there is no [GrantLog]. Without both, access tokens live until they expire.
 type AccessTokenRevoker interface {
 	// RevokeAccessToken ends the token: GetAccessToken no longer finds it. [ErrNotFound] when there is no such token.
 	RevokeAccessToken(ctx context.Context, accessToken string) error
