@@ -109,6 +109,22 @@ func readBody(r *http.Request, limit int64) (url.Values, *Error) {
 	return values, nil
 }
 
+// clientForm reads what a client posts to one of the endpoints that it calls itself, of which these parameters are known.
+func (s *Server) clientForm(r *http.Request, known []string) (form, *Error) {
+	if r.Method != http.MethodPost {
+		return form{}, wrongMethod("POST")
+	}
+	if !isForm(r) {
+		return form{}, refusal(InvalidRequest, "content_type", "Invalid request: content must be application/x-www-form-urlencoded")
+	}
+	body, refused := readBody(r, s.options.MaxFormBytes)
+	if refused != nil {
+		return form{}, refused
+	}
+	f := form{body: body}
+	return f, f.repeated(known)
+}
+
 // refuseLarge holds a form that somebody else parsed to the bounds of those that are parsed here.
 func refuseLarge(values url.Values, limit int64) *Error {
 	var count int

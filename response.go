@@ -72,6 +72,17 @@ func writeErrorJSON(w http.ResponseWriter, e *Error) {
 	writeJSON(w, e.status(), body)
 }
 
+// refuseClient answers a client that called itself (RFC 6749, section 5.2).
+func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, about Event, refused *Error) {
+	e := refused.sentFrom(atToken)
+	s.reportRefusal(r, about, e)
+	forbidStoring(w)
+	if e.status() == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.options.Realm+`"`)
+	}
+	writeErrorJSON(w, e)
+}
+
 // setErrorHeaders says what else would do, or when (RFC 9110, section 10.2.1 and 10.2.3).
 func setErrorHeaders(w http.ResponseWriter, e *Error) {
 	if e.allow != "" {

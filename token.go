@@ -72,30 +72,3 @@ func (s *Server) exemptFrom(grant string, f form) exemption {
 		all:    slices.Contains(s.options.InsecureSkipClientAuthentication, grant),
 	}
 }
-
-// clientForm reads what a client posts to one of the endpoints that it calls itself, of which these parameters are known.
-func (s *Server) clientForm(r *http.Request, known []string) (form, *Error) {
-	if r.Method != http.MethodPost {
-		return form{}, wrongMethod("POST")
-	}
-	if !isForm(r) {
-		return form{}, refusal(InvalidRequest, "content_type", "Invalid request: content must be application/x-www-form-urlencoded")
-	}
-	body, refused := readBody(r, s.options.MaxFormBytes)
-	if refused != nil {
-		return form{}, refused
-	}
-	f := form{body: body}
-	return f, f.repeated(known)
-}
-
-// refuseClient answers a client that called itself (RFC 6749, section 5.2).
-func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, about Event, refused *Error) {
-	e := refused.sentFrom(atToken)
-	s.reportRefusal(r, about, e)
-	forbidStoring(w)
-	if e.status() == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.options.Realm+`"`)
-	}
-	writeErrorJSON(w, e)
-}
