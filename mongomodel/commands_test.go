@@ -49,6 +49,17 @@ func TestCommandsPerRequest(t *testing.T) {
 				"find grants", "find grants", "insert grants"}},
 		{"password", func() { ok(s.token(ctx, "grant_type", "password", "username", "andy", "password", "a password")) },
 			[]string{"find clients", "find users", "insert access_tokens", "insert refresh_tokens", "insert grants"}},
+		{"introspect an access token", func() { ok(s.post(ctx, s.server.Introspect(), "token", first.Access, "token_type_hint", "access_token")) },
+			[]string{"find clients", "find access_tokens"}},
+		{"introspect an access token, without a hint", func() { ok(s.post(ctx, s.server.Introspect(), "token", first.Access)) },
+			[]string{"find clients", "find refresh_tokens", "find access_tokens"}},
+		{"introspect a refresh token", func() { ok(s.post(ctx, s.server.Introspect(), "token", refreshed.Token)) },
+			[]string{"find clients", "find refresh_tokens", "find grants"}},
+		{"sign out", func() {
+			token := s.signIn(t).Token
+			sent.take()
+			ok(s.post(ctx, s.server.Revoke(), "token", token))
+		}, []string{"find clients", "find refresh_tokens", "find grants", "insert grants", "delete access_tokens"}},
 		{"revoke a grant", func() {
 			require.NoError(t, oauth2server.RevokeGrant(ctx, m, "unknown", time.Now()))
 		}, []string{"find grants", "insert grants"}},

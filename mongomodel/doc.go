@@ -23,6 +23,9 @@
 //	refresh                      5  find client, refresh token; insert access token, refresh token, log entry
 //	  when asked twice          +3  insert refused: find that entry, find the log, insert
 //	revoke a grant               2  find log, insert log entry; +1 delete for each access token that still lives
+//	  at the endpoint           +2  find client, refresh token
+//	introspect an access token   2  find client, access token; +1 without a hint
+//	introspect a refresh token   3  find client, refresh token, log
 //
 // A request that is refused because of the log deletes what it had prepared, which is two deletes more, and ends the
 // grant or makes sure that it has ended.

@@ -115,7 +115,12 @@ type answer struct {
 	Error  string `json:"error"`
 }
 
-func (s *site) token(ctx context.Context, form ...string) (a answer) {
+func (s *site) token(ctx context.Context, form ...string) answer {
+	return s.post(ctx, s.server.Token(nil), form...)
+}
+
+// post is a request of the client web.
+func (s *site) post(ctx context.Context, endpoint http.Handler, form ...string) (a answer) {
 	values := url.Values{}
 	for i := 0; i < len(form); i += 2 {
 		values.Set(form[i], form[i+1])
@@ -124,7 +129,7 @@ func (s *site) token(ctx context.Context, form ...string) (a answer) {
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.SetBasicAuth("web", secret)
 	recorder := httptest.NewRecorder()
-	s.server.Token(nil).ServeHTTP(recorder, request)
+	endpoint.ServeHTTP(recorder, request)
 	json.Unmarshal(recorder.Body.Bytes(), &a)
 	a.status = recorder.Code
 	return a
