@@ -49,7 +49,9 @@ func TestCommandsPerRequest(t *testing.T) {
 				"find grants", "find grants", "insert grants"}},
 		{"password", func() { ok(s.token(ctx, "grant_type", "password", "username", "andy", "password", "a password")) },
 			[]string{"find clients", "find users", "insert access_tokens", "insert refresh_tokens", "insert grants"}},
-		{"introspect an access token", func() { ok(s.post(ctx, s.server.Introspect(), "token", first.Access, "token_type_hint", "access_token")) },
+		{"introspect an access token", func() {
+			ok(s.post(ctx, s.server.Introspect(), "token", first.Access, "token_type_hint", "access_token"))
+		},
 			[]string{"find clients", "find access_tokens"}},
 		{"introspect an access token, without a hint", func() { ok(s.post(ctx, s.server.Introspect(), "token", first.Access)) },
 			[]string{"find clients", "find refresh_tokens", "find access_tokens"}},
