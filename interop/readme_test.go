@@ -1,0 +1,28 @@
+package interop
+
+import (
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// README.md names the versions that are tried here.
+func TestVersionsInREADME(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	for _, library := range []struct{ name, file, version string }{
+		{"golang.org/x/oauth2", "go.mod", `\tgolang\.org/x/oauth2 v(.+)`},
+		{"zitadel/oidc", "go.mod", `\tgithub\.com/zitadel/oidc/v3 v(.+)`},
+		{"the MCP SDK", "go.mod", `\tgithub\.com/modelcontextprotocol/go-sdk v(.+)`},
+		{"oauth4webapi", "node/package.json", `"oauth4webapi": "(.+)"`},
+		{"openid-client", "node/package.json", `"openid-client": "(.+)"`},
+	} {
+		pins, err := os.ReadFile(library.file)
+		require.NoError(t, err)
+		pinned := regexp.MustCompile(library.version).FindSubmatch(pins)
+		require.NotNil(t, pinned, library.name)
+		require.Contains(t, string(readme), library.name+" "+string(pinned[1]))
+	}
+}
