@@ -122,8 +122,8 @@ type AuthorizationCode struct {
 	// CodeChallenge is that of PKCE (RFC 7636). Empty: the request had none.
 	CodeChallenge string
 
-	// CodeChallengeMethod is "S256" or "plain", where there is a challenge. One that got lost is refused, with plain
-	// allowed or not.
+	// CodeChallengeMethod is "S256" or "plain". One that got lost counts as plain (RFC 7636, section 4.3), and is
+	// refused unless plain is allowed.
 	CodeChallengeMethod string
 
 	// GrantID is that of the tokens to come; see [Token.GrantID].

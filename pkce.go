@@ -55,7 +55,7 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, verifier string) *Error {
 	case !isPKCE(verifier):
 		return refusal(InvalidRequest, "pkce_verifier_malformed", "Invalid parameter: `code_verifier`")
 	}
-	switch code.CodeChallengeMethod {
+	switch challengeMethod(code.CodeChallenge, code.CodeChallengeMethod) {
 	case methodS256:
 		digest := sha256.Sum256([]byte(verifier))
 		verifier = base64.RawURLEncoding.EncodeToString(digest[:])
@@ -63,9 +63,6 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, verifier string) *Error {
 		if !s.options.InsecureAllowPlainPKCE {
 			return refusal(InvalidGrant, "pkce_plain", "Invalid grant: `code_challenge_method` must be S256")
 		}
-	case "":
-		// The server stores one always. Where a model loses it, plain would take the challenge itself for the verifier.
-		return refusal(InvalidGrant, "pkce_method_lost", "Invalid grant: code verifier is invalid")
 	default:
 		return breach("a stored code has the challenge method %q", code.CodeChallengeMethod)
 	}

@@ -44,6 +44,7 @@ func TestPKCE(t *testing.T) {
 		{"S256, 128 characters", s256(long), "S256", long, false, 200, ""},
 		{"S256, where plain is allowed", challenge, "S256", verifier, true, 200, ""},
 		{"plain, where it is allowed", verifier, "plain", verifier, true, 200, ""},
+		{"no method means plain, where it is allowed", verifier, "", verifier, true, 200, ""},
 		{"no PKCE", "", "", "", false, 200, ""},
 
 		{"wrong verifier", challenge, "S256", strings.Repeat("w", 43), false, 400, "invalid_grant"},
@@ -58,7 +59,6 @@ func TestPKCE(t *testing.T) {
 		{"no ASCII", challenge, "S256", strings.Repeat("ж", 43), false, 400, "invalid_request"},
 		{"plain", verifier, "plain", verifier, false, 400, "invalid_grant"},
 		{"a method that got lost", challenge, "", verifier, false, 400, "invalid_grant"},
-		{"a method that got lost, where plain is allowed", verifier, "", verifier, true, 400, "invalid_grant"},
 		{"a method that got lost, where plain is allowed", challenge, "", verifier, true, 400, "invalid_grant"},
 		{"an unknown method", challenge, "S512", verifier, false, 500, "server_error"},
 	} {
