@@ -83,6 +83,9 @@ func (s *ResourceServer) authenticate(r *http.Request, scope Scope) (token *Toke
 	if refused != nil {
 		challenged := *refused
 		challenged.bearer, challenged.token = true, token
+		if refused.Code == UnauthorizedRequest {
+			challenged.scope = scope // a client that does not know yet asks for enough at once
+		}
 		return nil, false, &challenged
 	}
 	return token, inQuery, nil

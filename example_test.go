@@ -227,7 +227,7 @@ func ExampleNewResourceServer() {
 		fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
 	}
 	// Output:
-	// 401 Bearer realm="Service"
+	// 401 Bearer realm="Service", scope="write"
 	// 401 Bearer realm="Service", error="invalid_token", error_description="Invalid token: access token is invalid"
 	// 403 Bearer realm="Service", error="insufficient_scope", error_description="Insufficient scope: authorized scope is insufficient", scope="write"
 }
