@@ -89,6 +89,8 @@ func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Security-Policy", "frame-ancestors 'none'") // its button signs people in
+	w.Header().Set("X-Frame-Options", "DENY")
 	render(w, c.pages, "home.html", page)
 }
 
