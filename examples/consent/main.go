@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"html/template"
@@ -26,11 +28,12 @@ var pages = template.Must(template.New("").Parse(`
 <label>Password <input name="password" type="password" autocomplete="current-password"></label>
 <button>Sign in</button></form>{{end}}
 {{define "consent"}}<!DOCTYPE html><title>Allow?</title><form method="post"><p>{{.Client}} wants to:</p>
+<input type="hidden" name="ticket" value="{{.Ticket}}">
 {{range .Scope}}<label><input type="checkbox" name="granted" value="{{.}}" checked> {{.}}</label>{{end}}
 <button name="verdict" value="allow">Allow</button> <button name="verdict" value="deny">Deny</button></form>{{end}}`))
 
 func main() {
-	handler, err := newHandler()
+	handler, err := newHandler(memorymodel.New(nil))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -38,8 +41,8 @@ func main() {
 	log.Fatal(http.ListenAndServe("127.0.0.1:8080", handler))
 }
 
-func newHandler() (http.Handler, error) {
-	a := &app{memorymodel.New(nil), scs.New()} // behind TLS, set sessions.Cookie.Secure
+func newHandler(model *memorymodel.Model) (http.Handler, error) {
+	a := &app{model, scs.New()} // behind TLS, set sessions.Cookie.Secure
 	client := &oauth2server.Client{ID: "app", RedirectURIs: []string{"http://127.0.0.1:8080/callback"}, Grants: []string{"authorization_code"}}
 	if err := errors.Join(a.model.AddClient(client, "a-secret-that-nobody-guesses"),
 		a.model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456")); err != nil {
@@ -64,6 +67,9 @@ func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
 func (a *app) page(w http.ResponseWriter, r *http.Request) {
 	request := oauth2server.AuthorizationRequestFromContext(r.Context())
 	verdict := r.PostForm.Get("verdict")
+	if verdict != "" && !a.takeTicket(r, request) {
+		verdict = "" // ask once more
+	}
 	switch {
 	case request.User == nil:
 		a.signIn(w, r, request)
@@ -77,8 +83,21 @@ func (a *app) page(w http.ResponseWriter, r *http.Request) {
 			request.Approve(w, r, oauth2server.Approval{User: request.User}) // fails likewise, and tells the client
 			return
 		}
-		pages.ExecuteTemplate(w, "consent", map[string]any{"Client": request.Client.ID, "Scope": scope})
+		ticket := a.giveTicket(r.Context(), request)
+		pages.ExecuteTemplate(w, "consent", map[string]any{"Client": request.Client.ID, "Scope": scope, "Ticket": ticket})
 	}
+}
+
+// giveTicket returns what the form has to send back. The session keeps the last one and the request that it was given
+// for, so a form decides about what its owner has read, in the browser that showed it, and once.
+func (a *app) giveTicket(ctx context.Context, request *oauth2server.AuthorizationRequest) string {
+	ticket := rand.Text()
+	a.sessions.Put(ctx, "ticket", ticket+" "+request.Parameters().Encode())
+	return ticket
+}
+
+func (a *app) takeTicket(r *http.Request, request *oauth2server.AuthorizationRequest) bool {
+	return a.sessions.PopString(r.Context(), "ticket") == r.PostForm.Get("ticket")+" "+request.Parameters().Encode()
 }
 
 func (a *app) signIn(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest) {

@@ -6,10 +6,13 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 // browser keeps cookies and follows redirects within the site.
@@ -19,58 +22,83 @@ type browser struct {
 	address string
 }
 
-func (b *browser) read(res *http.Response, err error) (location *url.URL, page string) {
+func newBrowser(t *testing.T, server string) *browser {
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	return &browser{t, http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Host == strings.TrimPrefix(server, "http://") {
+			return nil
+		}
+		return http.ErrUseLastResponse
+	}}, server + "/authorize?response_type=code&client_id=app&state=1&scope=read+write"}
+}
+
+func start(t *testing.T, model *memorymodel.Model) (server string) {
+	handler, err := newHandler(model)
+	require.NoError(t, err)
+	listening := httptest.NewServer(handler)
+	t.Cleanup(listening.Close)
+	return listening.URL
+}
+
+// answer is a page or a redirect to the client.
+type answer struct {
+	*http.Response
+	page string
+}
+
+func (a answer) at(parameter string) string {
+	location, err := a.Location()
+	if err != nil {
+		return ""
+	}
+	return location.Query().Get(parameter)
+}
+
+func (b *browser) read(res *http.Response, err error) answer {
 	b.t.Helper()
 	require.NoError(b.t, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	require.NoError(b.t, err)
-	location, _ = res.Location()
-	return location, string(body)
+	return answer{res, string(body)}
 }
 
-func (b *browser) open() (*url.URL, string) { return b.read(b.Get(b.address)) }
+func (b *browser) open() answer { return b.read(b.Get(b.address)) }
 
-func (b *browser) submit(fields url.Values) (*url.URL, string) {
-	return b.read(b.PostForm(b.address, fields))
+func (b *browser) submit(fields url.Values) answer { return b.read(b.PostForm(b.address, fields)) }
+
+func (b *browser) signIn() answer {
+	return b.submit(url.Values{"username": {"andy"}, "password": {"123456"}})
+}
+
+var ticketField = regexp.MustCompile(`name="ticket" value="([^"]+)"`)
+
+// decide sends the form of a consent page.
+func (b *browser) decide(page, verdict string, granted ...string) answer {
+	b.t.Helper()
+	ticket := ticketField.FindStringSubmatch(page)
+	require.NotNil(b.t, ticket, page)
+	return b.submit(url.Values{"ticket": ticket[1:], "verdict": {verdict}, "granted": granted})
 }
 
 func TestConsent(t *testing.T) {
-	handler, err := newHandler()
-	require.NoError(t, err)
-	server := httptest.NewServer(handler)
-	defer server.Close()
-	newBrowser := func() *browser {
-		jar, err := cookiejar.New(nil)
-		require.NoError(t, err)
-		return &browser{t, http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-			if r.URL.Host == strings.TrimPrefix(server.URL, "http://") {
-				return nil
-			}
-			return http.ErrUseLastResponse
-		}}, server.URL + "/authorize?response_type=code&client_id=app&state=1&scope=read+write"}
-	}
-	b := newBrowser()
-	_, page := b.open()
-	require.Contains(t, page, `name="password"`)
-	location, page := b.submit(url.Values{"verdict": {"allow"}, "granted": {"read"}})
-	require.Nil(t, location, "nobody is signed in")
-	require.Contains(t, page, "wrong")
-	_, page = b.submit(url.Values{"username": {"andy"}, "password": {"nope"}})
-	require.Contains(t, page, "Name or password is wrong.")
-	_, page = b.submit(url.Values{"username": {"andy"}, "password": {"123456"}})
-	require.Contains(t, page, `name="granted" value="write"`)
-	_, page = b.open()
-	require.Contains(t, page, "app wants to", "the session remembers the user")
+	server := start(t, memorymodel.New(nil))
+	b := newBrowser(t, server)
+	require.Contains(t, b.open().page, `name="password"`)
+	r := b.submit(url.Values{"verdict": {"allow"}, "granted": {"read"}})
+	require.Empty(t, r.at("code"), "nobody is signed in")
+	require.Contains(t, r.page, "wrong")
+	require.Contains(t, b.submit(url.Values{"username": {"andy"}, "password": {"nope"}}).page, "Name or password is wrong.")
+	require.Contains(t, b.signIn().page, `name="granted" value="write"`)
+	r = b.open()
+	require.Contains(t, r.page, "app wants to", "the session remembers the user")
 
-	location, _ = b.submit(url.Values{"verdict": {"deny"}})
-	require.Equal(t, "access_denied", location.Query().Get("error"))
-	location, _ = b.submit(url.Values{"verdict": {"allow"}})
-	require.Equal(t, "access_denied", location.Query().Get("error"), "every box is unticked")
-	location, _ = b.submit(url.Values{"verdict": {"allow"}, "granted": {"read"}})
-	require.NotEmpty(t, location.Query().Get("code"))
-	require.Equal(t, "1", location.Query().Get("state"))
+	require.Equal(t, "access_denied", b.decide(r.page, "deny").at("error"))
+	require.Equal(t, "access_denied", b.decide(b.open().page, "allow").at("error"), "every box is unticked")
+	r = b.decide(b.open().page, "allow", "read")
+	require.NotEmpty(t, r.at("code"))
+	require.Equal(t, "1", r.at("state"))
 
-	_, page = newBrowser().open()
-	require.Contains(t, page, `name="password"`, "another browser, another session")
+	require.Contains(t, newBrowser(t, server).open().page, `name="password"`, "another browser, another session")
 }
