@@ -686,13 +686,15 @@ func TestRevocationEndsTokensOfUnknownExpiry(t *testing.T) {
 }
 
 // repeating is a model whose driver sends each insert twice, as drivers do when a reply is lost.
-type repeating struct{ *spy }
+type repeating struct{ target }
+
+func (m repeating) Unwrap() oauth2server.Model { return m.target }
 
 func (m repeating) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
-	if there, err := m.spy.AppendGrant(ctx, e); err != nil {
+	if there, err := m.target.AppendGrant(ctx, e); err != nil {
 		return there, err
 	}
-	return m.spy.AppendGrant(ctx, e)
+	return m.target.AppendGrant(ctx, e)
 }
 
 func TestOurOwnLostReplyIsNoReplay(t *testing.T) {

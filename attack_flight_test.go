@@ -1,0 +1,194 @@
+package oauth2server_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// hangar is a site of which one request at a time can be held at its operations on the storage.
+type hangar struct {
+	*site
+	stage *stage
+	held  *actor
+}
+
+func newHangar(t *testing.T, model target) *hangar {
+	h := &hangar{stage: &stage{store: model, arrived: make(chan *actor, 100)}}
+	handler := mount(t, h.stage, nil, nil)
+	h.site = listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Held") != "" {
+			r = r.WithContext(context.WithValue(r.Context(), actorKey{}, h.held))
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	return h
+}
+
+// slowly posts params to the token endpoint as web, when it is run by hold.
+func (h *hangar) slowly(answer *reply, params ...string) func(context.Context) {
+	return func(context.Context) {
+		*answer = h.do(h.request("POST", "/token", form(params...), "Authorization", as("web"), "Held", "yes"))
+	}
+}
+
+// hold does run. At its operation number place, counted from 0, meanwhile is done, and then the operation has the fate f.
+// reached is false if there was no such operation; then meanwhile was done at the end.
+func (h *hangar) hold(place int, meanwhile func(), f fate, run func(ctx context.Context)) (reached bool) {
+	h.held = &actor{goOn: make(chan fate)}
+	defer close(h.held.goOn) // if meanwhile ends the test, run goes on
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		run(context.WithValue(context.Background(), actorKey{}, h.held))
+	}()
+	for at := 0; ; at++ {
+		select {
+		case <-h.stage.arrived:
+			if at == place {
+				reached = true
+				meanwhile()
+				h.held.goOn <- f
+			} else {
+				h.held.goOn <- done
+			}
+		case <-ended:
+			if !reached {
+				meanwhile()
+			}
+			return reached
+		}
+	}
+}
+
+// A token is issued by a request that had passed its checks when the grant was revoked (revocation against requests in
+// flight). One of the two is held before each of its operations on the storage, and after the last, while the other runs.
+func TestAttack_RevocationInFlight(t *testing.T) {
+	type grant struct {
+		id, code  string
+		delivered []reply
+	}
+	onEachModel(t, func(t *testing.T, model target) {
+		h := newHangar(t, model)
+		redemption := func(g *grant) []string {
+			return []string{"grant_type", "authorization_code", "code", g.code, "redirect_uri", callback}
+		}
+		requests := map[string]func(g *grant) []string{
+			"redemption": redemption,
+			"refresh": func(g *grant) []string {
+				first := h.redeem("web", g.code)
+				g.delivered = append(g.delivered, first)
+				return []string{"grant_type", "refresh_token", "refresh_token", first.str("refresh_token")}
+			},
+		}
+		revocations := map[string]func(ctx context.Context, g *grant) error{
+			"RevokeGrant": func(ctx context.Context, g *grant) error {
+				return oauth2server.RevokeGrant(ctx, h.stage, g.id, time.Now().Add(time.Hour))
+			},
+			"RevokeUser": func(ctx context.Context, g *grant) error {
+				if len(g.delivered) > 0 { // a code that was redeemed may have been swept
+					if err := model.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: g.code}); err != nil {
+						return err
+					}
+				}
+				return model.RevokeUser(ctx, "u1")
+			},
+			"replay of the code": func(ctx context.Context, g *grant) error {
+				var replay reply
+				if ctx.Value(actorKey{}) == nil {
+					replay = h.redeem("web", g.code)
+				} else {
+					h.slowly(&replay, redemption(g)...)(ctx)
+				}
+				g.delivered = append(g.delivered, replay)
+				return nil
+			},
+		}
+		orders := map[string]func(place int, revoke func(context.Context), answer *reply, params []string) bool{
+			"held": func(place int, revoke func(context.Context), answer *reply, params []string) bool {
+				reached := h.hold(place, func() { revoke(t.Context()) }, done, h.slowly(answer, params...))
+				require.True(t, reached || place > 2, "it has three operations or more")
+				return reached
+			},
+			"in the midst": func(place int, revoke func(context.Context), answer *reply, params []string) bool {
+				return h.hold(place, func() { *answer = h.token("web", params...) }, done, revoke)
+			},
+		}
+		for what, request := range requests {
+			for how, revoke := range revocations {
+				for order, run := range orders {
+					for place, reached := 0, true; reached; place++ {
+						t.Run(fmt.Sprintf("%s %s, %s, %d", what, order, how, place), func(t *testing.T) {
+							reached = false
+							g := &grant{code: h.code()}
+							code, err := model.GetAuthorizationCode(t.Context(), g.code)
+							require.NoError(t, err)
+							g.id = code.GrantID
+							params := request(g)
+							var answer reply
+							reached = run(place, func(ctx context.Context) { err = revoke(ctx, g) }, &answer, params)
+							require.NoError(t, err)
+							refused := 0
+							for _, r := range append(g.delivered, answer) {
+								if r.StatusCode != 200 {
+									requireError(t, r, 400, "invalid_grant")
+									refused++
+									continue
+								}
+								require.Equal(t, 401, h.apiStatus(r.str("access_token")))
+								requireError(t, h.refresh("web", r.str("refresh_token")), 400, "invalid_grant")
+							}
+							require.True(t, refused > 0 || how != "replay of the code", "the replay is acknowledged to one of the two")
+						})
+					}
+				}
+			}
+		}
+	})
+}
+
+// An append whose reply was lost is taken for replay or theft (our own lost reply): here the server is told of a fault
+// after it, and the client asks again.
+func TestAttack_OurOwnLostReply(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		h := newHangar(t, model)
+		const atAppend = 2 // after the look-up and SaveToken
+		first := h.redeem("web", h.code())
+		refresh := []string{"grant_type", "refresh_token", "refresh_token", first.str("refresh_token")}
+		for _, f := range []fate{failsBefore, failsAfter} {
+			var answer reply
+			require.True(t, h.hold(atAppend, func() {}, f, h.slowly(&answer, refresh...)))
+			requireError(t, answer, 503, "server_error")
+			first = h.requireAlive(h.mustRefresh(refresh[3]))
+			refresh[3] = first.str("refresh_token")
+		}
+		// A code is not redeemed again: nobody knows whether its tokens were delivered. The client has to begin anew, and
+		// nothing is left of what it did not get.
+		redemption := []string{"grant_type", "authorization_code", "code", h.code(), "redirect_uri", callback}
+		code, err := model.GetAuthorizationCode(t.Context(), redemption[3])
+		require.NoError(t, err)
+		var answer reply
+		h.hold(atAppend, func() {}, failsAfter, h.slowly(&answer, redemption...))
+		requireError(t, answer, 503, "server_error")
+		requireError(t, h.token("web", redemption...), 400, "invalid_grant")
+		entries, err := model.GrantEntries(t.Context(), code.GrantID, 1)
+		require.NoError(t, err)
+		require.Equal(t, "revoked", entries[len(entries)-1].Kind)
+		redemption[3] = h.code()
+		h.hold(atAppend, func() {}, failsBefore, h.slowly(&answer, redemption...))
+		requireError(t, answer, 503, "server_error")
+		h.requireAlive(h.token("web", redemption...))
+
+		// The driver sends the insert once more by itself, and finds its own.
+		for _, strict := range []bool{false, true} {
+			s := newSite(t, repeating{model}, &oauth2server.Options{StrictRefreshRotation: strict}, nil)
+			s.requireAlive(s.requireAlive(s.redeem("web", s.code())))
+		}
+	})
+}
