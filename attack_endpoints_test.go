@@ -140,7 +140,8 @@ func TestAttack_FaultsWhileRevoking(t *testing.T) {
 	})
 }
 
-// A client that lost a reply cannot sign out (sign-out with a spent token): the used token ends the grant.
+// A client that lost a reply cannot sign out (sign-out with a spent token): the used token ends the grant, also while a
+// refresh is held at any of its operations.
 func TestAttack_SignOutWithASpentToken(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -148,6 +149,20 @@ func TestAttack_SignOutWithASpentToken(t *testing.T) {
 		lost := s.mustRefresh(first.str("refresh_token"))
 		require.Equal(t, 200, s.revoke("web", first.str("refresh_token")).StatusCode)
 		s.requireDead(first, lost)
+
+		h := newHangar(t, model)
+		for place, reached := 0, true; reached; place++ {
+			first := h.redeem("web", h.code())
+			lost := h.mustRefresh(first.str("refresh_token"))
+			var late reply
+			signOut := func() { require.Equal(t, 200, h.revoke("web", first.str("refresh_token")).StatusCode) }
+			reached = h.hold(place, signOut, done, h.slowly(&late, "grant_type", "refresh_token", "refresh_token", lost.str("refresh_token")))
+			require.True(t, reached || place > 2, "a refresh has three operations or more")
+			h.requireDead(first, lost)
+			if late.StatusCode == 200 {
+				h.requireDead(late)
+			}
+		}
 	})
 }
 
