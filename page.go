@@ -12,7 +12,10 @@ import (
 // method of the program.
 func errorPage(e *Error) string {
 	advice := "The application that sent you here made a mistake, or the link is broken."
-	if e.Code == AccessDenied {
+	switch {
+	case e.status() == http.StatusTooManyRequests:
+		advice = "Wait for a minute, then go back and try again."
+	case e.Code == AccessDenied:
 		advice = "Go back and try again."
 	}
 	return `<!DOCTYPE html>
