@@ -5,8 +5,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,7 +24,23 @@ func newHandlers(t testing.TB, model oauth2server.Model) http.Handler {
 		AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}, nil)
 }
 
+// addCorpus adds what earlier runs found to reach further: a line is an input, its values quoted as in Go, a tab between.
+func addCorpus(f *testing.F) {
+	data, err := os.ReadFile(filepath.Join("testdata", "corpus", f.Name()+".txt"))
+	require.NoError(f, err)
+	for line := range strings.Lines(string(data)) {
+		var values []any
+		for quoted := range strings.SplitSeq(strings.TrimSuffix(line, "\n"), "\t") {
+			text, err := strconv.Unquote(quoted)
+			require.NoError(f, err, line)
+			values = append(values, text)
+		}
+		f.Add(values...)
+	}
+}
+
 func FuzzParseScope(f *testing.F) {
+	addCorpus(f)
 	for _, seed := range []string{"", "read", "read write", "read  write", " ", `"`, "a b a", "ä", "read\nwrite"} {
 		f.Add(seed)
 	}
@@ -40,6 +59,7 @@ func FuzzParseScope(f *testing.F) {
 }
 
 func FuzzBearerHeader(f *testing.F) {
+	addCorpus(f)
 	for _, seed := range []string{"Bearer good", "bearer  good", "Bearer", "Bearer\tgood", "Bearer a b", "Basic YTpi", "", "Bearer ==", "Bearer good="} {
 		f.Add(seed)
 	}
@@ -58,18 +78,19 @@ func FuzzBearerHeader(f *testing.F) {
 }
 
 func FuzzBasicCredentials(f *testing.F) {
+	addCorpus(f)
 	for _, seed := range []string{"web:" + secret + "web", "web:", ":", "web", "%zz:x", "w%65b:" + secret + "web", "app:", "web:nope"} {
-		f.Add([]byte(seed))
+		f.Add(seed)
 	}
 	model := newSpy(f)
 	handler := newHandlers(f, model)
-	f.Fuzz(func(t *testing.T, pair []byte) {
+	f.Fuzz(func(t *testing.T, pair string) {
 		r := httptest.NewRequest("POST", "/token", strings.NewReader("grant_type=client_credentials"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString(pair))
+		r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
-		id, password, _ := strings.Cut(string(pair), ":")
+		id, password, _ := strings.Cut(pair, ":")
 		id, idErr := url.QueryUnescape(id)
 		password, passwordErr := url.QueryUnescape(password)
 		right := idErr == nil && passwordErr == nil && slices.Contains([]string{"web", "other", "limited", "machine", "two", "query"}, id) && password == secret+id
@@ -81,6 +102,7 @@ func FuzzBasicCredentials(f *testing.F) {
 }
 
 func FuzzRedirectURI(f *testing.F) {
+	addCorpus(f)
 	for _, seed := range []string{callback, callback + "#x", "javascript:alert(1)", "http://127.0.0.1:80/cb", "com.example.app:/cb", "//x", "https://u@x/", "https://x/?code=1"} {
 		f.Add(seed)
 	}
@@ -145,6 +167,7 @@ func requireRegistered(t *testing.T, handler http.Handler, query, body string) {
 }
 
 func FuzzTokenForm(f *testing.F) {
+	addCorpus(f)
 	for _, seed := range []string{"", "grant_type=client_credentials", "grant_type=password&username=andy&password=123456", "grant_type=%zz",
 		"grant_type=authorization_code&code=x", "grant_type=refresh_token&refresh_token=x", "a;b", "scope=a&scope=b", "grant_type=client_credentials&scope=%22",
 		"grant_type=client_credentials&client_id=other", "grant_type=client_credentials&client_id[$ne]=x"} {
@@ -171,6 +194,7 @@ func FuzzTokenForm(f *testing.F) {
 }
 
 func FuzzAuthorize(f *testing.F) {
+	addCorpus(f)
 	for _, params := range [][]string{nil, {"response_type", "token"}, {"redirect_uri", "https://evil.example"}, {"client_id", "two"}, {"state", "\r\n"},
 		{"scope", `"`}, {"client_id", "query", "redirect_uri", ""}, {"code_challenge", "x"}, {"client_id", "nobody"},
 		{"client_id", "app", "redirect_uri", "http://127.0.0.1:8080/cb", "code_challenge", challenge, "code_challenge_method", "S256"}} {
@@ -186,6 +210,7 @@ func FuzzAuthorize(f *testing.F) {
 }
 
 func FuzzStatusForm(f *testing.F) {
+	addCorpus(f)
 	for _, seed := range []string{"", "token=good", "token=good&token_type_hint=access_token", "token=%zz", "token=a&token=b", "token=%22", "token=good&client_id=other"} {
 		f.Add(seed, "", as("web"))
 		f.Add(seed, "", "")
