@@ -141,7 +141,7 @@ func (s *Server) authorizeUser(w http.ResponseWriter, r *http.Request, request *
 	}
 	user, refused := identify(r)
 	if refused == nil && user == nil {
-		refused = userUnknown()
+		refused = nobodySignedIn("user_unknown")
 	}
 	if refused != nil {
 		request.refuseUser(w, r, refused)
@@ -186,12 +186,12 @@ func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
 		return nil, refused
 	}
 	user, err := q.server.can.users.GetUser(r.Context(), username, password, q.Client)
-	user, refused := foundUser(user, err, userUnknown())
+	user, refused := foundUser(user, err, nobodySignedIn("user_credentials"))
 	return user, q.server.attempted(r, attempt, refused)
 }
 
-func userUnknown() *Error {
-	return refusal(AccessDenied, "user_unknown", "Access denied: nobody is signed in")
+func nobodySignedIn(reason string) *Error {
+	return refusal(AccessDenied, reason, "Access denied: nobody is signed in")
 }
 
 // checkClient looks at what must be right before anybody is asked.

@@ -134,7 +134,7 @@ func TestRefusalsAreEvents(t *testing.T) {
 		{"authorize, a client", func() { s.authorize("state", "") },
 			event{Endpoint: "authorize", ClientID: "web", Error: "invalid_request", Reason: "parameter_missing"}, "reason=parameter_missing client=web\n"},
 		{"authorize, wrong password", func() { s.authorize("password", "wrong") },
-			event{Endpoint: "authorize", ClientID: "web", Error: "access_denied", Reason: "user_unknown"}, "reason=user_unknown client=web\n"},
+			event{Endpoint: "authorize", ClientID: "web", Error: "access_denied", Reason: "user_credentials"}, "reason=user_credentials client=web\n"},
 		{"API, scope", func() { s.get("/api/write", "Authorization", "Bearer "+tokens.str("access_token")) },
 			event{Endpoint: "authenticate", ClientID: "web", UserID: "u1", GrantID: grant, Error: "insufficient_scope", Reason: "scope_insufficient"}, "level=DEBUG"},
 		{"API, nothing", func() { s.get("/api") },

@@ -120,7 +120,7 @@ func (s *Server) checkCode(code *AuthorizationCode, client *Client) *Error {
 	case expired(code.ExpiresAt):
 		return refusal(InvalidGrant, "code_expired", "Invalid grant: authorization code has expired")
 	case code.RedirectURI != "" && checkTarget(code.RedirectURI) != nil:
-		return refusal(InvalidGrant, "redirect_uri_broken", "Invalid grant: `redirect_uri` is not a valid URI")
+		return refusal(InvalidGrant, "redirect_uri_not_allowed", "Invalid grant: `redirect_uri` is not a valid URI")
 	}
 	return nil
 }

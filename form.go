@@ -96,7 +96,7 @@ func readBody(r *http.Request, limit int64) (url.Values, *Error) {
 	data, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the body could not be read",
-			Err: err, reason: "body_unreadable"}
+			Err: err, reason: "form_unreadable"}
 	}
 	if int64(len(data)) > limit {
 		return nil, tooLarge()
@@ -150,7 +150,7 @@ func tooMany() *Error {
 
 func tooLarge() *Error {
 	return &Error{Code: InvalidRequest, Description: "Invalid request: the request is too large",
-		Status: http.StatusRequestEntityTooLarge, reason: "body_too_large"}
+		Status: http.StatusRequestEntityTooLarge, reason: "form_too_large"}
 }
 
 // isForm says whether the body of r is an urlencoded form.

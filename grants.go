@@ -92,7 +92,7 @@ func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) 
 		return nil, refused
 	}
 	user, err := s.can.users.GetUser(ctx, username, password, g.Client)
-	if _, refused := foundUser(user, err, wrongUser()); refused != nil {
+	if _, refused := foundUser(user, err, wrongUser("user_credentials")); refused != nil {
 		return nil, s.attempted(g.request, attempt, refused)
 	}
 	return issueToUser(ctx, g, &Token{User: user, GrantID: newID()}, g.server.grants["refresh_token"] != nil)
@@ -107,7 +107,7 @@ func (s *Server) clientCredentials(ctx context.Context, g *GrantRequest) (*Token
 		return nil, refused
 	}
 	user, err := s.can.clientUsers.GetUserFromClient(ctx, g.Client)
-	if _, refused := foundUser(user, err, wrongUser()); refused != nil {
+	if _, refused := foundUser(user, err, wrongUser("client_without_user")); refused != nil {
 		return nil, refused
 	}
 	return issueToUser(ctx, g, &Token{User: user}, false)
@@ -135,6 +135,6 @@ func checkUserCredentials(username, password string) *Error {
 	return nil
 }
 
-func wrongUser() *Error {
-	return refusal(InvalidGrant, "user_credentials", "Invalid grant: user credentials are invalid")
+func wrongUser(reason string) *Error {
+	return refusal(InvalidGrant, reason, "Invalid grant: user credentials are invalid")
 }

@@ -66,7 +66,7 @@ func refuseTarget(uri string) *Error {
 func (s *Server) redirectURI(ctx context.Context, client *Client, named string) (string, *Error) {
 	switch {
 	case len(client.RedirectURIs) == 0:
-		return "", refusal(InvalidClient, "redirect_uri_unregistered", "Invalid client: missing client `redirectUri`")
+		return "", refusal(InvalidClient, "client_without_redirect_uri", "Invalid client: missing client `redirectUri`")
 	case named != "":
 		return named, s.matchRedirectURI(ctx, client, named)
 	case len(client.RedirectURIs) > 1:
@@ -77,7 +77,7 @@ func (s *Server) redirectURI(ctx context.Context, client *Client, named string) 
 }
 
 func (s *Server) matchRedirectURI(ctx context.Context, client *Client, named string) *Error {
-	mismatch := refusal(InvalidRequest, "redirect_uri_mismatch", "Invalid request: `redirect_uri` does not match client value")
+	mismatch := refusal(InvalidRequest, "redirect_uri_unregistered", "Invalid request: `redirect_uri` does not match client value")
 	if s.can.redirectURIs != nil {
 		ok, err := s.can.redirectURIs.ValidateRedirectURI(ctx, named, client)
 		switch {
