@@ -56,7 +56,7 @@ type Approval struct {
 // default when the client named nothing. The error is an [Error]: invalid_scope, or a fault.
 func (q *AuthorizationRequest) ScopeFor(ctx context.Context, user *User) (Scope, error) {
 	if !user.known() {
-		return nil, breach("ScopeFor needs a user")
+		return nil, misuse("ScopeFor needs a user")
 	}
 	return orNil(q.server.validateScope(ctx, user, q.Client, q.Scope))
 }
@@ -98,7 +98,7 @@ func (q *AuthorizationRequest) Approve(w http.ResponseWriter, r *http.Request, a
 // granted is what the owner approves of what he may grant.
 func (q *AuthorizationRequest) granted(ctx context.Context, approval Approval) (Scope, *Error) {
 	if !approval.User.known() {
-		return nil, breach("Approve needs a user")
+		return nil, misuse("Approve needs a user")
 	}
 	offered, refused := q.server.validateScope(ctx, approval.User, q.Client, q.Scope)
 	if refused != nil {
@@ -125,7 +125,7 @@ func (q *AuthorizationRequest) Deny(w http.ResponseWriter, r *http.Request, reas
 func (q *AuthorizationRequest) decide(r *http.Request) bool {
 	first := q.decided.CompareAndSwap(false, true)
 	if !first {
-		q.server.reportRefusal(r, q.event(), breach("the page decided twice; the first decision stands"))
+		q.server.reportRefusal(r, q.event(), misuse("the page decided twice; the first decision stands"))
 	}
 	return first
 }

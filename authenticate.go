@@ -16,7 +16,7 @@ import (
 func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.Handler {
 	required, mistake := requiredScope(scope)
 	if mistake == nil && s.tokens == nil {
-		mistake = breach("the model has no GetAccessToken")
+		mistake = misuse("the model has no GetAccessToken")
 	}
 	if mistake != nil {
 		s.options.Logger.Error("oauth2server: Authenticate cannot work", "error", mistake)
@@ -63,11 +63,11 @@ func (s *ResourceServer) AuthenticateRequest(r *http.Request, scope ...string) (
 // requiredScope is what a route asks for. An empty element would ask for nothing where something was meant.
 func requiredScope(elements []string) (Scope, *Error) {
 	if slices.Contains(elements, "") {
-		return nil, breach("a required scope is empty")
+		return nil, misuse("a required scope is empty")
 	}
 	scope, err := ParseScope(strings.Join(elements, " "))
 	if err != nil {
-		return nil, breach("a required scope is malformed: %w", err)
+		return nil, misuse("a required scope is malformed: %w", err)
 	}
 	return scope, nil
 }
@@ -94,7 +94,7 @@ func (s *ResourceServer) authenticate(r *http.Request, scope Scope) (token *Toke
 // checkToken asks the model. An expired token is returned too.
 func (s *ResourceServer) checkToken(r *http.Request, presented string) (*Token, *Error) {
 	if s.tokens == nil {
-		return nil, breach("the model has no GetAccessToken")
+		return nil, misuse("the model has no GetAccessToken")
 	}
 	token, err := s.tokens.GetAccessToken(r.Context(), presented)
 	if refused := found(token, err, invalidToken("token_unknown")); refused != nil {

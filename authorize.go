@@ -46,9 +46,9 @@ func (s *Server) Authorize(page http.Handler) http.Handler {
 func (s *Server) cannotAuthorize(page http.Handler) *Error {
 	switch {
 	case s.grants["authorization_code"] == nil && !s.implicit:
-		return breach("neither authorization_code nor implicit is enabled")
+		return misuse("neither authorization_code nor implicit is enabled")
 	case page == nil && s.options.AuthenticateUser == nil && s.can.users == nil:
-		return breach("nobody can sign in: there is no page, no Options.AuthenticateUser and no GetUser")
+		return misuse("nobody can sign in: there is no page, no Options.AuthenticateUser and no GetUser")
 	}
 	return nil
 }

@@ -180,8 +180,13 @@ func invalid(parameter string) *Error {
 }
 
 // breach is a server_error that a repetition will not mend: the model broke its contract.
-func breach(format string, args ...any) *Error {
-	return &Error{Code: ServerError, Status: http.StatusInternalServerError, reason: "model_contract",
+func breach(format string, args ...any) *Error { return standing("model_contract", format, args...) }
+
+// misuse is one that the program brought about, by how it set the server up or called it.
+func misuse(format string, args ...any) *Error { return standing("program_mistake", format, args...) }
+
+func standing(reason, format string, args ...any) *Error {
+	return &Error{Code: ServerError, Status: http.StatusInternalServerError, reason: reason,
 		Err: fmt.Errorf("oauth2server: "+format, args...)}
 }
 

@@ -144,7 +144,7 @@ func TestRefusalsAreEvents(t *testing.T) {
 		{"introspect", func() { s.post("/introspect", form("token", "x")) },
 			event{Endpoint: "introspect", Error: "invalid_client", Reason: "client_id_missing"}, "endpoint=introspect"},
 		{"metadata", func() { s.get("/.well-known/oauth-authorization-server") },
-			event{Endpoint: "metadata", Error: "server_error", Reason: "model_contract"}, "level=ERROR"},
+			event{Endpoint: "metadata", Error: "server_error", Reason: "program_mistake"}, "level=ERROR"},
 		{"the model chose", func() {
 			model.fails["GetUser"] = oauth2server.AccessDenied
 			s.token("web", "grant_type", "password", "username", "a", "password", "b")

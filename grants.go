@@ -44,7 +44,7 @@ func (g *GrantRequest) Scope(ctx context.Context, user *User) (Scope, error) {
 		return nil, refused
 	}
 	if !user.known() {
-		return nil, breach("GrantRequest.Scope needs a user")
+		return nil, misuse("GrantRequest.Scope needs a user")
 	}
 	return orNil(g.server.validateScope(ctx, user, g.Client, asked))
 }
@@ -59,7 +59,7 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 		return nil, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+g.repeated+"`")
 	}
 	if token == nil || !token.User.known() {
-		return nil, breach("Issue needs a token with a user")
+		return nil, misuse("Issue needs a token with a user")
 	}
 	own := *token
 	refresh = refresh && g.server.grants["refresh_token"] != nil

@@ -46,7 +46,7 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, refresh
 		case !end.IsZero() && expired(end):
 			refused = grantOver()
 		case place > 1 && refresh:
-			refused = breach("grant %q exists already and cannot begin again", token.GrantID)
+			refused = misuse("grant %q exists already and cannot begin again", token.GrantID)
 		case issued == nil:
 			issued, refused = s.prepare(ctx, client, token, place, refresh)
 		}

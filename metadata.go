@@ -42,11 +42,11 @@ type metadata struct {
 // [Options.Endpoints]: it belongs at [Server.MetadataPath]. It takes GET. What it lists is what is on.
 // Without an Issuer and Endpoints it answers each request with server_error.
 func (s *Server) Metadata() http.Handler {
-	fault := breach("Metadata needs Options.Issuer and Options.Endpoints")
+	fault := misuse("Metadata needs Options.Issuer and Options.Endpoints")
 	body, err := json.Marshal(s.metadata())
 	switch {
 	case err != nil:
-		fault = breach("%w", err)
+		fault = misuse("%w", err)
 	case s.options.Issuer != "" && s.options.Endpoints != Endpoints{}:
 		fault = nil
 	}

@@ -59,7 +59,7 @@ func (g *GrantRequest) answer() (*Token, *Error) {
 		return nil, modelFailure(err, refusal(InvalidGrant, "grant_not_found", "Invalid grant: the grant is invalid"))
 	}
 	if token == nil {
-		return nil, breach("grant %q returned no token", name)
+		return nil, misuse("grant %q returned no token", name)
 	}
 	return token, nil
 }
