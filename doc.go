@@ -83,8 +83,9 @@
 // # Errors
 //
 // Clients are told an [ErrorCode] and a description. The cause of a fault never leaves the process: it goes to
-// [Options.Logger], with a stable reason for each refusal. [Options.OnEvent] is told what was issued, revoked or refused,
-// and [Options.OnFailedAttempt] who tried a wrong secret or password.
+// [Options.Logger]. [Options.OnEvent] is told what was issued, revoked or refused, and [Options.OnFailedAttempt] who tried
+// a wrong secret or password. Each refusal has a stable reason, in the log and in [Event.Reason]: docs/reasons.md lists
+// them, and says what to do.
 //
 // # Security
 //

@@ -126,7 +126,8 @@ type Options struct {
 	// Realm is that of challenges. "": "Service". Quotation mark and backslash are not allowed.
 	Realm string
 
-	// Logger gets a record for each refusal, with a stable "reason", and for each fault. Nil: [slog.Default].
+	// Logger gets a record for each refusal, with a stable "reason", and for each fault: see docs/reasons.md.
+	// Nil: [slog.Default].
 	Logger *slog.Logger
 }
 
