@@ -372,6 +372,7 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 			return false
 		}
 		dump := []string{"", id}
+		suite.notSecret(id)
 		for _, e := range entries {
 			dump = append(dump, e.Presented, e.AccessToken, e.Successor, e.Nonce, e.ClientID, e.UserID, string(e.Sealed))
 		}

@@ -3,7 +3,6 @@ package oauth2server_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -178,7 +177,7 @@ func TestScopeVerifier(t *testing.T) {
 func TestRequiredScopeOfARoute(t *testing.T) {
 	model := newSpy(t)
 	issued(t, model, "good", "read", "write")
-	resource, err := oauth2server.NewResourceServer(model, &oauth2server.Options{Logger: slog.New(slog.DiscardHandler), Realm: "API"})
+	resource, err := oauth2server.NewResourceServer(model, suite.options(t.Name(), &oauth2server.Options{Realm: "API"}))
 	require.NoError(t, err)
 	for _, row := range []struct {
 		scope  []string
@@ -205,7 +204,7 @@ func TestRequiredScopeOfARoute(t *testing.T) {
 		require.Equal(t, row.status, w.Code)
 	}
 	w := httptest.NewRecorder()
-	resource.WriteError(w, httptest.NewRequest("GET", "/", nil), errors.New("something else"))
+	resource.WriteError(w, httptest.NewRequest("GET", "/", nil), errors.New("down"))
 	require.Equal(t, 503, w.Code)
 	w = httptest.NewRecorder()
 	resource.WriteError(w, httptest.NewRequest("GET", "/", nil), oauth2server.ErrNotFound)
@@ -228,7 +227,7 @@ func TestAServerWithoutGetAccessTokenOnlyIssues(t *testing.T) {
 func TestAuthenticateAfterParseForm(t *testing.T) {
 	model := newSpy(t)
 	issued(t, model, "good")
-	resource, err := oauth2server.NewResourceServer(model, nil)
+	resource, err := oauth2server.NewResourceServer(model, suite.options(t.Name(), nil))
 	require.NoError(t, err)
 	r := httptest.NewRequest("POST", "/", strings.NewReader("access_token=good"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -99,6 +98,8 @@ func (s *spy) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2ser
 	if err := s.called("SaveToken"); err != nil {
 		return nil, err
 	}
+	suite.secret("an access token", t.AccessToken)
+	suite.secret("a refresh token", t.RefreshToken)
 	return s.Model.SaveToken(ctx, t, c, u)
 }
 
@@ -113,6 +114,7 @@ func (s *spy) SaveAuthorizationCode(ctx context.Context, code *oauth2server.Auth
 	if err := s.called("SaveAuthorizationCode"); err != nil {
 		return nil, err
 	}
+	suite.secret("a code", code.Code)
 	return s.Model.SaveAuthorizationCode(ctx, code, c, u)
 }
 
@@ -243,7 +245,10 @@ func listen(t testing.TB, handler http.Handler) *site {
 // newLocalSite is newSite without a network, for tests in which time passes (testing/synctest).
 func newLocalSite(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) *site {
 	t.Helper()
-	handler := mount(t, model, opts, page)
+	return local(t, mount(t, model, opts, page))
+}
+
+func local(t testing.TB, handler http.Handler) *site {
 	return &site{t, "http://local", &http.Client{CheckRedirect: stay, Transport: roundTripper(func(r *http.Request) *http.Response {
 		w := httptest.NewRecorder()
 		r.RequestURI = r.URL.RequestURI()
@@ -260,13 +265,13 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 
 func mount(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) http.Handler {
 	t.Helper()
-	if opts == nil {
-		opts = &oauth2server.Options{}
-	}
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
-	srv, err := oauth2server.New(model, opts)
+	return mountFor(t, suiteEar(t), model, opts, page)
+}
+
+// mountFor is mount with an ear of its own.
+func mountFor(t testing.TB, e *ear, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) http.Handler {
+	t.Helper()
+	srv, err := oauth2server.New(model, e.options(t.Name(), opts))
 	require.NoError(t, err)
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -281,7 +286,7 @@ func mount(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, p
 	mux.HandleFunc(srv.MetadataPath(), func(w http.ResponseWriter, r *http.Request) { srv.Metadata().ServeHTTP(w, r) }) // most have no Issuer
 	mux.Handle("/api", srv.Authenticate()(api))
 	mux.Handle("/api/write", srv.Authenticate("write")(api))
-	return mux
+	return e.around(t.Name(), mux)
 }
 
 // reply is an answer, read.

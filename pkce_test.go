@@ -27,7 +27,7 @@ func saveCode(t *testing.T, model oauth2server.AuthorizationCodeModel, code oaut
 	if code.ExpiresAt.IsZero() {
 		code.ExpiresAt = time.Now().Add(time.Minute)
 	}
-	code.User, code.GrantID = &oauth2server.User{ID: "u1"}, "grant of "+code.Code
+	code.User, code.GrantID = &oauth2server.User{ID: "u1"}, "grant of "+oauth2server.Digest(code.Code)
 	_, err := model.SaveAuthorizationCode(context.Background(), &code, nil, nil)
 	require.NoError(t, err)
 }

@@ -83,11 +83,11 @@ func TestTokenRefusesMalformedRequests(t *testing.T) {
 }
 
 func TestTokenReadsAFormThatAMiddlewareParsed(t *testing.T) {
-	srv, err := oauth2server.New(newSpy(t), nil)
+	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), nil))
 	require.NoError(t, err)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		require.NoError(t, r.ParseForm())
-		srv.Token(nil).ServeHTTP(w, r)
+		suite.around(t.Name(), srv.Token(nil)).ServeHTTP(w, r)
 	})
 	for body, status := range map[string]int{
 		"grant_type=client_credentials":                                          200,
@@ -138,14 +138,14 @@ func TestTokenAnswer(t *testing.T) {
 }
 
 func TestTokenNextWritesTheAnswer(t *testing.T) {
-	srv, err := oauth2server.New(newSpy(t), nil)
+	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), nil))
 	require.NoError(t, err)
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := oauth2server.TokenFromContext(r.Context())
 		w.Header().Set("X-Client", token.Client.ID)
 		srv.WriteToken(w, token)
 	})
-	s := listen(t, srv.Token(next))
+	s := listen(t, suite.around(t.Name(), srv.Token(next)))
 	r := s.token("web", "grant_type", "client_credentials")
 	require.Equal(t, "web", r.Header.Get("X-Client"))
 	require.NotEmpty(t, r.str("access_token"))

@@ -1,0 +1,500 @@
+package oauth2server_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// An ear overhears servers: it keeps what they log, report and answer to whom they refuse, and every secret that they
+// were given or gave. None may be in the other. A nil ear hears nothing.
+type ear struct {
+	mu       sync.Mutex
+	secrets  map[string]string // what it is, and where it was heard first
+	public   []string          // what was sent as a secret, and is none
+	texts    map[string]string // where it was heard first
+	refusals map[refused]string
+}
+
+// refused is what became of a request; status is 0 if it was not heard.
+type refused struct {
+	endpoint, reason string
+	code             oauth2server.ErrorCode
+	status           int
+}
+
+func newEar() *ear {
+	return &ear{secrets: map[string]string{}, texts: map[string]string{}, refusals: map[refused]string{}}
+}
+
+// suite hears the servers of all tests. Not of fuzz targets, whose inputs are no secrets, nor of benchmarks and of
+// interleave_test.go, which would fill the memory.
+var suite = newEar()
+
+// TestMain searches what the whole run left behind (CVE-2023-37260), and holds it against docs/reasons.md.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if flag.Lookup("test.fuzz").Value.String() != "" {
+		suite = nil
+	}
+	status := m.Run()
+	for _, wrong := range append(suite.leaks(), suite.unlisted()...) {
+		fmt.Fprintln(os.Stderr, wrong)
+		status = max(status, 1)
+	}
+	os.Exit(status)
+}
+
+func suiteEar(t testing.TB) *ear {
+	if _, ok := t.(*testing.T); ok {
+		return suite
+	}
+	return nil
+}
+
+// options returns a copy of opts whose log and events go to e as well.
+func (e *ear) options(where string, opts *oauth2server.Options) *oauth2server.Options {
+	own := oauth2server.Options{}
+	if opts != nil {
+		own = *opts
+	}
+	var logs handlers
+	if own.Logger != nil {
+		logs = append(logs, own.Logger.Handler())
+	}
+	if e != nil {
+		logs = append(logs, slog.NewTextHandler(logWriter{e, where}, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
+		onEvent := own.OnEvent
+		own.OnEvent = func(r *http.Request, event oauth2server.Event) {
+			e.event(where, r, event)
+			if onEvent != nil {
+				onEvent(r, event)
+			}
+		}
+	}
+	own.Logger = slog.New(logs)
+	return &own
+}
+
+func withoutTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+type logWriter struct {
+	*ear
+	where string
+}
+
+func (w logWriter) Write(line []byte) (int, error) {
+	w.text("the log in "+w.where, string(line))
+	return len(line), nil
+}
+
+// handlers gives each record to all.
+type handlers []slog.Handler
+
+func (h handlers) Enabled(ctx context.Context, level slog.Level) bool {
+	return slices.ContainsFunc(h, func(one slog.Handler) bool { return one.Enabled(ctx, level) })
+}
+
+func (h handlers) Handle(ctx context.Context, record slog.Record) (err error) {
+	for _, one := range h {
+		if one.Enabled(ctx, record.Level) {
+			err = errors.Join(err, one.Handle(ctx, record.Clone()))
+		}
+	}
+	return err
+}
+
+func (h handlers) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return h.each(func(one slog.Handler) slog.Handler { return one.WithAttrs(attrs) })
+}
+
+func (h handlers) WithGroup(name string) slog.Handler {
+	return h.each(func(one slog.Handler) slog.Handler { return one.WithGroup(name) })
+}
+
+func (h handlers) each(f func(slog.Handler) slog.Handler) (all handlers) {
+	for _, one := range h {
+		all = append(all, f(one))
+	}
+	return all
+}
+
+// text notes what nobody's secret may be in.
+func (e *ear) text(where, text string) { e.note(e.texts, text, where) }
+
+// secret notes one. Those of fewer than eight characters are no secrets, and would be found everywhere.
+func (e *ear) secret(what, value string) {
+	if e != nil && len(value) >= minSecret {
+		e.note(e.secrets, value, what)
+	}
+}
+
+const minSecret = 8
+
+// notSecret says that texts are none, though a test sends them as such: it sends them everywhere.
+func (e *ear) notSecret(texts ...string) {
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.public = append(e.public, texts...)
+}
+
+func (e *ear) note(in map[string]string, value, where string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, known := in[value]; !known {
+		in[value] = where
+	}
+}
+
+type heardKey struct{}
+
+func (e *ear) event(where string, r *http.Request, event oauth2server.Event) {
+	e.text("an event in "+where, fmt.Sprintf("%+v", event))
+	if heard, ok := r.Context().Value(heardKey{}).(*heard); ok {
+		heard.events = append(heard.events, event)
+		return
+	}
+	e.refusal(where, event, 0)
+}
+
+func (e *ear) refusal(where string, event oauth2server.Event, status int) {
+	if event.Error == "" && event.Reason == "" {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refusals[refused{event.Endpoint, event.Reason, event.Error, status}] = where
+}
+
+// heard is a request and its answer on their way.
+type heard struct {
+	http.ResponseWriter
+	status       int
+	sent, answer bytes.Buffer
+	events       []oauth2server.Event
+}
+
+func (h *heard) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func (h *heard) WriteHeader(status int) {
+	h.status = cmp.Or(h.status, status)
+	h.ResponseWriter.WriteHeader(status)
+}
+
+func (h *heard) Write(b []byte) (int, error) {
+	h.status = cmp.Or(h.status, http.StatusOK)
+	h.answer.Write(b)
+	return h.ResponseWriter.Write(b)
+}
+
+type heardBody struct {
+	io.Reader
+	io.Closer
+}
+
+// around returns handler with e at its door.
+func (e *ear) around(where string, handler http.Handler) http.Handler {
+	if e == nil {
+		return handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := &heard{ResponseWriter: w}
+		own := r.WithContext(context.WithValue(r.Context(), heardKey{}, h))
+		if r.Body != nil {
+			own.Body = heardBody{io.TeeReader(r.Body, &h.sent), r.Body}
+		}
+		handler.ServeHTTP(h, own)
+		e.request(where, r, h.sent.String())
+		e.response(where, h)
+	})
+}
+
+var (
+	secretParameters = []string{"client_secret", "password", "code", "code_verifier", "refresh_token", "access_token", "token"}
+	givenParameters  = []string{"code", "access_token", "refresh_token"}
+)
+
+// request notes the secrets in what was sent.
+func (e *ear) request(where string, r *http.Request, body string) {
+	for _, encoded := range []string{r.URL.RawQuery, body} {
+		params, _ := url.ParseQuery(encoded) // what is not malformed
+		for _, name := range secretParameters {
+			for _, value := range params[name] {
+				e.secret(name+" in "+where, value)
+			}
+		}
+	}
+	for _, header := range r.Header["Authorization"] {
+		scheme, credentials, _ := strings.Cut(header, " ")
+		e.secret(scheme+" in "+where, strings.TrimSpace(credentials))
+		decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(credentials))
+		if _, password, ok := strings.Cut(string(decoded), ":"); ok && err == nil {
+			e.secret(scheme+" in "+where, password)
+			if password, err = url.QueryUnescape(password); err == nil {
+				e.secret(scheme+" in "+where, password)
+			}
+		}
+	}
+}
+
+// response notes the secrets in an answer, and the texts: all headers, and the body of a refusal.
+func (e *ear) response(where string, h *heard) {
+	status := cmp.Or(h.status, http.StatusOK)
+	headers := h.Header().Clone()
+	if location, err := url.Parse(headers.Get("Location")); err == nil {
+		query := location.Query()
+		fragment, _ := url.ParseQuery(location.Fragment)
+		for _, name := range givenParameters {
+			for _, params := range []url.Values{query, fragment} {
+				e.secret(name+" in "+where, params.Get(name))
+				params.Del(name) // where it belongs
+			}
+		}
+		query.Del("state") // the client's own
+		fragment.Del("state")
+		location.RawQuery, location.Fragment = "", ""
+		headers["Location"] = []string{location.String(), fmt.Sprint(query), fmt.Sprint(fragment)}
+	}
+	e.text("an answer in "+where, fmt.Sprint(headers))
+	if status >= 400 {
+		e.text("an answer in "+where, h.answer.String())
+	}
+	var document map[string]any
+	if json.Unmarshal(h.answer.Bytes(), &document) == nil {
+		for _, name := range givenParameters {
+			if value, ok := document[name].(string); ok {
+				e.secret(name+" in "+where, value)
+			}
+		}
+	}
+	if len(h.events) != 1 {
+		status = 0 // of several, who knows whose it is
+	}
+	for _, event := range h.events {
+		e.refusal(where, event, status)
+	}
+}
+
+// leaks says which secret is in which text, also encoded as texts are.
+func (e *ear) leaks() (found []string) {
+	if e == nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	forms := map[string]string{} // of secrets
+	begins := map[[minSecret]byte][]string{}
+	for secret := range e.secrets {
+		if slices.ContainsFunc(e.public, func(text string) bool { return strings.Contains(text, secret) }) {
+			continue
+		}
+		quoted := strconv.Quote(secret)
+		inJSON, _ := json.Marshal(secret) // strings always have a JSON form
+		for _, form := range []string{secret, url.QueryEscape(secret), quoted[1 : len(quoted)-1], string(inJSON[1 : len(inJSON)-1]), html.EscapeString(secret)} {
+			if _, again := forms[form]; !again {
+				forms[form] = secret
+				start := [minSecret]byte([]byte(form))
+				begins[start] = append(begins[start], form)
+			}
+		}
+	}
+	for text, where := range e.texts {
+		seen := map[string]bool{}
+		for i := 0; i+minSecret <= len(text); i++ {
+			for _, form := range begins[[minSecret]byte([]byte(text[i:i+minSecret]))] {
+				if secret := forms[form]; strings.HasPrefix(text[i:], form) && !seen[secret] {
+					seen[secret] = true
+					found = append(found, fmt.Sprintf("LEAK: %q, %s, is in %s: %s", secret, e.secrets[secret], where, text))
+				}
+			}
+		}
+	}
+	return slices.Sorted(slices.Values(found))
+}
+
+// unlisted says which refusals are not in docs/reasons.md, or are told otherwise.
+func (e *ear) unlisted() (wrong []string) {
+	if e == nil {
+		return nil
+	}
+	rows, err := listedReasons()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for r, where := range e.refusals {
+		i := slices.IndexFunc(rows, func(row listed) bool { return row.reason == r.reason && slices.Contains(row.endpoints, r.endpoint) })
+		switch {
+		case i < 0:
+			wrong = append(wrong, fmt.Sprintf("docs/reasons.md: no %q at %s, which was heard in %s", r.reason, r.endpoint, where))
+		case r.reason != "chosen_by_program" && !rows[i].tells(r):
+			wrong = append(wrong, fmt.Sprintf("docs/reasons.md: %q at %s: %q does not say %s, %d, which was heard in %s",
+				r.reason, r.endpoint, rows[i].told, r.code, r.status, where))
+		}
+	}
+	return slices.Sorted(slices.Values(wrong))
+}
+
+func (row listed) tells(r refused) bool {
+	status := strconv.Itoa(r.status)
+	switch {
+	case r.status == 0:
+		status = ""
+	case r.status/100 == 3:
+		status = "redirect"
+	}
+	return strings.Contains(row.told, "`"+string(r.code)+"`") && strings.Contains(row.told, status)
+}
+
+// Secrets in texts (CVE-2023-37260). A server is given every credential that there is in every place, good ones while
+// each call of its model fails, and what it logs, reports and answers has none of them.
+func TestAttack_SecretsInTexts(t *testing.T) {
+	e, model := newEar(), newSpy(t)
+	known := func(user *oauth2server.User, asked oauth2server.Scope) (oauth2server.Scope, error) { // else any word is a scope
+		scope, err := readByDefault(user, asked)
+		return slices.DeleteFunc(scope, func(word string) bool { return word != "read" && word != "write" }), err
+	}
+	s := local(t, mountFor(t, e, scoped{model, known}, &oauth2server.Options{Grants: allGrants}, nil))
+	proof := []string{"code_challenge", challenge, "code_challenge_method", "S256"}
+	exchange := func(code string, params ...string) []string {
+		return append([]string{"grant_type", "authorization_code", "code", code, "redirect_uri", callback, "code_verifier", verifier}, params...)
+	}
+
+	code, tokens := s.code(proof...), s.token("web", exchange(s.code(proof...))...)
+	credentials := []string{code, tokens.str("access_token"), tokens.str("refresh_token"), verifier, secret + "web", "andys-other-password", as("web")[len("Basic "):]}
+	parameters := append([]string{"grant_type", "client_id", "username", "scope", "redirect_uri", "response_type", "token_type_hint",
+		"code_challenge", "code_challenge_method", "unknown"}, secretParameters...)
+	for _, credential := range credentials {
+		e.secret("a credential", credential)
+		for _, path := range []string{"/authorize", "/token", "/revoke", "/introspect", "/api", "/api/write"} {
+			for _, grant := range append([]string{""}, allGrants...) {
+				for _, name := range parameters {
+					params := form("grant_type", grant, name, credential)
+					s.get(path + "?" + params)
+					s.post(path, params)
+					s.post(path, params, "Authorization", as("web"))
+					s.post(path+"?"+params, form("grant_type", grant), "Authorization", as("web"))
+				}
+			}
+			for _, name := range parameters {
+				s.post("/authorize", form(authorization(name, credential)...))
+				s.post("/authorize", form(authorization("username", "andy", "password", "a-wrong-password", name, credential)...))
+			}
+			s.post(path, "", "Authorization", "Basic "+credential)
+			s.post(path, "", "Authorization", "Basic "+credential, "Authorization", "Bearer "+credential)
+			s.get(path, "Authorization", "Bearer "+credential)
+			s.get(path, "Authorization", "Bearer "+credential+"%zz \x7f")
+			s.post(path, "%zz="+credential+"%zz")
+		}
+	}
+
+	for _, call := range []string{"", "GetClient", "SaveToken", "GetAccessToken", "SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken",
+		"AppendGrant", "GrantEntries", "RevokeAccessTokens", "GetUser", "GetUserFromClient"} {
+		for _, failure := range []error{errors.New("down"), oauth2server.ErrNotFound} {
+			first := s.token("web", exchange(s.code(proof...))...)
+			refresh := []string{"grant_type", "refresh_token", "refresh_token", first.str("refresh_token")}
+			wrong, good := s.code(proof...), s.code(proof...)
+			if call != "" {
+				model.fails[call] = failure
+			}
+			s.token("web", exchange(wrong, "code_verifier", verifier[1:]+"X")...)
+			s.token("other", exchange(good)...)
+			s.token("web", exchange(good, "code_verifier", verifier[1:]+"X")...)
+			s.token("web", exchange(good)...)
+			s.token("web", exchange(good)...)
+			s.token("other", refresh...)
+			s.token("web", append(refresh, "scope", "more")...)
+			s.token("web", refresh...)
+			s.token("web", refresh...)
+			s.token("web", "grant_type", "password", "username", "andy", "password", "a-wrong-password")
+			s.token("web", "grant_type", "client_credentials")
+			s.authorize()
+			s.authorize("response_type", "token")
+			for _, token := range []string{first.str("access_token"), first.str("refresh_token")} {
+				s.get("/api", "Authorization", "Bearer "+token)
+				s.get("/api/write", "Authorization", "Bearer "+token)
+				for _, client := range []string{"other", "web"} {
+					s.post("/introspect", form("token", token), "Authorization", as(client))
+					s.post("/revoke", form("token", token), "Authorization", as(client))
+				}
+			}
+			delete(model.fails, call)
+		}
+	}
+
+	require.Empty(t, e.leaks())
+	require.Empty(t, e.unlisted())
+	heard := map[string]bool{}
+	for r := range e.refusals {
+		heard[r.reason] = true
+	}
+	require.Greater(t, len(heard), 30, "different refusals: %v", heard)
+}
+
+func TestAnEarHears(t *testing.T) {
+	const presented = "a-<code> of nobody's"
+	for _, row := range []struct {
+		name  string
+		grant oauth2server.GrantFunc
+		want  string // "": nothing
+	}{
+		{"nothing", func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			return nil, oauth2server.ErrNotFound
+		}, ""},
+		{"a cause", func(_ context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			return nil, errors.New("there is no " + g.Param("code"))
+		}, "the log"},
+		{"an encoded one", func(_ context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			return nil, errors.New("there is no " + url.QueryEscape(g.Param("code")))
+		}, "the log"},
+		{"a description", func(_ context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "there is no " + g.Param("code")}
+		}, "an answer"},
+		{"an event", func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: g.Param("code")}}, false)
+		}, "an event"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			e, model := newEar(), newSpy(t)
+			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tell", Grants: []string{"tell"}}, secret+"tell"))
+			s := local(t, mountFor(t, e, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"tell": row.grant}}, nil))
+			s.token("tell", "grant_type", "tell", "code", presented)
+			found := e.leaks()
+			if row.want == "" {
+				require.Empty(t, found)
+				return
+			}
+			require.Len(t, found, 1)
+			require.Contains(t, found[0], "is in "+row.want)
+		})
+	}
+}
