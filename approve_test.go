@@ -96,7 +96,7 @@ func TestParametersLeaveOutWhatThePageAsks(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen = oauth2server.AuthorizationRequestFromContext(r.Context()).Parameters()
 	}))
-	s.post("/authorize?verdict=allow&box=admin&allowed=true&username=mallory", form(authorization("username", "andy", "password", "123456")...))
+	s.post("/authorize?verdict=allow&box=admin&allowed=true&username=mallory", form(authorization("username", "andy", "password", "andys-password")...))
 	require.Equal(t, map[string][]string{"client_id": {"web"}, "redirect_uri": {callback}, "response_type": {"code"}, "state": {"xyz"}}, seen)
 }
 

@@ -111,7 +111,7 @@ func TestAttack_PublicClientSkipsConsent(t *testing.T) {
 			require.Empty(t, r.at("code"))
 			require.NotEmpty(t, s.get("/authorize?"+form(authorization()...)).at("code"), "a confidential client has proven who it is")
 		}
-		r = newSite(t, model, signedIn, nil).post(query, form("username", "andy", "password", "123456", "allowed", "true"))
+		r = newSite(t, model, signedIn, nil).post(query, form("username", "andy", "password", "andys-password", "allowed", "true"))
 		require.Equal(t, "access_denied", r.at("error"), "nobody was asked: %s", r.text)
 	})
 }

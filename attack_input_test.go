@@ -41,7 +41,7 @@ func TestAttack_HugeRequests(t *testing.T) {
 		s := newSite(t, model, nil, nil)
 		code := s.code()
 		redemption := form("grant_type", "authorization_code", "redirect_uri", callback, "code", code) + "&"
-		request := form(authorization("username", "andy", "password", "123456")...) + "&"
+		request := form(authorization("username", "andy", "password", "andys-password")...) + "&"
 		const limit = 64 << 10
 		fill := func(form string, size int) string { return form + "x=" + strings.Repeat("y", size-len(form)-2) }
 		for _, row := range []struct {
@@ -51,11 +51,11 @@ func TestAttack_HugeRequests(t *testing.T) {
 			{"token", "/token", fill(redemption, limit+1), 413},
 			{"token, one value", "/token", redemption + "code_verifier=" + strings.Repeat("v", limit), 413},
 			{"authorize", "/authorize", fill(request, limit+1), 413},
-			{"URL", "/authorize?" + fill(request, limit+1), "username=andy&password=123456", 413},
+			{"URL", "/authorize?" + fill(request, limit+1), "username=andy&password=andys-password", 413},
 			{"10,000 parameters", "/token", redemption + strings.Repeat("x=&", 10_000), 400},
 			{"1,000 parameters", "/token", redemption + strings.Repeat("x=&", 1_000), 400},
 			{"10,000 parameters to authorize", "/authorize", request + strings.Repeat("x=1&", 10_000), 400},
-			{"1,000 parameters in the URL", "/authorize?" + request + strings.Repeat("x=1&", 1_000), "username=andy&password=123456", 400},
+			{"1,000 parameters in the URL", "/authorize?" + request + strings.Repeat("x=1&", 1_000), "username=andy&password=andys-password", 400},
 			{"10,000 scopes", "/authorize", request + "scope=a" + strings.Repeat("+a", 10_000), 303},
 		} {
 			t.Run(row.name, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestAttack_HugeRequests(t *testing.T) {
 			deep := "%25" + strings.Repeat("25", 10_000) + "0d%250a"
 			once, err := url.QueryUnescape(deep)
 			require.NoError(t, err)
-			r := s.post("/authorize", "client_id=web&response_type=code&username=andy&password=123456&state="+deep)
+			r := s.post("/authorize", "client_id=web&response_type=code&username=andy&password=andys-password&state="+deep)
 			require.True(t, r.at("code") != "" && r.at("state") == once, "it is decoded once")
 			requireNoRedirect(t, s.get("/authorize?response_type=code&state=x&client_id=w%2565b"), 400, "invalid_client")
 			id, secret := url.QueryEscape("w%65b"), url.QueryEscape(secret+"web")
@@ -121,7 +121,7 @@ func TestAttack_SplitParameters(t *testing.T) {
 			{"code_challenge_method", "plain", "S256"},
 			{"allowed", "true", "false"},
 		} {
-			r := s.post("/authorize?"+form(row.name, row.query), form(authorization("username", "andy", "password", "123456", row.name, row.body)...))
+			r := s.post("/authorize?"+form(row.name, row.query), form(authorization("username", "andy", "password", "andys-password", row.name, row.body)...))
 			require.Empty(t, r.at("code"), row.name)
 			if row.name == "client_id" || row.name == "redirect_uri" {
 				requireNoRedirect(t, r, 400, "invalid_request")
@@ -135,7 +135,7 @@ func TestAttack_SplitParameters(t *testing.T) {
 		for _, row := range []struct{ name, query string }{
 			{"client_id", "other"}, {"grant_type", "client_credentials"}, {"redirect_uri", callback + "2"}, {"redirect_uri", ""},
 			{"code", "another"}, {"code", code}, {"code_verifier", verifier}, {"client_secret", secret + "web"},
-			{"refresh_token", refresh}, {"password", "123456"},
+			{"refresh_token", refresh}, {"password", "andys-password"},
 		} {
 			r := s.post("/token?"+form(row.name, row.query), form(redemption...), "Authorization", as("web"))
 			if row.query != "" {
@@ -216,7 +216,7 @@ func TestAttack_OperatorInjection(t *testing.T) {
 			for _, params := range [][]string{
 				{"grant_type", "authorization_code", "code", value, "redirect_uri", callback},
 				{"grant_type", "refresh_token", "refresh_token", value},
-				{"grant_type", "password", "username", value, "password", "123456"},
+				{"grant_type", "password", "username", value, "password", "andys-password"},
 				{"grant_type", "password", "username", "andy", "password", value},
 			} {
 				require.Contains(t, []string{"invalid_grant", "invalid_request"}, s.token("web", params...).str("error"), value)

@@ -112,7 +112,7 @@ func TestAttack_EchoedParameters(t *testing.T) {
 		for _, text := range hostile {
 			for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
 				"code_challenge_method", "allowed", "username", "unknown"} {
-				request := form(authorization("username", "andy", "password", "123456", name, text)...)
+				request := form(authorization("username", "andy", "password", "andys-password", name, text)...)
 				for _, r := range []reply{plain.post("/authorize", request, "Accept", "text/html"), plain.get("/authorize?" + request)} {
 					requireInert(t, r)
 					require.Contains(t, []string{"", "xyz", text}, r.at("state"), "a state comes back as it went")
@@ -160,13 +160,13 @@ func TestAttack_CrossOriginPost(t *testing.T) {
 			"page":         newConsentSite(t, model, nil),
 		} {
 			t.Run(name, func(t *testing.T) {
-				body := form(authorization("username", "andy", "password", "123456")...)
+				body := form(authorization("username", "andy", "password", "andys-password")...)
 				for _, headers := range [][]string{
 					{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
 					{"Origin", strings.Replace(s.URL, "127.0.0.1", "127.0.0.2", 1)}, {"Sec-Fetch-Site", "cross-site", "Origin", s.URL},
 				} {
 					requireNoRedirect(t, s.post("/authorize", body, headers...), 403, "access_denied")
-					requireNoRedirect(t, s.post("/authorize?"+form(authorization()...), "username=andy&password=123456", headers...), 403, "access_denied")
+					requireNoRedirect(t, s.post("/authorize?"+form(authorization()...), "username=andy&password=andys-password", headers...), 403, "access_denied")
 				}
 				require.NotEmpty(t, s.post("/authorize", body, "Sec-Fetch-Site", "same-origin", "Origin", s.URL).at("code"))
 			})
@@ -218,7 +218,7 @@ func TestAttack_OpenRedirector(t *testing.T) {
 			{"every other error too", []string{"redirect_uri", evil, "response_type", "nope", "scope", `"`, "state", ""}, "invalid_request"},
 		} {
 			t.Run(row.name, func(t *testing.T) {
-				query := form(authorization(append([]string{"username", "andy", "password", "123456"}, row.params...)...)...)
+				query := form(authorization(append([]string{"username", "andy", "password", "andys-password"}, row.params...)...)...)
 				for _, r := range []reply{s.get("/authorize?" + query), s.post("/authorize", query)} {
 					requireNoRedirect(t, r, 400, row.code)
 				}
@@ -255,7 +255,7 @@ func TestAttack_RedirectThatRepeatsThePassword(t *testing.T) {
 		} {
 			require.NotEmpty(t, row.r.Header.Get("Location"), row.name)
 			require.Equal(t, row.status, row.r.StatusCode, row.name)
-			require.NotContains(t, row.r.Header.Get("Location"), "123456", row.name)
+			require.NotContains(t, row.r.Header.Get("Location"), "andys-password", row.name)
 		}
 	})
 }

@@ -144,7 +144,7 @@ func TestAttack_ErrorToAnUnprovenURI(t *testing.T) {
 		{"code_challenge_method", []string{"S256", "plain", "S512", ""}},
 		{"allowed", []string{"", "true", "false"}},
 		{"username", []string{"andy", "nobody"}},
-		{"password", []string{"123456", "wrong"}},
+		{"password", []string{"andys-password", "wrong"}},
 	}
 	hostile := []string{"@evil.example", ".evil.example", "//evil.example", `\evil.example`, "/../", "#", "?", "&", "%2f", "%00", "\x00", "\r\n",
 		":", ";", " ", "ж"}

@@ -71,7 +71,7 @@ func attemptCases() []attemptCase {
 		{"wrong secret to revoke", "/revoke", basic("web:nope"), "token=x", 401, ofClient("web"), true},
 		{"wrong secret to introspect", "/introspect", basic("web:nope"), "token=x", 401, ofClient("web"), true},
 		{"wrong password", "/token", as("web"), password("username", "andy", "password", "nope"), 400, ofUser("andy"), true},
-		{"unknown user", "/token", as("web"), password("username", "ändy", "password", "123456"), 400, ofUser("ändy"), true},
+		{"unknown user", "/token", as("web"), password("username", "ändy", "password", "andys-password"), 400, ofUser("ändy"), true},
 		{"wrong password without a page", "/authorize", "", signIn("username", "andy", "password", "nope"), 400, atPage("andy"), true},
 
 		{"right secret", "/token", as("web"), machine, 200, ofClient("web"), false},
@@ -80,8 +80,8 @@ func attemptCases() []attemptCase {
 		{"right secret, another in the URL", "/token?client_id=other", as("web"), machine, 400, ofClient("web"), false},
 		{"right secret to revoke", "/revoke", as("web"), "token=x", 200, ofClient("web"), false},
 		{"right secret to introspect", "/introspect", as("web"), "token=x", 200, ofClient("web"), false},
-		{"right password", "/token", as("web"), password("username", "andy", "password", "123456"), 200, ofUser("andy"), false},
-		{"right password without a page", "/authorize", "", signIn("username", "andy", "password", "123456"), 303, atPage("andy"), false},
+		{"right password", "/token", as("web"), password("username", "andy", "password", "andys-password"), 200, ofUser("andy"), false},
+		{"right password without a page", "/authorize", "", signIn("username", "andy", "password", "andys-password"), 303, atPage("andy"), false},
 
 		{"no secret", "/token", "", machine + "&client_id=web", 400, nil, false},
 		{"no secret by Basic", "/token", basic("web:"), machine, 401, nil, false},
@@ -94,8 +94,8 @@ func attemptCases() []attemptCase {
 		{"two methods", "/token", as("web"), machine + "&client_secret=nope", 400, nil, false},
 		{"a secret twice", "/token", "", machine + "&client_id=web&client_secret=a&client_secret=b", 400, nil, false},
 		{"no password", "/token", as("web"), password("username", "andy"), 400, ofClient("web"), false},
-		{"no username", "/token", as("web"), password("password", "123456"), 400, ofClient("web"), false},
-		{"malformed username", "/token", as("web"), password("username", "a\nb", "password", "123456"), 400, ofClient("web"), false},
+		{"no username", "/token", as("web"), password("password", "andys-password"), 400, ofClient("web"), false},
+		{"malformed username", "/token", as("web"), password("username", "a\nb", "password", "andys-password"), 400, ofClient("web"), false},
 		{"malformed scope", "/token", as("web"), password("username", "andy", "password", "nope", "scope", `"`), 400, ofClient("web"), false},
 		{"no password without a page", "/authorize", "", signIn("username", "andy"), 400, nil, false},
 		{"password in the URL", "/authorize?username=andy&password=nope", "", signIn(), 400, nil, false},
@@ -152,7 +152,7 @@ func TestTooManyAttempts(t *testing.T) {
 func TestTooManyAttemptsAreShownToTheUser(t *testing.T) {
 	program := &attempts{full: func(oauth2server.Attempt) bool { return true }}
 	s := newSite(t, newSpy(t), program.options(), nil)
-	r := s.post("/authorize", form(authorization("username", "andy", "password", "123456")...), "Accept", "text/html")
+	r := s.post("/authorize", form(authorization("username", "andy", "password", "andys-password")...), "Accept", "text/html")
 	require.Equal(t, 429, r.StatusCode)
 	require.Equal(t, "60", r.Header.Get("Retry-After"))
 	require.Equal(t, "no-store", r.Header.Get("Cache-Control"))

@@ -79,7 +79,7 @@ func TestAuthorizeNeverRedirectsBeforeTheClientIsProven(t *testing.T) {
 		})
 	}
 	t.Run("another client in the body than in the URL", func(t *testing.T) {
-		requireNoRedirect(t, s.post("/authorize?client_id=other", form(authorization("username", "andy", "password", "123456")...)), 400, "invalid_request")
+		requireNoRedirect(t, s.post("/authorize?client_id=other", form(authorization("username", "andy", "password", "andys-password")...)), 400, "invalid_request")
 	})
 	t.Run("too long", func(t *testing.T) {
 		requireNoRedirect(t, s.get("/authorize?a="+strings.Repeat("b", 70000)), 413, "invalid_request")
@@ -147,7 +147,7 @@ func TestAuthorizeRedirectsOtherErrors(t *testing.T) {
 	}
 	for _, name := range []string{"state", "scope", "response_type", "code_challenge", "code_challenge_method"} {
 		t.Run(name+" twice", func(t *testing.T) {
-			r := s.post("/authorize", form(append(authorization("username", "andy", "password", "123456", name, "a"), name, "a")...))
+			r := s.post("/authorize", form(append(authorization("username", "andy", "password", "andys-password", name, "a"), name, "a")...))
 			require.Equal(t, "invalid_request", r.at("error"))
 			require.Contains(t, r.at("error_description"), name)
 		})
@@ -211,15 +211,15 @@ func TestSigningInWithoutAPage(t *testing.T) {
 		})
 	}
 	for _, name := range []string{"username", "password"} {
-		r := s.post("/authorize", form(append(authorization("username", "andy", "password", "123456"), name, "x")...))
+		r := s.post("/authorize", form(append(authorization("username", "andy", "password", "andys-password"), name, "x")...))
 		requireNoRedirect(t, r, 400, "invalid_request")
 		require.Empty(t, model.stored())
 	}
-	query := "/authorize?" + form(authorization("username", "andy", "password", "123456")...)
+	query := "/authorize?" + form(authorization("username", "andy", "password", "andys-password")...)
 	requireNoRedirect(t, s.get(query), 400, "access_denied")
 	requireNoRedirect(t, s.post(query, "a=b"), 400, "access_denied")
 	requireNoRedirect(t, s.get("/authorize?"+form(authorization()...)), 400, "access_denied")
-	r := s.post("/authorize?"+form(authorization()...), form("username", "andy", "password", "123456", "state", "xyz"))
+	r := s.post("/authorize?"+form(authorization()...), form("username", "andy", "password", "andys-password", "state", "xyz"))
 	require.NotEmpty(t, r.at("code"), "the request in the URL, the credentials in the body, and what is in both once")
 
 	model.fails["GetUser"] = &oauth2server.Error{Code: oauth2server.AccessDenied, Description: "the account is locked"}
@@ -278,7 +278,7 @@ func TestPublicClientsNeedAPage(t *testing.T) {
 func TestCrossOriginPostsAreRefused(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, model, nil, nil)
-	body := form(authorization("username", "andy", "password", "123456")...)
+	body := form(authorization("username", "andy", "password", "andys-password")...)
 	for _, headers := range [][]string{
 		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
 	} {

@@ -172,12 +172,12 @@ func TestPublicClients(t *testing.T) {
 		"redirect_uri", "http://127.0.0.1:4711/cb"), "Authorization", basic("app:"))
 	require.Equal(t, 200, r.StatusCode, "Basic with an empty password names a public client: %s", r.text)
 
-	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy", "password", "123456", "client_id", "app")), 400, "invalid_client")
+	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "app")), 400, "invalid_client")
 
 	s = newSite(t, model, &oauth2server.Options{Grants: allGrants, PublicClientGrants: []string{"password"}}, nil)
-	r = s.post("/token", form("grant_type", "password", "username", "andy", "password", "123456", "client_id", "app"))
+	r = s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "app"))
 	require.Equal(t, 200, r.StatusCode, r.text)
-	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy", "password", "123456", "client_id", "web")), 400, "invalid_client")
+	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "web")), 400, "invalid_client")
 	requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", r.str("refresh_token"), "client_id", "app")), 400, "invalid_client")
 }
 

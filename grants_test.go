@@ -28,7 +28,7 @@ func (s *site) refresh(client, token string, params ...string) reply {
 
 func (s *site) signIn(client string, params ...string) reply {
 	s.t.Helper()
-	r := s.token(client, append([]string{"grant_type", "password", "username", "andy", "password", "123456"}, params...)...)
+	r := s.token(client, append([]string{"grant_type", "password", "username", "andy", "password", "andys-password"}, params...)...)
 	require.Equal(s.t, 200, r.StatusCode, r.text)
 	return r
 }
@@ -138,7 +138,7 @@ func TestLifetimes(t *testing.T) {
 		require.Equal(t, 200, s.refresh("brief", r.str("refresh_token")).StatusCode)
 
 		require.NoError(t, model.AddClient(&oauth2server.Client{ID: "seconds", Grants: []string{"password"}, AccessTokenLifetime: 3600}, secret+"seconds"))
-		requireError(t, s.token("seconds", "grant_type", "password", "username", "andy", "password", "123456"), 500, "server_error")
+		requireError(t, s.token("seconds", "grant_type", "password", "username", "andy", "password", "andys-password"), 500, "server_error")
 
 		r, code := s.signIn("web"), s.code()
 		require.Equal(t, float64(20), r.body["expires_in"])
@@ -212,7 +212,7 @@ func testRotationCanBeSwitchedOff(t *testing.T, _ *spy, served oauth2server.Mode
 		require.Equal(t, 200, r.StatusCode, r.text)
 		require.NotContains(t, r.body, "refresh_token")
 	}
-	token = s.post("/token", form("grant_type", "password", "username", "andy", "password", "123456", "client_id", "app")).str("refresh_token")
+	token = s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "app")).str("refresh_token")
 	r := s.post("/token", form("grant_type", "refresh_token", "refresh_token", token, "client_id", "app"))
 	require.NotEmpty(t, r.str("refresh_token"))
 	require.NotEqual(t, token, r.str("refresh_token"))
@@ -232,13 +232,13 @@ func TestPasswordGrant(t *testing.T) {
 	require.Equal(t, 200, r.StatusCode, r.text)
 	model.stored()
 	requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "nope"), 400, "invalid_grant")
-	requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "123456"), 400, "invalid_grant")
+	requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "andys-password"), 400, "invalid_grant")
 	requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "x", "scope", `\`), 400, "invalid_scope")
-	requireError(t, s.token("machine", "grant_type", "password", "username", "andy", "password", "123456"), 400, "unauthorized_client")
+	requireError(t, s.token("machine", "grant_type", "password", "username", "andy", "password", "andys-password"), 400, "unauthorized_client")
 	require.Empty(t, model.stored())
 
 	s = newSite(t, model, nil, nil)
-	requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "123456"), 400, "unsupported_grant_type")
+	requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 400, "unsupported_grant_type")
 }
 
 func TestClientCredentialsGrant(t *testing.T) {

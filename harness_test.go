@@ -64,7 +64,7 @@ func register(t testing.TB, addClient func(*oauth2server.Client, string) error, 
 		}
 		require.NoError(t, addClient(&c, clientSecret))
 	}
-	require.NoError(t, addUser(&oauth2server.User{ID: "u1"}, "andy", "123456"))
+	require.NoError(t, addUser(&oauth2server.User{ID: "u1"}, "andy", "andys-password"))
 }
 
 func (s *spy) called(name string) error {
@@ -375,7 +375,7 @@ func form(params ...string) string {
 // or take their place; an empty value takes one out.
 func (s *site) authorize(params ...string) reply {
 	s.t.Helper()
-	return s.post("/authorize", form(authorization(append([]string{"username", "andy", "password", "123456"}, params...)...)...))
+	return s.post("/authorize", form(authorization(append([]string{"username", "andy", "password", "andys-password"}, params...)...)...))
 }
 
 func authorization(params ...string) []string {

@@ -286,9 +286,9 @@ func TestRevokeGrant(t *testing.T) {
 func TestRevokeUser(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
-	require.NoError(t, model.AddUser(&oauth2server.User{ID: "u2"}, "zoe", "123456"))
+	require.NoError(t, model.AddUser(&oauth2server.User{ID: "u2"}, "zoe", "andys-password"))
 	tokens, code := s.signIn("web"), s.code()
-	others := s.token("web", "grant_type", "password", "username", "zoe", "password", "123456")
+	others := s.token("web", "grant_type", "password", "username", "zoe", "password", "andys-password")
 	machine := s.token("machine", "grant_type", "client_credentials")
 	require.NoError(t, model.RevokeUser(t.Context(), "u1"))
 	s.requireDead(tokens)

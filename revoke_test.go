@@ -27,7 +27,7 @@ func publicOptions() *oauth2server.Options {
 
 func (s *site) signInPublic() reply {
 	s.t.Helper()
-	r := s.post("/token", form("grant_type", "password", "client_id", "app", "username", "andy", "password", "123456"))
+	r := s.post("/token", form("grant_type", "password", "client_id", "app", "username", "andy", "password", "andys-password"))
 	require.Equal(s.t, 200, r.StatusCode, r.text)
 	return r
 }

@@ -44,7 +44,7 @@ func TestTokenRefusesMalformedRequests(t *testing.T) {
 		{"grant_type twice", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&grant_type=password", 400, "invalid_request", "`grant_type`"},
 		{"scope twice", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=client_credentials&scope=a&scope=b", 400, "invalid_request", "`scope`"},
 		{"scope malformed", "POST", "application/x-www-form-urlencoded", "/token", `grant_type=client_credentials&scope="`, 400, "invalid_scope", "`scope`"},
-		{"no username", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&password=123456", 400, "invalid_request", "`username`"},
+		{"no username", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&password=andys-password", 400, "invalid_request", "`username`"},
 		{"no password", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&username=andy", 400, "invalid_request", "`password`"},
 		{"username with a line break", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&username=a%0db&password=x", 400, "invalid_request", "`username`"},
 		{"password that is no UTF-8", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&username=andy&password=%ff", 400, "invalid_request", "`password`"},
@@ -54,7 +54,7 @@ func TestTokenRefusesMalformedRequests(t *testing.T) {
 		{"refresh_token with a line break", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=refresh_token&refresh_token=a%0Ab", 400, "invalid_request", "`refresh_token`"},
 		{"code in the URL", "POST", "application/x-www-form-urlencoded", "/token?code=abc", "grant_type=authorization_code", 400, "invalid_request", "`code`"},
 		{"refresh_token in the URL", "POST", "application/x-www-form-urlencoded", "/token?refresh_token=abc", "grant_type=refresh_token", 400, "invalid_request", "`refresh_token`"},
-		{"password in the URL", "POST", "application/x-www-form-urlencoded", "/token?password=123456", "grant_type=password&username=andy&password=123456", 400, "invalid_request", "`password`"},
+		{"password in the URL", "POST", "application/x-www-form-urlencoded", "/token?password=andys-password", "grant_type=password&username=andy&password=andys-password", 400, "invalid_request", "`password`"},
 		{"client_secret in the URL", "POST", "application/x-www-form-urlencoded", "/token?client_secret=x", "grant_type=client_credentials", 400, "invalid_request", "`client_secret`"},
 		{"another scope in the URL", "POST", "application/x-www-form-urlencoded", "/token?scope=a", "grant_type=client_credentials&scope=b", 400, "invalid_request", "`scope`"},
 		{"scope twice in the URL", "POST", "application/x-www-form-urlencoded", "/token?scope=a&scope=a", "grant_type=client_credentials&scope=a", 400, "invalid_request", "`scope`"},
@@ -121,7 +121,7 @@ func TestTokenAnswersAClientThatStopsInTheMiddle(t *testing.T) {
 
 func TestTokenAnswer(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{Grants: allGrants}, nil)
-	r := s.token("web", "grant_type", "password", "username", "andy", "password", "123456", "scope", "read write")
+	r := s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password", "scope", "read write")
 	require.Equal(t, 200, r.StatusCode, r.text)
 	require.Equal(t, "Bearer", r.str("token_type"))
 	require.Equal(t, float64(3600), r.body["expires_in"])
@@ -207,10 +207,10 @@ func TestFaultsOfTheModelAreServerErrors(t *testing.T) {
 			s := newSite(t, served, &oauth2server.Options{Grants: allGrants}, nil)
 			try := func(failure error) reply {
 				delete(model.fails, row.fails)
-				first := s.token("web", "grant_type", "password", "username", "andy", "password", "123456")
+				first := s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password")
 				code := s.code()
 				model.fails[row.fails] = failure
-				return s.token("web", "grant_type", row.grant, "username", "andy", "password", "123456",
+				return s.token("web", "grant_type", row.grant, "username", "andy", "password", "andys-password",
 					"code", code, "redirect_uri", callback, "refresh_token", first.str("refresh_token"))
 			}
 			r := try(errors.New("the secret name of the database"))
