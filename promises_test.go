@@ -41,7 +41,7 @@ func TestForwardedHeadersAreNotRead(t *testing.T) {
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}}, nil)
 	forged := []string{"Forwarded", "for=127.0.0.1;host=evil.example;proto=https", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "https",
 		"X-Forwarded-For", "127.0.0.1", "X-Http-Method-Override", "POST", "X-Original-Url", "/authorize", "X-User", "u1"}
-	body := form(authorization("username", "andy", "password", "123456")...)
+	body := form(authorization("username", "andy", "password", "andys-password")...)
 	requireNoRedirect(t, s.post("/authorize", body, append(forged, "Origin", "https://evil.example")...), 403, "access_denied")
 	requireNoRedirect(t, s.get("/authorize?"+form(authorization()...), forged...), 400, "access_denied")
 	requireError(t, s.get("/token", forged...), 405, "invalid_request")
@@ -142,7 +142,7 @@ func TestLogsAndEventsHoldNoSecret(t *testing.T) {
 		code, spare := s.code(append(state, withChallenge(challenge)...)...), s.code(withChallenge(challenge)...)
 		first := s.redeem("web", code, "code_verifier", verifier)
 		second := s.mustRefresh(first.str("refresh_token"))
-		secrets := []string{code, spare, verifier, secret, "123456", "hidden-", "typed-"}
+		secrets := []string{code, spare, verifier, secret, "andys-password", "hidden-", "typed-"}
 		for _, r := range []reply{first, second} {
 			secrets = append(secrets, r.str("access_token"), r.str("refresh_token"))
 		}
