@@ -78,7 +78,7 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 		return nil, invalid("client_id")
 	}
 	if named != "" {
-		if refused := refuseTarget(named); refused != nil {
+		if refused := s.refuseTarget(named); refused != nil {
 			return nil, refused
 		}
 	}

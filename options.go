@@ -111,6 +111,10 @@ type Options struct {
 	// request can redeem the code.
 	InsecureAllowPlainPKCE bool
 
+	// InsecureAllowHTTPRedirects lets codes and tokens go to redirection URIs of http on hosts other than 127.0.0.1, [::1]
+	// and localhost: whoever is on the way reads them (RFC 9700, section 2.6).
+	InsecureAllowHTTPRedirects bool
+
 	// InsecureApprovePublicClients lets [Server.Authorize] without a page give codes to public clients. Any program may
 	// pose as one, and a signed-in user is not asked.
 	InsecureApprovePublicClients bool

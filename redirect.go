@@ -13,7 +13,8 @@ import (
 // CheckRedirectURI says what keeps uri from being registered as a redirection URI; nil when nothing does. It must be
 // absolute, of printable ASCII, without fragment and user information (RFC 6749, section 3.1.2), of a scheme that
 // runs no code in the browser, and without a response parameter in its query: the client would see two of them.
-// Models call it when a client is registered.
+// Models call it when a client is registered. That http is for loopback hosts only is for the server to see:
+// [Options.InsecureAllowHTTPRedirects].
 func CheckRedirectURI(uri string) error {
 	if err := checkTarget(uri); err != nil {
 		return fmt.Errorf("oauth2server: redirection URI %q: %w", uri, err)
@@ -52,11 +53,17 @@ func checkTarget(uri string) error {
 	return nil
 }
 
-// refuseTarget is checkTarget for a request.
-func refuseTarget(uri string) *Error {
+// refuseTarget refuses a redirection URI that must not be one, or that would carry the answer in clear over a network
+// (RFC 9700, section 2.6).
+func (s *Server) refuseTarget(uri string) *Error {
 	if err := checkTarget(uri); err != nil {
 		return &Error{Code: InvalidRequest, Description: "Invalid request: `redirect_uri` is not a valid URI", Err: err,
 			reason: "redirect_uri_not_allowed"}
+	}
+	scheme, _, _ := strings.Cut(uri, ":")
+	if _, loopback := cutLoopbackPort(uri); equalFold(scheme, "http") && !loopback && !s.options.InsecureAllowHTTPRedirects {
+		return refusal(InvalidRequest, "redirect_uri_in_clear",
+			"Invalid request: `redirect_uri` must be https; http is for 127.0.0.1, [::1] and localhost")
 	}
 	return nil
 }
@@ -73,7 +80,7 @@ func (s *Server) redirectURI(ctx context.Context, client *Client, named string) 
 		return "", missing("redirect_uri") // RFC 6749, section 3.1.2.3
 	}
 	only := client.RedirectURIs[0]
-	return only, refuseTarget(only)
+	return only, s.refuseTarget(only)
 }
 
 func (s *Server) matchRedirectURI(ctx context.Context, client *Client, named string) *Error {

@@ -11,6 +11,35 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
+// A code that goes over the network in clear is everybody's (RFC 9700, section 2.6).
+func TestAnswersInClear(t *testing.T) {
+	for _, public := range []bool{false, true} {
+		model := newSpy(t)
+		for uri, good := range map[string]bool{"http://client.example/cb": false, "HTTP://client.example/cb": false, "http://10.0.0.1/cb": false,
+			"http://localhost.example/cb": false, "http://127.0.0.1:8080/cb": true, "http://[::1]/cb": true, "http://localhost/cb": true,
+			"https://client.example/cb": true, "com.example.app:/cb": true} {
+			clientSecret := secret
+			if public {
+				clientSecret = ""
+			}
+			require.NoError(t, model.AddClient(&oauth2server.Client{ID: uri, Public: public, Grants: allGrants, RedirectURIs: []string{uri}}, clientSecret))
+			options := &oauth2server.Options{InsecureApprovePublicClients: true}
+			for _, named := range []string{uri, ""} {
+				asked := append(withChallenge(challenge), "client_id", uri, "redirect_uri", named)
+				r := newSite(t, model, options, nil).authorize(asked...)
+				if good {
+					require.NotEmpty(t, r.at("code"), "%s: %s", uri, r.text)
+					continue
+				}
+				requireNoRedirect(t, r, 400, "invalid_request")
+				allowing := *options
+				allowing.InsecureAllowHTTPRedirects = true
+				require.NotEmpty(t, newSite(t, model, &allowing, nil).authorize(asked...).at("code"), uri)
+			}
+		}
+	}
+}
+
 func TestCheckRedirectURI(t *testing.T) {
 	for _, uri := range []string{
 		"https://client.example/cb", "https://client.example", "https://client.example/cb?tenant=7&lang=de%20AT", "http://127.0.0.1/cb",
