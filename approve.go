@@ -191,6 +191,9 @@ func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, grante
 // sendToken issues an access token, and never a refresh token (RFC 6749, section 4.2.2).
 func (q *AuthorizationRequest) sendToken(ctx context.Context, owner *User, granted Scope, grantID string) ([]parameter, *Error) {
 	token, refused := q.server.issue(ctx, q.Client, &Token{User: owner, Scope: granted, GrantID: grantID}, false)
+	if refused != nil && refused.Code == InvalidGrant { // it was revoked at once, which this endpoint has another word for
+		refused = &Error{Code: AccessDenied, Description: "Access denied: the grant was revoked", reason: refused.reason}
+	}
 	if refused != nil {
 		return nil, refused
 	}

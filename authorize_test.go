@@ -1,6 +1,7 @@
 package oauth2server_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -378,4 +379,24 @@ func TestImplicitGrant(t *testing.T) {
 	}
 	s = newSite(t, model, &oauth2server.Options{Grants: []string{"implicit"}}, nil)
 	require.Equal(t, "unsupported_response_type", s.authorize().at("error"))
+}
+
+// ending is a model in which each grant is revoked just before it begins, as by who ends all grants of a user.
+type ending struct{ target }
+
+func (m ending) Unwrap() oauth2server.Model { return m.target }
+
+func (m ending) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	if _, err := m.target.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: e.GrantID, Seq: e.Seq, Kind: "revoked", ExpiresAt: e.ExpiresAt}); err != nil {
+		return nil, err
+	}
+	return m.target.AppendGrant(ctx, e)
+}
+
+func TestAnImplicitGrantThatIsRevokedAtOnce(t *testing.T) {
+	var a audit
+	s := newSite(t, ending{newMemory(t)}, &oauth2server.Options{Grants: allGrants, OnEvent: a.note}, nil)
+	r := s.authorize("response_type", "token")
+	require.Contains(t, r.Header.Get("Location"), "#error=access_denied&error_description=Access+denied%3A+the+grant+was+revoked")
+	require.Equal(t, "grant_revoked", a.take(t).Reason)
 }

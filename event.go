@@ -34,8 +34,9 @@ const (
 	EventRefused EventKind = "refused"
 )
 
-// Event is what became of a request, for an audit; see [Options.OnEvent]. It holds no token, no code, no password and
-// nothing that a stranger wrote: what identifies somebody is there only once it was found in the model.
+// Event is what became of a request, for an audit; see [Options.OnEvent]. It holds no token, no code and no
+// password, and of what a request says only a scope that was granted: what identifies somebody is there only once it was
+// found in the model.
 type Event struct {
 	Kind EventKind
 

@@ -29,7 +29,8 @@ func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
 		body, err = appendMembers(body, token.Extra)
 	}
 	if err != nil {
-		s.options.Logger.Error("oauth2server: an extended token attribute has no JSON form", "error", err)
+		s.options.Logger.Error("oauth2server: an extended token attribute has no JSON form",
+			"endpoint", "token", "error", string(ServerError), "reason", "model_contract", "cause", err)
 		writeErrorJSON(w, breach("%w", err).sentFrom(atToken))
 		return
 	}
