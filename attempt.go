@@ -13,19 +13,36 @@ type Attempt struct {
 	Username string
 }
 
-// mayAttempt asks the program before something is tried.
-func (s *Server) mayAttempt(r *http.Request, a Attempt) *Error {
-	if s.options.MayAttempt == nil || s.options.MayAttempt(r, a) {
-		return nil
+// try asks the program, tries, and tells it what came of that. A panic of the model is a fault like any other.
+func try[T any](s *Server, r *http.Request, a Attempt, check func() (*T, *Error)) (_ *T, refused *Error) {
+	if s.options.LimitAttempts == nil {
+		return check()
 	}
-	return &Error{Code: InvalidRequest, Description: "Too many failed attempts. Try again later.",
-		Status: http.StatusTooManyRequests, reason: "attempt_limited"}
+	done, wait := s.options.LimitAttempts(r, a)
+	if wait > 0 {
+		return nil, &Error{Code: InvalidRequest, Description: "Too many failed attempts. Try again later.",
+			Status: http.StatusTooManyRequests, reason: "attempt_limited", wait: wait}
+	}
+	if done != nil {
+		defer func() { done(refused.wrongGuess()) }()
+	}
+	return check()
 }
 
-// attempted tells the program if what was tried was wrong, and returns refused. A fault of the storage is no attempt.
-func (s *Server) attempted(r *http.Request, a Attempt, refused *Error) *Error {
-	if refused != nil && refused.Code != ServerError && s.options.OnFailedAttempt != nil {
-		s.options.OnFailedAttempt(r, a)
+// tryPassword returns the user whose password it is.
+func (s *Server) tryPassword(r *http.Request, client *Client, username, password string, wrong *Error) (*User, *Error) {
+	return try(s, r, Attempt{ClientID: client.ID, Username: username}, func() (*User, *Error) {
+		user, err := s.can.users.GetUser(r.Context(), username, password, client)
+		return foundUser(user, err, wrong)
+	})
+}
+
+// wrongGuess says that what was tried must be taken for wrong. A model that refuses by an error of its own may mean just
+// that, whatever the code. Faults, and limits that it has itself, say nothing of what was tried.
+func (e *Error) wrongGuess() bool {
+	if e == nil || e.Code == ServerError {
+		return false
 	}
-	return refused
+	status := e.status()
+	return status < http.StatusInternalServerError && status != http.StatusTooManyRequests
 }

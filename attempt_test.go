@@ -1,10 +1,16 @@
 package oauth2server_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,26 +19,33 @@ import (
 
 // attempts is a program that notes what it is asked and told.
 type attempts struct {
-	mu            sync.Mutex
-	asked, failed []oauth2server.Attempt
-	full          func(oauth2server.Attempt) bool // nil: never
+	mu             sync.Mutex
+	asked          []oauth2server.Attempt
+	failed, passed []oauth2server.Attempt                   // what done was called with
+	wait           func(oauth2server.Attempt) time.Duration // nil: nobody waits
 }
 
-func (a *attempts) may(_ *http.Request, attempt oauth2server.Attempt) bool {
+func (a *attempts) limit(_ *http.Request, attempt oauth2server.Attempt) (func(failed bool), time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asked = append(a.asked, attempt)
-	return a.full == nil || !a.full(attempt)
-}
-
-func (a *attempts) wrong(_ *http.Request, attempt oauth2server.Attempt) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.failed = append(a.failed, attempt)
+	wait := time.Duration(0)
+	if a.wait != nil {
+		wait = a.wait(attempt)
+	}
+	return func(failed bool) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if failed {
+			a.failed = append(a.failed, attempt)
+		} else {
+			a.passed = append(a.passed, attempt)
+		}
+	}, wait
 }
 
 func (a *attempts) options() *oauth2server.Options {
-	return &oauth2server.Options{Grants: allGrants, MayAttempt: a.may, OnFailedAttempt: a.wrong}
+	return &oauth2server.Options{Grants: allGrants, LimitAttempts: a.limit}
 }
 
 // attemptCase is a request, and which attempts it is. What was wrong, if anything, is the last of them.
@@ -110,11 +123,13 @@ func TestWhatIsAnAttempt(t *testing.T) {
 			s := newSite(t, newSpy(t), program.options(), nil)
 			require.Equal(t, row.status, row.send(s).StatusCode)
 			require.Equal(t, row.asked, program.asked)
+			passed, failed := row.asked, []oauth2server.Attempt(nil)
 			if row.wrong {
-				require.Equal(t, row.asked[len(row.asked)-1:], program.failed)
-			} else {
-				require.Empty(t, program.failed)
+				last := len(row.asked) - 1
+				passed, failed = row.asked[:last:last], row.asked[last:]
 			}
+			require.ElementsMatch(t, passed, program.passed)
+			require.Equal(t, failed, program.failed)
 		})
 	}
 }
@@ -126,8 +141,13 @@ func TestTooManyAttempts(t *testing.T) {
 			continue
 		}
 		t.Run(row.name, func(t *testing.T) {
-			last := row.asked[len(row.asked)-1]
-			program := &attempts{full: func(a oauth2server.Attempt) bool { return a == last }}
+			before, last := row.asked[:len(row.asked)-1], row.asked[len(row.asked)-1]
+			program := &attempts{wait: func(a oauth2server.Attempt) time.Duration {
+				if a == last {
+					return time.Minute
+				}
+				return 0
+			}}
 			model := newSpy(t)
 			s := newSite(t, model, program.options(), nil)
 			r := row.send(s)
@@ -137,24 +157,49 @@ func TestTooManyAttempts(t *testing.T) {
 			require.Empty(t, r.Header.Get("Location"))
 			require.Empty(t, r.Header.Get("WWW-Authenticate"))
 			require.Equal(t, row.asked, program.asked)
+			require.ElementsMatch(t, before, program.passed, "the end of what was not tried is no end")
 			require.Empty(t, program.failed)
 
 			// At /token the client's own secret was tried before the user's password, at /authorize the client looked up.
-			var before []string
+			var calls []string
 			if last.Username != "" {
-				before = []string{"GetClient"}
+				calls = []string{"GetClient"}
 			}
-			require.Equal(t, before, model.calls)
+			require.Equal(t, calls, model.calls)
+		})
+	}
+}
+
+func TestHowLongToWait(t *testing.T) {
+	for _, row := range []struct {
+		wait   time.Duration
+		status int
+		header string
+	}{
+		{-time.Second, 200, ""},
+		{0, 200, ""},
+		{time.Nanosecond, 429, "1"},
+		{time.Second, 429, "1"},
+		{time.Second + time.Nanosecond, 429, "2"},
+		{5 * time.Minute, 429, "300"},
+		{1<<63 - 1, 429, "9223372037"},
+	} {
+		t.Run(row.wait.String(), func(t *testing.T) {
+			program := &attempts{wait: func(oauth2server.Attempt) time.Duration { return row.wait }}
+			s := newSite(t, newSpy(t), program.options(), nil)
+			r := s.post("/token", form("grant_type", "client_credentials"), "Authorization", as("web"))
+			require.Equal(t, row.status, r.StatusCode)
+			require.Equal(t, row.header, r.Header.Get("Retry-After"))
 		})
 	}
 }
 
 func TestTooManyAttemptsAreShownToTheUser(t *testing.T) {
-	program := &attempts{full: func(oauth2server.Attempt) bool { return true }}
+	program := &attempts{wait: func(oauth2server.Attempt) time.Duration { return 5 * time.Minute }}
 	s := newSite(t, newSpy(t), program.options(), nil)
 	r := s.post("/authorize", form(authorization("username", "andy", "password", "andys-password")...), "Accept", "text/html")
 	require.Equal(t, 429, r.StatusCode)
-	require.Equal(t, "60", r.Header.Get("Retry-After"))
+	require.Equal(t, "300", r.Header.Get("Retry-After"))
 	require.Equal(t, "no-store", r.Header.Get("Cache-Control"))
 	require.Equal(t, "text/html; charset=utf-8", r.Header.Get("Content-Type"))
 	require.Empty(t, r.Header.Get("Location"), "the client is not told")
@@ -163,43 +208,126 @@ func TestTooManyAttemptsAreShownToTheUser(t *testing.T) {
 	require.NotContains(t, r.text, "made a mistake", "it is not the application's")
 }
 
-// Whoever meets a fault learns nothing about what was tried.
-func TestAFaultIsNoFailedAttempt(t *testing.T) {
-	for _, row := range attemptCases() {
-		if !row.wrong {
-			continue
+// Whoever meets a fault learns nothing about what was tried; every other refusal may be the model's word for wrong.
+func TestWhichAnswersOfTheModelAreFailures(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		answer error
+		failed bool
+	}{
+		{"not found", oauth2server.ErrNotFound, true},
+		{"not found, wrapped", fmt.Errorf("no such user: %w", oauth2server.ErrNotFound), true},
+		{"invalid_client", oauth2server.InvalidClient, true},
+		{"invalid_grant", oauth2server.InvalidGrant, true},
+		{"access_denied", &oauth2server.Error{Code: oauth2server.AccessDenied, Description: "Wrong password"}, true},
+		{"another code", oauth2server.InvalidRequest, true},
+		{"a code of its own", oauth2server.ErrorCode("locked"), true},
+		{"another status", &oauth2server.Error{Code: oauth2server.InvalidGrant, Status: 403}, true},
+		{"a code that strays", oauth2server.InvalidToken, true},
+
+		{"fault", errors.New("the database is down"), false},
+		{"the client hung up", context.Canceled, false},
+		{"server_error", oauth2server.ServerError, false},
+		{"server_error with a status", &oauth2server.Error{Code: oauth2server.ServerError, Status: 400}, false},
+		{"status 429", &oauth2server.Error{Code: oauth2server.InvalidGrant, Status: 429}, false},
+		{"status 500", &oauth2server.Error{Code: oauth2server.InvalidGrant, Status: 500}, false},
+		{"status 503", &oauth2server.Error{Code: oauth2server.AccessDenied, Status: 503}, false},
+		{"a nil error", (*oauth2server.Error)(nil), false},
+		{"a mistake of the program", oauth2server.InvalidArgument, false},
+	} {
+		for _, c := range attemptCases() {
+			if c.asked == nil || !c.wrong {
+				continue
+			}
+			t.Run(row.name+", "+c.name, func(t *testing.T) {
+				program, model := &attempts{}, newSpy(t)
+				last := c.asked[len(c.asked)-1]
+				model.fails["GetUser"] = row.answer
+				if last.Username == "" {
+					model.fails["GetClient"] = row.answer
+				}
+				c.send(newSite(t, model, program.options(), nil))
+				require.Equal(t, c.asked, program.asked)
+				require.Len(t, slices.Concat(program.passed, program.failed), len(c.asked), "once for each")
+				require.Equal(t, row.failed, slices.Contains(program.failed, last))
+			})
 		}
+	}
+}
+
+// panicking is a model that panics when it is asked for a secret or a password.
+type panicking struct{ *spy }
+
+func (m panicking) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+	if secret == "panic" {
+		panic("the model panics")
+	}
+	return m.spy.GetClient(ctx, id, secret)
+}
+
+func (m panicking) GetUser(context.Context, string, string, *oauth2server.Client) (*oauth2server.User, error) {
+	panic("the model panics")
+}
+
+func TestAPanicOfTheModelEndsAnAttempt(t *testing.T) {
+	for _, row := range []struct {
+		name, path, authorization, body string
+		asked                           int
+	}{
+		{"secret", "/token", basic("web:panic"), "grant_type=client_credentials", 1},
+		{"password", "/token", as("web"), form("grant_type", "password", "username", "andy", "password", "x"), 2},
+		{"password without a page", "/authorize", "", form(authorization("username", "andy", "password", "x")...), 1},
+	} {
 		t.Run(row.name, func(t *testing.T) {
-			program, model := &attempts{}, newSpy(t)
-			model.fails["GetUser"] = errors.New("the database is down")
-			if row.asked[len(row.asked)-1].Username == "" {
-				model.fails["GetClient"] = errors.New("the database is down")
-			}
-			r := row.send(newSite(t, model, program.options(), nil))
-			if row.path == "/authorize" {
-				require.Equal(t, "server_error", r.at("error"))
-			} else {
-				require.Equal(t, 503, r.StatusCode)
-			}
-			require.Equal(t, row.asked, program.asked)
+			program := &attempts{}
+			handler := mount(t, panicking{newSpy(t)}, program.options(), nil)
+			r := httptest.NewRequestWithContext(t.Context(), "POST", row.path, strings.NewReader(row.body))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Authorization", row.authorization)
+			require.PanicsWithValue(t, "the model panics", func() { handler.ServeHTTP(httptest.NewRecorder(), r) })
+			require.Len(t, program.asked, row.asked)
+			require.Equal(t, program.asked, program.passed)
 			require.Empty(t, program.failed)
 		})
 	}
 }
 
-// Either hook works without the other, and a server without them tries everything.
-func TestTheHooksAreOptional(t *testing.T) {
-	program := &attempts{}
-	both := program.options()
-	for _, opts := range []*oauth2server.Options{
-		{Grants: allGrants},
-		{Grants: allGrants, MayAttempt: both.MayAttempt},
-		{Grants: allGrants, OnFailedAttempt: both.OnFailedAttempt},
+// The program knows the outcome before the client does: a client that reacts to its answer meets the new count.
+func TestAnAttemptEndsBeforeTheAnswer(t *testing.T) {
+	for _, row := range attemptCases() {
+		if row.asked == nil {
+			continue
+		}
+		t.Run(row.name, func(t *testing.T) {
+			w, open := httptest.NewRecorder(), 0
+			opts := &oauth2server.Options{Grants: allGrants}
+			opts.LimitAttempts = func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration) {
+				open++
+				return func(bool) { open--; require.Empty(t, w.Header(), "something is sent") }, 0
+			}
+			opts.OnEvent = func(*http.Request, oauth2server.Event) { require.Zero(t, open) }
+			handler := mount(t, newSpy(t), opts, nil)
+			r := httptest.NewRequestWithContext(t.Context(), "POST", row.path, strings.NewReader(row.body))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			if row.authorization != "" {
+				r.Header.Set("Authorization", row.authorization)
+			}
+			handler.ServeHTTP(w, r)
+			require.Equal(t, row.status, w.Code)
+			require.Zero(t, open)
+		})
+	}
+}
+
+// A server without the hook, or with one that does not want to know the outcome, tries everything.
+func TestTheHookIsOptional(t *testing.T) {
+	for _, limit := range []func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration){
+		nil,
+		func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration) { return nil, 0 },
 	} {
 		for _, row := range attemptCases() {
-			require.Equal(t, row.status, row.send(newSite(t, newSpy(t), opts, nil)).StatusCode, row.name)
+			s := newSite(t, newSpy(t), &oauth2server.Options{Grants: allGrants, LimitAttempts: limit}, nil)
+			require.Equal(t, row.status, row.send(s).StatusCode, row.name)
 		}
 	}
-	require.NotEmpty(t, program.asked)
-	require.NotEmpty(t, program.failed)
 }

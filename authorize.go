@@ -181,13 +181,7 @@ func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
 	if refused := checkUserCredentials(username, password); refused != nil {
 		return nil, nil
 	}
-	attempt := Attempt{ClientID: q.Client.ID, Username: username}
-	if refused := q.server.mayAttempt(r, attempt); refused != nil {
-		return nil, refused
-	}
-	user, err := q.server.can.users.GetUser(r.Context(), username, password, q.Client)
-	user, refused := foundUser(user, err, nobodySignedIn("user_credentials"))
-	return user, q.server.attempted(r, attempt, refused)
+	return q.server.tryPassword(r, q.Client, username, password, nobodySignedIn("user_credentials"))
 }
 
 func nobodySignedIn(reason string) *Error {

@@ -53,15 +53,13 @@ func (s *Server) identifyClient(r *http.Request, f form, exempt exemption) (*Cli
 	if sent.secret == "" {
 		return s.excuseClient(r, sent.id, exempt)
 	}
-	attempt := Attempt{ClientID: sent.id}
-	if refused := s.mayAttempt(r, attempt); refused != nil {
-		return nil, refused
-	}
-	client, refused := s.findClient(r, sent)
-	if refused == nil && client.Public {
-		refused = refusal(InvalidClient, "client_public_with_secret", "Invalid client: client is invalid")
-	}
-	return client, s.attempted(r, attempt, refused)
+	return try(s, r, Attempt{ClientID: sent.id}, func() (*Client, *Error) {
+		client, refused := s.findClient(r, sent)
+		if refused == nil && client.Public {
+			refused = refusal(InvalidClient, "client_public_with_secret", "Invalid client: client is invalid")
+		}
+		return client, refused
+	})
 }
 
 // excuseClient returns a client that sent no secret, if it needs none.

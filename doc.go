@@ -83,9 +83,9 @@
 // # Errors
 //
 // Clients are told an [ErrorCode] and a description. The cause of a fault never leaves the process: it goes to
-// [Options.Logger]. [Options.OnEvent] is told what was issued, revoked or refused, and [Options.OnFailedAttempt] who tried
-// a wrong secret or password. Each refusal has a stable reason, in the log and in [Event.Reason]: docs/reasons.md lists
-// them, and says what to do.
+// [Options.Logger]. [Options.OnEvent] is told what was issued, revoked or refused, and [Options.LimitAttempts] who tries a
+// secret or password, and whether it was wrong. Each refusal has a stable reason, in the log and in [Event.Reason]:
+// docs/reasons.md lists them, and says what to do.
 //
 // # Security
 //

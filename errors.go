@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // ErrorCode is an error code of RFC 6749, section 4.1.2.1 and 5.2, or of RFC 6750, section 3.1. It is an error itself:
@@ -94,11 +95,12 @@ type Error struct {
 	// Err is the cause, for the log. May be nil.
 	Err error
 
-	reason string // stable word for the log; empty when the program made the error
-	allow  string // the methods that would do
-	scope  Scope  // what a route required
-	bearer bool   // it is the bearer token that was refused
-	token  *Token // which that is, if it was found
+	reason string        // stable word for the log; empty when the program made the error
+	allow  string        // the methods that would do
+	wait   time.Duration // until then nothing is tried; 0: the status says it all
+	scope  Scope         // what a route required
+	bearer bool          // it is the bearer token that was refused
+	token  *Token        // which that is, if it was found
 }
 
 // Error returns code, description and cause, for the log.

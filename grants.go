@@ -87,13 +87,9 @@ func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) 
 	if refused := checkUserCredentials(username, password); refused != nil {
 		return nil, refused
 	}
-	attempt := Attempt{ClientID: g.Client.ID, Username: username}
-	if refused := s.mayAttempt(g.request, attempt); refused != nil {
+	user, refused := s.tryPassword(g.request, g.Client, username, password, wrongUser("user_credentials"))
+	if refused != nil {
 		return nil, refused
-	}
-	user, err := s.can.users.GetUser(ctx, username, password, g.Client)
-	if _, refused := foundUser(user, err, wrongUser("user_credentials")); refused != nil {
-		return nil, s.attempted(g.request, attempt, refused)
 	}
 	return issueToUser(ctx, g, &Token{User: user, GrantID: newID()}, g.server.grants["refresh_token"] != nil)
 }

@@ -50,14 +50,18 @@ type Options struct {
 	// parsed. Nil: a page finds out, or, without a page, username and password are taken from the form.
 	AuthenticateUser func(*http.Request) (*User, error)
 
-	// MayAttempt is asked before a client's secret or a user's password is tried; false answers 429, and nothing is
-	// tried. With OnFailedAttempt it makes a limit: see examples/ratelimit. Nil: everything is tried, as often as
-	// somebody likes. It is called concurrently.
-	MayAttempt func(*http.Request, Attempt) bool
-
-	// OnFailedAttempt is told of each secret and each password that was wrong. What a page of the program's own tries
-	// is the page's to count. It is called concurrently, before the answer is sent.
-	OnFailedAttempt func(*http.Request, Attempt)
+	// LimitAttempts is asked before a client's secret or a user's password is tried; see examples/ratelimit.
+	// With wait > 0 nothing is tried and done is not called: the answer is 429, with wait as Retry-After, in whole
+	// seconds and rounded up. Otherwise done, unless it is nil, is called exactly once, before the answer is sent: also
+	// after a panic of the model, and when the client hung up.
+	//
+	// failed says that the secret or password was wrong: the model answered [ErrNotFound], nobody, or an [Error] or
+	// [ErrorCode] of its own. It is false for what says nothing of the secret: a server_error, so every other error,
+	// and an [Error] with status 429 or from 500 on. So what has not failed need not have been right.
+	//
+	// The password grant asks twice, for the client and then for the user. Whatever a page or an extension grant of the
+	// program tries is theirs to count. It is called concurrently. Nil: everything is tried, as often as somebody likes.
+	LimitAttempts func(r *http.Request, attempt Attempt) (done func(failed bool), wait time.Duration)
 
 	// OnEvent is told what became of each request, once it is decided and before the answer is sent: all that was
 	// issued, revoked or refused, for an audit. It is called concurrently, and the request waits for it.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -135,9 +136,13 @@ func TestLogsAndEventsHoldNoSecret(t *testing.T) {
 		var out bytes.Buffer
 		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, Logger: logger,
-			OnEvent:         func(_ *http.Request, e oauth2server.Event) { fmt.Fprintf(&out, "%+v\n", e) },
-			MayAttempt:      func(_ *http.Request, a oauth2server.Attempt) bool { return a.Username != "typed-limited" },
-			OnFailedAttempt: func(*http.Request, oauth2server.Attempt) {}}, nil)
+			OnEvent: func(_ *http.Request, e oauth2server.Event) { fmt.Fprintf(&out, "%+v\n", e) },
+			LimitAttempts: func(_ *http.Request, a oauth2server.Attempt) (func(bool), time.Duration) {
+				if a.Username == "typed-limited" {
+					return nil, time.Minute
+				}
+				return func(bool) {}, 0
+			}}, nil)
 		state := []string{"state", "hidden-state"}
 		code, spare := s.code(append(state, withChallenge(challenge)...)...), s.code(withChallenge(challenge)...)
 		first := s.redeem("web", code, "code_verifier", verifier)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -89,10 +90,12 @@ func setErrorHeaders(w http.ResponseWriter, e *Error) {
 	if e.allow != "" {
 		w.Header().Set("Allow", e.allow)
 	}
-	switch e.status() {
-	case http.StatusServiceUnavailable:
+	switch status := e.status(); {
+	case e.wait > 0:
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.wait-1)/time.Second+1), 10)) // rounded up
+	case status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
-	case http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "60")
 	}
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"hash/maphash"
 	"maps"
 	"net/http"
@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/seed-11d18166/oauth2server"
 )
 
@@ -20,9 +18,7 @@ import (
 // concerned, and gives it back unless it fails. So parallel guesses get no further than guesses one by one, and what is
 // right costs nothing, as long as no more is under way at once than the bucket holds.
 //
-// Hand MayAttempt and OnFailedAttempt to the server's options, and put Handler around all of its endpoints. A page that
-// tries passwords itself calls the two as the server does: the one before, the other after a wrong password.
-// Set the fields before the first request; the methods may be called concurrently.
+// Set the fields before the first request; LimitAttempts may be called concurrently.
 //
 // It counts in the memory of one process. Behind a balancer each process allows as much again.
 type Limiter struct {
@@ -85,84 +81,58 @@ type key struct {
 	name    uint64
 }
 
+// bucket is empty of what failed until full, and of what is under way.
 type bucket struct {
 	key
-	tokens   *rate.Limiter
+	full     time.Time
 	underWay int
 }
 
-// free is what is left if all that is under way fails.
-func (b *bucket) free(now time.Time) float64 { return b.tokens.TokensAt(now) - float64(b.underWay) }
-func (b *bucket) full(now time.Time) bool    { return b.free(now) >= float64(b.limit.Burst) }
-
-// taken is the buckets from which the attempt took that a request has under way.
-type taken struct{ buckets []*bucket }
-
-type takenKey struct{}
-
-// Handler counts the requests to next. It belongs inside of what answers while a handler still runs, as
-// [http.TimeoutHandler] does.
-func (l *Limiter) Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := &taken{}
-		defer l.settle(t, false)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), takenKey{}, t)))
-	})
+// wait is how long it takes until there is a token, should all that is under way fail; none or negative: there is one.
+func (b *bucket) wait(now time.Time) time.Duration {
+	return max(b.full.Sub(now), 0) + time.Duration(b.underWay+1-b.limit.Burst)*b.limit.Every
 }
 
-// MayAttempt is for [oauth2server.Options.MayAttempt].
-func (l *Limiter) MayAttempt(r *http.Request, a oauth2server.Attempt) bool {
-	t := takenOf(r)
-	l.settle(t, false) // a client's secret was right, or the user's password would not be tried after it
-	keys, now := l.keys(r, a), time.Now()
+func (b *bucket) unused(now time.Time) bool { return b.underWay == 0 && !b.full.After(now) }
+
+// LimitAttempts is for [oauth2server.Options.LimitAttempts]. A page that tries passwords itself calls it as the server
+// does: it answers 429 if it must wait, and otherwise calls done exactly once, also after a panic.
+func (l *Limiter) LimitAttempts(r *http.Request, a oauth2server.Attempt) (done func(failed bool), wait time.Duration) {
+	keys := l.keys(r, a)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sweep(now)
-	for i, k := range keys {
-		keys[i] = l.place(k)
-		if b := l.buckets[keys[i]]; b != nil && b.free(now) < 1 {
-			return false // nothing is stored: what is refused must not fill the memory
-		}
-	}
-	for _, k := range keys {
-		b := l.buckets[k]
-		if b == nil {
-			b = &bucket{key: k, tokens: rate.NewLimiter(rate.Every(k.limit.Every), k.limit.Burst)}
-			l.buckets[k] = b
-		}
-		b.underWay++
-		t.buckets = append(t.buckets, b)
-	}
-	return true
-}
-
-// OnFailedAttempt is for [oauth2server.Options.OnFailedAttempt].
-func (l *Limiter) OnFailedAttempt(r *http.Request, _ oauth2server.Attempt) {
-	l.settle(takenOf(r), true)
-}
-
-// settle ends what a request has under way.
-func (l *Limiter) settle(t *taken, failed bool) {
 	now := time.Now()
+	l.sweep(now)
+	var concerned []*bucket
+	for _, k := range keys {
+		b := l.bucket(k)
+		concerned, wait = append(concerned, b), max(wait, b.wait(now))
+	}
+	if wait > 0 {
+		return nil, wait // nothing is stored: what is refused must not fill the memory
+	}
+	for _, b := range concerned {
+		b.underWay++
+		l.buckets[b.key] = b
+	}
+	return func(failed bool) { l.settle(concerned, failed) }, 0
+}
+
+// settle ends an attempt. The token of a failure is on its way back from now on, not from when the attempt began: slow
+// attempts and later ones could otherwise fail at once, and be more than the bucket holds.
+func (l *Limiter) settle(concerned []*bucket, failed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, b := range t.buckets {
+	now := time.Now()
+	for _, b := range concerned {
 		b.underWay--
 		if failed {
-			b.tokens.AllowN(now, 1)
-		} else if b.full(now) {
+			b.full = now.Add(max(b.full.Sub(now), 0) + b.limit.Every)
+		}
+		if b.unused(now) {
 			delete(l.buckets, b.key)
 		}
 	}
-	t.buckets = nil
-}
-
-func takenOf(r *http.Request) *taken {
-	t, ok := r.Context().Value(takenKey{}).(*taken)
-	if !ok {
-		panic("ratelimit: Limiter.Handler is not around this endpoint")
-	}
-	return t
 }
 
 var seed = maphash.MakeSeed() // so that nobody can choose a name that shares somebody's bucket
@@ -198,17 +168,19 @@ func (l *Limiter) network(r *http.Request) netip.Addr {
 	return address
 }
 
-// place returns k, or when there are too many buckets the key of one that k shares.
-func (l *Limiter) place(k key) key {
+// bucket returns that of k, or when there are too many the one that k shares. A new one is not stored yet.
+func (l *Limiter) bucket(k key) *bucket {
 	const shared = 1024
-	limit := l.MaxBuckets
-	if limit == 0 {
-		limit = 100_000
+	if b := l.buckets[k]; b != nil {
+		return b
 	}
-	if l.buckets[k] != nil || len(l.buckets) < limit {
-		return k
+	if len(l.buckets) >= cmp.Or(l.MaxBuckets, 100_000) {
+		k = key{limit: k.limit, name: maphash.Comparable(seed, k) % shared}
+		if b := l.buckets[k]; b != nil {
+			return b
+		}
 	}
-	return key{limit: k.limit, name: maphash.Comparable(seed, k) % shared}
+	return &bucket{key: k}
 }
 
 // sweep removes what has filled up again, once a minute: who adds buckets must not make every request pay for all.
@@ -220,5 +192,5 @@ func (l *Limiter) sweep(now time.Time) {
 		return
 	}
 	l.swept = now
-	maps.DeleteFunc(l.buckets, func(_ key, b *bucket) bool { return b.full(now) })
+	maps.DeleteFunc(l.buckets, func(_ key, b *bucket) bool { return b.unused(now) })
 }

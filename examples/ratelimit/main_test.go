@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -172,7 +174,7 @@ func TestWrongPasswords(t *testing.T) {
 				require.Equal(t, row.right, row.try(s, home, "beth", "123456"))
 				require.Equal(t, 200, s.secret(home, "app", secret), "passwords do not count against the client")
 
-				time.Sleep(time.Minute)
+				time.Sleep(s.limiter.Password.Every)
 				require.Equal(t, row.wrong, row.try(s, home, "andy", "wrong"))
 				require.Equal(t, 429, row.try(s, home, "andy", "123456"))
 			})
@@ -247,11 +249,84 @@ func TestAddresses(t *testing.T) {
 
 func TestEachLimitCanBeSwitchedOff(t *testing.T) {
 	s := newSite(t)
-	s.limiter.Secret, s.limiter.Secrets = Limit{}, Limit{}
+	s.limiter.Secret.Burst, s.limiter.Secrets.Burst = 0, 0
 	for range 20 {
 		require.Equal(t, 400, s.secret(home, "app", "wrong"))
 	}
 	require.Empty(t, s.limiter.buckets)
+}
+
+// The longest of the waits counts, and it is exact.
+func TestHowLongToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		attempt := func(from, username string) (wait time.Duration) {
+			r := httptest.NewRequest("POST", "/token", nil)
+			r.RemoteAddr = from
+			done, wait := s.limiter.LimitAttempts(r, oauth2server.Attempt{ClientID: "app", Username: username})
+			require.Equal(t, wait > 0, done == nil)
+			if done != nil {
+				done(true)
+			}
+			return wait
+		}
+		for range 3 {
+			require.Zero(t, attempt(home, ""))
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, time.Minute-3*time.Second, attempt(home, ""))
+		time.Sleep(time.Minute - 3*time.Second - 1)
+		require.Equal(t, time.Duration(1), attempt(home, ""))
+		time.Sleep(1)
+		require.Zero(t, attempt(home, ""))
+		require.Equal(t, time.Minute, attempt(home, ""))
+
+		for i := range 6 {
+			require.Zero(t, attempt(from(i), "andy"))
+		}
+		for i := range 9 {
+			require.Zero(t, attempt(home, fmt.Sprint("user", i)))
+		}
+		require.Equal(t, 5*time.Minute, attempt(home, "andy"), "of 10 seconds for the address and 5 minutes for the user")
+		require.Equal(t, 10*time.Second, attempt(home, "beth"))
+	})
+}
+
+// However slow attempts are, and however they end: in no time do more fail than were in the bucket and came back since.
+func TestFailuresAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter, random := &Limiter{Secret: Limit{3, time.Minute}}, rand.New(rand.NewPCG(1, 2))
+		r := httptest.NewRequest("POST", "/token", nil)
+		var underWay []func(bool)
+		var failures []time.Time
+		for range 20_000 {
+			if done, wait := limiter.LimitAttempts(r, oauth2server.Attempt{ClientID: "app"}); wait == 0 {
+				underWay = append(underWay, done)
+			}
+			require.LessOrEqual(t, len(underWay), 3)
+			for random.IntN(2) == 0 && len(underWay) > 0 {
+				failed := random.IntN(3) > 0
+				underWay[0](failed)
+				underWay = underWay[1:]
+				if failed {
+					failures = append(failures, time.Now())
+				}
+			}
+			time.Sleep(time.Duration(random.IntN(60)) * time.Second)
+		}
+		require.Greater(t, len(failures), 5000)
+		for i, first := range failures {
+			for j := i + 3; j < min(i+20, len(failures)); j++ {
+				require.LessOrEqual(t, j-i+1, 3+int(failures[j].Sub(first)/time.Minute))
+			}
+		}
+		for _, done := range underWay {
+			done(false)
+		}
+		time.Sleep(time.Hour)
+		limiter.LimitAttempts(r, oauth2server.Attempt{ClientID: "other"})
+		require.Len(t, limiter.buckets, 1, "nothing stays taken")
+	})
 }
 
 // Guesses at once are no more than guesses one by one.
@@ -377,31 +452,26 @@ func TestAPageOfTheProgram(t *testing.T) {
 	s := newSite(t)
 	srv, err := oauth2server.New(s.model, nil)
 	require.NoError(t, err)
-	s.Handler = s.limiter.Handler(srv.Authorize(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		request := oauth2server.AuthorizationRequestFromContext(r.Context())
+	s.Handler = srv.Authorize(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request, failed := oauth2server.AuthorizationRequestFromContext(r.Context()), false
 		attempt := oauth2server.Attempt{ClientID: request.Client.ID, Username: r.PostForm.Get("username")}
-		if !s.limiter.MayAttempt(r, attempt) {
-			w.Header().Set("Retry-After", "60")
+		done, wait := s.limiter.LimitAttempts(r, attempt)
+		if wait > 0 {
+			w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(wait.Seconds())))
 			w.WriteHeader(http.StatusTooManyRequests)
 			return
 		}
+		defer func() { done(failed) }()
 		user, err := s.model.GetUser(r.Context(), attempt.Username, r.PostForm.Get("password"), request.Client)
-		if errors.Is(err, oauth2server.ErrNotFound) {
-			s.limiter.OnFailedAttempt(r, attempt)
+		if failed = errors.Is(err, oauth2server.ErrNotFound); failed {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}
 		request.Approve(w, r, oauth2server.Approval{User: user, All: true})
-	})))
+	}))
 	for range 4 {
 		require.Equal(t, 403, s.signIn(home, "andy", "wrong"))
 		require.Equal(t, 303, s.signIn(home, "beth", "123456"))
 	}
 	require.Equal(t, 429, s.signIn(home, "andy", "123456"))
-}
-
-func TestAnEndpointOutsideOfTheHandler(t *testing.T) {
-	require.PanicsWithValue(t, "ratelimit: Limiter.Handler is not around this endpoint", func() {
-		NewLimiter().MayAttempt(httptest.NewRequest("POST", "/token", nil), oauth2server.Attempt{ClientID: "app"})
-	})
 }
