@@ -33,11 +33,13 @@ type Limiter struct {
 	Password Limit
 
 	// Passwords is for the passwords of all users from one address. In the password grant that is the address of a
-	// client, which may have many users, and it is not what limits the client's own secret.
+	// client: whoever signs in through it can empty this for all of its users, and Password for one of them, unless the
+	// client has limits itself. The client's own secret does not depend on it.
 	Passwords Limit
 
-	// User is for one user's password from anywhere. Whoever has many addresses can keep it empty, and the user out, for
-	// as long as they go on and until the next token; without it nothing slows them down.
+	// User is for one user's password from anywhere. One address cannot empty it alone, as long as Password holds less
+	// and refills no faster. Several can, and keep the user out for as long as they go on and until the next token;
+	// without it nothing slows them down.
 	User Limit
 
 	// Address says where a request comes from. Behind a proxy the program must find out itself, and believe nobody but
@@ -68,7 +70,7 @@ func NewLimiter() *Limiter {
 	return &Limiter{
 		Secret:    Limit{20, time.Minute},
 		Secrets:   Limit{100, 10 * time.Second},
-		Password:  Limit{10, time.Minute},
+		Password:  Limit{10, 5 * time.Minute},
 		Passwords: Limit{100, 10 * time.Second},
 		User:      Limit{50, 5 * time.Minute},
 	}

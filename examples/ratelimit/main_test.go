@@ -206,6 +206,23 @@ func TestManyAddressesForOneUser(t *testing.T) {
 	})
 }
 
+// With the limits as they come, a day of guesses from one address does not lock the owner out elsewhere.
+func TestOneAddressDoesNotKeepAUserOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.limiter = NewLimiter()
+		handler, err := newHandler(s.model, s.limiter)
+		require.NoError(t, err)
+		s.Handler = handler
+		for range 24 * 60 {
+			s.signIn(home, "andy", "wrong")
+			time.Sleep(time.Minute)
+		}
+		s.requireTried(10 + (24*60-1)/5)
+		require.Equal(t, 303, s.signIn(elsewhere, "andy", "123456"))
+	})
+}
+
 func TestTheProgramKnowsItsUsernames(t *testing.T) {
 	s := newSite(t)
 	s.limiter.Username = func(name string) string { name, _, _ = strings.Cut(name, "@"); return name }
