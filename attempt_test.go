@@ -204,7 +204,7 @@ func TestTooManyAttemptsAreShownToTheUser(t *testing.T) {
 	require.Equal(t, "text/html; charset=utf-8", r.Header.Get("Content-Type"))
 	require.Empty(t, r.Header.Get("Location"), "the client is not told")
 	require.Contains(t, r.text, "Too many failed attempts. Try again later.")
-	require.Contains(t, r.text, "Wait for a minute, then go back and try again.")
+	require.Contains(t, r.text, "Wait for a while, then go back and try again.")
 	require.NotContains(t, r.text, "made a mistake", "it is not the application's")
 }
 

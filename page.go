@@ -14,7 +14,7 @@ func errorPage(e *Error) string {
 	advice := "The application that sent you here made a mistake, or the link is broken."
 	switch {
 	case e.status() == http.StatusTooManyRequests:
-		advice = "Wait for a minute, then go back and try again."
+		advice = "Wait for a while, then go back and try again."
 	case e.Code == AccessDenied:
 		advice = "Go back and try again."
 	}

@@ -10,6 +10,7 @@ require (
 	go.mongodb.org/mongo-driver/v2 v2.10.0
 	golang.org/x/crypto v0.55.0
 	golang.org/x/oauth2 v0.36.0
+	golang.org/x/time v0.15.0
 	modernc.org/sqlite v1.59.0
 )
 

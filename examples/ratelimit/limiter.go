@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/seed-11d18166/oauth2server"
 )
 
@@ -83,19 +85,22 @@ type key struct {
 	name    uint64
 }
 
-// bucket is empty of what failed until full, and of what is under way.
+// bucket counts what is under way apart from the tokens: a token that is taken and given back could by then have come
+// back by itself.
 type bucket struct {
 	key
-	full     time.Time
+	tokens   *rate.Limiter
 	underWay int
 }
 
 // wait is how long it takes until there is a token, should all that is under way fail; none or negative: there is one.
 func (b *bucket) wait(now time.Time) time.Duration {
-	return max(b.full.Sub(now), 0) + time.Duration(b.underWay+1-b.limit.Burst)*b.limit.Every
+	return time.Duration((1 + float64(b.underWay) - b.tokens.TokensAt(now)) * float64(b.limit.Every))
 }
 
-func (b *bucket) unused(now time.Time) bool { return b.underWay == 0 && !b.full.After(now) }
+func (b *bucket) unused(now time.Time) bool {
+	return b.underWay == 0 && b.tokens.TokensAt(now) >= float64(b.limit.Burst)
+}
 
 // LimitAttempts is for [oauth2server.Options.LimitAttempts]. A page that tries passwords itself calls it as the server
 // does: it answers 429 if it must wait, and otherwise calls done exactly once, also after a panic.
@@ -129,7 +134,7 @@ func (l *Limiter) settle(concerned []*bucket, failed bool) {
 	for _, b := range concerned {
 		b.underWay--
 		if failed {
-			b.full = now.Add(max(b.full.Sub(now), 0) + b.limit.Every)
+			b.tokens.ReserveN(now, 1)
 		}
 		if b.unused(now) {
 			delete(l.buckets, b.key)
@@ -182,7 +187,7 @@ func (l *Limiter) bucket(k key) *bucket {
 			return b
 		}
 	}
-	return &bucket{key: k}
+	return &bucket{key: k, tokens: rate.NewLimiter(rate.Every(k.limit.Every), k.limit.Burst)}
 }
 
 // sweep removes what has filled up again, once a minute: who adds buckets must not make every request pay for all.
