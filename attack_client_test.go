@@ -31,6 +31,11 @@ func TestAttack_TokenOfAnotherKind(t *testing.T) {
 				require.Equal(t, 401, s.post("/api", form("access_token", it)).StatusCode, kind)
 			}
 		}
+		for _, hint := range []string{"access_token", "refresh_token"} { // a code is neither, and a hint makes nothing of another kind
+			requireInactive(t, s.introspect("web", code, "token_type_hint", hint))
+			require.Equal(t, 200, s.revoke("web", code, "token_type_hint", hint).StatusCode)
+			require.NotContains(t, s.introspect("web", refresh, "token_type_hint", hint).body, "token_type", "it is no bearer token")
+		}
 		for _, it := range []string{access, machines, implicit} {
 			require.Equal(t, 200, s.apiStatus(it))
 		}
