@@ -227,7 +227,10 @@ func (q *AuthorizationRequest) refuseUser(w http.ResponseWriter, r *http.Request
 	q.server.showError(w, r, q.event(), refused)
 }
 
-// event is what is known of the request before it is answered.
+// event is what is known of the request before it is answered; q may be nil.
 func (q *AuthorizationRequest) event() Event {
+	if q == nil {
+		return Event{Endpoint: "authorize"}
+	}
 	return Event{Endpoint: "authorize", ClientID: q.Client.ID, UserID: q.User.id()}
 }

@@ -27,7 +27,7 @@ func (s *Server) Authorize(page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, refused := s.authorizationRequest(r)
 		if refused != nil {
-			s.showError(w, r, Event{Endpoint: "authorize"}, refused)
+			s.showError(w, r, request.event(), refused)
 			return
 		}
 		if refused := request.checkClient(); refused != nil {
@@ -55,7 +55,8 @@ func (s *Server) cannotAuthorize(page http.Handler) *Error {
 
 var crossOrigin = http.NewCrossOriginProtection()
 
-// authorizationRequest reads and proves what an answer depends on: the client and the redirection URI.
+// authorizationRequest reads and proves what an answer depends on: the client and the redirection URI. With a refusal
+// it returns who asked, if that was found out.
 func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *Error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return nil, wrongMethod("GET, POST")
@@ -91,11 +92,8 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 		return nil, unknown // a storage that folds case
 	}
 	target, refused := s.redirectURI(r.Context(), client, named)
-	if refused != nil {
-		return nil, refused
-	}
 	return &AuthorizationRequest{Client: client, RedirectURI: target, ResponseType: f.get("response_type"),
-		State: f.get("state"), server: s, form: &f}, nil
+		State: f.get("state"), server: s, form: &f}, refused
 }
 
 // authorizationForm reads the query and, if there is one, the urlencoded body.

@@ -17,16 +17,16 @@ type exemption struct {
 }
 
 // authenticateClient returns the client that sent the request: a confidential one that proved its secret, or one that
-// needs none. known are the parameters of the endpoint.
+// needs none; also with the refusal of what else it sent in the URL. known are the parameters of the endpoint.
 func (s *Server) authenticateClient(r *http.Request, f form, known []string, exempt exemption) (*Client, *Error) {
 	client, refused := s.identifyClient(r, f, exempt)
 	if refused == nil {
-		refused = f.refuseQuery(r.URL.RawQuery, client, known)
+		return client, f.refuseQuery(r.URL.RawQuery, client, known)
 	}
 	if r.Header.Get("Authorization") != "" {
 		refused = unauthorized(refused) // RFC 6749, section 5.2
 	}
-	return client, refused
+	return nil, refused
 }
 
 // unauthorized is refused with the status 401, and so with a challenge, if it is about who the client is.

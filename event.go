@@ -14,7 +14,7 @@ const (
 	// EventIssued: a code or an implicit token was made for a client ([Event.Endpoint] "authorize"), or a token ("token").
 	EventIssued EventKind = "issued"
 
-	// EventRefreshed: a refresh token was used, for the first time or after a client had lost the answer.
+	// EventRefreshed: a refresh token was used, for the first time, or again when nobody had used what it got.
 	EventRefreshed EventKind = "refreshed"
 
 	// EventRetried: a refresh token was used again within [Options.RefreshRetryWindow], and got the same successor.
@@ -27,7 +27,7 @@ const (
 	// EventReused: a refresh token was used that two parties must have. It was stolen, so the grant is over.
 	EventReused EventKind = "reused"
 
-	// EventRevoked: the client revoked the grant that [Event.GrantID] names; empty: a single access token.
+	// EventRevoked: the client revoked the grant that [Event.GrantID] names. Empty: a single token.
 	EventRevoked EventKind = "revoked"
 
 	// EventRefused: nothing was given, and [Event.Reason] says why.
@@ -87,13 +87,13 @@ func (s *ResourceServer) reportRefusal(r *http.Request, e Event, refused *Error)
 	case reasonReused:
 		e.Kind = EventReused
 	}
-	s.logRefusal(r, e, refused.Err)
+	s.logRefusal(r, e, refused)
 	s.report(r, e)
 }
 
 // logRefusal writes what was refused and why. A request with no token or an old one, and a client that hung up, are
 // everyday business.
-func (s *ResourceServer) logRefusal(r *http.Request, e Event, cause error) {
+func (s *ResourceServer) logRefusal(r *http.Request, e Event, refused *Error) {
 	ctx, level := r.Context(), slog.LevelInfo
 	switch {
 	case ctx.Err() != nil || e.Endpoint == "authenticate" && e.Error != ServerError:
@@ -114,8 +114,11 @@ func (s *ResourceServer) logRefusal(r *http.Request, e Event, cause error) {
 			attrs = append(attrs, slog.String(known.name, known.value))
 		}
 	}
-	if cause != nil {
-		attrs = append(attrs, slog.String("cause", cause.Error()))
+	if refused.Description != "" && e.Error != ServerError { // whose is always the same
+		attrs = append(attrs, slog.String("description", refused.Description))
+	}
+	if refused.Err != nil {
+		attrs = append(attrs, slog.String("cause", refused.Err.Error()))
 	}
 	s.options.Logger.LogAttrs(ctx, level, "oauth2server: refused", attrs...)
 }

@@ -39,10 +39,10 @@ func (s *Server) introspect(r *http.Request, event *Event) (answer introspection
 		return answer, refused
 	}
 	caller, refused := s.authenticateClient(r, f, statusParameters, exemption{})
+	event.ClientID = caller.id()
 	if refused != nil {
 		return answer, unauthorized(refused) // RFC 7662, section 2.3
 	}
-	event.ClientID = caller.ID
 	token, isRefreshToken, refused := s.lookUp(r, f)
 	if refused != nil || token == nil {
 		return answer, refused
@@ -85,12 +85,16 @@ func (s *Server) mayIntrospect(r *http.Request, caller *Client, token *Token) (b
 	switch {
 	case token.Client.id() == caller.ID:
 		return true, nil
-	case s.options.MayIntrospect == nil:
-		return false, nil
+	case s.options.MayIntrospect != nil:
+		may, err := s.options.MayIntrospect(r.Context(), caller, token)
+		if err != nil {
+			return false, modelFailure(err, nil)
+		}
+		if may {
+			return true, nil
+		}
 	}
-	may, err := s.options.MayIntrospect(r.Context(), caller, token)
-	if err != nil {
-		return false, modelFailure(err, nil)
-	}
-	return may, nil
+	// The caller cannot tell this from a token that is unknown, so nobody would find out why an API refuses all tokens.
+	s.options.Logger.InfoContext(r.Context(), "oauth2server: not shown", "endpoint", "introspect", "client", caller.ID, "token_of", token.Client.id())
+	return false, nil
 }

@@ -1,8 +1,10 @@
 package oauth2server_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -90,9 +92,13 @@ func TestIntrospectTellsAClientOfItsOwn(t *testing.T) {
 	options.MayIntrospect = func(_ context.Context, caller *oauth2server.Client, token *oauth2server.Token) (bool, error) {
 		return caller.ID == "machine" && token.User.ID == "u1" && token.Client.ID == "web", fault
 	}
+	var log bytes.Buffer
+	options.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	s = newSite(t, model, options, nil)
 	require.Equal(t, "web", s.introspect("machine", tokens.str("access_token")).str("client_id"))
+	require.NotContains(t, log.String(), "not shown")
 	requireInactive(t, s.introspect("other", tokens.str("access_token")))
+	require.Contains(t, log.String(), `level=INFO msg="oauth2server: not shown" endpoint=introspect client=other token_of=web`)
 	requireInactive(t, s.introspect("machine", app.str("access_token")))
 	requireInactive(t, s.introspect("machine", tokens.str("refresh_token"))) // those are nobody else's business
 	fault = errors.New("no policy")

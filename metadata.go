@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// Endpoints are the URLs of a server's endpoints, or paths on the host of [Options.Issuer], as the program mounted them.
-// What is empty is not told to clients.
+// Endpoints are the URLs of a server's endpoints, or paths on the host of [Options.Issuer] that begin with a slash, as the
+// program mounted them. What is empty is not told to clients.
 type Endpoints struct {
 	Authorization string // Server.Authorize
 	Token         string // Server.Token
@@ -39,7 +39,7 @@ type metadata struct {
 }
 
 // Metadata returns the handler that tells clients what the server can do (RFC 8414), from [Options.Issuer] and
-// [Options.Endpoints]: it belongs at [Server.MetadataPath]. It takes GET. What it lists is what is on.
+// [Options.Endpoints]: it belongs at [Server.MetadataPath]. It takes GET and HEAD. What it lists is what is on.
 // Without an Issuer and Endpoints it answers each request with server_error.
 func (s *Server) Metadata() http.Handler {
 	fault := misuse("Metadata needs Options.Issuer and Options.Endpoints")
@@ -69,7 +69,7 @@ func (s *Server) Metadata() http.Handler {
 const wellKnown = "/.well-known/oauth-authorization-server"
 
 // MetadataPath returns the path at which clients look for [Server.Metadata], on the host of [Options.Issuer]: the
-// well-known one and, behind it, the issuer's own path if it has one (RFC 8414, section 3.1).
+// well-known one and, at its end, the issuer's own path if it has one (RFC 8414, section 3.1).
 func (s *Server) MetadataPath() string {
 	issuer, err := url.Parse(s.options.Issuer)
 	if err != nil { // New looked
@@ -134,18 +134,17 @@ func (o *Options) resolve(endpoint string) string {
 // checkMetadata looks at what clients would be told.
 func (s *Server) checkMetadata() (wrong []error) {
 	o := &s.options
-	if o.Issuer != "" {
-		if err := checkPublicURL(o.Issuer); err != nil {
-			wrong = append(wrong, fmt.Errorf("option Issuer: %w", err))
-		} else if strings.Contains(o.Issuer, "?") {
-			wrong = append(wrong, errors.New("option Issuer: it has a query (RFC 8414, section 2)"))
-		}
-	}
-	switch {
-	case o.Endpoints == Endpoints{}:
-		return wrong
+	switch err := checkPublicURL(o.Issuer); {
+	case o.Issuer == "" && o.Endpoints != Endpoints{}:
+		return []error{errors.New("option Endpoints: it needs Issuer")}
 	case o.Issuer == "":
-		return append(wrong, errors.New("option Endpoints: it needs Issuer"))
+		return nil
+	case err != nil:
+		return []error{fmt.Errorf("option Issuer: %w", err)}
+	case strings.Contains(o.Issuer, "?"):
+		return []error{errors.New("option Issuer: it has a query (RFC 8414, section 2)")}
+	case o.Endpoints == Endpoints{}:
+		return nil
 	}
 	asks := s.grants["authorization_code"] != nil || s.implicit
 	for _, endpoint := range []struct {
@@ -162,6 +161,8 @@ func (s *Server) checkMetadata() (wrong []error) {
 		case endpoint.url == "" && endpoint.needed:
 			wrong = append(wrong, fmt.Errorf("option Endpoints.%s: it is missing (RFC 8414, section 2)", endpoint.name))
 		case endpoint.url == "":
+		case endpoint.url[0] != '/' && !strings.Contains(endpoint.url, "://"):
+			wrong = append(wrong, fmt.Errorf("option Endpoints.%s: %q is no URL and no path that begins with a slash", endpoint.name, endpoint.url))
 		case !endpoint.works:
 			wrong = append(wrong, fmt.Errorf("option Endpoints.%s: no grant that is on has a use for it", endpoint.name))
 		default:
@@ -181,8 +182,10 @@ func checkPublicURL(text string) error {
 	switch {
 	case err != nil:
 		return errors.New("not a URL")
-	case parsed.Host == "" || parsed.User != nil || strings.Contains(text, "#"):
-		return fmt.Errorf("%q is not absolute, or has a user or a fragment", text)
+	case parsed.Host == "":
+		return fmt.Errorf("%q has no scheme or no host", text)
+	case parsed.User != nil || strings.Contains(text, "#"):
+		return fmt.Errorf("%q has a user or a fragment", text)
 	case parsed.Scheme != "https" && !loopback:
 		return fmt.Errorf("%q is not https; http is for loopback hosts", text)
 	}

@@ -13,7 +13,7 @@ import (
 
 func TestMetadata(t *testing.T) {
 	paths := oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}
-	all := oauth2server.Endpoints{Authorization: "/authorize", Token: "token?v=1", Revocation: "/revoke", Introspection: "https://api.example/introspect"}
+	all := oauth2server.Endpoints{Authorization: "/authorize", Token: "/tenant/token?v=1", Revocation: "/revoke", Introspection: "https://api.example/introspect"}
 	secrets := `["client_secret_basic","client_secret_post"]`
 	methods := `["client_secret_basic","client_secret_post","none"]`
 	for _, test := range []struct {
@@ -98,15 +98,16 @@ func TestMetadataNeedsAnIssuerAndEndpoints(t *testing.T) {
 		{"no issuer", oauth2server.Options{Endpoints: both}, "option Endpoints: it needs Issuer"},
 		{"http", oauth2server.Options{Issuer: "http://auth.example"}, `option Issuer: "http://auth.example" is not https`},
 		{"http on a host that begins like loopback", oauth2server.Options{Issuer: "http://localhost.evil.example"}, "is not https"},
-		{"no host", oauth2server.Options{Issuer: "auth.example"}, "option Issuer: \"auth.example\" is not absolute"},
-		{"user", oauth2server.Options{Issuer: "https://u:p@auth.example"}, "or has a user or a fragment"},
+		{"no host", oauth2server.Options{Issuer: "auth.example"}, "option Issuer: \"auth.example\" has no scheme or no host"},
+		{"user", oauth2server.Options{Issuer: "https://u:p@auth.example"}, "has a user or a fragment"},
 		{"query", oauth2server.Options{Issuer: "https://auth.example?"}, "option Issuer: it has a query"},
-		{"fragment", oauth2server.Options{Issuer: "https://auth.example#"}, "or has a user or a fragment"},
+		{"fragment", oauth2server.Options{Issuer: "https://auth.example#"}, "has a user or a fragment"},
 		{"no URL", oauth2server.Options{Issuer: "https://auth.example/%zz"}, "option Issuer: not a URL"},
 		{"no authorization endpoint", oauth2server.Options{Issuer: "https://auth.example", Endpoints: token}, "option Endpoints.Authorization: it is missing"},
 		{"no token endpoint", oauth2server.Options{Issuer: "https://auth.example", Endpoints: oauth2server.Endpoints{Authorization: "/authorize"}}, "option Endpoints.Token: it is missing"},
 		{"of no use", oauth2server.Options{Issuer: "https://auth.example", Endpoints: both, Grants: []string{"client_credentials"}}, "option Endpoints.Authorization: no grant that is on has a use for it"},
 		{"endpoint by http", oauth2server.Options{Issuer: "https://auth.example", Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "http://auth.example/token"}}, "option Endpoints.Token: \"http://auth.example/token\" is not https"},
+		{"relative endpoint", oauth2server.Options{Issuer: "https://auth.example/t", Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "token"}}, `option Endpoints.Token: "token" is no URL and no path that begins with a slash`},
 		{"broken endpoint", oauth2server.Options{Issuer: "https://auth.example", Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/%zz"}}, "option Endpoints.Token: not a URL"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -63,9 +63,10 @@ type Options struct {
 	// program tries is theirs to count. It is called concurrently. Nil: everything is tried, as often as somebody likes.
 	LimitAttempts func(r *http.Request, attempt Attempt) (done func(failed bool), wait time.Duration)
 
-	// OnEvent is told what became of each request, once it is decided and before the answer is sent: all that was
-	// issued, revoked or refused, for an audit. It is called concurrently, and the request waits for it.
-	// Requests that [ResourceServer.Authenticate] lets pass are no events.
+	// OnEvent is told of all that was issued, revoked or refused, for an audit: once it is decided, and before the answer
+	// is sent. It is called concurrently, the request waits for it, and a panic ends the request. What changes nothing
+	// and is not refused is no event: an API that is called, a token that is introspected, or revoked and not there, a
+	// page that is shown. The request may have a secret in its URL, its header and its form. Nil: nobody is told.
 	OnEvent func(*http.Request, Event)
 
 	// Issuer is the URL by which clients know this server (RFC 8414, section 2): https, or http on a loopback host for

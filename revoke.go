@@ -37,10 +37,10 @@ func (s *Server) revoke(r *http.Request, event *Event) *Error {
 		return refused
 	}
 	client, refused := s.authenticateClient(r, f, statusParameters, exemption{public: true})
+	event.ClientID = client.id()
 	if refused != nil {
 		return refused
 	}
-	event.ClientID = client.ID
 	token, isRefreshToken, refused := s.lookUp(r, f)
 	if refused != nil || token == nil {
 		return refused
@@ -51,21 +51,17 @@ func (s *Server) revoke(r *http.Request, event *Event) *Error {
 		return breach("GetAccessToken did not return a token with its client")
 	case token.Client.ID != client.ID:
 		return refusal(UnauthorizedClient, "token_of_another_client", "Unauthorized client: the token is not the client's")
+	case isRefreshToken && s.can.log != nil:
+		refused = s.revokeGrant(r.Context(), token.GrantID, token.RefreshTokenExpiresAt)
 	case isRefreshToken:
-		refused = s.revokeRefreshToken(r.Context(), token)
+		event.GrantID = "" // of which the access tokens go on
+		refused = unlessGone(s.can.refresh.RevokeToken(r.Context(), token))
 	default:
-		event.GrantID = "" // which goes on
+		event.GrantID = ""
 		refused = s.revokeAccessToken(r.Context(), token.AccessToken)
 	}
 	event.Kind = EventRevoked
 	return refused
-}
-
-func (s *Server) revokeRefreshToken(ctx context.Context, token *Token) *Error {
-	if s.can.log != nil {
-		return s.revokeGrant(ctx, token.GrantID, token.RefreshTokenExpiresAt)
-	}
-	return unlessGone(s.can.refresh.RevokeToken(ctx, token))
 }
 
 func (s *Server) revokeAccessToken(ctx context.Context, presented string) *Error {
@@ -93,9 +89,9 @@ const revocationTimeout = time.Minute
 // tokens are deleted. When it returns nil, nothing of the grant works any more, whatever was under way; after an error,
 // call it again. A grant that is over already, or of which nothing is known, is no error.
 //
-// until is when the last thing expires that the caller knows of and the log does not: a code that was not redeemed, a
-// refresh token of the time before there was a log. Zero: there is no such thing. An access token of that time is not
-// in the log, and is not deleted.
+// until is zero, unless the caller knows of something that the log does not and that expires then: a code that was not
+// redeemed, a refresh token of the time before there was a log. An access token of that time is not in the log, and is
+// not deleted.
 func RevokeGrant(ctx context.Context, log GrantLog, grantID string, until time.Time) error {
 	for tried := 0; ; {
 		entries, refused := readEntries(ctx, log, grantID, 1, tried)

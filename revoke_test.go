@@ -136,9 +136,12 @@ func TestRevokeRefuses(t *testing.T) {
 
 func TestRevokeWithoutALog(t *testing.T) {
 	model := newSpy(t)
-	s := newSite(t, plain{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
+	var a audit
+	s := newSite(t, plain{spy: model}, &oauth2server.Options{Grants: allGrants, OnEvent: a.note}, nil)
 	tokens := s.signIn("web")
+	a.take(t)
 	require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)
+	require.Equal(t, oauth2server.Event{Kind: "revoked", Endpoint: "revoke", ClientID: "web", UserID: "u1"}, a.take(t), "the grant is not over")
 	requireError(t, s.refresh("web", tokens.str("refresh_token")), 400, "invalid_grant")
 	require.Equal(t, 200, s.apiStatus(tokens.str("access_token")), "it ends alone")
 	require.Equal(t, 200, s.revoke("web", tokens.str("access_token")).StatusCode)

@@ -42,10 +42,10 @@ func (g *GrantRequest) answer() (*Token, *Error) {
 		g.event.GrantType = name
 	}
 	g.Client, refused = s.authenticateClient(g.request, f, tokenParameters, s.exemptFrom(name, f))
+	g.event.ClientID = g.Client.id()
 	if refused != nil {
 		return nil, refused
 	}
-	g.event.ClientID = g.Client.ID
 	switch {
 	case name == "":
 		return nil, missing("grant_type")

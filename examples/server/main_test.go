@@ -217,7 +217,7 @@ func TestREADMECurlLines(t *testing.T) {
 	command.Env = []string{"CURL_HOME=" + home, "HOME=" + home, "PATH=" + filepath.Dir(curl) + ":/usr/bin:/bin"}
 	out, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	for _, want := range []string{`"access_token":`, `"accessToken":`, `"user":{"id":"1"}`, `"active":true`} {
+	for _, want := range []string{`"access_token":`, `"accessToken":`, `"user":{"id":"1"}`, `"active":true`, `{"active":false}`} {
 		require.Contains(t, string(out), want)
 	}
 }
