@@ -2,6 +2,7 @@ package oauth2server_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -165,4 +166,27 @@ func TestRefusalsAreEvents(t *testing.T) {
 			require.Contains(t, log.String(), test.log)
 		})
 	}
+}
+
+// Whoever uses what he stole and hangs up at once could keep the alarm out of the log, though his grant is over.
+func TestHangingUpHidesNoTheft(t *testing.T) {
+	var log bytes.Buffer
+	model := &hangingUp{spy: newSpy(t)}
+	options := &oauth2server.Options{Grants: allGrants, RefreshRetryWindow: -1, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	s := newLocalSite(t, model, options, nil)
+	hastily := func(params ...string) string {
+		ctx, cancel := context.WithCancel(t.Context())
+		model.cancel, model.writes = cancel, 0
+		log.Reset()
+		s.do(s.request("POST", "/token", form(params...), "Authorization", as("web")).WithContext(ctx))
+		require.ErrorIs(t, ctx.Err(), context.Canceled)
+		model.cancel = nil
+		return log.String()
+	}
+	code := s.code()
+	s.redeem("web", code)
+	require.Contains(t, hastily("grant_type", "authorization_code", "redirect_uri", callback, "code", code), "level=WARN msg=\"oauth2server: refused\" endpoint=token error=invalid_grant reason=code_replayed")
+	first := s.signIn("web")
+	s.mustRefresh(s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
+	require.Contains(t, hastily("grant_type", "refresh_token", "refresh_token", first.str("refresh_token")), "reason=refresh_token_reused")
 }
