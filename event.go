@@ -96,12 +96,12 @@ func (s *ResourceServer) reportRefusal(r *http.Request, e Event, refused *Error)
 func (s *ResourceServer) logRefusal(r *http.Request, e Event, refused *Error) {
 	ctx, level := r.Context(), slog.LevelInfo
 	switch {
+	case e.Kind != EventRefused: // first: a thief who hangs up must not keep it out of the log
+		level = slog.LevelWarn
 	case ctx.Err() != nil || e.Endpoint == "authenticate" && e.Error != ServerError:
 		level = slog.LevelDebug
 	case e.Error == ServerError:
 		level = slog.LevelError
-	case e.Kind != EventRefused:
-		level = slog.LevelWarn
 	}
 	if !s.options.Logger.Enabled(ctx, level) {
 		return
