@@ -1,6 +1,7 @@
 package oauth2server_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -169,4 +170,64 @@ type modest struct {
 	*spy
 	oauth2server.GrantLog
 	oauth2server.AccessTokenRevoker
+}
+
+// What a model chose to say is no "not found": an answer of 200, or of not active, would be false.
+func TestAModelsRefusalIsNoUnknownToken(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+	for _, test := range []struct {
+		name   string
+		err    error
+		status int
+		code   string
+	}{
+		{"come back later", &oauth2server.Error{Code: oauth2server.InvalidRequest, Status: 429}, 429, "invalid_request"},
+		{"not this client", oauth2server.AccessDenied, 400, "access_denied"},
+		{"the program is wrong", oauth2server.InvalidArgument, 500, "server_error"},
+		{"what cannot be sent", &oauth2server.Error{}, 500, "server_error"},
+	} {
+		for kind, look := range map[string]string{"access_token": "GetAccessToken", "refresh_token": "GetRefreshToken"} {
+			t.Run(test.name+", "+kind, func(t *testing.T) {
+				tokens := s.signIn("web")
+				model.fails[look] = test.err
+				revoked, introspected := s.revoke("web", tokens.str(kind)), s.introspect("web", tokens.str(kind))
+				delete(model.fails, look)
+				require.Equal(t, 200, s.apiStatus(tokens.str("access_token")))
+				requireError(t, revoked, test.status, test.code)
+				requireError(t, introspected, test.status, test.code)
+			})
+		}
+	}
+	tokens := s.signIn("web")
+	for _, gone := range []error{oauth2server.InvalidGrant, oauth2server.InvalidToken} { // that is as good as unknown
+		model.fails["GetRefreshToken"] = gone
+		require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)
+		requireInactive(t, s.introspect("web", tokens.str("refresh_token")))
+	}
+}
+
+// issuing is a model whose access tokens are looked up elsewhere: a method that is promoted from two fields counts as none.
+type issuing struct {
+	*spy
+	another
+}
+
+type another struct{}
+
+func (another) GetAccessToken(context.Context, string) (*oauth2server.Token, error) { return nil, nil }
+
+// The server cannot see whose an access token is that it cannot look up, so it cannot revoke it, and must not say that
+// it did (RFC 7009, section 2.2.1).
+func TestRevokeWhereAccessTokensAreNotLookedUp(t *testing.T) {
+	model := newSpy(t)
+	s := newSite(t, issuing{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
+	tokens := s.signIn("web")
+	for _, hint := range []string{"", "access_token", "something else"} {
+		requireError(t, s.revoke("web", tokens.str("access_token"), "token_type_hint", hint), 400, "unsupported_token_type")
+	}
+	require.Equal(t, 200, s.revoke("web", "unknown", "token_type_hint", "refresh_token").StatusCode)
+	require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)
+	_, err := model.GetAccessToken(t.Context(), tokens.str("access_token"))
+	require.ErrorIs(t, err, oauth2server.ErrNotFound, "it ends with its grant")
 }
