@@ -20,8 +20,8 @@ func (s *Server) lookUp(r *http.Request, f form) (token *Token, isRefreshToken b
 		if refused == nil {
 			return token, isRefreshToken, nil
 		}
-		if refused.Code == ServerError {
-			return nil, false, refused
+		if refused.Code != InvalidGrant && refused.Code != InvalidToken {
+			return nil, false, refused // a fault, or the model's own choice: not that there is no such token
 		}
 	}
 	return nil, false, nil
