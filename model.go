@@ -163,7 +163,8 @@ type Model interface {
 	SaveToken(ctx context.Context, token *Token, client *Client, user *User) (*Token, error)
 }
 
-// AccessTokenModel finds access tokens. Without it Authenticate answers server_error: the server only issues.
+// AccessTokenModel finds access tokens. Without it Authenticate answers server_error and access tokens can be neither
+// revoked nor introspected: the server only issues.
 type AccessTokenModel interface {
 	// GetAccessToken returns the token. The server looks at the expiry; after it the token may be gone.
 	GetAccessToken(ctx context.Context, accessToken string) (*Token, error)

@@ -14,7 +14,8 @@ import (
 // A token that is unknown or has expired is answered with 200, as there is nothing left to do.
 //
 // If the model is no [GrantLog], a refresh token ends alone, and an access token needs an [AccessTokenRevoker]: without
-// it the answer is unsupported_token_type.
+// it the answer is unsupported_token_type. So it is without an [AccessTokenModel] for whatever is no refresh token and is
+// not called one by token_type_hint: it may be an access token, and whose it is cannot be seen.
 func (s *Server) Revoke() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		event := Event{Endpoint: "revoke"}
@@ -42,8 +43,13 @@ func (s *Server) revoke(r *http.Request, event *Event) *Error {
 		return refused
 	}
 	token, isRefreshToken, refused := s.lookUp(r, f)
-	if refused != nil || token == nil {
+	switch {
+	case refused != nil:
 		return refused
+	case token == nil && s.tokens == nil && f.get("token_type_hint") != "refresh_token":
+		return cannotRevoke() // it may be an access token that is good
+	case token == nil:
+		return nil
 	}
 	event.UserID, event.GrantID = token.User.id(), token.GrantID
 	switch {
@@ -71,6 +77,11 @@ func (s *Server) revokeAccessToken(ctx context.Context, presented string) *Error
 	case s.can.revoker != nil:
 		return unlessGone(s.can.revoker.RevokeAccessToken(ctx, presented))
 	}
+	return cannotRevoke()
+}
+
+// cannotRevoke is for access tokens (RFC 7009, section 2.2.1).
+func cannotRevoke() *Error {
 	return refusal(UnsupportedTokenType, "token_type", "Unsupported token type: access tokens cannot be revoked here")
 }
 
