@@ -190,3 +190,15 @@ func TestHangingUpHidesNoTheft(t *testing.T) {
 	s.mustRefresh(s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
 	require.Contains(t, hastily("grant_type", "refresh_token", "refresh_token", first.str("refresh_token")), "reason=refresh_token_reused")
 }
+
+// A form that cannot be read has a secret in it, of which the log keeps no piece.
+func TestAMalformedFormIsNotLogged(t *testing.T) {
+	var log bytes.Buffer
+	s := newSite(t, newSpy(t), &oauth2server.Options{Grants: allGrants, Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
+	for _, path := range []string{"/token", "/revoke", "/introspect", "/authorize"} {
+		log.Reset()
+		require.Equal(t, 400, s.post(path, "client_id=web&token=1&password=100%QXpercent").StatusCode)
+		require.Contains(t, log.String(), "reason=form_malformed")
+		require.NotContains(t, log.String(), "QX")
+	}
+}
