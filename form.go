@@ -1,6 +1,7 @@
 package oauth2server
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -81,6 +82,9 @@ func parseForm(encoded string) (url.Values, *Error) {
 	}
 	values, err := url.ParseQuery(encoded)
 	if err != nil {
+		if errors.As(err, new(url.EscapeError)) {
+			err = errors.New("invalid URL escape") // its own text has a piece of the form, which may be of a password
+		}
 		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the parameters are malformed",
 			Err: err, reason: "form_malformed"}
 	}
