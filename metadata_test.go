@@ -1,6 +1,7 @@
 package oauth2server_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -114,6 +115,45 @@ func TestMetadataNeedsAnIssuerAndEndpoints(t *testing.T) {
 			_, err := oauth2server.New(newSpy(t), &test.options)
 			require.ErrorIs(t, err, oauth2server.InvalidArgument)
 			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+// A client may come without a secret where the document says "none", and only there.
+func TestMetadataIsTrueAboutAuthentication(t *testing.T) {
+	const skips = "urn:example:grant"
+	own := func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+		return nil, oauth2server.ErrNotFound
+	}
+	for name, options := range map[string]oauth2server.Options{
+		"zero":                         {},
+		"secrets only":                 {Grants: []string{"client_credentials"}},
+		"public, implicit only":        {Grants: []string{"implicit", "client_credentials"}},
+		"public, nothing":              {PublicClientGrants: []string{}},
+		"public, a grant of one's own": {Grants: []string{}, ExtensionGrants: map[string]oauth2server.GrantFunc{skips: own}, PublicClientGrants: []string{skips}},
+		"no authentication": {Grants: []string{"client_credentials"}, ExtensionGrants: map[string]oauth2server.GrantFunc{skips: own},
+			InsecureSkipClientAuthentication: []string{skips}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options.Issuer = "https://auth.example"
+			options.Endpoints = oauth2server.Endpoints{Token: "/token", Revocation: "/revoke", Introspection: "/introspect"}
+			if options.Grants == nil || slices.Contains(options.Grants, "implicit") {
+				options.Endpoints.Authorization = "/authorize"
+			}
+			s := newSite(t, newSpy(t), &options, nil)
+			var document map[string]any
+			require.NoError(t, json.Unmarshal([]byte(s.get("/.well-known/oauth-authorization-server").text), &document))
+			says := func(endpoint string) bool {
+				return slices.Contains(document[endpoint+"_endpoint_auth_methods_supported"].([]any), any("none"))
+			}
+			enters := false
+			for _, grant := range document["grant_types_supported"].([]any) {
+				r := s.post("/token", form("client_id", "app", "grant_type", grant.(string), "code_verifier", verifier))
+				enters = enters || r.str("error") != "invalid_client" && r.str("error") != "unsupported_grant_type"
+			}
+			require.Equal(t, enters, says("token"))
+			require.Equal(t, s.post("/revoke", form("client_id", "app", "token", "unknown")).StatusCode == 200, says("revocation"))
+			require.Equal(t, s.post("/introspect", form("client_id", "app", "token", "unknown")).StatusCode == 200, says("introspection"))
 		})
 	}
 }
