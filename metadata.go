@@ -93,20 +93,30 @@ func (s *Server) metadata() metadata {
 		m.ResponseTypes, m.ResponseModes = append(m.ResponseTypes, "token"), append(m.ResponseModes, "fragment")
 	}
 	confidential := []string{"client_secret_basic", "client_secret_post"}
-	all := confidential
-	if slices.ContainsFunc(m.GrantTypes, func(grant string) bool { return slices.Contains(o.PublicClientGrants, grant) }) {
-		all = append(slices.Clone(confidential), "none")
-	}
+	anybody := append(slices.Clone(confidential), "none")
 	if m.Token != "" {
-		m.TokenAuthMethods = all
+		m.TokenAuthMethods = confidential
+		if s.letsInWithoutSecret() {
+			m.TokenAuthMethods = anybody
+		}
 	}
 	if m.Revocation != "" {
-		m.RevocationAuthMethods = all
+		m.RevocationAuthMethods = anybody
 	}
 	if m.Introspection != "" {
 		m.IntrospectionAuthMethods = confidential
 	}
 	return m
+}
+
+// letsInWithoutSecret says whether the token endpoint has a grant for which a client needs no secret.
+func (s *Server) letsInWithoutSecret() bool {
+	for grant := range s.grants {
+		if slices.Contains(s.options.PublicClientGrants, grant) || slices.Contains(s.options.InsecureSkipClientAuthentication, grant) {
+			return true
+		}
+	}
+	return false
 }
 
 // grantTypes lists what is on.
