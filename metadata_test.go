@@ -104,6 +104,13 @@ func TestMetadataNeedsAnIssuerAndEndpoints(t *testing.T) {
 		{"query", oauth2server.Options{Issuer: "https://auth.example?"}, "option Issuer: it has a query"},
 		{"fragment", oauth2server.Options{Issuer: "https://auth.example#"}, "has a user or a fragment"},
 		{"no URL", oauth2server.Options{Issuer: "https://auth.example/%zz"}, "option Issuer: not a URL"},
+		{"no host, but a port", oauth2server.Options{Issuer: "https://:443"}, `"https://:443" is not absolute`},
+		{"dot segment", oauth2server.Options{Issuer: "https://auth.example/a/../b"}, "option Issuer: its path has empty or dot segments"},
+		{"empty segment", oauth2server.Options{Issuer: "https://auth.example/a//b"}, "option Issuer: its path has empty or dot segments"},
+		{"two slashes at the end", oauth2server.Options{Issuer: "https://auth.example/a//"}, "option Issuer: its path has empty or dot segments"},
+		{"space", oauth2server.Options{Issuer: "https://auth.example/a b"}, "option Issuer: not a URL"},
+		{"quotation mark", oauth2server.Options{Issuer: `https://auth.example/"`}, "option Issuer: not a URL"},
+		{"not ASCII", oauth2server.Options{Issuer: "https://auth.example/é"}, "option Issuer: not a URL"},
 		{"no authorization endpoint", oauth2server.Options{Issuer: "https://auth.example", Endpoints: token}, "option Endpoints.Authorization: it is missing"},
 		{"no token endpoint", oauth2server.Options{Issuer: "https://auth.example", Endpoints: oauth2server.Endpoints{Authorization: "/authorize"}}, "option Endpoints.Token: it is missing"},
 		{"of no use", oauth2server.Options{Issuer: "https://auth.example", Endpoints: both, Grants: []string{"client_credentials"}}, "option Endpoints.Authorization: no grant that is on has a use for it"},
@@ -155,5 +162,25 @@ func TestMetadataIsTrueAboutAuthentication(t *testing.T) {
 			require.Equal(t, s.post("/revoke", form("client_id", "app", "token", "unknown")).StatusCode == 200, says("revocation"))
 			require.Equal(t, s.post("/introspect", form("client_id", "app", "token", "unknown")).StatusCode == 200, says("introspection"))
 		})
+	}
+}
+
+// The path is a pattern of net/http too, whatever the issuer looks like.
+func TestMetadataPathCanBeMounted(t *testing.T) {
+	for issuer, path := range map[string]string{
+		"https://auth.example":            "",
+		"https://auth.example/":           "",
+		"https://auth.example/a/b/":       "/a/b",
+		"https://auth.example/%7Bx...%7D": "/%7Bx...%7D",
+		"https://auth.example/a%2Fb":      "/a%2Fb",
+		"https://auth.example/%2e%2e/b":   "/%2e%2e/b",
+	} {
+		srv, err := oauth2server.New(newSpy(t), &oauth2server.Options{Issuer: issuer, Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}})
+		require.NoError(t, err, issuer)
+		mux := http.NewServeMux()
+		mux.Handle(srv.MetadataPath(), srv.Metadata())
+		r := listen(t, mux).get("/.well-known/oauth-authorization-server" + path)
+		require.Equal(t, 200, r.StatusCode, issuer)
+		require.Equal(t, issuer, r.str("issuer"))
 	}
 }
