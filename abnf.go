@@ -36,6 +36,11 @@ func isUnicodeNoCRLF(s string) bool {
 	return true
 }
 
+// isURIText: the characters of a URI (RFC 3986, section 2).
+func isURIText(s string) bool {
+	return isVSCHAR(s) && !strings.ContainsAny(s, ` "<>\^{|}`+"`")
+}
+
 // isB64Token: a bearer token.
 func isB64Token(s string) bool {
 	unpadded := strings.TrimRight(s, "=")

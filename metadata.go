@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 )
@@ -75,7 +76,7 @@ func (s *Server) MetadataPath() string {
 	if err != nil { // New looked
 		return wellKnown
 	}
-	return wellKnown + strings.TrimRight(issuer.EscapedPath(), "/")
+	return wellKnown + strings.TrimSuffix(issuer.EscapedPath(), "/")
 }
 
 func (s *Server) metadata() metadata {
@@ -153,6 +154,8 @@ func (s *Server) checkMetadata() (wrong []error) {
 		return []error{fmt.Errorf("option Issuer: %w", err)}
 	case strings.Contains(o.Issuer, "?"):
 		return []error{errors.New("option Issuer: it has a query (RFC 8414, section 2)")}
+	case !isCleanPath(s.MetadataPath()):
+		return []error{errors.New("option Issuer: its path has empty or dot segments, which net/http redirects away")}
 	case o.Endpoints == Endpoints{}:
 		return nil
 	}
@@ -184,15 +187,18 @@ func (s *Server) checkMetadata() (wrong []error) {
 	return wrong
 }
 
+// isCleanPath says whether net/http serves a path as it stands.
+func isCleanPath(p string) bool { return path.Clean(p) == p }
+
 // checkPublicURL says what keeps a URL from being one that clients may be told: it must be of https, or of http on a
 // loopback host, and without user information and fragment (RFC 8414, section 2; RFC 6749, section 3.1 and 3.2).
 func checkPublicURL(text string) error {
 	parsed, err := url.Parse(text)
 	_, loopback := cutLoopbackPort(text)
 	switch {
-	case err != nil:
+	case err != nil, !isURIText(text):
 		return errors.New("not a URL")
-	case parsed.Host == "":
+	case parsed.Hostname() == "":
 		return fmt.Errorf("%q has no scheme or no host", text)
 	case parsed.User != nil || strings.Contains(text, "#"):
 		return fmt.Errorf("%q has a user or a fragment", text)

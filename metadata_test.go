@@ -104,7 +104,7 @@ func TestMetadataNeedsAnIssuerAndEndpoints(t *testing.T) {
 		{"query", oauth2server.Options{Issuer: "https://auth.example?"}, "option Issuer: it has a query"},
 		{"fragment", oauth2server.Options{Issuer: "https://auth.example#"}, "has a user or a fragment"},
 		{"no URL", oauth2server.Options{Issuer: "https://auth.example/%zz"}, "option Issuer: not a URL"},
-		{"no host, but a port", oauth2server.Options{Issuer: "https://:443"}, `"https://:443" is not absolute`},
+		{"no host, but a port", oauth2server.Options{Issuer: "https://:443"}, `"https://:443" has no scheme or no host`},
 		{"dot segment", oauth2server.Options{Issuer: "https://auth.example/a/../b"}, "option Issuer: its path has empty or dot segments"},
 		{"empty segment", oauth2server.Options{Issuer: "https://auth.example/a//b"}, "option Issuer: its path has empty or dot segments"},
 		{"two slashes at the end", oauth2server.Options{Issuer: "https://auth.example/a//"}, "option Issuer: its path has empty or dot segments"},

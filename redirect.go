@@ -37,7 +37,7 @@ func checkTarget(uri string) error {
 	switch {
 	case err != nil:
 		return errors.New("not a URI")
-	case !isVSCHAR(uri) || strings.ContainsAny(uri, ` "<>\^{|}`+"`"):
+	case !isURIText(uri):
 		return errors.New("not printable ASCII")
 	case parsed.Scheme == "" || parsed.Opaque != "":
 		return errors.New("not absolute")
