@@ -345,6 +345,22 @@ func TestIssueRefusesARepeatedParameter(t *testing.T) {
 	require.Equal(t, 200, s.token("tablet", "grant_type", "careless", "actor", "a").StatusCode)
 }
 
+// A scope that a grant did not take apart would be several to whoever reads it as text: introspection would say more
+// than Authenticate allows.
+func TestIssueRefusesAMalformedScope(t *testing.T) {
+	careless := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+		return request.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{request.Param("scope")}}, false)
+	}
+	model := newSpy(t)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tablet", Grants: []string{"careless"}}, secret+"tablet"))
+	s := newSite(t, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"careless": careless}}, nil)
+	for _, scope := range []string{"read write", "read\r\nwrite", `"`, ""} {
+		requireError(t, s.token("tablet", "grant_type", "careless", "scope", scope), 500, "server_error")
+	}
+	require.Empty(t, model.stored())
+	require.Equal(t, "read", s.token("tablet", "grant_type", "careless", "scope", "read").str("scope"))
+}
+
 // generating makes its own tokens.
 type generating struct {
 	*spy
