@@ -52,6 +52,7 @@ func TestScopeValidatorMayOnlyNarrow(t *testing.T) {
 		{"default", "web", "", oauth2server.Scope{"read", "write"}, nil, 200, "read write"},
 		{"default, within the client's limit", "limited", "", oauth2server.Scope{"read", "write"}, nil, 200, "read"},
 		{"default, nothing of it in the client's limit", "limited", "", oauth2server.Scope{"write"}, nil, 400, "invalid_scope"},
+		{"default, one token that reads as two", "web", "", oauth2server.Scope{"read write"}, nil, 500, "server_error"},
 		{"no default", "web", "", nil, nil, 400, "invalid_scope"},
 		{"nothing left", "web", "read", oauth2server.Scope{}, nil, 400, "invalid_scope"},
 		{"not found", "web", "read", nil, oauth2server.ErrNotFound, 400, "invalid_scope"},
