@@ -61,10 +61,8 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 	if token == nil || !token.User.known() {
 		return nil, misuse("Issue needs a token with a user")
 	}
-	for _, element := range token.Scope {
-		if !isScopeToken(element) {
-			return nil, misuse("Issue was given %q for an element of a scope", element)
-		}
+	if !token.Scope.wellFormed() {
+		return nil, misuse("Issue was given the malformed scope %q", token.Scope)
 	}
 	own := *token
 	refresh = refresh && g.server.grants["refresh_token"] != nil

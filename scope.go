@@ -39,6 +39,11 @@ func ParseScope(s string) (Scope, error) {
 // String returns the text form.
 func (s Scope) String() string { return strings.Join(s, " ") }
 
+// wellFormed says whether each element is one scope token: "read write" would be two to who reads the text form.
+func (s Scope) wellFormed() bool {
+	return !slices.ContainsFunc(s, func(token string) bool { return !isScopeToken(token) })
+}
+
 // Contains says whether all of other is in s. It is true for an empty other.
 func (s Scope) Contains(other ...string) bool {
 	for _, token := range other {
@@ -101,6 +106,9 @@ func (s *Server) validateScope(ctx context.Context, user *User, client *Client, 
 	}
 	if len(asked) > 0 && !asked.Contains(scope...) {
 		return nil, breach("ValidateScope returned %q for %q: it may only narrow", scope, asked)
+	}
+	if !scope.wellFormed() {
+		return nil, breach("ValidateScope returned the malformed scope %q", scope)
 	}
 	if scope = client.narrow(scope); len(scope) == 0 {
 		return nil, invalidScope("scope_refused")
