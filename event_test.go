@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -201,4 +202,14 @@ func TestAMalformedFormIsNotLogged(t *testing.T) {
 		require.Contains(t, log.String(), "reason=form_malformed")
 		require.NotContains(t, log.String(), "QX")
 	}
+}
+
+func TestAResourceServerReportsWhatItRefuses(t *testing.T) {
+	var a audit
+	resource, err := oauth2server.NewResourceServer(newSpy(t), suite.options(t.Name(), &oauth2server.Options{OnEvent: a.note}))
+	require.NoError(t, err)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer unknown")
+	resource.Authenticate()(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+	require.Equal(t, oauth2server.Event{Kind: "refused", Endpoint: "authenticate", Error: "invalid_token", Reason: "token_unknown"}, a.take(t))
 }

@@ -89,7 +89,8 @@ func (a *app) page(w http.ResponseWriter, r *http.Request) {
 }
 
 // giveTicket returns what the form has to send back. The session keeps the last one and the request that it was given
-// for, so a form decides about what its owner has read, in the browser that showed it, and once.
+// for, so a form decides about what its owner has read, in the browser that showed it, and once, unless it is sent twice
+// at the same moment: a session is loaded and saved, and no gate.
 func (a *app) giveTicket(ctx context.Context, request *oauth2server.AuthorizationRequest) string {
 	ticket := rand.Text()
 	a.sessions.Put(ctx, "ticket", ticket+" "+request.Parameters().Encode())
