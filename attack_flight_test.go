@@ -124,8 +124,8 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 			for how, revoke := range revocations {
 				for order, run := range orders {
 					for place, reached := 0, true; reached; place++ {
+						reached = false // also if this one is not run: by -run, or -failfast
 						t.Run(fmt.Sprintf("%s %s, %s, %d", what, order, how, place), func(t *testing.T) {
-							reached = false
 							g := &grant{code: h.code()}
 							code, err := model.GetAuthorizationCode(t.Context(), g.code)
 							require.NoError(t, err)
