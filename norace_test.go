@@ -1,0 +1,5 @@
+//go:build !race
+
+package oauth2server_test
+
+const underRace = false
