@@ -210,12 +210,13 @@ func TestAModelsRefusalIsNoUnknownToken(t *testing.T) {
 // issuing is a model whose access tokens are looked up elsewhere: a method that is promoted from two fields counts as none.
 type issuing struct {
 	*spy
-	another
+	Another
 }
 
-type another struct{}
+// Another has that method once more.
+type Another struct{}
 
-func (another) GetAccessToken(context.Context, string) (*oauth2server.Token, error) { return nil, nil }
+func (Another) GetAccessToken(context.Context, string) (*oauth2server.Token, error) { return nil, nil }
 
 // The server cannot see whose an access token is that it cannot look up, so it cannot revoke it, and must not say that
 // it did (RFC 7009, section 2.2.1).
