@@ -82,15 +82,15 @@ func (s *Server) isActive(r *http.Request, caller *Client, token *Token) (bool, 
 
 // mayIntrospect says whether the caller may know of an access token.
 func (s *Server) mayIntrospect(r *http.Request, caller *Client, token *Token) (bool, *Error) {
-	switch {
-	case token.Client.id() == caller.ID:
+	if token.Client.id() == caller.ID {
 		return true, nil
-	case s.options.MayIntrospect != nil:
+	}
+	if s.options.MayIntrospect != nil {
 		may, err := s.options.MayIntrospect(r.Context(), caller, token)
-		if err != nil {
+		switch {
+		case err != nil:
 			return false, modelFailure(err, nil)
-		}
-		if may {
+		case may:
 			return true, nil
 		}
 	}
