@@ -38,6 +38,7 @@ const (
 // password, and of what a request says only a scope that was granted: what identifies somebody is there only once it was
 // found in the model.
 type Event struct {
+	// Kind is what happened.
 	Kind EventKind
 
 	// Endpoint is "authorize", "token", "revoke", "introspect", "metadata" or "authenticate".
