@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 
 	"github.com/seed-11d18166/oauth2server"
 )
@@ -19,20 +21,26 @@ type app struct {
 	pages *template.Template
 }
 
-// newApp returns the whole application, which a browser reaches at base.
-func newApp(base string, model storage, files fs.FS) (http.Handler, error) {
+// newApp returns the whole application, which a browser reaches at base. What the server does is printed to verbose, unless
+// that is nil.
+func newApp(base string, model storage, files fs.FS, verbose io.Writer) (http.Handler, error) {
 	pages, err := parsePages(files)
 	if err != nil {
 		return nil, err
 	}
 	a := &app{model, pages}
-	srv, err := oauth2server.New(a.model, &oauth2server.Options{
+	options := &oauth2server.Options{
 		// The password grant is for the curl lines. RFC 9700, section 2.4, advises against it.
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"},
 		Issuer: base,
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/user/token",
 			Revocation: "/user/revoke", Introspection: "/user/introspect"},
-	})
+	}
+	if verbose != nil {
+		options.OnEvent = (&steps{out: verbose}).event
+		options.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})) // the steps say the rest
+	}
+	srv, err := oauth2server.New(a.model, options)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func startWith(t *testing.T) (base string) {
 	require.NoError(t, err)
 	require.NoError(t, model.(*memorymodel.Model).AddClient(&oauth2server.Client{ID: hostile, Grants: []string{"authorization_code"},
 		RedirectURIs: []string{"https://client.example/'onclick=alert(1)//"}}, "a-secret-that-nobody-guesses"))
-	server.Config.Handler, err = newApp(base, model, templates)
+	server.Config.Handler, err = newApp(base, model, templates, nil)
 	require.NoError(t, err)
 	server.Start()
 	return base

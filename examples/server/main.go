@@ -2,7 +2,7 @@
 // and a client that connects to them. Start it, open the address that it prints, and follow a token from its issue to
 // its refresh.
 //
-//	go run ./examples/server [-addr 127.0.0.1:8080] [-mongo mongodb://127.0.0.1:27017/]
+//	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-mongo mongodb://127.0.0.1:27017/]
 //
 // It knows the client 123456 with the secret qwerty and the user andy with the password 123456. Everything is in
 // memory and forgotten at the end, unless -mongo names a MongoDB to keep it in. One to try is started by
@@ -57,6 +57,7 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in; without it, everything is in memory")
+	verbose := flags.Bool("v", false, "print a line for each step of OAuth, with the reason of each refusal")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(out)
 		flags.PrintDefaults()
@@ -78,7 +79,11 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 		return err
 	}
 	defer closeModel()
-	handler, err := newApp(base, model, files)
+	var steps io.Writer
+	if *verbose {
+		steps = out
+	}
+	handler, err := newApp(base, model, files, steps)
 	if err != nil {
 		listener.Close()
 		return err
