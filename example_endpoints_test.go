@@ -94,11 +94,12 @@ func (m introspected) GetAccessToken(ctx context.Context, accessToken string) (*
 	}
 	defer response.Body.Close()
 	var answer struct {
-		Active   bool   `json:"active"`
-		Scope    string `json:"scope"`
-		ClientID string `json:"client_id"`
-		Subject  string `json:"sub"`
-		Expires  int64  `json:"exp"`
+		Active    bool   `json:"active"`
+		Scope     string `json:"scope"`
+		ClientID  string `json:"client_id"`
+		TokenType string `json:"token_type"`
+		Subject   string `json:"sub"`
+		Expires   int64  `json:"exp"`
 	}
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("introspection: %s", response.Status) // a fault: the API answers 503
@@ -106,7 +107,7 @@ func (m introspected) GetAccessToken(ctx context.Context, accessToken string) (*
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
-	if !answer.Active {
+	if !answer.Active || answer.TokenType != "Bearer" { // without a type, it may be the API's own refresh token
 		return nil, oauth2server.ErrNotFound
 	}
 	scope, err := oauth2server.ParseScope(answer.Scope)
