@@ -1,0 +1,34 @@
+// Command echo is an authorization server and an API with echo, which has a wrapper for handlers and one for middleware.
+package main
+
+import (
+	"log"
+	"net/http"
+
+	"github.com/labstack/echo/v5"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
+)
+
+func main() {
+	log.Fatal(demo.Serve(newHandler))
+}
+
+func newHandler(model *memorymodel.Model) (http.Handler, error) {
+	srv, err := oauth2server.New(model, nil)
+	if err != nil {
+		return nil, err
+	}
+	router := echo.New()
+	router.Any("/authorize", echo.WrapHandler(srv.Authorize(demo.Page(model))))
+	router.Any("/token", echo.WrapHandler(srv.Token(nil)))
+	router.GET("/api", hello, echo.WrapMiddleware(srv.Authenticate("read")))
+	return router, nil
+}
+
+func hello(c *echo.Context) error {
+	user := oauth2server.UserFromContext(c.Request().Context())
+	return c.String(http.StatusOK, "Hello, user "+user.ID+"!\n")
+}

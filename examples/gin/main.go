@@ -1,0 +1,46 @@
+// Command gin is an authorization server and an API with gin, whose middleware is of a type of its own.
+package main
+
+import (
+	"log"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
+)
+
+func main() {
+	log.Fatal(demo.Serve(newHandler))
+}
+
+func newHandler(model *memorymodel.Model) (http.Handler, error) {
+	srv, err := oauth2server.New(model, nil)
+	if err != nil {
+		return nil, err
+	}
+	router := gin.New()
+	router.Any("/authorize", gin.WrapH(srv.Authorize(demo.Page(model))))
+	router.Any("/token", gin.WrapH(srv.Token(nil)))
+	router.GET("/api", authenticate(srv.ResourceServer, "read"), hello)
+	return router, nil
+}
+
+// authenticate is [oauth2server.ResourceServer.Authenticate] for gin, but for the headers that tell scopes.
+func authenticate(api *oauth2server.ResourceServer, scope ...string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		token, err := api.AuthenticateRequest(c.Request, scope...)
+		if err != nil {
+			c.Abort() // without it the next handler runs all the same
+			api.WriteError(c.Writer, c.Request, err)
+			return
+		}
+		c.Request = c.Request.WithContext(oauth2server.ContextWithToken(c.Request.Context(), token))
+	}
+}
+
+func hello(c *gin.Context) {
+	c.String(http.StatusOK, "Hello, user %s!\n", oauth2server.UserFromContext(c.Request.Context()).ID)
+}

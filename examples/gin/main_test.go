@@ -1,0 +1,11 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/seed-11d18166/oauth2server/examples/internal/demotest"
+)
+
+func TestGin(t *testing.T) {
+	demotest.Mounted(t, newHandler)
+}
