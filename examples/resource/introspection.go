@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// introspection finds access tokens by asking the authorization server (RFC 7662). It asks for each request, so a token
+// that was revoked is refused at once.
+type introspection struct {
+	endpoint   string // https, unless it is on this machine: the token and the secret go there
+	id, secret string // the API is a confidential client, whom the server's Options.MayIntrospect names
+	client     *http.Client
+}
+
+var _ oauth2server.AccessTokenModel = (*introspection)(nil)
+
+func newIntrospection(endpoint, id, secret string) *introspection {
+	return &introspection{endpoint, id, secret, &http.Client{Timeout: 5 * time.Second}}
+}
+
+// GetAccessToken implements [oauth2server.AccessTokenModel]. Whatever is wrong with the answer is a fault, and never a
+// token that is good, or one that its client would throw away.
+func (m *introspection) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
+	form := url.Values{"token": {accessToken}, "token_type_hint": {"access_token"}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(url.QueryEscape(m.id), url.QueryEscape(m.secret)) // RFC 6749, section 2.3.1
+	response, err := m.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("introspection: %s", response.Status)
+	}
+	var answer struct {
+		Active    bool   `json:"active"`
+		Scope     string `json:"scope"`
+		ClientID  string `json:"client_id"`
+		TokenType string `json:"token_type"`
+		Subject   string `json:"sub"`
+		Expires   int64  `json:"exp"`
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&answer); err != nil {
+		return nil, fmt.Errorf("introspection: %w", err)
+	}
+	// An active token without a type may be the refresh token of this very client, which must not open an API.
+	if !answer.Active || !strings.EqualFold(answer.TokenType, "Bearer") {
+		return nil, oauth2server.ErrNotFound
+	}
+	if answer.Subject == "" || answer.Expires == 0 { // optional in RFC 7662, but this API needs them
+		return nil, errors.New("introspection: an answer without sub or exp")
+	}
+	scope, err := oauth2server.ParseScope(answer.Scope)
+	if err != nil {
+		return nil, fmt.Errorf("introspection: %w", err)
+	}
+	return &oauth2server.Token{Scope: scope, AccessTokenExpiresAt: time.Unix(answer.Expires, 0),
+		Client: &oauth2server.Client{ID: answer.ClientID}, User: &oauth2server.User{ID: answer.Subject}}, nil
+}
