@@ -7,7 +7,8 @@ import (
 
 // Introspect returns the endpoint at which resource servers ask what a token is good for (RFC 7662). It takes POST.
 // The caller authenticates as a confidential client. It sees its own tokens, and with [Options.MayIntrospect] access
-// tokens of others; to everything else the answer is that the token is not active.
+// tokens of others; to everything else the answer is that the token is not active. The answer for a refresh token has no
+// token_type: an API lets in only what is of the type Bearer.
 func (s *Server) Introspect() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		event := Event{Endpoint: "introspect"}
