@@ -1,0 +1,78 @@
+package auth
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
+)
+
+func TestClientAddress(t *testing.T) {
+	for _, c := range []struct {
+		name, peer string
+		forwarded  []string
+		want       string
+	}{
+		{"nobody in between", "192.0.2.1:5", nil, "192.0.2.1"},
+		{"a stranger who writes the header", "192.0.2.1:5", []string{"198.51.100.7"}, "192.0.2.1"},
+		{"the proxy", "127.0.0.1:5", []string{"198.51.100.7"}, "198.51.100.7"},
+		{"the proxy, over IPv6", "[::1]:5", []string{"2001:db8::7"}, "2001:db8::7"},
+		{"a stranger who writes before the proxy does", "127.0.0.1:5", []string{"192.0.2.8, 192.0.2.9, 198.51.100.7"}, "198.51.100.7"},
+		{"… in a header of his own", "127.0.0.1:5", []string{"192.0.2.9", "198.51.100.7"}, "198.51.100.7"},
+		{"a proxy that says nothing", "127.0.0.1:5", nil, "127.0.0.1"},
+		{"a proxy that says no address", "127.0.0.1:5", []string{"192.0.2.9, unknown"}, "127.0.0.1"},
+		{"IPv4 in IPv6", "[::ffff:127.0.0.1]:5", []string{"::ffff:198.51.100.7"}, "198.51.100.7"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr, r.Header["X-Forwarded-For"] = c.peer, c.forwarded
+		require.Equal(t, c.want, clientAddress(r).String(), c.name)
+	}
+}
+
+func TestHostBehindAProxy(t *testing.T) {
+	model := memorymodel.New(nil)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "web", Grants: []string{"authorization_code"},
+		RedirectURIs: []string{"https://app.example/callback"}}, "a-secret-that-nobody-guesses"))
+	require.NoError(t, model.AddUser(&oauth2server.User{ID: "u1"}, "andy", "123456"))
+	srv, err := oauth2server.New(model, newOptions())
+	require.NoError(t, err)
+	server := newServer(srv.Authorize(nil))
+	form := url.Values{"username": {"andy"}, "password": {"123456"}}.Encode()
+	for _, c := range []struct {
+		name, host, origin, site string
+		status                   int
+	}{
+		{"as it came", "auth.example", issuer, "", 303},
+		{"that of the machine", "127.0.0.1:8080", issuer, "", 403},
+		{"that of the machine, and a browser that says more", "127.0.0.1:8080", issuer, "same-origin", 303},
+		{"another site", "auth.example", "https://evil.example", "", 403},
+		{"another site, and a browser that says more", "auth.example", "https://evil.example", "cross-site", 403},
+	} {
+		r := httptest.NewRequest("POST", "/authorize?response_type=code&client_id=web&state=1", strings.NewReader(form))
+		r.Host = c.host
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", c.origin)
+		if c.site != "" {
+			r.Header.Set("Sec-Fetch-Site", c.site)
+		}
+		w := httptest.NewRecorder()
+		server.Handler.ServeHTTP(w, r)
+		require.Equal(t, c.status, w.Code, c.name)
+		if c.status == http.StatusSeeOther {
+			require.Contains(t, w.Header().Get("Location"), "iss="+url.QueryEscape(issuer), c.name)
+		}
+	}
+}
+
+// net/http leaves out a cookie that is malformed, and browsers one with this prefix that is not Secure.
+func TestSessionCookie(t *testing.T) {
+	w := httptest.NewRecorder()
+	setSession(w, "id")
+	require.Equal(t, "__Host-session=id; Path=/; HttpOnly; Secure; SameSite=Lax", w.Header().Get("Set-Cookie"))
+}
