@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strings"
-	"time"
 
 	"github.com/seed-11d18166/oauth2server"
 )
@@ -75,84 +73,6 @@ func ExampleServer_Introspect() {
 	// Output:
 	// true app
 	// {"active":false}
-}
-
-// introspected finds access tokens by asking the server that issued them.
-type introspected struct{ endpoint, id, secret string }
-
-func (m introspected) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
-	form := url.Values{"token": {accessToken}, "token_type_hint": {"access_token"}}
-	r, err := http.NewRequestWithContext(ctx, "POST", m.endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth(url.QueryEscape(m.id), url.QueryEscape(m.secret))
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	var answer struct {
-		Active    bool   `json:"active"`
-		Scope     string `json:"scope"`
-		ClientID  string `json:"client_id"`
-		TokenType string `json:"token_type"`
-		Subject   string `json:"sub"`
-		Expires   int64  `json:"exp"`
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("introspection: %s", response.Status) // a fault: the API answers 503
-	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("introspection: %w", err)
-	}
-	if !answer.Active || answer.TokenType != "Bearer" { // without a type, it may be the API's own refresh token
-		return nil, oauth2server.ErrNotFound
-	}
-	scope, err := oauth2server.ParseScope(answer.Scope)
-	return &oauth2server.Token{Scope: scope, AccessTokenExpiresAt: time.Unix(answer.Expires, 0),
-		Client: &oauth2server.Client{ID: answer.ClientID}, User: &oauth2server.User{ID: answer.Subject}}, err
-}
-
-// An API in another process, whose model is the introspection endpoint.
-func ExampleNewResourceServer_introspection() {
-	model := exampleModel()
-	if err := model.AddClient(&oauth2server.Client{ID: "api"}, "a-secret-that-nobody-guesses"); err != nil {
-		panic(err)
-	}
-	srv, err := oauth2server.New(model, &oauth2server.Options{
-		Logger: slog.New(slog.DiscardHandler),
-		MayIntrospect: func(_ context.Context, caller *oauth2server.Client, _ *oauth2server.Token) (bool, error) {
-			return caller.ID == "api", nil
-		},
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	issuer := httptest.NewServer(srv.Introspect())
-	defer issuer.Close()
-
-	api, err := oauth2server.NewResourceServer(introspected{issuer.URL, "api", "a-secret-that-nobody-guesses"}, quiet)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	handler := api.Authenticate()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintln(w, "hello", oauth2server.UserFromContext(r.Context()).ID)
-	}))
-	for _, token := range []string{exampleToken(srv), "something-else"} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.Header.Set("Authorization", "Bearer "+token)
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		fmt.Println(w.Code, w.Body)
-	}
-	// Output:
-	// 200 hello client:app
-	//
-	// 401 {"error":"invalid_token","error_description":"Invalid token: access token is invalid"}
 }
 
 // Clients find the endpoints by the issuer's URL.
