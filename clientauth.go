@@ -31,7 +31,7 @@ func (s *Server) authenticateClient(r *http.Request, f form, known []string, exe
 
 // unauthorized is refused with the status 401, and so with a challenge, if it is about who the client is.
 func unauthorized(refused *Error) *Error {
-	if refused == nil || refused.Code != InvalidClient || refused.Status != 0 {
+	if refused.Code != InvalidClient || refused.Status != 0 {
 		return refused
 	}
 	own := *refused
