@@ -4,6 +4,7 @@ package demo
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -37,6 +38,10 @@ func Page(users oauth2server.PasswordModel) http.Handler {
 			user, err := users.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
 			if err == nil {
 				request.Approve(w, r, oauth2server.Approval{User: user, All: true})
+				return
+			}
+			if !errors.Is(err, oauth2server.ErrNotFound) {
+				http.Error(w, "Signing in does not work at the moment.", http.StatusServiceUnavailable)
 				return
 			}
 		}
