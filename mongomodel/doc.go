@@ -11,9 +11,9 @@
 //
 // # Commands
 //
-// What a request needs is find, insert and, to revoke, delete, one document at a time and by _id: no update, no transaction, no listing but
-// that of one grant's log. So the same code runs on a single server, a replica set and a sharded cluster, and each
-// command is the business of one shard. In numbers:
+// What a request needs is find, insert and, to revoke, delete, one document at a time and by _id: no update, no
+// transaction, no listing but that of one grant's log. So the same code runs on a single server, a replica set and a
+// sharded cluster, and each command is the business of one shard. In numbers:
 //
 //	authenticate                 1  find
 //	authorize                    2  find client, insert code
