@@ -99,6 +99,7 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 				}
 				return model.RevokeUser(ctx, "u1")
 			},
+			"RevokeUserClient": func(ctx context.Context, _ *grant) error { return model.RevokeUserClient(ctx, "u1", "web") },
 			"replay of the code": func(ctx context.Context, g *grant) error {
 				var replay reply
 				if ctx.Value(actorKey{}) == nil {

@@ -24,6 +24,9 @@ type target interface {
 	oauth2server.PasswordModel
 	oauth2server.ClientCredentialsModel
 	RevokeUser(ctx context.Context, userID string) error
+	RevokeUserClient(ctx context.Context, userID, clientID string) error
+	UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error)
+	UserByID(ctx context.Context, userID string) (*oauth2server.User, error)
 }
 
 var (

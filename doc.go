@@ -78,7 +78,8 @@
 //
 //	err := oauth2server.RevokeGrant(ctx, model, oauth2server.TokenFromContext(ctx).GrantID, time.Time{})
 //
-// The models here have RevokeUser, which ends all that a user authorized.
+// The models here have UserGrants, for a page of connected applications, and RevokeUserClient, which ends what a user
+// granted to one of them; RevokeUser ends all. See [LiveGrants] for a model of one's own.
 //
 // # Errors
 //

@@ -54,6 +54,16 @@ func endOf(entries []*GrantEntry, from int) (place int, over bool, until time.Ti
 	return place, over, until
 }
 
+// parties returns whom a grant is for, and by; "" when nothing was issued yet.
+func parties(entries []*GrantEntry) (clientID, userID string) {
+	for _, e := range entries {
+		if e.UserID != "" {
+			return e.ClientID, e.UserID
+		}
+	}
+	return "", ""
+}
+
 // readEntries reads a log. tried is a place that turned out to be taken: the log must show by what, or whoever reads it
 // would try it again for ever.
 func readEntries(ctx context.Context, log GrantLog, grantID string, from, tried int) ([]*GrantEntry, *Error) {

@@ -281,8 +281,9 @@ type GrantEntry struct {
 	// same successor when it asks again.
 	Sealed []byte
 
-	// ClientID and UserID are whom the grant is for, and by, in an entry that issued a token. Entries expire one by
-	// one, but as long as something of a grant can be used, one with these is there. Empty in others.
+	// ClientID and UserID are whom the grant is for, and by, in an entry that issued a token, and in one that ended a
+	// grant of which there is such an entry. Empty in others. Entries expire one by one, but as long as something of a
+	// grant can be used, one with these is there. So the entries of a user tell all about his grants: see [LiveGrants].
 	ClientID, UserID string
 
 	// Scope is what the owner granted, in an entry that issued a token.

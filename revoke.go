@@ -111,7 +111,9 @@ func RevokeGrant(ctx context.Context, log GrantLog, grantID string, until time.T
 		}
 		place, over, last := endOf(entries, 1)
 		if !over {
-			there, refused := appendEntry(ctx, log, &GrantEntry{GrantID: grantID, Seq: place, Kind: kindRevoked}, latest(until, last))
+			entry := &GrantEntry{GrantID: grantID, Seq: place, Kind: kindRevoked}
+			entry.ClientID, entry.UserID = parties(entries)
+			there, refused := appendEntry(ctx, log, entry, latest(until, last))
 			if refused != nil {
 				return refused
 			}

@@ -76,9 +76,35 @@ func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error
 	return nil
 }
 
+// UserGrants returns the grants of a user of which something still works, the one used last first. It looks at
+// everything that is stored.
+func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var entries []*oauth2server.GrantEntry
+	m.mu.RLock()
+	for _, e := range m.grants.entries {
+		if log := e.value.entries; log[0].UserID == userID {
+			entries = append(entries, log...) // which are never changed
+		}
+	}
+	m.mu.RUnlock()
+	return oauth2server.LiveGrants(entries), nil
+}
+
 // RevokeUser ends every grant of a user, and every code that he has not redeemed yet: nothing that was issued for him
 // works any more. It looks at everything that is stored.
 func (m *Model) RevokeUser(ctx context.Context, userID string) error {
+	return m.revokeWhere(ctx, func(user, _ string) bool { return user == userID })
+}
+
+// RevokeUserClient ends what a user granted to one client, and nothing else, as [Model.RevokeUser] does.
+func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
+	return m.revokeWhere(ctx, func(user, client string) bool { return user == userID && client == clientID })
+}
+
+func (m *Model) revokeWhere(ctx context.Context, concerned func(userID, clientID string) bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -86,8 +112,9 @@ func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	m.mu.RLock()
 	var codes []*oauth2server.AuthorizationCode
 	for _, e := range m.codes.entries {
-		if e.value.User != nil && e.value.User.ID == userID {
-			codes = append(codes, &e.value)
+		c := &e.value
+		if user, client := c.User, c.Client; user != nil && client != nil && concerned(user.ID, client.ID) {
+			codes = append(codes, c)
 		}
 	}
 	m.mu.RUnlock()
@@ -99,7 +126,7 @@ func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	var grants []string
 	m.mu.RLock()
 	for _, e := range m.grants.entries {
-		if first := e.value.entries[0]; first.UserID == userID {
+		if first := e.value.entries[0]; concerned(first.UserID, first.ClientID) {
 			grants = append(grants, first.GrantID)
 		}
 	}

@@ -28,8 +28,8 @@ type Model struct {
 
 	mu      sync.RWMutex
 	clients map[string]client
-	users   map[string]user // by username
-	userIDs map[string]bool
+	users   map[string]user                // by username
+	userIDs map[string]string              // the username
 	scopes  map[string]*oauth2server.Scope // by text, shared by what is stored
 	codes   table[oauth2server.AuthorizationCode]
 	access  table[storedToken]
@@ -62,7 +62,7 @@ func New(opts *Options) *Model {
 	m := &Model{
 		clients: make(map[string]client),
 		users:   make(map[string]user),
-		userIDs: make(map[string]bool),
+		userIDs: make(map[string]string),
 		scopes:  make(map[string]*oauth2server.Scope),
 		codes:   newTable[oauth2server.AuthorizationCode](),
 		access:  newTable[storedToken](),

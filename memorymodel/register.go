@@ -49,10 +49,11 @@ func (m *Model) AddUser(u *oauth2server.User, username, password string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, taken := m.users[username]; taken || m.userIDs[u.ID] {
+	_, taken := m.users[username]
+	if _, known := m.userIDs[u.ID]; taken || known {
 		return fmt.Errorf("memorymodel: there is a user %q with the ID %q, or one of them, already", username, u.ID)
 	}
-	m.users[username], m.userIDs[u.ID] = user{*u, hash}, true
+	m.users[username], m.userIDs[u.ID] = user{*u, hash}, username
 	return nil
 }
 
@@ -92,6 +93,21 @@ func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth
 		return nil, fmt.Errorf("memorymodel: %w", err)
 	}
 	return &u.record, nil
+}
+
+// UserByID returns a user that was added; [oauth2server.ErrNotFound] if there is none.
+func (m *Model) UserByID(ctx context.Context, userID string) (*oauth2server.User, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	username, ok := m.userIDs[userID]
+	if !ok {
+		return nil, oauth2server.ErrNotFound
+	}
+	found := m.users[username].record
+	return &found, nil
 }
 
 // GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user that stands for the client has the

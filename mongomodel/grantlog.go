@@ -95,7 +95,21 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 		{Key: "_id", Value: bson.D{{Key: "$gte", Value: first}, {Key: "$lt", Value: grantID + ";"}}},
 		{Key: "grant_id", Value: grantID},
 	}
-	cursor, err := m.grants.Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+	return m.findEntries(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+}
+
+// UserGrants returns the grants of a user of which something still works, the one used last first. It takes one command,
+// with an index.
+func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entries, err := m.findEntries(ctx, byUser(userID))
+	return oauth2server.LiveGrants(entries), err
+}
+
+func (m *Model) findEntries(ctx context.Context, filter bson.D, opts ...options.Lister[options.FindOptions]) ([]*oauth2server.GrantEntry, error) {
+	cursor, err := m.grants.Find(ctx, filter, opts...)
 	if err != nil {
 		return nil, fault(ctx, "find in "+m.grants.Name(), err)
 	}

@@ -15,12 +15,23 @@ import (
 // known is no error; after an error, call it again. It takes an index each of two collections, and then the commands
 // of revoking a grant for each of his.
 func (m *Model) RevokeUser(ctx context.Context, userID string) error {
+	return m.revokeWhere(ctx, byUser(userID))
+}
+
+// RevokeUserClient ends what a user granted to one client, and nothing else, as [Model.RevokeUser] does.
+func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
+	return m.revokeWhere(ctx, append(byUser(userID), bson.E{Key: "client_id", Value: clientID}))
+}
+
+func byUser(userID string) bson.D { return bson.D{{Key: "user_id", Value: userID}} }
+
+func (m *Model) revokeWhere(ctx context.Context, filter bson.D) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	// Codes first: who redeems one after that finds its grant over, and who was faster is among the grants.
 	codes := map[string]time.Time{}
-	if err := collectGrants(ctx, m.codes, userID, codes); err != nil {
+	if err := collectGrants(ctx, m.codes, filter, codes); err != nil {
 		return err
 	}
 	if err := m.revokeGrants(ctx, codes); err != nil {
@@ -28,7 +39,7 @@ func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	}
 	// As long as something of a grant can be used, its log has an entry that names the user.
 	grants := map[string]time.Time{}
-	if err := collectGrants(ctx, m.grants, userID, grants); err != nil {
+	if err := collectGrants(ctx, m.grants, filter, grants); err != nil {
 		return err
 	}
 	for id := range codes {
@@ -46,9 +57,9 @@ func (m *Model) revokeGrants(ctx context.Context, grants map[string]time.Time) e
 	return nil
 }
 
-// collectGrants adds the grants that documents of the user name, with the latest expiry of those.
-func collectGrants(ctx context.Context, c *mongo.Collection, userID string, grants map[string]time.Time) error {
-	cursor, err := c.Find(ctx, bson.D{{Key: "user_id", Value: userID}})
+// collectGrants adds the grants that the documents name, with the latest expiry of those.
+func collectGrants(ctx context.Context, c *mongo.Collection, filter bson.D, grants map[string]time.Time) error {
+	cursor, err := c.Find(ctx, filter)
 	if err != nil {
 		return fault(ctx, "find in "+c.Name(), err)
 	}

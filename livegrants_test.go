@@ -1,0 +1,139 @@
+package oauth2server_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// granted is what a page of connected applications shows of a user.
+func granted(t testing.TB, model target, userID string) map[string]oauth2server.Scope {
+	t.Helper()
+	grants, err := model.UserGrants(context.Background(), userID)
+	require.NoError(t, err)
+	shown := map[string]oauth2server.Scope{}
+	for _, g := range grants {
+		require.Equal(t, userID, g.UserID)
+		require.NotContains(t, shown, g.ClientID)
+		shown[g.ClientID] = g.Scope
+	}
+	return shown
+}
+
+func TestUserGrants(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+		require.Empty(t, granted(t, model, "u1"))
+		s.token("machine", "grant_type", "client_credentials")
+		s.code()
+		require.Equal(t, 400, s.redeem("web", s.code(), "redirect_uri", "https://wrong.example/").StatusCode)
+		require.Empty(t, granted(t, model, "u1"), "nothing was issued for anybody")
+
+		web := s.mustRefresh(s.signIn("web", "scope", "read write").str("refresh_token"))
+		narrowed := s.refresh("web", web.str("refresh_token"), "scope", "read")
+		require.Equal(t, 200, narrowed.StatusCode)
+		app := s.signIn("other", "scope", "")
+		require.Equal(t, map[string]oauth2server.Scope{"web": {"read", "write"}, "other": nil}, granted(t, model, "u1"))
+		require.Empty(t, granted(t, model, "u2"))
+		require.Empty(t, granted(t, model, ""))
+
+		grants, err := model.UserGrants(t.Context(), "u1")
+		require.NoError(t, err)
+		require.Equal(t, "other", grants[0].ClientID, "used last")
+		for _, g := range grants {
+			require.WithinDuration(t, time.Now(), g.UsedAt, time.Minute)
+			require.WithinDuration(t, time.Now().AddDate(0, 0, 14), g.ExpiresAt, time.Minute)
+		}
+
+		code := s.code()
+		for range 2 {
+			require.NoError(t, model.RevokeUserClient(t.Context(), "u1", "web"))
+			s.requireDead(web, narrowed)
+			requireError(t, s.redeem("web", code), 400, "invalid_grant")
+			require.Equal(t, map[string]oauth2server.Scope{"other": nil}, granted(t, model, "u1"))
+		}
+		for _, nobody := range [][2]string{{"u1", ""}, {"", "other"}, {"u2", "other"}, {"", ""}} {
+			require.NoError(t, model.RevokeUserClient(t.Context(), nobody[0], nobody[1]))
+		}
+		require.Equal(t, 200, s.apiStatus(app.str("access_token")))
+		require.Equal(t, 200, s.apiStatus(s.signIn("web").str("access_token")), "it may ask again")
+
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grants[0].ID, time.Time{}))
+		require.Equal(t, 401, s.apiStatus(app.str("access_token")))
+
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = model.UserGrants(cancelled, "u1")
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, model.RevokeUserClient(cancelled, "u1", "web"), context.Canceled)
+	})
+}
+
+func TestUserByID(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		user, err := model.UserByID(t.Context(), "u1")
+		require.NoError(t, err)
+		require.Equal(t, "u1", user.ID)
+		for _, nobody := range []string{"u2", "andy", ""} {
+			_, err = model.UserByID(t.Context(), nobody)
+			require.ErrorIs(t, err, oauth2server.ErrNotFound)
+		}
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = model.UserByID(cancelled, "u1")
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+func TestAGrantIsShownWhileSomethingOfItWorks(t *testing.T) {
+	timed(t, nil, func(t *testing.T, s *site, model *spy) {
+		tokens := s.signIn("web")
+		time.Sleep(13 * 24 * time.Hour)
+		used := time.Now()
+		s.mustRefresh(tokens.str("refresh_token"))
+		time.Sleep(13 * 24 * time.Hour)
+		grants, err := model.UserGrants(t.Context(), "u1")
+		require.NoError(t, err)
+		require.Len(t, grants, 1)
+		require.WithinDuration(t, used, grants[0].UsedAt, time.Second)
+		require.WithinDuration(t, used.AddDate(0, 0, 14), grants[0].ExpiresAt, time.Second)
+		time.Sleep(25 * time.Hour)
+		require.Empty(t, granted(t, model.Model, "u1"))
+	})
+	timed(t, &oauth2server.Options{RefreshTokenLifetime: time.Hour, AccessTokenLifetime: 2 * time.Hour}, func(t *testing.T, s *site, model *spy) {
+		s.signIn("web")
+		time.Sleep(90 * time.Minute)
+		require.Contains(t, granted(t, model.Model, "u1"), "web", "the access token works")
+		time.Sleep(time.Hour)
+		require.Empty(t, granted(t, model.Model, "u1"))
+	})
+}
+
+func TestLiveGrants(t *testing.T) {
+	now := time.Now()
+	issued := func(id string, seq int, access, successor time.Time) *oauth2server.GrantEntry {
+		return &oauth2server.GrantEntry{GrantID: id, Seq: seq, Kind: "rotate", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"},
+			Time: now.Add(time.Duration(seq) * time.Second), AccessToken: "a", AccessTokenExpiresAt: access, Successor: "s", SuccessorExpiresAt: successor}
+	}
+	past, soon, later := now.Add(-time.Minute), now.Add(time.Minute), now.Add(time.Hour)
+	over := &oauth2server.GrantEntry{GrantID: "over", Seq: 3, Kind: "revoked", ClientID: "c", UserID: "u"}
+	entries := []*oauth2server.GrantEntry{
+		over, issued("over", 1, soon, later), // whatever the order
+		issued("expired", 1, past, past),
+		issued("a", 2, past, soon), issued("a", 1, soon, later), // a lifetime was made shorter
+		issued("forever", 9, past, time.Time{}),
+		{GrantID: "burnt", Seq: 1, Kind: "burnt"}, {GrantID: "unknown", Seq: 1, Kind: "revoked"},
+	}
+	live := oauth2server.LiveGrants(entries)
+	require.Equal(t, []*oauth2server.Grant{
+		{ID: "forever", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"}, UsedAt: now.Add(9 * time.Second)},
+		{ID: "a", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"}, UsedAt: now.Add(2 * time.Second), ExpiresAt: later},
+	}, live)
+	live[0].Scope[0] = "admin"
+	require.Equal(t, oauth2server.Scope{"read"}, entries[5].Scope, "the result is the caller's own")
+	require.Empty(t, oauth2server.LiveGrants(nil))
+}
