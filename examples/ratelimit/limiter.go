@@ -1,4 +1,6 @@
-package main
+// Package ratelimit limits failed attempts at client secrets and passwords. It is one file, made to be copied;
+// examples/server uses it.
+package ratelimit
 
 import (
 	"cmp"
@@ -67,8 +69,8 @@ type Limit struct {
 	Every time.Duration
 }
 
-// NewLimiter returns a limiter for people who mistype and for clients with a wrong configuration.
-func NewLimiter() *Limiter {
+// New returns a limiter for people who mistype and for clients with a wrong configuration.
+func New() *Limiter {
 	return &Limiter{
 		Secret:    Limit{20, time.Minute},
 		Secrets:   Limit{100, 10 * time.Second},

@@ -1,4 +1,4 @@
-package main
+package ratelimit
 
 import (
 	"context"
@@ -69,7 +69,21 @@ type site struct {
 	http.Handler
 }
 
-// newSite is the example with small buckets.
+func newHandler(model oauth2server.Model, limiter *Limiter) (http.Handler, error) {
+	srv, err := oauth2server.New(model, &oauth2server.Options{
+		Grants:        []string{"authorization_code", "client_credentials", "password"},
+		LimitAttempts: limiter.LimitAttempts,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/authorize", srv.Authorize(nil)) // who signs in approves; an own page counts as the server does
+	mux.Handle("/token", srv.Token(nil))
+	return mux, nil
+}
+
+// newSite has small buckets.
 func newSite(t *testing.T) *site {
 	model := &counting{Model: memorymodel.New(&memorymodel.Options{PasswordCost: bcrypt.MinCost})}
 	for _, id := range []string{"app", "web"} {
@@ -79,7 +93,7 @@ func newSite(t *testing.T) *site {
 	for _, name := range []string{"andy", "beth"} {
 		require.NoError(t, model.AddUser(&oauth2server.User{ID: name}, name, "123456"))
 	}
-	limiter := NewLimiter()
+	limiter := New()
 	limiter.Secret.Burst, limiter.Secrets.Burst, limiter.Password.Burst, limiter.Passwords.Burst, limiter.User.Burst = 3, 8, 4, 9, 6
 	handler, err := newHandler(model, limiter)
 	require.NoError(t, err)
@@ -210,7 +224,7 @@ func TestManyAddressesForOneUser(t *testing.T) {
 func TestOneAddressDoesNotKeepAUserOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		s.limiter = NewLimiter()
+		s.limiter = New()
 		handler, err := newHandler(s.model, s.limiter)
 		require.NoError(t, err)
 		s.Handler = handler
