@@ -2,23 +2,27 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"html/template"
 	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/examples/ratelimit"
 )
 
-// app is the authorization server's side: accounts, the sign-in page and the API.
+// app is the authorization server's side: accounts, their pages, and the API.
 type app struct {
-	model storage
-	pages *template.Template
+	*pages
+	model    storage
+	sessions *scs.SessionManager
+	limiter  *ratelimit.Limiter
+	steps    *steps
 }
 
 // newApp returns the whole application, which a browser reaches at base. What the server does is printed to verbose, unless
@@ -28,94 +32,123 @@ func newApp(base string, model storage, files fs.FS, verbose io.Writer) (http.Ha
 	if err != nil {
 		return nil, err
 	}
-	a := &app{model, pages}
+	a := &app{pages: pages, model: model, sessions: newSessions("session", base), limiter: ratelimit.New()}
 	options := &oauth2server.Options{
 		// The password grant is for the curl lines. RFC 9700, section 2.4, advises against it.
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"},
 		Issuer: base,
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/user/token",
 			Revocation: "/user/revoke", Introspection: "/user/introspect"},
+		AuthenticateUser: a.signedIn,
+		LimitAttempts:    a.limiter.LimitAttempts,
+		ErrorHandler:     a.refuse,
 	}
 	if verbose != nil {
-		options.OnEvent = (&steps{out: verbose}).event
+		a.steps = &steps{out: verbose}
+		options.OnEvent = a.steps.event
 		options.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})) // the steps say the rest
 	}
-	srv, err := oauth2server.New(a.model, options)
+	srv, err := oauth2server.New(model, options)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	signIn := srv.Authorize(http.HandlerFunc(a.signIn))
-	mux.Handle("GET /authorize", signIn)
-	mux.Handle("/user/authorize", signIn)
+	mux.Handle("/authorize", atBase(base, a.sessions.LoadAndSave(srv.Authorize(http.HandlerFunc(a.consent)))))
 	mux.Handle("/user/token", srv.Token(nil))
 	mux.Handle("/user/revoke", srv.Revoke())
 	mux.Handle("/user/introspect", srv.Introspect())
 	mux.Handle(srv.MetadataPath(), srv.Metadata())
-	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(a.showToken)))
+	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(showToken)))
+
+	own := http.NewServeMux()
+	own.HandleFunc("GET /{$}", a.home)
+	own.HandleFunc("GET /signin", a.signIn)
+	own.HandleFunc("POST /signin", a.signIn)
+	own.HandleFunc("GET /signout", a.signOut)
+	own.HandleFunc("POST /signout", a.signOut)
+	own.HandleFunc("GET /apps", a.requireUser(a.connected))
+	own.HandleFunc("POST /apps", a.requireUser(a.disconnect))
+	mux.Handle("/", atBase(base, a.protect(a.sessions.LoadAndSave(own))))
+
 	client := newDemoClient(base, pages)
-	mux.HandleFunc("GET /connect", client.connect)
-	mux.HandleFunc("GET /{$}", client.home)
+	mux.Handle("/client/", atBase(base, a.protect(client.handler())))
+	mux.Handle("GET /spa/{$}", atBase(base, http.HandlerFunc(a.singlePage)))
+	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		http.ServeFileFS(w, r, files, "static/"+r.PathValue("file"))
+	})
 	return mux, nil
 }
 
-// parsePages fails at the start for what would fail at a request.
-func parsePages(files fs.FS) (*template.Template, error) {
-	pages, err := template.ParseFS(files, "templates/*.html")
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"signin.html", "home.html", "style.html"} {
-		if pages.Lookup(name) == nil {
-			return nil, fmt.Errorf("the template %s is missing", name)
+// atBase sends who came by another name of this machine to the one that cookies, issuer and redirection URIs are for.
+func atBase(base string, next http.Handler) http.Handler {
+	_, host, _ := strings.Cut(base, "://")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != host && r.Method == http.MethodGet {
+			http.Redirect(w, r, base+r.URL.RequestURI(), http.StatusFound)
+			return
 		}
-	}
-	return pages, nil
+		next.ServeHTTP(w, r)
+	})
 }
 
-// signIn asks for name and password. Whoever signs in allows what the client asks for.
-func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
-	request := oauth2server.AuthorizationRequestFromContext(r.Context())
-	page := signInPage{Client: request.Client.ID, Scope: request.Scope, Parameters: request.Parameters()}
-	if r.Method == http.MethodPost {
-		if r.PostForm.Has("deny") {
-			request.Deny(w, r, "")
+// maxForm bounds the forms of the application's own pages, in bytes.
+const maxForm = 64 << 10
+
+// protect keeps out forms that another site sends, as the library does at /authorize, and forms that are broken or too
+// large. Of others it fills in r.Form.
+func (a *app) protect(next http.Handler) http.Handler {
+	crossOrigin := http.NewCrossOriginProtection()
+	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.show(w, r, http.StatusForbidden, page{Name: "problem", Data: problem{Advice: "problem.origin"}})
+	}))
+	return crossOrigin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			a.show(w, r, http.StatusBadRequest, page{Name: "problem", Data: problem{Advice: "problem.form"}})
 			return
 		}
-		page.Username = r.PostForm.Get("username")
-		user, err := a.model.GetUser(r.Context(), page.Username, r.PostForm.Get("password"), request.Client)
-		if err == nil {
-			request.Approve(w, r, oauth2server.Approval{User: user, All: true})
-			return
-		}
-		if !errors.Is(err, oauth2server.ErrNotFound) {
-			slog.Error("sign-in", "error", err)
-			http.Error(w, "Signing in does not work at the moment.", http.StatusServiceUnavailable)
-			return
-		}
-		page.Wrong = true
-	}
-	render(w, a.pages, "signin.html", page)
+		next.ServeHTTP(w, r)
+	}))
 }
 
-type signInPage struct {
-	Client     string
-	Scope      oauth2server.Scope
-	Parameters url.Values
-	Username   string
-	Wrong      bool
+func (a *app) home(w http.ResponseWriter, r *http.Request) {
+	a.show(w, r, http.StatusOK, page{Name: "home", User: a.signedInName(r)})
+}
+
+// singlePage is the page of a client that runs in the browser. It lives here for want of another host.
+func (a *app) singlePage(w http.ResponseWriter, r *http.Request) {
+	a.show(w, r, http.StatusOK, page{Name: "spa", Site: "spa", Script: true})
+}
+
+// problem is what the page of that name shows.
+type problem struct {
+	Advice            string // by its name among the words
+	Code, Description string // for the developer; empty: the user's own business
+	At                time.Time
+}
+
+// refuse is for [oauth2server.Options.ErrorHandler]: there is nobody to redirect to.
+func (a *app) refuse(w http.ResponseWriter, r *http.Request, err *oauth2server.Error) {
+	data := problem{Advice: "problem.client", Code: string(err.Code), Description: err.Description, At: time.Now()}
+	switch {
+	case err.Code == oauth2server.ServerError:
+		data.Advice = "problem.fault"
+	case err.Status == http.StatusForbidden:
+		data.Advice = "problem.origin"
+	}
+	a.show(w, r, err.Status, page{Name: "problem", Data: data})
+}
+
+// fault answers when a storage fails. The cause is for the log.
+func (a *app) fault(w http.ResponseWriter, r *http.Request, err error) {
+	slog.ErrorContext(r.Context(), "a page failed", "path", r.URL.Path, "error", err)
+	a.show(w, r, http.StatusServiceUnavailable, page{Name: "problem", Data: problem{Advice: "problem.fault"}})
 }
 
 // showToken is the API: it answers with what it knows of the token.
-func (a *app) showToken(w http.ResponseWriter, r *http.Request) {
+func showToken(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	json.NewEncoder(w).Encode(oauth2server.TokenFromContext(r.Context()))
-}
-
-func render(w http.ResponseWriter, pages *template.Template, name string, data any) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := pages.ExecuteTemplate(w, name, data); err != nil {
-		slog.Error("a page", "name", name, "error", err)
-	}
 }

@@ -4,164 +4,210 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
-	"html/template"
-	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
-	"time"
+	"strings"
 
+	"github.com/alexedwards/scs/v2"
 	"golang.org/x/oauth2"
 )
 
 const (
 	clientID     = "123456"
 	clientSecret = "qwerty"
+	callbackPath = "/client/callback"
 )
 
-// demoClient is the other side: an application that wants a token. It speaks to the server over HTTP only, and would
-// work the same from another machine.
+// demoClient is the other side: an application that wants a token. It speaks to the server over HTTP only, has sessions
+// of its own, and would work the same on another machine. It shows all that it sends and gets.
 type demoClient struct {
-	base   string
-	config oauth2.Config
-	pages  *template.Template
+	base     string
+	config   oauth2.Config
+	pages    *pages
+	sessions *scs.SessionManager
 }
 
-func newDemoClient(base string, pages *template.Template) *demoClient {
+func newDemoClient(base string, pages *pages) *demoClient {
 	return &demoClient{base, oauth2.Config{
 		ClientID:     clientID,
 		ClientSecret: clientSecret,
-		RedirectURL:  base + "/",
+		RedirectURL:  base + callbackPath,
 		Scopes:       []string{"read"},
 		Endpoint: oauth2.Endpoint{AuthURL: base + "/authorize", TokenURL: base + "/user/token",
 			AuthStyle: oauth2.AuthStyleInHeader},
-	}, pages}
+	}, pages, newSessions("client", base)}
 }
 
-// The cookies tie the answer to the browser that asked.
-const (
-	stateCookie    = "demo_state"
-	verifierCookie = "demo_verifier"
-)
+func (c *demoClient) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /client/{$}", c.home)
+	mux.HandleFunc("POST /client/connect", c.connect)
+	mux.HandleFunc("GET "+callbackPath, c.callback)
+	mux.HandleFunc("POST /client/api", c.step(c.callAPI))
+	mux.HandleFunc("POST /client/refresh", c.step(c.refresh))
+	mux.HandleFunc("POST /client/disconnect", c.step(c.disconnect))
+	return c.sessions.LoadAndSave(mux)
+}
 
-// connect sends the browser to the server with a fresh state and PKCE challenge.
-func (c *demoClient) connect(w http.ResponseWriter, r *http.Request) {
-	if "http://"+r.Host != c.base { // the cookies would be another host's
-		http.Redirect(w, r, c.base+"/connect", http.StatusFound)
+// connection is what the client knows of one browser's user. It is in the session, so on the client's machine: the
+// browser never sees a token, but for this page that shows them.
+type connection struct {
+	State, Verifier string        // of the request that is under way; empty: none is
+	Token           *oauth2.Token // nil: not connected
+	Steps           []exchange
+	Notice          string // for the page, by its name among the words
+}
+
+const sessionConnection = "connection"
+
+// load returns an empty connection if there is none.
+func (c *demoClient) load(ctx context.Context) *connection {
+	var known connection
+	if text := c.sessions.GetString(ctx, sessionConnection); text != "" {
+		if err := json.Unmarshal([]byte(text), &known); err != nil {
+			slog.ErrorContext(ctx, "the demo client's session", "error", err)
+		}
+	}
+	return &known
+}
+
+// maxSteps bounds what is shown, and kept.
+const maxSteps = 20
+
+// save keeps the connection and shows it. No code stays in the address: whoever reads it there could try it.
+func (c *demoClient) save(w http.ResponseWriter, r *http.Request, known *connection) {
+	c.store(w, r, known, "/client/")
+}
+
+func (c *demoClient) store(w http.ResponseWriter, r *http.Request, known *connection, next string) {
+	known.Steps = known.Steps[max(0, len(known.Steps)-maxSteps):]
+	text, err := json.Marshal(known)
+	if err != nil {
+		http.Error(w, "The session cannot be kept.", http.StatusInternalServerError)
 		return
 	}
-	state, verifier := rand.Text(), oauth2.GenerateVerifier()
-	for name, value := range map[string]string{stateCookie: state, verifierCookie: verifier} {
-		http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: 600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	}
-	http.Redirect(w, r, c.config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier)), http.StatusFound)
+	c.sessions.Put(r.Context(), sessionConnection, string(text))
+	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
-// step is one thing that the client did, and what came of it.
-type step struct{ Title, Request, Answer string }
-
-type homePage struct {
-	Steps []step
-	Error string
-}
-
-// home is the start page, and where the answer of the server arrives.
 func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	var page homePage
+	known := c.load(r.Context())
+	c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: known.Notice, Data: known})
+}
+
+// connect sends the browser to the server, with a state and a PKCE challenge that nobody else knows.
+func (c *demoClient) connect(w http.ResponseWriter, r *http.Request) {
+	known := c.load(r.Context())
+	known.State, known.Verifier, known.Notice = rand.Text(), oauth2.GenerateVerifier(), ""
+	address := c.config.AuthCodeURL(known.State, oauth2.S256ChallengeOption(known.Verifier))
+	known.Steps = []exchange{{Title: "step.redirect", Request: "303 See Other\nLocation: " + breakQuery(address)}}
+	c.store(w, r, known, address)
+}
+
+// callback is where the server's answer arrives. One that this browser did not ask for changes nothing, be it somebody
+// else's (RFC 6749, section 10.12) or one that was used, to which somebody went back.
+func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
+	query, known := r.URL.Query(), c.load(r.Context())
 	switch {
-	case query.Has("error"):
-		page.Error = query.Get("error") + ": " + query.Get("error_description")
-	case query.Has("code"):
-		state, verifier := takeCookie(w, r, stateCookie), takeCookie(w, r, verifierCookie)
-		if state == "" || state != query.Get("state") {
-			page.Error = "this answer was not asked for in this browser; connect again"
-			break
-		}
-		if query.Get("iss") != c.base { // RFC 9207
-			page.Error = "this answer is another server's"
-			break
-		}
-		var err error
-		if page.Steps, err = c.useCode(r.Context(), query, verifier); err != nil {
-			page.Error = err.Error()
-		}
+	case known.State == "" || query.Get("state") != known.State:
+		known.Notice = "client.unasked"
+		c.save(w, r, known)
+		return
+	case query.Get("iss") != c.base: // RFC 9207
+		known.Notice = "client.mixup"
+		c.save(w, r, known)
+		return
 	}
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "frame-ancestors 'none'") // its button signs people in
-	w.Header().Set("X-Frame-Options", "DENY")
-	render(w, c.pages, "home.html", page)
-}
-
-func takeCookie(w http.ResponseWriter, r *http.Request, name string) string {
-	http.SetCookie(w, &http.Cookie{Name: name, Path: "/", MaxAge: -1})
-	cookie, err := r.Cookie(name)
-	if err != nil {
-		return ""
+	verifier := known.Verifier
+	known.State, known.Verifier, known.Notice = "", "", ""
+	known.Steps = append(known.Steps, exchange{Title: "step.answer", Request: "GET " + breakQuery(r.URL.RequestURI())})
+	if query.Has("error") {
+		known.Notice = "client.denied"
+		c.save(w, r, known)
+		return
 	}
-	return cookie.Value
-}
-
-// useCode exchanges the code, calls the API, refreshes, and calls it again.
-func (c *demoClient) useCode(ctx context.Context, query url.Values, verifier string) (steps []step, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	steps = append(steps, step{"The server sent a code", "GET /?" + query.Encode(), ""})
+	ctx := watch(r.Context(), "step.token", &known.Steps)
 	token, err := c.config.Exchange(ctx, query.Get("code"), oauth2.VerifierOption(verifier))
+	if err == nil {
+		err = c.sessions.RenewToken(r.Context()) // lest somebody prepared this session
+	}
 	if err != nil {
-		return steps, err
+		known.fail(err)
+	} else {
+		known.Token = token
+		c.callAPI(r.Context(), known)
 	}
-	steps = append(steps, step{"The client exchanged it for a token", "POST /user/token\nAuthorization: Basic …\n\n" + url.Values{
-		"grant_type": {"authorization_code"}, "code": {query.Get("code")}, "redirect_uri": {c.config.RedirectURL},
-		"code_verifier": {verifier}}.Encode(), show(token)})
-	answer, err := c.callAPI(ctx, token)
-	if err != nil {
-		return steps, err
-	}
-	steps = append(steps, step{"and used the token", "GET /user/authenticate\nAuthorization: " + token.Type() + " " + token.AccessToken, answer})
-	refreshed, err := c.config.TokenSource(ctx, &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
-	if err != nil {
-		return steps, err
-	}
-	steps = append(steps, step{"When it grows old, the client refreshes it", "POST /user/token\nAuthorization: Basic …\n\n" +
-		url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token.RefreshToken}}.Encode(), show(refreshed)})
-	if answer, err = c.callAPI(ctx, refreshed); err != nil {
-		return steps, err
-	}
-	return append(steps, step{"and goes on", "GET /user/authenticate\nAuthorization: " + refreshed.Type() + " " + refreshed.AccessToken, answer}), nil
+	c.save(w, r, known)
 }
 
-func (c *demoClient) callAPI(ctx context.Context, token *oauth2.Token) (string, error) {
+// step does one thing and shows the page again.
+func (c *demoClient) step(do func(context.Context, *connection)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		known := c.load(r.Context())
+		known.Notice = "client.unconnected"
+		if known.Token != nil {
+			known.Notice = ""
+			do(r.Context(), known)
+		}
+		c.save(w, r, known)
+	}
+}
+
+// callAPI uses the access token.
+func (c *demoClient) callAPI(ctx context.Context, known *connection) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/user/authenticate", nil)
 	if err != nil {
-		return "", err
+		known.fail(err)
+		return
 	}
-	token.SetAuthHeader(request)
-	response, err := http.DefaultClient.Do(request)
+	known.Token.SetAuthHeader(request)
+	response, err := watched("step.api", &known.Steps).Do(request)
 	if err != nil {
-		return "", err
+		known.fail(err)
+		return
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return "", err
+	response.Body.Close()
+	if response.StatusCode == http.StatusUnauthorized {
+		known.Notice = "client.unauthorized"
 	}
-	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("the API answered %s: %s", response.Status, body)
-	}
-	return indent(json.RawMessage(body)), nil
 }
 
-func show(token *oauth2.Token) string {
-	return indent(map[string]any{"access_token": token.AccessToken, "token_type": token.TokenType, "refresh_token": token.RefreshToken,
-		"expires_in": int(time.Until(token.Expiry).Round(time.Second).Seconds()), "scope": token.Extra("scope")})
+// refresh gets another pair of tokens for the refresh token, which is good for that once.
+func (c *demoClient) refresh(ctx context.Context, known *connection) {
+	ctx = watch(ctx, "step.refresh", &known.Steps)
+	token, err := c.config.TokenSource(ctx, &oauth2.Token{RefreshToken: known.Token.RefreshToken}).Token()
+	if err != nil {
+		known.fail(err)
+		return
+	}
+	known.Token = token
 }
 
-func indent(v any) string {
-	text, err := json.MarshalIndent(v, "", "  ")
+// disconnect gives the grant back: no token of it works after that (RFC 7009).
+func (c *demoClient) disconnect(ctx context.Context, known *connection) {
+	form := url.Values{"token": {known.Token.RefreshToken}, "token_type_hint": {"refresh_token"}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/user/revoke", strings.NewReader(form.Encode()))
 	if err != nil {
-		return err.Error()
+		known.fail(err)
+		return
 	}
-	return string(text)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth(c.config.ClientID, c.config.ClientSecret)
+	response, err := watched("step.revoke", &known.Steps).Do(request)
+	if err != nil {
+		known.fail(err)
+		return
+	}
+	response.Body.Close()
+	if response.StatusCode == http.StatusOK {
+		c.callAPI(ctx, known) // to show that it is refused
+		known.Token, known.Notice = nil, "client.disconnected"
+	}
+}
+
+// fail shows that something failed. What the server answered is among the steps.
+func (known *connection) fail(err error) {
+	slog.Info("the demo client", "error", err)
+	known.Notice = "client.failed"
 }

@@ -1,8 +1,8 @@
-// Command server is a whole application with an authorization server in it: a sign-in page, the token endpoint, an API,
-// and a client that connects to them. Start it, open the address that it prints, and follow a token from its issue to
-// its refresh.
+// Command server is a whole application with an authorization server in it: pages to sign in, consent and take consent
+// back, the token endpoint, an API, and two clients that connect to them. Start it, open the address that it prints, and
+// follow a token from its issue to its end.
 //
-//	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-mongo mongodb://127.0.0.1:27017/]
+//	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-url https://auth.example] [-mongo mongodb://127.0.0.1:27017/]
 //
 // It knows the client 123456 with the secret qwerty and the user andy with the password 123456. Everything is in
 // memory and forgotten at the end, unless -mongo names a MongoDB to keep it in. One to try is started by
@@ -11,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -22,17 +23,18 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
 
-//go:embed templates
-var templates embed.FS
+//go:embed templates words static
+var files embed.FS
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
-	os.Exit(report(run(ctx, os.Args[1:], os.Stdout, templates)))
+	os.Exit(report(run(ctx, os.Args[1:], os.Stdout, files)))
 }
 
 // report says what went wrong in one line and returns the exit status: 2 for a mistake on the command line.
@@ -56,6 +58,7 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
+	public := flags.String("url", "", "`URL` by which browsers reach it, such as https://auth.example behind a proxy; without it, http and the address")
 	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in; without it, everything is in memory")
 	verbose := flags.Bool("v", false, "print a line for each step of OAuth, with the reason of each refusal")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -72,7 +75,7 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	base := "http://" + reachable(listener.Addr().(*net.TCPAddr))
+	base := cmp.Or(strings.TrimSuffix(*public, "/"), "http://"+reachable(listener.Addr().(*net.TCPAddr)))
 	model, closeModel, err := open(ctx, *mongo, base)
 	if err != nil {
 		listener.Close()

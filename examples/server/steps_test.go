@@ -22,7 +22,7 @@ func TestEachStepIsALine(t *testing.T) {
 	model, err := openMemory(base)
 	require.NoError(t, err)
 	var out bytes.Buffer // a line is written before its request is answered
-	server.Config.Handler, err = newApp(base, model, templates, &out)
+	server.Config.Handler, err = newApp(base, model, files, &out)
 	require.NoError(t, err)
 	server.Start()
 
@@ -48,7 +48,7 @@ func TestStepsArePrintedIfAsked(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	read, write := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"-v", "-addr", "127.0.0.1:0"}, write, templates) }()
+	go func() { ended <- run(ctx, []string{"-v", "-addr", "127.0.0.1:0"}, write, files) }()
 	lines := bufio.NewScanner(read)
 	var base string
 	for base == "" && lines.Scan() {

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
@@ -18,28 +21,72 @@ import (
 type storage interface {
 	oauth2server.Model
 	oauth2server.PasswordModel
+	UserByID(ctx context.Context, userID string) (*oauth2server.User, error)
+	UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error)
+	RevokeUserClient(ctx context.Context, userID, clientID string) error
 }
 
 // The secret of the demonstration is short. A real one comes from crypto/rand.Text, and both options stay away.
 const allowShortSecrets = true
 
-// demoUser signs in as andy with the password 123456.
-var demoUser = &oauth2server.User{ID: "1"}
+// profile is the application's own record of a client or a user: what its pages call them.
+type profile struct {
+	Name string `bson:"name"`
+}
 
-// demoRegistration is the client of the demonstration, which is reached at base.
-func demoRegistration(base string) *oauth2server.Client {
-	return &oauth2server.Client{
-		ID:           clientID,
-		RedirectURIs: []string{base + "/"},
-		Grants:       []string{"authorization_code", "refresh_token", "client_credentials", "password"},
-		Scope:        oauth2server.Scope{"read", "write"},
+// nameOf is the name in the Data of a client or a user, which is BSON when it comes from MongoDB; id if there is none.
+func (a *app) nameOf(data any, id string) string {
+	var known profile
+	switch data := data.(type) {
+	case profile:
+		known = data
+	case bson.Raw:
+		if err := bson.Unmarshal(data, &known); err != nil {
+			slog.Error("a profile", "id", id, "error", err)
+		}
+	}
+	return cmp.Or(known.Name, id)
+}
+
+// demoUser signs in as andy with the password 123456.
+var demoUser = &oauth2server.User{ID: "1", Data: profile{"Andy"}}
+
+// registration is a client and its secret; a public one has none.
+type registration struct {
+	*oauth2server.Client
+	secret string
+}
+
+// demoClients are the clients of the demonstration, which are reached at base.
+func demoClients(base string) []registration {
+	return []registration{
+		{&oauth2server.Client{
+			ID:           clientID,
+			RedirectURIs: []string{base + callbackPath},
+			Grants:       []string{"authorization_code", "refresh_token", "client_credentials", "password"},
+			Scope:        oauth2server.Scope{"read", "write"},
+			Data:         profile{"Demo Web App"},
+		}, clientSecret},
+		{&oauth2server.Client{
+			ID:           "spa",
+			Public:       true,
+			RedirectURIs: []string{base + "/spa/"},
+			Grants:       []string{"authorization_code", "refresh_token"},
+			Scope:        oauth2server.Scope{"read", "write"},
+			Data:         profile{"Demo Browser App"},
+		}, ""},
 	}
 }
 
 // openMemory returns a storage that is forgotten at the end.
 func openMemory(base string) (storage, error) {
 	m := memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: allowShortSecrets})
-	return m, errors.Join(m.AddClient(demoRegistration(base), clientSecret), m.AddUser(demoUser, "andy", "123456"))
+	for _, c := range demoClients(base) {
+		if err := m.AddClient(c.Client, c.secret); err != nil {
+			return nil, err
+		}
+	}
+	return m, m.AddUser(demoUser, "andy", "123456")
 }
 
 // mongoTimeout is how long a request waits for MongoDB, unless the URI says otherwise by timeoutMS.
@@ -61,18 +108,20 @@ func openMongo(ctx context.Context, uri, base string) (model storage, close func
 	return m, close, nil
 }
 
-// registerOnce may be called at every start: what is there stays, but for the address of the client, which may be at
+// registerOnce may be called at every start: what is there stays, but for the addresses of the clients, which may be at
 // another port now.
 func registerOnce(ctx context.Context, m *mongomodel.Model, base string) error {
 	if err := m.EnsureIndexes(ctx); err != nil {
 		return err
 	}
-	err := m.AddClient(ctx, demoRegistration(base), clientSecret)
-	if errors.Is(err, oauth2server.ErrExists) {
-		err = m.UpdateClient(ctx, demoRegistration(base))
-	}
-	if err != nil {
-		return err
+	for _, c := range demoClients(base) {
+		err := m.AddClient(ctx, c.Client, c.secret)
+		if errors.Is(err, oauth2server.ErrExists) {
+			err = m.UpdateClient(ctx, c.Client)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if err := m.AddUser(ctx, demoUser, "andy", "123456"); !errors.Is(err, oauth2server.ErrExists) {
 		return err

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// connectedApp is a line of the page of connected apps.
+type connectedApp struct {
+	ClientID, Name string
+	Scope          oauth2server.Scope
+	UsedAt         time.Time
+}
+
+// connected shows which applications the user let in. Each sign-in of an application is a grant of its own; for the user
+// they are one.
+func (a *app) connected(w http.ResponseWriter, r *http.Request, user *oauth2server.User) {
+	grants, err := a.model.UserGrants(r.Context(), user.ID)
+	if err != nil {
+		a.fault(w, r, err)
+		return
+	}
+	var apps []*connectedApp
+	for _, g := range grants { // the one used last first
+		i := slices.IndexFunc(apps, func(c *connectedApp) bool { return c.ClientID == g.ClientID })
+		if i < 0 {
+			client, err := a.model.GetClient(r.Context(), g.ClientID, "")
+			if errors.Is(err, oauth2server.ErrNotFound) {
+				client, err = &oauth2server.Client{ID: g.ClientID}, nil // deleted since
+			}
+			if err != nil {
+				a.fault(w, r, err)
+				return
+			}
+			i, apps = len(apps), append(apps, &connectedApp{ClientID: g.ClientID, Name: a.nameOf(client.Data, client.ID), UsedAt: g.UsedAt})
+		}
+		for _, value := range g.Scope {
+			if !apps[i].Scope.Contains(value) {
+				apps[i].Scope = append(apps[i].Scope, value)
+			}
+		}
+	}
+	a.show(w, r, http.StatusOK, page{Name: "connected", User: a.nameOf(user.Data, user.ID),
+		Notice: a.sessions.PopString(r.Context(), sessionNotice), Data: apps})
+}
+
+// sessionNotice is where the session has what the next page says first.
+const sessionNotice = "notice"
+
+// disconnect ends what the user granted to an application: when the page says so, none of its tokens works any more.
+func (a *app) disconnect(w http.ResponseWriter, r *http.Request, user *oauth2server.User) {
+	clientID := r.PostForm.Get("client_id")
+	if err := a.model.RevokeUserClient(r.Context(), user.ID, clientID); err != nil {
+		a.fault(w, r, err)
+		return
+	}
+	a.steps.event(r, oauth2server.Event{Endpoint: "apps", Kind: oauth2server.EventRevoked, ClientID: clientID, UserID: user.ID})
+	a.sessions.Put(r.Context(), sessionNotice, "connected.ended")
+	http.Redirect(w, r, "/apps", http.StatusSeeOther)
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// consentForm is what the consent page shows.
+type consentForm struct {
+	Client     string
+	Host       string // where the answer goes
+	Public     bool
+	Scope      oauth2server.Scope
+	Parameters url.Values
+	Ticket     string
+}
+
+// consent asks who is signed in, after signing him in, and is called again with what he decides.
+func (a *app) consent(w http.ResponseWriter, r *http.Request) {
+	request := oauth2server.AuthorizationRequestFromContext(r.Context())
+	user := request.User
+	if user == nil {
+		redirectToSignIn(w, r, "/authorize?"+request.Parameters().Encode())
+		return
+	}
+	verdict, notice := r.PostForm.Get("verdict"), ""
+	if verdict != "" {
+		scope, good := a.takeTicket(r, request)
+		switch {
+		case good && verdict == "allow":
+			request.Approve(w, r, oauth2server.Approval{User: user, Scope: scope})
+			return
+		case good:
+			request.Deny(w, r, "")
+			return
+		}
+		notice = "consent.again"
+	}
+	scope, err := request.ScopeFor(r.Context(), user)
+	if err != nil {
+		request.Approve(w, r, oauth2server.Approval{User: user}) // fails likewise, and tells the client
+		return
+	}
+	remembered, err := a.remembers(r.Context(), user, request.Client, scope)
+	switch {
+	case err != nil:
+		a.fault(w, r, err)
+	case remembered && verdict == "":
+		request.Approve(w, r, oauth2server.Approval{User: user, Scope: scope})
+	default:
+		a.show(w, r, http.StatusOK, page{Name: "consent", User: a.nameOf(user.Data, user.ID), Notice: notice, Data: consentForm{
+			Client: a.nameOf(request.Client.Data, request.Client.ID), Host: hostOf(request.RedirectURI), Public: request.Client.Public,
+			Scope: scope, Parameters: request.Parameters(), Ticket: a.giveTicket(r.Context(), request, scope)}})
+	}
+}
+
+// remembers says that user need not be asked: the client is connected, with all of this scope. So what is remembered
+// is what the page of connected apps shows, and is forgotten when it is ended there. Anybody can pose as a public client,
+// so its users are always asked (RFC 6749, section 10.2).
+func (a *app) remembers(ctx context.Context, user *oauth2server.User, client *oauth2server.Client, scope oauth2server.Scope) (bool, error) {
+	if client.Public {
+		return false, nil
+	}
+	grants, err := a.model.UserGrants(ctx, user.ID)
+	for _, g := range grants {
+		if g.ClientID == client.ID && g.Scope.Contains(scope...) {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// sessionTicket is where the session has its ticket.
+const sessionTicket = "ticket"
+
+// giveTicket returns what the form has to send back. The session keeps the last one, with the scope that is shown and the
+// request that it is for. So a form decides about what its owner has read, in the browser that showed it, and once, unless
+// it is sent twice at the same moment: a session is loaded and saved, and no gate.
+func (a *app) giveTicket(ctx context.Context, request *oauth2server.AuthorizationRequest, scope oauth2server.Scope) string {
+	ticket := rand.Text()
+	a.sessions.Put(ctx, sessionTicket, strings.Join([]string{ticket, scope.String(), request.Parameters().Encode()}, "\n"))
+	return ticket
+}
+
+// takeTicket returns the scope that the form was shown with.
+func (a *app) takeTicket(r *http.Request, request *oauth2server.AuthorizationRequest) (scope oauth2server.Scope, good bool) {
+	kept := strings.Split(a.sessions.PopString(r.Context(), sessionTicket), "\n")
+	if len(kept) != 3 || kept[0] != r.PostForm.Get("ticket") || kept[2] != request.Parameters().Encode() {
+		return nil, false
+	}
+	scope, err := oauth2server.ParseScope(kept[1])
+	return scope, err == nil
+}
+
+// hostOf says to whom an answer goes: the host, or the scheme that an app on the device has for itself.
+func hostOf(redirectURI string) string {
+	u, err := url.Parse(redirectURI)
+	switch {
+	case err != nil:
+		return redirectURI
+	case u.Host == "":
+		return u.Scheme + ":"
+	}
+	return u.Host
+}

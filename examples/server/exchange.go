@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// exchange is a request of the demo client and its answer, as its page shows them.
+type exchange struct {
+	Title           string // by its name among the words
+	Request, Answer string
+}
+
+// watcher adds what goes through it to exchanges.
+type watcher struct {
+	title     string
+	exchanges *[]exchange
+}
+
+// watched is an [http.Client] whose requests are shown under title.
+func watched(title string, exchanges *[]exchange) *http.Client {
+	return &http.Client{Transport: &watcher{title, exchanges}, Timeout: 10 * time.Second}
+}
+
+// watch lets golang.org/x/oauth2 use such a client.
+func watch(ctx context.Context, title string, exchanges *[]exchange) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, watched(title, exchanges))
+}
+
+func (t *watcher) RoundTrip(r *http.Request) (*http.Response, error) {
+	shown := exchange{Title: t.title, Request: r.Method + " " + r.URL.RequestURI() + "\n"}
+	if value := r.Header.Get("Authorization"); strings.HasPrefix(value, "Basic ") {
+		shown.Request += "Authorization: Basic …\n" // the client's secret
+	} else if value != "" {
+		shown.Request += "Authorization: " + value + "\n"
+	}
+	if r.GetBody != nil {
+		body, err := r.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		form, err := io.ReadAll(body)
+		if err != nil {
+			return nil, err
+		}
+		shown.Request += "Content-Type: " + r.Header.Get("Content-Type") + "\n\n" + breakQuery(string(form))
+	}
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	shown.Answer = response.Status + "\n"
+	if challenge := response.Header.Get("WWW-Authenticate"); challenge != "" {
+		shown.Answer += "WWW-Authenticate: " + challenge + "\n"
+	}
+	shown.Answer += "\n" + indent(body)
+	shown.Request, shown.Answer = strings.TrimSpace(shown.Request), strings.TrimSpace(shown.Answer)
+	*t.exchanges = append(*t.exchanges, shown)
+	return response, nil
+}
+
+// breakQuery puts each parameter on a line of its own.
+func breakQuery(text string) string {
+	return strings.NewReplacer("?", "\n  ?", "&", "\n  &").Replace(text)
+}
+
+// indent makes JSON readable, and leaves alone what is none.
+func indent(body []byte) string {
+	var out bytes.Buffer
+	if err := json.Indent(&out, body, "", "  "); err != nil {
+		return string(body)
+	}
+	return out.String()
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/text/language"
+)
+
+// languages are those that there are words for, in words/TAG.json. The first one is for everybody else.
+var languages = []language.Tag{language.English, language.Chinese}
+
+// pages shows pages in the language of the reader.
+type pages struct {
+	templates *template.Template
+	matcher   language.Matcher
+	words     []map[string]string // as languages
+}
+
+// page is what a template gets.
+type page struct {
+	Name   string // of the template
+	Site   string // whose page it is: "client" or "spa"; empty: the server's
+	User   string // who is signed in, for the menu; empty: nobody
+	Notice string // what is said first, by its name among the words; empty: nothing
+	Data   any    // what the template alone knows
+	Script bool   // whether it needs one, of ours
+
+	Lang  string
+	words map[string]string
+}
+
+var pageNames = []string{"home", "signin", "signout", "consent", "connected", "problem", "client", "spa"}
+
+// parsePages fails at the start for what would fail at a request.
+func parsePages(files fs.FS) (*pages, error) {
+	templates, err := template.ParseFS(files, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range pageNames {
+		if templates.Lookup(name+".html") == nil {
+			return nil, fmt.Errorf("the template %s.html is missing", name)
+		}
+	}
+	p := &pages{templates: templates, matcher: language.NewMatcher(languages)}
+	for _, tag := range languages {
+		name := "words/" + tag.String() + ".json"
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		var words map[string]string
+		if err := json.Unmarshal(text, &words); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		p.words = append(p.words, words)
+		if names := sortedNames(words); !slices.Equal(names, sortedNames(p.words[0])) {
+			return nil, fmt.Errorf("%s has other names than words/%s.json", name, languages[0])
+		}
+	}
+	return p, nil
+}
+
+func sortedNames(words map[string]string) []string { return slices.Sorted(maps.Keys(words)) }
+
+// show writes a page. Nothing of it is stored by caches, put into frames, or loaded from other hosts, and no script runs
+// but those of ours that it names. There is no form-action: it would stop the redirect from the consent form to the client.
+func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content page) {
+	_, i := language.MatchStrings(p.matcher, r.Header.Get("Accept-Language"))
+	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"), languages[i].String(), p.words[i]
+	var body bytes.Buffer
+	if err := p.templates.ExecuteTemplate(&body, content.Name+".html", content); err != nil {
+		slog.Error("a page", "name", content.Name, "error", err)
+		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
+		return
+	}
+	policy := "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+	if content.Script {
+		policy += "; script-src 'self'; connect-src 'self'"
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", content.Lang)
+	header.Set("Content-Security-Policy", policy)
+	header.Set("X-Frame-Options", "DENY")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "same-origin") // with no-referrer a browser sends "Origin: null" with the form
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	body.WriteTo(w) // an error means that the browser hung up
+}
+
+// T returns the words of that name, args in their places.
+func (p page) T(name string, args ...any) (string, error) {
+	text, ok := p.words[name]
+	if !ok {
+		return "", fmt.Errorf("there are no words %q in %s", name, p.Lang)
+	}
+	if len(args) > 0 {
+		text = fmt.Sprintf(text, args...)
+	}
+	return text, nil
+}
+
+// Scope says what a scope value means; of one that the application does not know, the value itself.
+func (p page) Scope(value string) string {
+	if text, ok := p.words["scope."+value]; ok {
+		return text
+	}
+	return value
+}
+
+// Date writes a time as people of that language do, in UTC: without a script nobody knows where the reader is.
+func (p page) Date(at time.Time) (string, error) {
+	layout, err := p.T("date")
+	return at.UTC().Format(layout), err
+}
+
+// Words are all, for a script.
+func (p page) Words() map[string]string { return p.words }

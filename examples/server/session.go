@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// newSessions keeps sessions in memory: scs has stores for databases. The cookie, of that name, is out of reach for
+// scripts and other sites' forms, and goes over TLS alone where browsers reach the application by that (base).
+func newSessions(name, base string) *scs.SessionManager {
+	sessions := scs.New()
+	sessions.Lifetime, sessions.IdleTimeout = 12*time.Hour, time.Hour
+	sessions.HashTokenInStore = true
+	sessions.Cookie.Name = name
+	sessions.Cookie.HttpOnly = true
+	sessions.Cookie.SameSite = http.SameSiteLaxMode // Strict would lose it on the way from a client
+	sessions.Cookie.Persist = false                 // it ends with the browser
+	if strings.HasPrefix(base, "https://") {
+		sessions.Cookie.Secure = true
+		sessions.Cookie.Name = "__Host-" + name // which no other host of the domain can set
+	}
+	return sessions
+}
+
+// sessionUser is where the session has the ID of who is signed in.
+const sessionUser = "user"
+
+// signedIn is for [oauth2server.Options.AuthenticateUser]. Nil: nobody. The user is looked up each time, so that one
+// who was deleted is nobody.
+func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
+	id := a.sessions.GetString(r.Context(), sessionUser)
+	if id == "" {
+		return nil, nil
+	}
+	return a.model.UserByID(r.Context(), id)
+}
+
+// signedInName is for the menu of pages that need nobody; empty: nobody is signed in, or it is not known at the moment.
+func (a *app) signedInName(r *http.Request) string {
+	user, err := a.signedIn(r)
+	if err != nil || user == nil {
+		return ""
+	}
+	return a.nameOf(user.Data, user.ID)
+}
+
+// begin makes the session user's. What was in it was somebody else's, and who knew its old name must not share it.
+func (a *app) begin(r *http.Request, user *oauth2server.User) error {
+	ctx := r.Context()
+	if err := errors.Join(a.sessions.Clear(ctx), a.sessions.RenewToken(ctx)); err != nil {
+		return err
+	}
+	a.sessions.Put(ctx, sessionUser, user.ID)
+	return nil
+}
+
+// requireUser lets in who is signed in, and sends others to the sign-in page and back.
+func (a *app) requireUser(next func(http.ResponseWriter, *http.Request, *oauth2server.User)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		user, err := a.signedIn(r)
+		switch {
+		case user == nil && (err == nil || errors.Is(err, oauth2server.ErrNotFound)):
+			redirectToSignIn(w, r, r.URL.Path)
+		case err != nil:
+			a.fault(w, r, err)
+		default:
+			next(w, r, user)
+		}
+	}
+}

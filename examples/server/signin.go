@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// signInForm is what the sign-in page shows.
+type signInForm struct {
+	Next     string // where to go then
+	Username string
+	Trouble  string // what was wrong, by its name among the words; empty: nothing
+}
+
+// signIn asks for name and password until they are right.
+func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
+	next := ownPath(r.Form.Get("next"))
+	if r.Method != http.MethodPost {
+		if user, err := a.signedIn(r); err == nil && user != nil { // somebody who went back
+			http.Redirect(w, r, next, http.StatusSeeOther)
+			return
+		}
+		a.show(w, r, http.StatusOK, page{Name: "signin", Data: signInForm{Next: next}})
+		return
+	}
+	form := signInForm{Next: next, Username: r.PostForm.Get("username"), Trouble: "signin.wrong"}
+	user, wait, err := a.tryPassword(r, form.Username, r.PostForm.Get("password"))
+	switch {
+	case wait > 0:
+		form.Trouble = "signin.wait"
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		a.show(w, r, http.StatusTooManyRequests, page{Name: "signin", Data: form})
+		return
+	case errors.Is(err, oauth2server.ErrNotFound):
+		a.steps.event(r, oauth2server.Event{Endpoint: "sign-in", Kind: oauth2server.EventRefused, Reason: "wrong name or password"})
+		a.show(w, r, http.StatusOK, page{Name: "signin", Data: form})
+		return
+	case err == nil:
+		err = a.begin(r, user)
+	}
+	if err != nil {
+		a.fault(w, r, err)
+		return
+	}
+	a.steps.event(r, oauth2server.Event{Endpoint: "sign-in", Kind: "signed in", UserID: user.ID})
+	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+// tryPassword tries it unless there were too many wrong ones: then wait is how long the next one has to.
+func (a *app) tryPassword(r *http.Request, username, password string) (user *oauth2server.User, wait time.Duration, err error) {
+	if username == "" || password == "" {
+		return nil, 0, oauth2server.ErrNotFound
+	}
+	done, wait := a.limiter.LimitAttempts(r, oauth2server.Attempt{Username: username})
+	if wait > 0 {
+		return nil, wait, nil
+	}
+	defer func() { done(errors.Is(err, oauth2server.ErrNotFound)) }()
+	user, err = a.model.GetUser(r.Context(), username, password, nil)
+	return user, 0, err
+}
+
+// signOut ends the session. What applications were allowed goes on: the page of connected apps is for that.
+func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		a.show(w, r, http.StatusOK, page{Name: "signout", User: a.signedInName(r)})
+		return
+	}
+	if err := a.sessions.Destroy(r.Context()); err != nil {
+		a.fault(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/signout", http.StatusSeeOther)
+}
+
+func redirectToSignIn(w http.ResponseWriter, r *http.Request, next string) {
+	http.Redirect(w, r, "/signin?"+url.Values{"next": {next}}.Encode(), http.StatusSeeOther)
+}
+
+// ownPath is next if that is a page to go on with after signing in, and otherwise the start page: whoever sends people
+// here must not say where they end.
+func ownPath(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || u.Path != "/authorize" && u.Path != "/apps" {
+		return "/"
+	}
+	return (&url.URL{Path: u.Path, RawQuery: u.RawQuery}).String()
+}

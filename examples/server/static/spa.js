@@ -1,0 +1,116 @@
+// A client that runs in the browser: no secret, so PKCE (RFC 7636), and tokens in memory only. It needs no library.
+
+const server = location.origin; // the issuer: here it is this page's own host, elsewhere a constant
+const clientID = "spa";
+const redirectURI = location.origin + "/spa/";
+
+const words = JSON.parse(document.getElementById("words").textContent);
+let token = null; // what the token endpoint answered; null: not connected
+
+const base64url = (bytes) => btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
+const sha256 = async (text) => new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+const breakQuery = (text) => text.replaceAll("?", "\n  ?").replaceAll("&", "\n  &");
+
+// connect sends the browser to the server. What the answer will be compared with stays in this tab.
+async function connect() {
+  const state = random(), verifier = random();
+  const url = server + "/authorize?" + new URLSearchParams({
+    response_type: "code", client_id: clientID, redirect_uri: redirectURI, scope: "read", state,
+    code_challenge: base64url(await sha256(verifier)), code_challenge_method: "S256",
+  });
+  sessionStorage.setItem("request", JSON.stringify({ state, verifier, url }));
+  location.assign(url);
+}
+
+// receive takes the server's answer from the address, and out of it: whoever reads it there could try it.
+async function receive() {
+  const answer = new URLSearchParams(location.search);
+  if (!answer.has("state")) return;
+  history.replaceState(null, "", redirectURI);
+  const request = JSON.parse(sessionStorage.getItem("request"));
+  if (!request || answer.get("state") !== request.state) return tell("client.unasked");
+  sessionStorage.removeItem("request");
+  show("step.redirect", breakQuery(request.url));
+  show("step.answer", "GET " + breakQuery(redirectURI + "?" + answer));
+  if (answer.get("iss") !== server) return tell("client.mixup"); // RFC 9207
+  if (answer.has("error")) return tell("client.denied");
+  token = await post("step.token", "/user/token", {
+    grant_type: "authorization_code", code: answer.get("code"), redirect_uri: redirectURI, client_id: clientID,
+    code_verifier: request.verifier,
+  });
+  if (token) await callAPI();
+}
+
+async function callAPI() {
+  const path = "/user/authenticate", header = "Bearer " + token.access_token;
+  const response = await fetch(server + path, { headers: { Authorization: header } });
+  await showAnswer("step.api", `GET ${path}\nAuthorization: ${header}`, response);
+  tell(response.status === 401 ? "client.unauthorized" : "");
+}
+
+async function refresh() {
+  const fresh = await post("step.refresh", "/user/token", { grant_type: "refresh_token", refresh_token: token.refresh_token, client_id: clientID });
+  if (fresh) token = fresh;
+}
+
+async function disconnect() {
+  const form = { token: token.refresh_token, token_type_hint: "refresh_token", client_id: clientID };
+  if (await post("step.revoke", "/user/revoke", form) === null) return;
+  token = null;
+  tell("client.disconnected");
+}
+
+// post returns the document that the server answers with, null when it refuses.
+async function post(title, path, form) {
+  const body = new URLSearchParams(form);
+  const response = await fetch(server + path, { method: "POST", body });
+  const text = await showAnswer(title, `POST ${path}\nContent-Type: application/x-www-form-urlencoded\n\n${breakQuery(body.toString())}`, response);
+  tell(response.ok ? "" : "client.failed");
+  if (!response.ok) return null;
+  return text ? JSON.parse(text) : {};
+}
+
+async function showAnswer(title, request, response) {
+  const text = await response.text();
+  const type = response.headers.get("Content-Type") ?? "";
+  const readable = type.startsWith("application/json") ? JSON.stringify(JSON.parse(text), null, 2) : text;
+  show(title, request, `${response.status} ${response.statusText}\n\n${readable}`.trim());
+  return text;
+}
+
+function show(title, request, answer) {
+  const step = document.getElementById("step").content.cloneNode(true);
+  const [requestBox, answerBox] = step.querySelectorAll("pre");
+  step.querySelector("h2").textContent = words[title];
+  step.querySelector("p").textContent = words[title + ".story"];
+  requestBox.textContent = request;
+  if (answer) answerBox.textContent = answer; else answerBox.remove();
+  document.getElementById("steps").append(step);
+}
+
+function tell(name) {
+  const notice = document.getElementById("notice");
+  notice.textContent = name ? words[name] : "";
+  notice.hidden = !name;
+}
+
+// run does one thing at a time: a token that is refreshed twice at once would look like a copy of it.
+async function run(action) {
+  const buttons = { connect, api: callAPI, refresh, disconnect };
+  for (const id in buttons) document.getElementById(id).disabled = true;
+  try {
+    await action();
+  } catch (error) {
+    console.error(error);
+    tell("client.failed");
+  }
+  for (const id in buttons) {
+    const button = document.getElementById(id);
+    button.disabled = false;
+    button.hidden = (id === "connect") === (token !== null);
+    button.onclick = () => run(buttons[id]);
+  }
+}
+
+run(receive);
