@@ -16,8 +16,9 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/ratelimit"
 )
 
-// app is the authorization server's side: accounts, their pages, and the API.
+// app is the authorization server's side: accounts, their pages, and the API. As a handler it is the whole application.
 type app struct {
+	http.Handler
 	*pages
 	model    storage
 	sessions *scs.SessionManager
@@ -25,9 +26,9 @@ type app struct {
 	steps    *steps
 }
 
-// newApp returns the whole application, which a browser reaches at base. What the server does is printed to verbose, unless
-// that is nil.
-func newApp(base string, model storage, files fs.FS, verbose io.Writer) (http.Handler, error) {
+// newApp returns the application, which a browser reaches at base. What the server does is printed to verbose, unless that
+// is nil.
+func newApp(base string, model storage, files fs.FS, verbose io.Writer) (*app, error) {
 	pages, err := parsePages(files)
 	if err != nil {
 		return nil, err
@@ -53,6 +54,7 @@ func newApp(base string, model storage, files fs.FS, verbose io.Writer) (http.Ha
 		return nil, err
 	}
 	mux := http.NewServeMux()
+	a.Handler = mux
 	mux.Handle("/authorize", atBase(base, a.sessions.LoadAndSave(srv.Authorize(http.HandlerFunc(a.consent)))))
 	mux.Handle("/user/token", srv.Token(nil))
 	mux.Handle("/user/revoke", srv.Revoke())
@@ -77,7 +79,7 @@ func newApp(base string, model storage, files fs.FS, verbose io.Writer) (http.Ha
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		http.ServeFileFS(w, r, files, "static/"+r.PathValue("file"))
 	})
-	return mux, nil
+	return a, nil
 }
 
 // atBase sends who came by another name of this machine to the one that cookies, issuer and redirection URIs are for.

@@ -74,7 +74,7 @@ func (t *watcher) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // breakQuery puts each parameter on a line of its own.
 func breakQuery(text string) string {
-	return strings.NewReplacer("?", "\n  ?", "&", "\n  &").Replace(text)
+	return strings.NewReplacer("?", "\n?", "&", "\n&").Replace(text)
 }
 
 // indent makes JSON readable, and leaves alone what is none.

@@ -10,7 +10,7 @@ let token = null; // what the token endpoint answered; null: not connected
 const base64url = (bytes) => btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
 const sha256 = async (text) => new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-const breakQuery = (text) => text.replaceAll("?", "\n  ?").replaceAll("&", "\n  &");
+const breakQuery = (text) => text.replaceAll("?", "\n?").replaceAll("&", "\n&");
 
 // connect sends the browser to the server. What the answer will be compared with stays in this tab.
 async function connect() {

@@ -1,0 +1,224 @@
+// Package chromium drives a headless Chromium for the tests and the screenshots of the examples, and notices what a page
+// must not do: an error on the console, a request that fails, a request to another host.
+package chromium
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// stepTime is how long one step may take.
+const stepTime = 30 * time.Second
+
+// Browser is a process, in which each tab has cookies of its own.
+type Browser struct{ ctx context.Context }
+
+// Start starts one; stop ends it. Chromium or Chrome must be in the PATH.
+func Start(ctx context.Context) (b *Browser, stop func(), err error) {
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // it refuses to have one as root
+	}
+	allocator, stopAllocator := chromedp.NewExecAllocator(ctx, options...)
+	browser, stopBrowser := chromedp.NewContext(allocator)
+	stop = func() { stopBrowser(); stopAllocator() }
+	if err := chromedp.Do(browser); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("chromium: %w", err)
+	}
+	return &Browser{browser}, stop, nil
+}
+
+// Look is how a reader sees pages. The zero value is English, light and 1280 x 800.
+type Look struct {
+	Language      string // for Accept-Language; "": en
+	Width, Height int64
+	Dark          bool
+}
+
+// Tab is a page, and what it did that it must not. Its methods wait until what they start is done.
+type Tab struct {
+	ctx  context.Context
+	host string
+
+	mu     sync.Mutex
+	faults []string
+}
+
+// Open opens a tab for pages at base; shut closes it.
+func (b *Browser) Open(base string, look Look) (t *Tab, shut func(), err error) {
+	ctx, shut := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	u, err := url.Parse(base)
+	if err == nil {
+		t = &Tab{ctx: ctx, host: u.Host}
+		err = t.prepare(look)
+	}
+	if err != nil {
+		shut()
+		return nil, nil, fmt.Errorf("chromium: %w", err)
+	}
+	return t, shut, nil
+}
+
+func (t *Tab) prepare(look Look) error {
+	if look.Language == "" {
+		look.Language = "en"
+	}
+	if look.Width == 0 {
+		look.Width, look.Height = 1280, 800
+	}
+	scheme := "light"
+	if look.Dark {
+		scheme = "dark"
+	}
+	if err := chromedp.Listen(t.ctx, t.notice); err != nil {
+		return err
+	}
+	agent, err := chromedp.Run(t.ctx, chromedp.Evaluate[string]("navigator.userAgent"))
+	if err != nil {
+		return err
+	}
+	if _, err := chromedp.Call(t.ctx, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: agent, AcceptLanguage: look.Language}); err != nil {
+		return err
+	}
+	if _, err := chromedp.Call(t.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}); err != nil {
+		return err
+	}
+	return chromedp.Do(t.ctx, chromedp.EmulateViewport(look.Width, look.Height))
+}
+
+// notice is called for each event, in their order.
+func (t *Tab) notice(event any) {
+	fault := ""
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		if u, err := url.Parse(e.Request.URL); err != nil || u.Host != t.host {
+			fault = "request to another host: " + e.Request.URL
+		}
+	case *network.EventResponseReceived:
+		if e.Response.Status >= 400 {
+			fault = fmt.Sprintf("status %d: %s", e.Response.Status, e.Response.URL)
+		}
+	case *network.EventLoadingFailed:
+		if !e.Canceled { // as a page that is left while it loads
+			fault = "request failed: " + e.ErrorText
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Source != "network" { // that is above
+			fault = fmt.Sprintf("%s: %s", e.Entry.Level, e.Entry.Text)
+		}
+	case *runtime.EventConsoleAPICalled:
+		fault = "console: " + string(e.Type)
+	case *runtime.EventExceptionThrown:
+		fault = "exception: " + e.ExceptionDetails.Text
+	}
+	if fault != "" {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.faults = append(t.faults, fault)
+	}
+}
+
+// Faults returns what the pages did since the last call that they must not.
+func (t *Tab) Faults() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	faults := t.faults
+	t.faults = nil
+	return faults
+}
+
+func (t *Tab) run(what string, action chromedp.Action[chromedp.Void]) error {
+	ctx, cancel := context.WithTimeout(t.ctx, stepTime)
+	defer cancel()
+	if err := chromedp.Do(ctx, action); err != nil {
+		return fmt.Errorf("chromium: %s: %w", what, err)
+	}
+	return nil
+}
+
+// Visit opens an address.
+func (t *Tab) Visit(address string) error {
+	return t.run("visit "+address, chromedp.Navigate(address))
+}
+
+// Back goes back in the history.
+func (t *Tab) Back() error { return t.run("back", chromedp.NavigateBack()) }
+
+// Type writes text into the field that the CSS selector names, in the place of what is there.
+func (t *Tab) Type(selector, text string) error {
+	return t.run("type into "+selector, chromedp.Steps(
+		chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text)))
+}
+
+// Keys presses keys, wherever the focus is.
+func (t *Tab) Keys(keys string) error { return t.run("keys", chromedp.KeyEvent(keys)) }
+
+// Click clicks on what stays on this page.
+func (t *Tab) Click(selector string) error {
+	return t.run("click on "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Follow clicks and waits for the next page.
+func (t *Tab) Follow(selector string) error {
+	return t.next("click on "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Enter presses the key and waits for the next page.
+func (t *Tab) Enter() error { return t.next("enter", chromedp.KeyEvent("\r")) }
+
+// FollowTwice clicks twice, as some do, and waits until no more page comes: the one that is shown is the second's.
+func (t *Tab) FollowTwice(selector string) error {
+	return t.next("double click on "+selector, chromedp.DoubleClick(chromedp.CSS(selector)))
+}
+
+func (t *Tab) next(what string, action chromedp.Action[chromedp.Void]) error {
+	ctx, cancel := context.WithTimeout(t.ctx, stepTime)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.WaitEvent(page.LoadEventFired, nil, action)); err != nil {
+		return fmt.Errorf("chromium: the page after %s: %w", what, err)
+	}
+	return nil
+}
+
+// Until waits until a JavaScript expression is true.
+func (t *Tab) Until(expression string) error {
+	ctx, cancel := context.WithTimeout(t.ctx, stepTime)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression)); err != nil {
+		return fmt.Errorf("chromium: until %s: %w", expression, err)
+	}
+	return nil
+}
+
+// Eval returns the value of a JavaScript expression, or of the promise that it is.
+func Eval[T any](t *Tab, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, stepTime)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		return value, fmt.Errorf("chromium: %.60s: %w", strings.TrimSpace(expression), err)
+	}
+	return value, nil
+}
+
+// PNG is a picture of the page as far as it is seen.
+func (t *Tab) PNG() ([]byte, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, stepTime)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.CaptureScreenshot())
+}
