@@ -1,0 +1,124 @@
+package examples_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/zip"
+)
+
+var (
+	tutorialBlock = regexp.MustCompile("(?ms)(?:`([a-z_]+\\.go)`:\n\n)?^```(go|sh)\n(.*?)^```$")
+	expectation   = regexp.MustCompile(`(?m) # (.*)$`)
+)
+
+// The commands of docs/tutorial.md, in their order, in an empty folder. Two things are not as there: what is fetched is this
+// working copy, and the port is one that is free.
+func TestTutorial(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "docs", "tutorial.md"))
+	require.NoError(t, err)
+	dir, port := t.TempDir(), freePort(t)
+	environment := append(os.Environ(), environmentOfGo(t)...)
+	started := false
+	variables := "" // each block goes on with those of the blocks before, as a terminal does
+	for _, block := range tutorialBlock.FindAllStringSubmatch(string(text), -1) {
+		file, kind, content := block[1], block[2], strings.ReplaceAll(block[3], "127.0.0.1:8080", "127.0.0.1:"+port)
+		if kind == "go" {
+			require.NotEmpty(t, file, "a block of Go without the name of its file")
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "shop", file), []byte(content), 0o600))
+			continue
+		}
+		script := exec.CommandContext(t.Context(), "sh", "-eu")
+		script.Dir, script.Env = dir, environment
+		if variables != "" {
+			script.Dir = filepath.Join(dir, "shop")
+		}
+		serves := strings.Contains(content, "go run .")
+		if serves {
+			content = strings.ReplaceAll(content, "go run .", "go build -o "+filepath.Join(dir, "program")+" .") // which can be ended
+		}
+		script.Stdin = strings.NewReader(variables + content)
+		output, err := script.CombinedOutput()
+		require.NoError(t, err, "%s\n%s", content, output)
+		for _, want := range expectation.FindAllStringSubmatch(content, -1) {
+			require.Contains(t, string(output), want[1], content)
+		}
+		if variables += definitions(content); variables == "" {
+			variables = "\n"
+		}
+		if serves {
+			serve(t, filepath.Join(dir, "program"), port)
+			started = true
+		}
+	}
+	require.True(t, started)
+}
+
+// definitions are the lines that set variables.
+func definitions(script string) string {
+	return strings.Join(regexp.MustCompile(`(?m)^[a-z]+=\$\((?:.*\\\n)*.*\n`).FindAllString(script, -1), "")
+}
+
+func freePort(t *testing.T) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
+}
+
+// serve runs a program until the test ends, and returns when it answers.
+func serve(t *testing.T, program, port string) {
+	server := exec.CommandContext(t.Context(), program)
+	require.NoError(t, server.Start())
+	t.Cleanup(func() {
+		server.Process.Kill()
+		server.Wait() // it was killed, and says so
+	})
+	require.Eventually(t, func() bool {
+		res, err := http.Get("http://127.0.0.1:" + port + "/api")
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		return true
+	}, time.Minute, 10*time.Millisecond)
+}
+
+// environmentOfGo makes the go command take the library's main branch from the working copy, and all else from where it
+// was fetched before, or is fetched from.
+func environmentOfGo(t *testing.T) []string {
+	proxy := t.TempDir()
+	version := module.Version{Path: "github.com/seed-11d18166/oauth2server",
+		Version: module.PseudoVersion("v0", "", time.Now(), "abcdefabcdef")}
+	dir := filepath.Join(proxy, filepath.FromSlash(version.Path), "@v")
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	info, err := json.Marshal(map[string]any{"Version": version.Version, "Time": time.Now().UTC()})
+	require.NoError(t, err)
+	mod, err := os.ReadFile(filepath.Join("..", "go.mod"))
+	require.NoError(t, err)
+	for name, content := range map[string][]byte{"main.info": info, version.Version + ".info": info, version.Version + ".mod": mod, "list": nil} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
+	archive, err := os.Create(filepath.Join(dir, version.Version+".zip"))
+	require.NoError(t, err)
+	require.NoError(t, zip.CreateFromDir(archive, version, ".."))
+	require.NoError(t, archive.Close())
+
+	output, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY", "GOFLAGS").Output()
+	require.NoError(t, err)
+	settings := strings.Split(string(output), "\n")
+	cache := filepath.Join(t.TempDir(), "cache") // of its own: what is fetched here is no release
+	return []string{"GOWORK=off", "GOFLAGS=-modcacherw " + settings[2], "GOMODCACHE=" + cache, "GONOSUMDB=" + version.Path,
+		"GOPROXY=" + "file://" + filepath.ToSlash(proxy) + ",file://" + filepath.ToSlash(filepath.Join(settings[0], "cache", "download")) + "," + settings[1]}
+}
