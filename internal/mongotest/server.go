@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,12 +63,27 @@ func start(dir string) (*Server, error) {
 	return s, s.run("127.0.0.1:0")
 }
 
-// run starts the process and reads its first line, the URI.
 func (s *Server) run(addr string) error {
 	path, err := built()
 	if err != nil {
 		return err
 	}
+	return s.launch(path, addr)
+}
+
+// launch starts the program at path. Its file may be busy for a moment: other test binaries build it at the same time, and
+// then the go command writes it to the cache once more (compare go.dev/issue/22315).
+func (s *Server) launch(path, addr string) error {
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(100 * time.Millisecond) {
+		err := s.try(path, addr)
+		if !errors.Is(err, syscall.ETXTBSY) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// try starts the process and reads its first line, the URI.
+func (s *Server) try(path, addr string) (err error) {
 	args := []string{"-stdin", "-addr", addr}
 	if s.dir != "" {
 		args = append(args, "-dir", s.dir)

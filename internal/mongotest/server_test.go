@@ -1,0 +1,28 @@
+package mongotest
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The program is still being written when it is started.
+func TestABusyProgramIsWaitedFor(t *testing.T) {
+	path, err := built()
+	require.NoError(t, err)
+	program, err := os.Open(path)
+	require.NoError(t, err)
+	defer program.Close()
+	writing, err := os.OpenFile(filepath.Join(t.TempDir(), "ferretdb"), os.O_CREATE|os.O_WRONLY, 0o700)
+	require.NoError(t, err)
+	_, err = io.Copy(writing, program)
+	require.NoError(t, err)
+	time.AfterFunc(250*time.Millisecond, func() { writing.Close() })
+	server := &Server{}
+	require.NoError(t, server.launch(writing.Name(), "127.0.0.1:0"))
+	server.Kill()
+}
