@@ -10,7 +10,8 @@ import (
 
 // AuthorizationRequest is a request that [Server.Authorize] found good: the client is known and the answer will go to
 // one of its redirection URIs. A page finds it by [AuthorizationRequestFromContext] and ends with one of
-// [AuthorizationRequest.Approve] and [AuthorizationRequest.Deny], or answers with a form and is called again.
+// [AuthorizationRequest.Approve], [AuthorizationRequest.Deny] and [AuthorizationRequest.Refuse], or answers with a form and
+// is called again.
 // What its owner fills in is in r.PostForm; r.Form and r.FormValue mix it with what the client wrote into the URL.
 // The fields are to be read, not changed.
 type AuthorizationRequest struct {
@@ -75,7 +76,7 @@ func (q *AuthorizationRequest) Parameters() url.Values {
 }
 
 // Approve answers the client with a code, or with a token in the implicit grant. It writes the response, also when
-// something fails: then the client is told by redirect. Only the first of all calls of Approve and Deny counts.
+// something fails: then the client is told by redirect. Only the first of all calls of Approve, Deny and Refuse counts.
 //
 // Approving without a POST, as a page does that remembers, is for confidential clients: anybody can pose as a public
 // one, so its owner is asked each time (RFC 6749, section 10.2; RFC 8252, section 8.6).
@@ -119,6 +120,19 @@ func (q *AuthorizationRequest) Deny(w http.ResponseWriter, r *http.Request, reas
 	if q.decide(r) {
 		q.refuse(w, r, denied(reason))
 	}
+}
+
+// Refuse tells the client that the page cannot ask: err is what [AuthorizationRequest.ScopeFor] returned, or a fault of the
+// page's own. An [Error] or [ErrorCode] that may be sent to the client is; of anything else it learns server_error, and the
+// cause goes to the log.
+func (q *AuthorizationRequest) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if !q.decide(r) {
+		return
+	}
+	if err == nil {
+		err = misuse("Refuse needs an error")
+	}
+	q.refuse(w, r, modelFailure(err, breach("%w", err)))
 }
 
 // decide is true once. A page that decides twice has a fault, but the first answer is already on its way.

@@ -138,6 +138,34 @@ func TestScopeForIsWhatTheOwnerMayGrant(t *testing.T) {
 	require.NotContains(t, r.body, "scope")
 }
 
+func TestAPageRefuses(t *testing.T) {
+	var failure error
+	s := newSite(t, newSpy(t), nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request := oauth2server.AuthorizationRequestFromContext(r.Context())
+		request.Refuse(w, r, failure)
+		request.Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
+	}))
+	for _, row := range []struct {
+		failure error
+		want    string
+	}{
+		{oauth2server.InvalidScope, "invalid_scope"},
+		{fmt.Errorf("wrapped: %w", &oauth2server.Error{Code: oauth2server.AccessDenied, Description: "why"}), "access_denied"},
+		{context.DeadlineExceeded, "server_error"},
+		{oauth2server.ErrNotFound, "server_error"},
+		{oauth2server.InvalidToken, "server_error"}, // not for this endpoint
+		{nil, "server_error"},
+	} {
+		failure = row.failure
+		r := s.get("/authorize?" + form(authorization()...))
+		requireRedirect(t, r, row.want, "xyz")
+		require.Empty(t, r.at("code"))
+		if row.want == "server_error" {
+			require.NotContains(t, r.Header.Get("Location"), "deadline")
+		}
+	}
+}
+
 func TestTheFirstDecisionStands(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, model, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -80,7 +80,7 @@ func (a *app) page(w http.ResponseWriter, r *http.Request) {
 	default:
 		scope, err := request.ScopeFor(r.Context(), request.User)
 		if err != nil {
-			request.Approve(w, r, oauth2server.Approval{User: request.User}) // fails likewise, and tells the client
+			request.Refuse(w, r, err)
 			return
 		}
 		ticket := a.giveTicket(r.Context(), request)
