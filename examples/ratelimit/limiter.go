@@ -1,5 +1,5 @@
-// Package ratelimit limits failed attempts at client secrets and passwords. It is one file, made to be copied;
-// examples/server uses it.
+// Package ratelimit limits failed attempts at client secrets and passwords. It is made to be copied; examples/server
+// uses it.
 package ratelimit
 
 import (
@@ -46,8 +46,8 @@ type Limiter struct {
 	// without it nothing slows them down.
 	User Limit
 
-	// Address says where a request comes from. Behind a proxy the program must find out itself, and believe nobody but
-	// its proxy. Requests with the zero address share their buckets. Nil: the other end of the connection.
+	// Address says where a request comes from. Behind a proxy of its own a program sets [Forwarded]. Requests with the
+	// zero address share their buckets. Nil: the other end of the connection.
 	Address func(*http.Request) netip.Addr
 
 	// Username returns the same for all spellings under which the model finds the same user. Where it does not, each

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -34,6 +33,9 @@ func newApp(base string, model storage, files fs.FS, verbose io.Writer) (*app, e
 		return nil, err
 	}
 	a := &app{pages: pages, model: model, sessions: newSessions("session", base), limiter: ratelimit.New()}
+	if strings.HasPrefix(base, "https://") { // TLS ends at a proxy on this machine, which knows where people come from
+		a.limiter.Address = ratelimit.Forwarded(ratelimit.Loopback)
+	}
 	options := &oauth2server.Options{
 		// The password grant is for the curl lines. RFC 9700, section 2.4, advises against it.
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"},
@@ -60,10 +62,11 @@ func newApp(base string, model storage, files fs.FS, verbose io.Writer) (*app, e
 	mux.Handle("/user/revoke", srv.Revoke())
 	mux.Handle("/user/introspect", srv.Introspect())
 	mux.Handle(srv.MetadataPath(), srv.Metadata())
-	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(showToken)))
+	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(a.showToken)))
 
 	own := http.NewServeMux()
 	own.HandleFunc("GET /{$}", a.home)
+	own.HandleFunc("GET /", a.missing)
 	own.HandleFunc("GET /signin", a.signIn)
 	own.HandleFunc("POST /signin", a.signIn)
 	own.HandleFunc("GET /signout", a.signOut)
@@ -82,38 +85,6 @@ func newApp(base string, model storage, files fs.FS, verbose io.Writer) (*app, e
 	return a, nil
 }
 
-// atBase sends who came by another name of this machine to the one that cookies, issuer and redirection URIs are for.
-func atBase(base string, next http.Handler) http.Handler {
-	_, host, _ := strings.Cut(base, "://")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Host != host && r.Method == http.MethodGet {
-			http.Redirect(w, r, base+r.URL.RequestURI(), http.StatusFound)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// maxForm bounds the forms of the application's own pages, in bytes.
-const maxForm = 64 << 10
-
-// protect keeps out forms that another site sends, as the library does at /authorize, and forms that are broken or too
-// large. Of others it fills in r.Form.
-func (a *app) protect(next http.Handler) http.Handler {
-	crossOrigin := http.NewCrossOriginProtection()
-	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.show(w, r, http.StatusForbidden, page{Name: "problem", Data: problem{Advice: "problem.origin"}})
-	}))
-	return crossOrigin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
-			a.show(w, r, http.StatusBadRequest, page{Name: "problem", Data: problem{Advice: "problem.form"}})
-			return
-		}
-		next.ServeHTTP(w, r)
-	}))
-}
-
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	a.show(w, r, http.StatusOK, page{Name: "home", User: a.signedInName(r)})
 }
@@ -123,34 +94,11 @@ func (a *app) singlePage(w http.ResponseWriter, r *http.Request) {
 	a.show(w, r, http.StatusOK, page{Name: "spa", Site: "spa", Script: true})
 }
 
-// problem is what the page of that name shows.
-type problem struct {
-	Advice            string // by its name among the words
-	Code, Description string // for the developer; empty: the user's own business
-	At                time.Time
-}
-
-// refuse is for [oauth2server.Options.ErrorHandler]: there is nobody to redirect to.
-func (a *app) refuse(w http.ResponseWriter, r *http.Request, err *oauth2server.Error) {
-	data := problem{Advice: "problem.client", Code: string(err.Code), Description: err.Description, At: time.Now()}
-	switch {
-	case err.Code == oauth2server.ServerError:
-		data.Advice = "problem.fault"
-	case err.Status == http.StatusForbidden:
-		data.Advice = "problem.origin"
-	}
-	a.show(w, r, err.Status, page{Name: "problem", Data: data})
-}
-
-// fault answers when a storage fails. The cause is for the log.
-func (a *app) fault(w http.ResponseWriter, r *http.Request, err error) {
-	slog.ErrorContext(r.Context(), "a page failed", "path", r.URL.Path, "error", err)
-	a.show(w, r, http.StatusServiceUnavailable, page{Name: "problem", Data: problem{Advice: "problem.fault"}})
-}
-
 // showToken is the API: it answers with what it knows of the token.
-func showToken(w http.ResponseWriter, r *http.Request) {
+func (a *app) showToken(w http.ResponseWriter, r *http.Request) {
+	token := oauth2server.TokenFromContext(r.Context())
+	a.steps.event(r, oauth2server.Event{Endpoint: "authenticate", Kind: "let in", ClientID: token.Client.ID, UserID: token.User.ID, Scope: token.Scope})
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	json.NewEncoder(w).Encode(oauth2server.TokenFromContext(r.Context()))
+	json.NewEncoder(w).Encode(token)
 }

@@ -29,7 +29,7 @@ func TestFromConnectToDisconnect(t *testing.T) {
 	b.signIn()
 	require.Equal(t, "/authorize", b.last.Request.URL.Path)
 	b.says("scope.read", "consent.remembered")
-	require.Contains(t, b.last.page, "Let Demo Web App into your account?")
+	require.Contains(t, b.last.page, "Allow Demo Web App to access your account?")
 	require.Contains(t, b.last.page, "You are signed in as Andy.")
 	require.Contains(t, b.last.page, `<strong class="text-break">`+strings.TrimPrefix(b.base, "http://")+`</strong>`)
 
@@ -41,15 +41,18 @@ func TestFromConnectToDisconnect(t *testing.T) {
 		require.Contains(t, b.last.page, want)
 	}
 	b.submit("/client/refresh")
-	b.says("step.refresh")
+	b.says("step.refresh", "client.refreshed")
 	require.Contains(t, b.last.page, "grant_type=refresh_token")
+	require.Less(t, strings.Index(b.last.page, "grant_type=refresh_token"), strings.Index(b.last.page, "grant_type=authorization_code"), "the last action is first")
 	b.submit("/client/api")
+	b.says("client.answered")
 	require.Equal(t, 2, strings.Count(b.last.page, "GET /user/authenticate"))
 	b.submit("/client/disconnect")
 	b.says("step.revoke", "client.disconnected")
 	require.Contains(t, b.last.page, "401 Unauthorized")
 	b.post("/client/refresh")
 	b.says("client.unconnected")
+	require.NotContains(t, b.open("/client/").page, `role="status"`, "it is said once")
 }
 
 func TestDeny(t *testing.T) {
@@ -57,7 +60,7 @@ func TestDeny(t *testing.T) {
 	b.post("/client/connect")
 	b.signIn()
 	b.submit("/authorize", "verdict", "deny")
-	b.says("client.denied", "step.answer")
+	b.says("client.denied", "step.refusal")
 	require.Contains(t, b.last.page, "error=access_denied")
 	b.post("/client/connect")
 	b.says("scope.read") // it is asked again
@@ -115,7 +118,8 @@ func TestConnectedApps(t *testing.T) {
 
 	b.open("/apps")
 	require.Equal(t, 2, strings.Count(b.last.page, "<section"))
-	require.Less(t, strings.Index(b.last.page, ">nameless<"), strings.Index(b.last.page, ">Demo Web App<"), "the one used last is first")
+	require.Contains(t, b.last.page, ">nameless<")
+	require.Contains(t, b.last.page, ">Demo Web App<")
 	b.says("scope.read")
 	b.submit("/apps", "client_id", clientID)
 	b.says("connected.ended")
@@ -127,8 +131,9 @@ func TestConnectedApps(t *testing.T) {
 	b.says("client.unauthorized")
 	require.Contains(t, b.last.page, "401 Unauthorized")
 	b.submit("/client/refresh")
-	b.says("client.failed")
+	b.says("client.ended")
 	require.Contains(t, b.last.page, "invalid_grant")
+	require.NotContains(t, b.last.page, `action="/client/api"`)
 
 	b.post("/apps", "client_id", "nobody")
 	require.Equal(t, http.StatusOK, b.last.StatusCode)
@@ -204,6 +209,60 @@ func TestGoingBack(t *testing.T) {
 	b.submit("/authorize", "verdict", "deny")
 	b.says("client.unasked")
 	require.Contains(t, b.last.page, `action="/client/api"`)
+}
+
+// Two pages that ask are open at once, in two tabs.
+func TestTwoTabs(t *testing.T) {
+	base := site(t, nil)
+	b := newBrowser(t, base)
+	b.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Path == callbackPath {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	request := base + "/authorize?response_type=code&client_id=" + clientID + "&scope=read&state="
+	b.open(request + "1")
+	first := b.signIn()
+	second := b.open(request + "2")
+	for state, shown := range map[string]answer{"1": first, "2": second} {
+		answer := b.submitOf(shown, "/authorize", "verdict", "allow").parameters()
+		require.NotEmpty(t, answer.Get("code"))
+		require.Equal(t, state, answer.Get("state"))
+	}
+	var pages []answer
+	for range maxTickets + 1 {
+		pages = append(pages, b.open(request+"3"))
+	}
+	b.submitOf(pages[0], "/authorize", "verdict", "allow")
+	b.says("consent.again") // what a session keeps is bounded
+	require.NotEmpty(t, b.submitOf(pages[2], "/authorize", "verdict", "allow").parameters().Get("code"))
+}
+
+func TestUseAnotherAccount(t *testing.T) {
+	b := newBrowser(t, site(t, func(m *memorymodel.Model) storage {
+		require.NoError(t, m.AddUser(&oauth2server.User{ID: "2"}, "beth", "abcdef"))
+		return m
+	}))
+	b.post("/client/connect")
+	b.signIn()
+	b.submit("/signout")
+	require.Equal(t, "/signin", b.last.Request.URL.Path)
+	b.submit("/signin", "username", "beth", "password", "abcdef")
+	require.Contains(t, b.last.page, "You are signed in as 2.")
+	b.submit("/authorize", "verdict", "allow")
+	b.says("client.connected")
+	require.Contains(t, b.last.page, "&#34;id&#34;: &#34;2&#34;")
+}
+
+func TestThereIsNoSuchPage(t *testing.T) {
+	b := newBrowser(t, site(t, nil))
+	for _, path := range []string{"/nothing", "/apps/x", "/static/", "/static/none.css", "/client/none"} {
+		require.Equal(t, http.StatusNotFound, b.open(path).StatusCode, path)
+	}
+	b.open("/nothing")
+	b.says("problem.missing")
+	require.NotContains(t, b.last.page, "problem.tell")
 }
 
 func TestTheClientsRequestMayBeAPost(t *testing.T) {
@@ -283,7 +342,12 @@ func TestFaults(t *testing.T) {
 	b.connect()
 	fails("UserByID", func() answer { return b.open("/apps") })
 	fails("UserGrants", func() answer { return b.open("/apps") })
-	fails("UserGrants", func() answer { return b.post("/client/connect") })
+	model.methods = "UserGrants"
+	b.post("/client/connect")
+	b.says("client.failed", "step.refusal")
+	require.Contains(t, b.last.page, "error=server_error")
+	require.NotContains(t, b.last.page, "secret details")
+	model.methods = ""
 	b.open("/apps")
 	fails("RevokeUserClient", func() answer { return b.submit("/apps") })
 	require.NotContains(t, b.open("/").page, "connected.ended")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -55,10 +56,24 @@ func (c *demoClient) handler() http.Handler {
 type connection struct {
 	State, Verifier string        // of the request that is under way; empty: none is
 	Token           *oauth2.Token // nil: not connected
-	Steps           []exchange
-	Notice          string // for the page, by its name among the words
+	Actions         []action      // the last one first
 }
 
+// action is what somebody made the client do, and what came of it.
+type action []exchange
+
+// begin makes place for what comes next.
+func (known *connection) begin() {
+	const shown = 8
+	known.Actions = append([]action{{}}, known.Actions[:min(len(known.Actions), shown-1)]...)
+}
+
+// watched is an [http.Client] whose requests are shown under title.
+func (known *connection) watched(title string) *http.Client {
+	return watched(title, (*[]exchange)(&known.Actions[0]))
+}
+
+// sessionConnection is where the session has it.
 const sessionConnection = "connection"
 
 // load returns an empty connection if there is none.
@@ -72,16 +87,8 @@ func (c *demoClient) load(ctx context.Context) *connection {
 	return &known
 }
 
-// maxSteps bounds what is shown, and kept.
-const maxSteps = 20
-
-// save keeps the connection and shows it. No code stays in the address: whoever reads it there could try it.
-func (c *demoClient) save(w http.ResponseWriter, r *http.Request, known *connection) {
-	c.store(w, r, known, "/client/")
-}
-
+// store keeps the connection and goes on at next.
 func (c *demoClient) store(w http.ResponseWriter, r *http.Request, known *connection, next string) {
-	known.Steps = known.Steps[max(0, len(known.Steps)-maxSteps):]
 	text, err := json.Marshal(known)
 	if err != nil {
 		http.Error(w, "The session cannot be kept.", http.StatusInternalServerError)
@@ -91,17 +98,25 @@ func (c *demoClient) store(w http.ResponseWriter, r *http.Request, known *connec
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
+// show keeps the connection and shows it, with what is to be said first: a name among the words, or nothing. It does so on
+// another page, so that no code stays in the address, where others could read it and try it.
+func (c *demoClient) show(w http.ResponseWriter, r *http.Request, known *connection, notice string) {
+	c.sessions.Put(r.Context(), sessionNotice, notice)
+	c.store(w, r, known, "/client/")
+}
+
 func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
-	known := c.load(r.Context())
-	c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: known.Notice, Data: known})
+	notice := c.sessions.PopString(r.Context(), sessionNotice)
+	c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: notice, Data: c.load(r.Context())})
 }
 
 // connect sends the browser to the server, with a state and a PKCE challenge that nobody else knows.
 func (c *demoClient) connect(w http.ResponseWriter, r *http.Request) {
 	known := c.load(r.Context())
-	known.State, known.Verifier, known.Notice = rand.Text(), oauth2.GenerateVerifier(), ""
+	known.State, known.Verifier = rand.Text(), oauth2.GenerateVerifier()
 	address := c.config.AuthCodeURL(known.State, oauth2.S256ChallengeOption(known.Verifier))
-	known.Steps = []exchange{{Title: "step.redirect", Request: "303 See Other\nLocation: " + breakQuery(address)}}
+	known.begin()
+	known.Actions[0] = action{{Title: "step.redirect", Request: "303 See Other\nLocation: " + breakQuery(address)}}
 	c.store(w, r, known, address)
 }
 
@@ -111,103 +126,114 @@ func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 	query, known := r.URL.Query(), c.load(r.Context())
 	switch {
 	case known.State == "" || query.Get("state") != known.State:
-		known.Notice = "client.unasked"
-		c.save(w, r, known)
+		c.show(w, r, known, "client.unasked")
 		return
 	case query.Get("iss") != c.base: // RFC 9207
-		known.Notice = "client.mixup"
-		c.save(w, r, known)
+		c.show(w, r, known, "client.mixup")
 		return
 	}
 	verifier := known.Verifier
-	known.State, known.Verifier, known.Notice = "", "", ""
-	known.Steps = append(known.Steps, exchange{Title: "step.answer", Request: "GET " + breakQuery(r.URL.RequestURI())})
+	known.State, known.Verifier = "", ""
+	answer := exchange{Title: "step.answer", Request: "GET " + breakQuery(r.URL.RequestURI())}
 	if query.Has("error") {
-		known.Notice = "client.denied"
-		c.save(w, r, known)
+		answer.Title = "step.refusal"
+	}
+	known.Actions[0] = append(known.Actions[0], answer)
+	switch query.Get("error") {
+	case "":
+	case "access_denied":
+		c.show(w, r, known, "client.denied")
+		return
+	default:
+		c.show(w, r, known, "client.failed")
 		return
 	}
-	ctx := watch(r.Context(), "step.token", &known.Steps)
+	ctx := context.WithValue(r.Context(), oauth2.HTTPClient, known.watched("step.token"))
 	token, err := c.config.Exchange(ctx, query.Get("code"), oauth2.VerifierOption(verifier))
 	if err == nil {
 		err = c.sessions.RenewToken(r.Context()) // lest somebody prepared this session
 	}
 	if err != nil {
-		known.fail(err)
-	} else {
-		known.Token = token
-		c.callAPI(r.Context(), known)
+		c.show(w, r, known, failed(err))
+		return
 	}
-	c.save(w, r, known)
+	known.Token = token
+	c.show(w, r, known, c.callAPI(r.Context(), known))
 }
 
-// step does one thing and shows the page again.
-func (c *demoClient) step(do func(context.Context, *connection)) http.HandlerFunc {
+// step does one thing, which returns what is to be said first, and shows the page again.
+func (c *demoClient) step(do func(context.Context, *connection) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		known := c.load(r.Context())
-		known.Notice = "client.unconnected"
+		known, notice := c.load(r.Context()), "client.unconnected"
 		if known.Token != nil {
-			known.Notice = ""
-			do(r.Context(), known)
+			known.begin()
+			notice = do(r.Context(), known)
 		}
-		c.save(w, r, known)
+		c.show(w, r, known, notice)
 	}
 }
 
 // callAPI uses the access token.
-func (c *demoClient) callAPI(ctx context.Context, known *connection) {
+func (c *demoClient) callAPI(ctx context.Context, known *connection) (notice string) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/user/authenticate", nil)
 	if err != nil {
-		known.fail(err)
-		return
+		return failed(err)
 	}
 	known.Token.SetAuthHeader(request)
-	response, err := watched("step.api", &known.Steps).Do(request)
+	response, err := known.watched("step.api").Do(request)
 	if err != nil {
-		known.fail(err)
-		return
+		return failed(err)
 	}
 	response.Body.Close()
-	if response.StatusCode == http.StatusUnauthorized {
-		known.Notice = "client.unauthorized"
+	switch response.StatusCode {
+	case http.StatusOK:
+		return "client.answered"
+	case http.StatusUnauthorized:
+		return "client.unauthorized"
 	}
+	return "client.failed"
 }
 
 // refresh gets another pair of tokens for the refresh token, which is good for that once.
-func (c *demoClient) refresh(ctx context.Context, known *connection) {
-	ctx = watch(ctx, "step.refresh", &known.Steps)
+func (c *demoClient) refresh(ctx context.Context, known *connection) (notice string) {
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, known.watched("step.refresh"))
 	token, err := c.config.TokenSource(ctx, &oauth2.Token{RefreshToken: known.Token.RefreshToken}).Token()
-	if err != nil {
-		known.fail(err)
-		return
+	var refused *oauth2.RetrieveError
+	switch {
+	case errors.As(err, &refused) && refused.ErrorCode == "invalid_grant":
+		known.Token = nil
+		return "client.ended"
+	case err != nil:
+		return failed(err)
 	}
 	known.Token = token
+	return "client.refreshed"
 }
 
-// disconnect gives the grant back: no token of it works after that (RFC 7009).
-func (c *demoClient) disconnect(ctx context.Context, known *connection) {
+// disconnect gives the grant back: no token of it works after that (RFC 7009). It calls the API once more to show that.
+func (c *demoClient) disconnect(ctx context.Context, known *connection) (notice string) {
 	form := url.Values{"token": {known.Token.RefreshToken}, "token_type_hint": {"refresh_token"}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/user/revoke", strings.NewReader(form.Encode()))
 	if err != nil {
-		known.fail(err)
-		return
+		return failed(err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.SetBasicAuth(c.config.ClientID, c.config.ClientSecret)
-	response, err := watched("step.revoke", &known.Steps).Do(request)
+	response, err := known.watched("step.revoke").Do(request)
 	if err != nil {
-		known.fail(err)
-		return
+		return failed(err)
 	}
 	response.Body.Close()
-	if response.StatusCode == http.StatusOK {
-		c.callAPI(ctx, known) // to show that it is refused
-		known.Token, known.Notice = nil, "client.disconnected"
+	if response.StatusCode != http.StatusOK {
+		return "client.failed"
 	}
+	c.callAPI(ctx, known)
+	known.Token = nil
+	return "client.disconnected"
 }
 
-// fail shows that something failed. What the server answered is among the steps.
-func (known *connection) fail(err error) {
+// failed says that something did. Why is in the last answer that is shown.
+func failed(err error) (notice string) {
 	slog.Info("the demo client", "error", err)
-	known.Notice = "client.failed"
+	return "client.failed"
 }

@@ -48,12 +48,10 @@ func (a *app) connected(w http.ResponseWriter, r *http.Request, user *oauth2serv
 		Notice: a.sessions.PopString(r.Context(), sessionNotice), Data: apps})
 }
 
-// sessionNotice is where the session has what the next page says first.
-const sessionNotice = "notice"
-
-// disconnect ends what the user granted to an application: when the page says so, none of its tokens works any more.
+// disconnect ends what the user granted to an application: when the page says so, none of its tokens works any more. It
+// must be behind [app.protect].
 func (a *app) disconnect(w http.ResponseWriter, r *http.Request, user *oauth2server.User) {
-	clientID := r.PostForm.Get("client_id")
+	clientID := r.PostFormValue("client_id")
 	if err := a.model.RevokeUserClient(r.Context(), user.ID, clientID); err != nil {
 		a.fault(w, r, err)
 		return

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/seed-11d18166/oauth2server"
@@ -17,6 +18,7 @@ type consentForm struct {
 	Public     bool
 	Scope      oauth2server.Scope
 	Parameters url.Values
+	Address    string // of the request, for who wants to sign in as somebody else first
 	Ticket     string
 }
 
@@ -25,7 +27,7 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 	request := oauth2server.AuthorizationRequestFromContext(r.Context())
 	user := request.User
 	if user == nil {
-		redirectToSignIn(w, r, "/authorize?"+request.Parameters().Encode())
+		redirectToSignIn(w, r, addressOf(request))
 		return
 	}
 	verdict, notice := r.PostForm.Get("verdict"), ""
@@ -40,23 +42,29 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		notice = "consent.again"
+		a.steps.event(r, oauth2server.Event{Endpoint: "consent", Kind: oauth2server.EventRefused, ClientID: request.Client.ID, UserID: user.ID, Reason: "ticket_spent"})
 	}
 	scope, err := request.ScopeFor(r.Context(), user)
 	if err != nil {
-		request.Approve(w, r, oauth2server.Approval{User: user}) // fails likewise, and tells the client
+		request.Refuse(w, r, err)
 		return
 	}
 	remembered, err := a.remembers(r.Context(), user, request.Client, scope)
 	switch {
 	case err != nil:
-		a.fault(w, r, err)
+		request.Refuse(w, r, err)
 	case remembered && verdict == "":
 		request.Approve(w, r, oauth2server.Approval{User: user, Scope: scope})
 	default:
 		a.show(w, r, http.StatusOK, page{Name: "consent", User: a.nameOf(user.Data, user.ID), Notice: notice, Data: consentForm{
 			Client: a.nameOf(request.Client.Data, request.Client.ID), Host: hostOf(request.RedirectURI), Public: request.Client.Public,
-			Scope: scope, Parameters: request.Parameters(), Ticket: a.giveTicket(r.Context(), request, scope)}})
+			Scope: scope, Parameters: request.Parameters(), Address: addressOf(request), Ticket: a.giveTicket(r.Context(), request, scope)}})
 	}
+}
+
+// addressOf is the request once more, also if it came by POST.
+func addressOf(request *oauth2server.AuthorizationRequest) string {
+	return "/authorize?" + request.Parameters().Encode()
 }
 
 // remembers says that user need not be asked: the client is connected, with all of this scope. So what is remembered
@@ -75,26 +83,36 @@ func (a *app) remembers(ctx context.Context, user *oauth2server.User, client *oa
 	return false, err
 }
 
-// sessionTicket is where the session has its ticket.
-const sessionTicket = "ticket"
+// sessionTickets is where the session has its tickets.
+const sessionTickets = "tickets"
 
-// giveTicket returns what the form has to send back. The session keeps the last one, with the scope that is shown and the
-// request that it is for. So a form decides about what its owner has read, in the browser that showed it, and once, unless
-// it is sent twice at the same moment: a session is loaded and saved, and no gate.
+// maxTickets is how many consent pages of one browser can be open at once; older ones ask again.
+const maxTickets = 8
+
+// giveTicket returns what the form has to send back. The session keeps it with the scope that is shown and the request
+// that it is for. So a form decides about what its owner has read, in the browser that showed it, and once, unless it is
+// sent twice at the same moment: a session is loaded and saved, and no gate.
 func (a *app) giveTicket(ctx context.Context, request *oauth2server.AuthorizationRequest, scope oauth2server.Scope) string {
 	ticket := rand.Text()
-	a.sessions.Put(ctx, sessionTicket, strings.Join([]string{ticket, scope.String(), request.Parameters().Encode()}, "\n"))
+	tickets, _ := a.sessions.Get(ctx, sessionTickets).([]string)
+	tickets = append(tickets, strings.Join([]string{ticket, request.Parameters().Encode(), scope.String()}, "\n"))
+	a.sessions.Put(ctx, sessionTickets, tickets[max(0, len(tickets)-maxTickets):])
 	return ticket
 }
 
 // takeTicket returns the scope that the form was shown with.
 func (a *app) takeTicket(r *http.Request, request *oauth2server.AuthorizationRequest) (scope oauth2server.Scope, good bool) {
-	kept := strings.Split(a.sessions.PopString(r.Context(), sessionTicket), "\n")
-	if len(kept) != 3 || kept[0] != r.PostForm.Get("ticket") || kept[2] != request.Parameters().Encode() {
-		return nil, false
+	tickets, _ := a.sessions.Get(r.Context(), sessionTickets).([]string)
+	for i, ticket := range tickets {
+		shown, ok := strings.CutPrefix(ticket, r.PostFormValue("ticket")+"\n"+request.Parameters().Encode()+"\n")
+		if !ok {
+			continue
+		}
+		a.sessions.Put(r.Context(), sessionTickets, slices.Delete(tickets, i, i+1))
+		scope, err := oauth2server.ParseScope(shown)
+		return scope, err == nil
 	}
-	scope, err := oauth2server.ParseScope(kept[1])
-	return scope, err == nil
+	return nil, false
 }
 
 // hostOf says to whom an answer goes: the host, or the scheme that an app on the device has for itself.

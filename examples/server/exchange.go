@@ -2,14 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
 	"time"
-
-	"golang.org/x/oauth2"
 )
 
 // exchange is a request of the demo client and its answer, as its page shows them.
@@ -29,13 +26,15 @@ func watched(title string, exchanges *[]exchange) *http.Client {
 	return &http.Client{Transport: &watcher{title, exchanges}, Timeout: 10 * time.Second}
 }
 
-// watch lets golang.org/x/oauth2 use such a client.
-func watch(ctx context.Context, title string, exchanges *[]exchange) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, watched(title, exchanges))
-}
-
-func (t *watcher) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error) {
 	shown := exchange{Title: t.title, Request: r.Method + " " + r.URL.RequestURI() + "\n"}
+	defer func() {
+		if err != nil {
+			shown.Answer = err.Error()
+		}
+		shown.Request, shown.Answer = strings.TrimSpace(shown.Request), strings.TrimSpace(shown.Answer)
+		*t.exchanges = append(*t.exchanges, shown)
+	}()
 	if value := r.Header.Get("Authorization"); strings.HasPrefix(value, "Basic ") {
 		shown.Request += "Authorization: Basic …\n" // the client's secret
 	} else if value != "" {
@@ -52,8 +51,7 @@ func (t *watcher) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		shown.Request += "Content-Type: " + r.Header.Get("Content-Type") + "\n\n" + breakQuery(string(form))
 	}
-	response, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
+	if response, err = http.DefaultTransport.RoundTrip(r); err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
@@ -67,8 +65,6 @@ func (t *watcher) RoundTrip(r *http.Request) (*http.Response, error) {
 		shown.Answer += "WWW-Authenticate: " + challenge + "\n"
 	}
 	shown.Answer += "\n" + indent(body)
-	shown.Request, shown.Answer = strings.TrimSpace(shown.Request), strings.TrimSpace(shown.Answer)
-	*t.exchanges = append(*t.exchanges, shown)
 	return response, nil
 }
 

@@ -5,7 +5,8 @@
 //	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-url https://auth.example] [-mongo mongodb://127.0.0.1:27017/]
 //
 // It knows the client 123456 with the secret qwerty and the user andy with the password 123456. Everything is in
-// memory and forgotten at the end, unless -mongo names a MongoDB to keep it in. One to try is started by
+// memory and forgotten at the end, unless -mongo names a MongoDB to keep it in, all but sign-in sessions. One to try is
+// started by
 //
 //	go run -C tools ./ferretdb
 package main
@@ -21,9 +22,9 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -59,7 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	public := flags.String("url", "", "`URL` by which browsers reach it, such as https://auth.example behind a proxy; without it, http and the address")
-	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in; without it, everything is in memory")
+	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in but sign-in sessions; without it, everything is in memory")
 	verbose := flags.Bool("v", false, "print a line for each step of OAuth, with the reason of each refusal")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(out)
@@ -71,11 +72,14 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	if flags.NArg() > 0 {
 		return usageError{fmt.Errorf("unexpected argument %q", flags.Arg(0))}
 	}
+	if u, err := url.Parse(*public); err != nil || u.Path != "" {
+		return usageError{fmt.Errorf("-url %q: want scheme and host alone, as in https://auth.example", *public)}
+	}
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
 	}
-	base := cmp.Or(strings.TrimSuffix(*public, "/"), "http://"+reachable(listener.Addr().(*net.TCPAddr)))
+	base := cmp.Or(*public, "http://"+reachable(listener.Addr().(*net.TCPAddr)))
 	model, closeModel, err := open(ctx, *mongo, base)
 	if err != nil {
 		listener.Close()

@@ -140,6 +140,8 @@ func TestMistakesAreOneClearLine(t *testing.T) {
 		"an unknown flag":        {[]string{"-port", "1"}, "flag provided but not defined: -port", 2},
 		"no MongoDB":             {[]string{"-addr", "127.0.0.1:0", "-mongo", "mongodb://127.0.0.1:1/?timeoutMS=50"}, "mongomodel: ", 1},
 		"no URI":                 {[]string{"-addr", "127.0.0.1:0", "-mongo", "127.0.0.1:27017"}, "scheme", 1},
+		"a URL with a path":      {[]string{"-url", "https://auth.example/sub"}, "scheme and host alone", 2},
+		"a URL of something":     {[]string{"-addr", "127.0.0.1:0", "-url", "ftp://auth.example"}, "Issuer", 1},
 		"an unexpected argument": {[]string{"now"}, `unexpected argument "now"`, 2},
 	} {
 		err := run(t.Context(), row.args, io.Discard, files)

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/text/language"
 )
 
-// languages are those that there are words for, in words/TAG.json. The first one is for everybody else.
-var languages = []language.Tag{language.English, language.Chinese}
+// languages are those that there are words for, in files whose names end in TAG.json. The first one is for everybody else.
+var languages = []language.Tag{language.English, language.SimplifiedChinese}
 
 // pages shows pages in the language of the reader.
 type pages struct {
@@ -39,36 +39,46 @@ type page struct {
 	words map[string]string
 }
 
-var pageNames = []string{"home", "signin", "signout", "consent", "connected", "problem", "client", "spa"}
-
 // parsePages fails at the start for what would fail at a request.
 func parsePages(files fs.FS) (*pages, error) {
 	templates, err := template.ParseFS(files, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range pageNames {
-		if templates.Lookup(name+".html") == nil {
-			return nil, fmt.Errorf("the template %s.html is missing", name)
-		}
-	}
 	p := &pages{templates: templates, matcher: language.NewMatcher(languages)}
 	for _, tag := range languages {
-		name := "words/" + tag.String() + ".json"
-		text, err := fs.ReadFile(files, name)
+		words, err := readWords(files, tag)
 		if err != nil {
 			return nil, err
 		}
-		var words map[string]string
-		if err := json.Unmarshal(text, &words); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
 		p.words = append(p.words, words)
-		if names := sortedNames(words); !slices.Equal(names, sortedNames(p.words[0])) {
-			return nil, fmt.Errorf("%s has other names than words/%s.json", name, languages[0])
+		if !slices.Equal(sortedNames(words), sortedNames(p.words[0])) {
+			return nil, fmt.Errorf("the words in %v have other names than those in %v", tag, languages[0])
 		}
 	}
 	return p, nil
+}
+
+// readWords reads all files of a language: those of the demonstration are apart, as nobody else needs them.
+func readWords(files fs.FS, tag language.Tag) (map[string]string, error) {
+	names, err := fs.Glob(files, "words/*"+tag.String()+".json")
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("there are no words in %v", tag)
+	}
+	if err != nil {
+		return nil, err
+	}
+	words := map[string]string{}
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err == nil {
+			err = json.Unmarshal(text, &words)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return words, nil
 }
 
 func sortedNames(words map[string]string) []string { return slices.Sorted(maps.Keys(words)) }

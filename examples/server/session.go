@@ -28,8 +28,11 @@ func newSessions(name, base string) *scs.SessionManager {
 	return sessions
 }
 
-// sessionUser is where the session has the ID of who is signed in.
-const sessionUser = "user"
+// What a session has: the ID of who is signed in, and what the next page says first, by its name among the words.
+const (
+	sessionUser   = "user"
+	sessionNotice = "notice"
+)
 
 // signedIn is for [oauth2server.Options.AuthenticateUser]. Nil: nobody. The user is looked up each time, so that one
 // who was deleted is nobody.

@@ -18,9 +18,10 @@ type signInForm struct {
 	Trouble  string // what was wrong, by its name among the words; empty: nothing
 }
 
-// signIn asks for name and password until they are right.
+// signIn asks for name and password until they are right. It must be behind [app.protect], or other sites could sign
+// people in.
 func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
-	next := ownPath(r.Form.Get("next"))
+	next := ownPath(r.FormValue("next"))
 	if r.Method != http.MethodPost {
 		if user, err := a.signedIn(r); err == nil && user != nil { // somebody who went back
 			http.Redirect(w, r, next, http.StatusSeeOther)
@@ -29,16 +30,17 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 		a.show(w, r, http.StatusOK, page{Name: "signin", Data: signInForm{Next: next}})
 		return
 	}
-	form := signInForm{Next: next, Username: r.PostForm.Get("username"), Trouble: "signin.wrong"}
-	user, wait, err := a.tryPassword(r, form.Username, r.PostForm.Get("password"))
+	form := signInForm{Next: next, Username: r.PostFormValue("username"), Trouble: "signin.wrong"}
+	user, wait, err := a.tryPassword(r, form.Username, r.PostFormValue("password"))
 	switch {
 	case wait > 0:
 		form.Trouble = "signin.wait"
+		a.steps.event(r, oauth2server.Event{Endpoint: "sign-in", Kind: oauth2server.EventRefused, Reason: "attempt_limited"})
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		a.show(w, r, http.StatusTooManyRequests, page{Name: "signin", Data: form})
 		return
 	case errors.Is(err, oauth2server.ErrNotFound):
-		a.steps.event(r, oauth2server.Event{Endpoint: "sign-in", Kind: oauth2server.EventRefused, Reason: "wrong name or password"})
+		a.steps.event(r, oauth2server.Event{Endpoint: "sign-in", Kind: oauth2server.EventRefused, Reason: "user_credentials"})
 		a.show(w, r, http.StatusOK, page{Name: "signin", Data: form})
 		return
 	case err == nil:
@@ -66,7 +68,8 @@ func (a *app) tryPassword(r *http.Request, username, password string) (user *oau
 	return user, 0, err
 }
 
-// signOut ends the session. What applications were allowed goes on: the page of connected apps is for that.
+// signOut ends the session, and shows the sign-in page to who wants to go on as somebody else. What applications were
+// allowed goes on: the page of connected apps is for that. It must be behind [app.protect].
 func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		a.show(w, r, http.StatusOK, page{Name: "signout", User: a.signedInName(r)})
@@ -74,6 +77,11 @@ func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := a.sessions.Destroy(r.Context()); err != nil {
 		a.fault(w, r, err)
+		return
+	}
+	a.steps.event(r, oauth2server.Event{Endpoint: "sign-out", Kind: "signed out"})
+	if next := r.PostFormValue("next"); next != "" {
+		redirectToSignIn(w, r, ownPath(next))
 		return
 	}
 	http.Redirect(w, r, "/signout", http.StatusSeeOther)

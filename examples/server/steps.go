@@ -28,8 +28,8 @@ func (s *steps) event(_ *http.Request, e oauth2server.Event) {
 		{"grant type", e.GrantType}, {"client", e.ClientID}, {"user", e.UserID}, {"scope", e.Scope.String()},
 		{"error", string(e.Error)}, {"reason", e.Reason},
 	} {
-		if strings.ContainsFunc(known.value, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			known.value = strconv.Quote(known.value) // lest an ID make a line of its own
+		if strings.ContainsFunc(known.value, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }) {
+			known.value = strconv.Quote(known.value) // so that an ID cannot look like another field, or line
 		}
 		if known.value != "" {
 			line += "  " + known.name + " " + known.value

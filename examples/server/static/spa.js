@@ -6,6 +6,7 @@ const redirectURI = location.origin + "/spa/";
 
 const words = JSON.parse(document.getElementById("words").textContent);
 let token = null; // what the token endpoint answered; null: not connected
+let action = null; // where the steps of what is going on are shown; null: there are none yet
 
 const base64url = (bytes) => btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
@@ -32,42 +33,48 @@ async function receive() {
   if (!request || answer.get("state") !== request.state) return tell("client.unasked");
   sessionStorage.removeItem("request");
   show("step.redirect", breakQuery(request.url));
-  show("step.answer", "GET " + breakQuery(redirectURI + "?" + answer));
+  show(answer.has("error") ? "step.refusal" : "step.answer", "GET " + breakQuery(redirectURI + "?" + answer));
   if (answer.get("iss") !== server) return tell("client.mixup"); // RFC 9207
-  if (answer.has("error")) return tell("client.denied");
-  token = await post("step.token", "/user/token", {
+  if (answer.has("error")) return tell(answer.get("error") === "access_denied" ? "client.denied" : "client.failed");
+  const issued = await post("step.token", "/user/token", {
     grant_type: "authorization_code", code: answer.get("code"), redirect_uri: redirectURI, client_id: clientID,
     code_verifier: request.verifier,
   });
-  if (token) await callAPI();
+  if (issued.error) return tell("client.failed");
+  token = issued;
+  await callAPI();
 }
 
 async function callAPI() {
   const path = "/user/authenticate", header = "Bearer " + token.access_token;
   const response = await fetch(server + path, { headers: { Authorization: header } });
   await showAnswer("step.api", `GET ${path}\nAuthorization: ${header}`, response);
-  tell(response.status === 401 ? "client.unauthorized" : "");
+  tell(response.ok ? "client.answered" : response.status === 401 ? "client.unauthorized" : "client.failed");
 }
 
 async function refresh() {
   const fresh = await post("step.refresh", "/user/token", { grant_type: "refresh_token", refresh_token: token.refresh_token, client_id: clientID });
-  if (fresh) token = fresh;
+  if (fresh.error) {
+    if (fresh.error === "invalid_grant") token = null;
+    return tell(token ? "client.failed" : "client.ended");
+  }
+  token = fresh;
+  tell("client.refreshed");
 }
 
 async function disconnect() {
   const form = { token: token.refresh_token, token_type_hint: "refresh_token", client_id: clientID };
-  if (await post("step.revoke", "/user/revoke", form) === null) return;
+  const refused = await post("step.revoke", "/user/revoke", form);
+  if (refused.error) return tell("client.failed");
   token = null;
   tell("client.disconnected");
 }
 
-// post returns the document that the server answers with, null when it refuses.
+// post returns the document that the server answers with; it has an error when the server refuses.
 async function post(title, path, form) {
   const body = new URLSearchParams(form);
   const response = await fetch(server + path, { method: "POST", body });
   const text = await showAnswer(title, `POST ${path}\nContent-Type: application/x-www-form-urlencoded\n\n${breakQuery(body.toString())}`, response);
-  tell(response.ok ? "" : "client.failed");
-  if (!response.ok) return null;
   return text ? JSON.parse(text) : {};
 }
 
@@ -86,7 +93,11 @@ function show(title, request, answer) {
   step.querySelector("p").textContent = words[title + ".story"];
   requestBox.textContent = request;
   if (answer) answerBox.textContent = answer; else answerBox.remove();
-  document.getElementById("steps").append(step);
+  if (!action) {
+    action = document.getElementById("action").content.cloneNode(true).firstElementChild;
+    document.getElementById("actions").prepend(action); // the last one first
+  }
+  action.append(step);
 }
 
 function tell(name) {
@@ -96,11 +107,12 @@ function tell(name) {
 }
 
 // run does one thing at a time: a token that is refreshed twice at once would look like a copy of it.
-async function run(action) {
+async function run(what) {
+  action = null;
   const buttons = { connect, api: callAPI, refresh, disconnect };
   for (const id in buttons) document.getElementById(id).disabled = true;
   try {
-    await action();
+    await what();
   } catch (error) {
     console.error(error);
     tell("client.failed");
