@@ -59,10 +59,10 @@ func (m *model) GetUserFromClient(ctx context.Context, client *oauth2server.Clie
 }
 
 // SaveToken needs no transaction for its two rows: after a failure nobody gets to know either token.
-func (m *model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, user *oauth2server.User) (*oauth2server.Token, error) {
-	err := m.save(ctx, "access", token.AccessToken, user, token.GrantID, token.AccessTokenExpiresAt, token)
+func (m *model) SaveToken(ctx context.Context, token *oauth2server.Token, client *oauth2server.Client, user *oauth2server.User) (*oauth2server.Token, error) {
+	err := m.save(ctx, "access", token.AccessToken, client, user, token.GrantID, token.AccessTokenExpiresAt, token)
 	if err == nil && token.RefreshToken != "" {
-		err = m.save(ctx, "refresh", token.RefreshToken, user, token.GrantID, token.RefreshTokenExpiresAt, token)
+		err = m.save(ctx, "refresh", token.RefreshToken, client, user, token.GrantID, token.RefreshTokenExpiresAt, token)
 	}
 	return token, err
 }
@@ -85,8 +85,8 @@ func (m *model) RevokeToken(ctx context.Context, token *oauth2server.Token) erro
 	return m.change(ctx, deleteToken, "refresh", oauth2server.Digest(token.RefreshToken))
 }
 
-func (m *model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client, user *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
-	return code, m.save(ctx, "code", code.Code, user, code.GrantID, code.ExpiresAt, code)
+func (m *model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, client *oauth2server.Client, user *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+	return code, m.save(ctx, "code", code.Code, client, user, code.GrantID, code.ExpiresAt, code)
 }
 
 func (m *model) GetAuthorizationCode(ctx context.Context, presented string) (*oauth2server.AuthorizationCode, error) {
@@ -104,8 +104,8 @@ func (m *model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	if err != nil {
 		return nil, err
 	}
-	err = m.change(ctx, `INSERT INTO oauth_grant_log (grant_id, seq, expires_at, record) VALUES ($1, $2, $3, $4)
-		ON CONFLICT DO NOTHING`, entry.GrantID, entry.Seq, entry.ExpiresAt.UnixMilli(), string(record))
+	err = m.change(ctx, `INSERT INTO oauth_grant_log (grant_id, seq, user_id, expires_at, record) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT DO NOTHING`, entry.GrantID, entry.Seq, entry.UserID, entry.ExpiresAt.UnixMilli(), string(record))
 	if !errors.Is(err, oauth2server.ErrNotFound) {
 		return entry, err
 	}
@@ -117,9 +117,12 @@ func (m *model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	return there, oauth2server.ErrExists
 }
 
-func (m *model) GrantEntries(ctx context.Context, grantID string, from int) (entries []*oauth2server.GrantEntry, err error) {
-	rows, err := m.shop.db.QueryContext(ctx, `SELECT record FROM oauth_grant_log WHERE grant_id = $1 AND seq >= $2
-		ORDER BY seq`, grantID, from)
+func (m *model) GrantEntries(ctx context.Context, grantID string, from int) ([]*oauth2server.GrantEntry, error) {
+	return m.entries(ctx, `SELECT record FROM oauth_grant_log WHERE grant_id = $1 AND seq >= $2 ORDER BY seq`, grantID, from)
+}
+
+func (m *model) entries(ctx context.Context, query string, args ...any) (entries []*oauth2server.GrantEntry, err error) {
+	rows, err := m.shop.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
@@ -148,13 +151,13 @@ const (
 	deleteToken = `DELETE FROM oauth_tokens WHERE kind = $1 AND digest = $2`
 )
 
-func (m *model) save(ctx context.Context, kind, secret string, user *oauth2server.User, grantID string, expires time.Time, thing encoding.BinaryMarshaler) error {
+func (m *model) save(ctx context.Context, kind, secret string, client *oauth2server.Client, user *oauth2server.User, grantID string, expires time.Time, thing encoding.BinaryMarshaler) error {
 	record, err := thing.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	return m.change(ctx, `INSERT INTO oauth_tokens (kind, digest, user_id, grant_id, expires_at, record)
-		VALUES ($1, $2, $3, $4, $5, $6)`, kind, oauth2server.Digest(secret), user.ID, grantID,
+	return m.change(ctx, `INSERT INTO oauth_tokens (kind, digest, client_id, user_id, grant_id, expires_at, record)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, kind, oauth2server.Digest(secret), client.ID, user.ID, grantID,
 		sql.NullInt64{Int64: expires.UnixMilli(), Valid: !expires.IsZero()}, string(record))
 }
 

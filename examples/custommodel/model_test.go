@@ -53,7 +53,10 @@ func testDatabase(t *testing.T, db database) {
 	t.Run("story", func(t *testing.T) { testStory(t, db(t)) })
 	t.Run("refresh at two servers", func(t *testing.T) { testTwoServers(t, db(t), db(t)) })
 	t.Run("transaction in the way", func(t *testing.T) { testTransactionInTheWay(t, db(t), db(t)) })
-	t.Run("revoke user", func(t *testing.T) { testRevokeUser(t, db(t)) })
+	t.Run("revoke user", func(t *testing.T) { testRevokeUser(t, db(t), (*model).RevokeUser) })
+	t.Run("revoke client of user", func(t *testing.T) {
+		testRevokeUser(t, db(t), func(m *model, ctx context.Context, userID string) error { return m.RevokeUserClient(ctx, userID, "till") })
+	})
 	t.Run("delete expired", func(t *testing.T) { testDeleteExpired(t, db(t)) })
 }
 
@@ -166,7 +169,7 @@ func testTransactionInTheWay(t *testing.T, one, other *shop) {
 		require.NoError(t, err)
 		tx, err := one.db.BeginTx(t.Context(), nil)
 		require.NoError(t, err)
-		_, err = tx.ExecContext(t.Context(), `INSERT INTO oauth_grant_log (grant_id, seq, expires_at, record) VALUES ($1, 1, 0, $2)`,
+		_, err = tx.ExecContext(t.Context(), `INSERT INTO oauth_grant_log (grant_id, seq, user_id, expires_at, record) VALUES ($1, 1, '', 0, $2)`,
 			theirs.GrantID, string(record))
 		require.NoError(t, err)
 
@@ -188,7 +191,7 @@ func testTransactionInTheWay(t *testing.T, one, other *shop) {
 	}
 }
 
-func testRevokeUser(t *testing.T, s *shop) {
+func testRevokeUser(t *testing.T, s *shop, revoke func(m *model, ctx context.Context, userID string) error) {
 	ctx, m := t.Context(), &model{s}
 	require.NoError(t, s.addCustomer(ctx, "K-18", "bea@example.com", "654321"))
 	server, config := serve(t, s)
@@ -206,13 +209,26 @@ func testRevokeUser(t *testing.T, s *shop) {
 	_, err = s.db.ExecContext(ctx, `DELETE FROM oauth_grant_log WHERE seq = 1 AND grant_id =
 		(SELECT grant_id FROM oauth_tokens WHERE digest = $1)`, oauth2server.Digest(beas[0].RefreshToken))
 	require.NoError(t, err)
-	code := &oauth2server.AuthorizationCode{Code: "bea's code", ExpiresAt: time.Now().Add(time.Minute), GrantID: "bea's grant",
+	code := &oauth2server.AuthorizationCode{Code: "bea's code, " + t.Name(), ExpiresAt: time.Now().Add(time.Minute), GrantID: "bea's grant, " + t.Name(),
 		RedirectURI: config.RedirectURL, Scope: oauth2server.Scope{"orders"}, Client: &oauth2server.Client{ID: "till"}, User: &oauth2server.User{ID: "K-18"}}
 	_, err = m.SaveAuthorizationCode(ctx, code, code.Client, code.User)
 	require.NoError(t, err)
 
-	require.NoError(t, m.RevokeUser(ctx, "K-18"))
-	require.NoError(t, m.RevokeUser(ctx, "K-18"), "again")
+	shown := func() (names []string) {
+		grants, err := m.UserGrants(ctx, "K-18")
+		require.NoError(t, err)
+		for _, g := range grants {
+			names = append(names, g.ClientID)
+		}
+		return names
+	}
+	require.Equal(t, []string{"till", "till", "till"}, shown())
+	require.NoError(t, m.RevokeUserClient(ctx, "K-18", "another"))
+	require.Len(t, shown(), 3)
+
+	require.NoError(t, revoke(m, ctx, "K-18"))
+	require.NoError(t, revoke(m, ctx, "K-18"), "again")
+	require.Empty(t, shown())
 	for _, token := range beas {
 		_, err := refresh(ctx, config, token)
 		require.ErrorContains(t, err, "invalid_grant")
@@ -225,7 +241,7 @@ func testRevokeUser(t *testing.T, s *shop) {
 
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	require.ErrorIs(t, m.RevokeUser(cancelled, "K-18"), context.Canceled)
+	require.ErrorIs(t, revoke(m, cancelled, "K-18"), context.Canceled)
 	require.ErrorIs(t, m.DeleteExpired(cancelled), context.Canceled)
 }
 

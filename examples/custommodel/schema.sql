@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS partners (
 CREATE TABLE IF NOT EXISTS oauth_tokens (
 	kind       TEXT NOT NULL, -- 'code', 'access' or 'refresh'
 	digest     TEXT NOT NULL,
+	client_id  TEXT NOT NULL,
 	user_id    TEXT NOT NULL,
 	grant_id   TEXT NOT NULL,
 	expires_at BIGINT, -- NULL: never
@@ -33,9 +34,11 @@ CREATE INDEX IF NOT EXISTS oauth_tokens_by_expiry ON oauth_tokens (expires_at);
 CREATE TABLE IF NOT EXISTS oauth_grant_log (
 	grant_id   TEXT NOT NULL,
 	seq        INTEGER NOT NULL,
+	user_id    TEXT NOT NULL, -- '': the entry names nobody
 	expires_at BIGINT NOT NULL,
 	record     TEXT NOT NULL,
 	PRIMARY KEY (grant_id, seq)
 );
 
+CREATE INDEX IF NOT EXISTS oauth_grant_log_by_user ON oauth_grant_log (user_id);
 CREATE INDEX IF NOT EXISTS oauth_grant_log_by_expiry ON oauth_grant_log (expires_at);

@@ -11,13 +11,30 @@ import (
 
 // What the program calls, not the server.
 
-// RevokeUser ends every grant of a user, say when the password changes. What still works has a row, so the rows of the
-// codes and tokens tell which grants there are.
+// UserGrants returns what a user granted and what still works, for a page of connected apps.
+func (m *model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
+	entries, err := m.entries(ctx, `SELECT record FROM oauth_grant_log WHERE user_id = $1`, userID)
+	return oauth2server.LiveGrants(entries), err
+}
+
+// RevokeUser ends every grant of a user, say when the password changes.
 func (m *model) RevokeUser(ctx context.Context, userID string) error {
+	return m.revokeWhere(ctx, `user_id = $2`, userID)
+}
+
+// RevokeUserClient ends what a user granted to one client, say on that page.
+func (m *model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
+	return m.revokeWhere(ctx, `user_id = $2 AND client_id = $3`, userID, clientID)
+}
+
+// revokeWhere ends the grants of those codes and tokens. What still works has a row, so the rows tell which grants there
+// are. The condition counts its arguments from $2.
+func (m *model) revokeWhere(ctx context.Context, condition string, args ...any) error {
 	for grantID := ""; ; {
 		var until int64
 		err := m.shop.db.QueryRowContext(ctx, `SELECT grant_id, COALESCE(MAX(expires_at), 0) FROM oauth_tokens
-			WHERE user_id = $1 AND grant_id > $2 GROUP BY grant_id ORDER BY grant_id LIMIT 1`, userID, grantID).Scan(&grantID, &until)
+			WHERE grant_id > $1 AND `+condition+` GROUP BY grant_id ORDER BY grant_id LIMIT 1`,
+			append([]any{grantID}, args...)...).Scan(&grantID, &until)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
