@@ -219,6 +219,21 @@ func (p *play) refresh(ctx context.Context) outcome {
 	return p.post(ctx, p.handler, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
 }
 
+// loop refreshes times in a row, each time with what it got, and keeps what it got last.
+func (p *play) loop(times int) func(ctx context.Context) outcome {
+	return func(ctx context.Context) (last outcome) {
+		token := p.first.refresh
+		for range times {
+			got := p.post(ctx, p.handler, "grant_type", "refresh_token", "refresh_token", token)
+			if got.access == "" {
+				break
+			}
+			last, token = got, got.refresh
+		}
+		return last
+	}
+}
+
 // abuse presents a token that was spent, long after.
 func (p *play) abuse(ctx context.Context) outcome {
 	return p.post(ctx, p.strict, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
@@ -321,13 +336,21 @@ func (p *play) review(actors []*actor, revokes bool) (faults []string) {
 	ctx := context.Background()
 	entries, err := p.stage.GrantEntries(ctx, playedGrant, 1)
 	require.NoError(p.t, err)
-	issued, line, over := map[string]bool{}, map[string]bool{}, false
-	for i, e := range entries {
-		if e.Seq != i+1 || over || e.Kind == "rotate" && !line[e.Presented] {
+	issued, line := map[string]bool{}, map[string]bool{}
+	next, end := 1, 0 // the place behind the line, and the first one that ends it
+	for _, e := range entries {
+		switch {
+		case e.Kind == "revoked" && end == 0:
+			end = e.Seq
+		case e.Kind == "revoked":
+		case e.Seq != next || end > 0 || e.Kind == "rotate" && !line[e.Presented]:
 			faults = append(faults, "I1: the log is no line")
+		default:
+			next++
 		}
-		issued[e.AccessToken], line[e.Successor], over = true, true, e.Kind == "revoked"
+		issued[e.AccessToken], line[e.Successor] = true, true
 	}
+	over, blocked := end == next, end > 0 // who revokes may have been stopped between the two
 	acknowledged := false
 	delivered := []outcome{p.first}
 	for _, a := range actors {
@@ -337,13 +360,16 @@ func (p *play) review(actors []*actor, revokes bool) (faults []string) {
 			if !issued[oauth2server.Digest(a.got.access)] {
 				faults = append(faults, "I5: a token without an entry was delivered")
 			}
-		case a.got.status == a.ends && a.ends != 0, over && a.got.status == 400 && p.first.access != "":
+		case a.got.status == a.ends && a.ends != 0, blocked && a.got.status == 400 && p.first.access != "":
 			acknowledged = true // also by telling a refresh so
-		case a.got.status == 400 && !over:
+		case a.got.status == 400 && !blocked:
 			faults = append(faults, "I3: a request was refused, and nothing was revoked")
 		}
 	}
-	if over && !revokes {
+	if acknowledged && !over {
+		faults = append(faults, "I5: a log goes on after the revocation was acknowledged")
+	}
+	if blocked && !revokes {
 		faults = append(faults, "I6: a grant was revoked, and nobody gave a reason")
 	}
 	for _, tokens := range delivered {
@@ -361,7 +387,7 @@ func (p *play) review(actors []*actor, revokes bool) (faults []string) {
 		if works && over {
 			faults = append(faults, "I5: a refresh token works after the revocation")
 		}
-		if !works && !over && !revokes {
+		if !works && !blocked && !revokes {
 			faults = append(faults, "I3: the owner is signed out")
 		}
 	}
@@ -387,6 +413,7 @@ func TestRequestsInEveryOrder(t *testing.T) {
 		{"refresh, replay of the code", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.redeem, 400}} }},
 		{"refresh, theft", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 400}} }},
 		{"revoke, revoke", true, true, func(p *play) []deed { return []deed{{p.revoke, 200}, {p.revoke, 200}} }},
+		{"two refreshes, revoke", true, true, func(p *play) []deed { return []deed{{p.loop(2), 0}, {p.revoke, 200}} }},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			p := stagePlay(t, false)
@@ -413,6 +440,9 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 		{"redeem, redeem, revoke", false, true, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}} }},
 		{"refresh, refresh, refresh", true, false, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}} }},
 		{"refresh, refresh, sign out", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.leave, 200}} }},
+		{"refreshes, sign out, revoke", true, true, func(p *play) []deed { return []deed{{p.loop(3), 0}, {p.leave, 200}, {p.revoke, 200}} }},
+		{"refreshes up to the block, revoke", true, true, func(p *play) []deed { return []deed{{p.loop(2 * 4), 0}, {p.revoke, 200}} }},
+		{"refreshes, refreshes, revoke", true, true, func(p *play) []deed { return []deed{{p.loop(5), 0}, {p.loop(5), 0}, {p.revoke, 200}} }},
 		{"refresh, theft, replay of the code", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}} }},
 	}
 	runs := 2000

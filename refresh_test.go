@@ -283,6 +283,56 @@ func TestRevokeGrant(t *testing.T) {
 	})
 }
 
+// misplacing is a log that tells of another place than was asked for.
+type misplacing struct{ *spy }
+
+func (m misplacing) AppendGrant(_ context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	return &oauth2server.GrantEntry{GrantID: e.GrantID, Seq: e.Seq + 1, Kind: "rotate", Nonce: "another"}, oauth2server.ErrExists
+}
+
+// outrunning is a log to which somebody appends as many entries as often as a revocation tries to.
+type outrunning struct {
+	*spy
+	grantID  string
+	next     int // the place of the next one
+	many     int
+	appended int // by the revocation
+}
+
+func (m *outrunning) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	m.appended++
+	for range m.many {
+		token := fmt.Sprint("token ", m.next)
+		_, err := m.Model.SaveToken(ctx, &oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: time.Now().Add(time.Hour)}, nil, nil)
+		if err == nil {
+			_, err = m.Model.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: m.grantID, Seq: m.next, Kind: "rotate", ClientID: "web", UserID: "u1",
+				AccessToken: oauth2server.Digest(token), AccessTokenExpiresAt: time.Now().Add(time.Hour)})
+		}
+		if err != nil {
+			break
+		}
+		m.next++
+	}
+	return m.Model.AppendGrant(ctx, e)
+}
+
+// Who refreshes all the time is always faster than a revocation, and must lose none the less.
+func TestNobodyOutrunsARevocation(t *testing.T) {
+	for _, many := range []int{1, 2, 5, 20, 100} {
+		model := &outrunning{spy: newSpy(t), grantID: "g", next: 1, many: many}
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, "g", time.Time{}))
+		require.Less(t, model.appended, 4*many+20)
+		entries, err := model.Model.GrantEntries(t.Context(), "g", model.next)
+		require.NoError(t, err)
+		require.Equal(t, model.next, entries[0].Seq)
+		require.Equal(t, "revoked", entries[0].Kind, "where the next one would come")
+		for place := range model.next {
+			_, err := model.Model.GetAccessToken(t.Context(), fmt.Sprint("token ", place))
+			require.ErrorIs(t, err, oauth2server.ErrNotFound, "%d of %d", place, model.next)
+		}
+	}
+}
+
 func TestRevokeUser(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -473,7 +523,10 @@ func TestAForgetfulModelIsNoThief(t *testing.T) {
 	requireError(t, s.refresh("web", first.str("refresh_token")), 500, "server_error")
 	token, err := empty.GetRefreshToken(t.Context(), first.str("refresh_token"))
 	require.NoError(t, err)
-	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), empty, token.GrantID, time.Time{}), oauth2server.ServerError)
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), empty, token.GrantID, time.Time{}))
+	require.Equal(t, 401, s.apiStatus(first.str("access_token")), "what took the places was seen there")
+	lying := misplacing{spy: empty.spy}
+	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), lying, "another", time.Time{}), oauth2server.ServerError)
 
 	none := forgetful{spy: newSpy(t), entry: func(*oauth2server.GrantEntry) *oauth2server.GrantEntry { return nil }}
 	_, err = none.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "g", Seq: 1})

@@ -104,32 +104,89 @@ const revocationTimeout = time.Minute
 // redeemed, a refresh token of the time before there was a log. An access token of that time is not in the log, and is
 // not deleted.
 func RevokeGrant(ctx context.Context, log GrantLog, grantID string, until time.Time) error {
-	for tried := 0; ; {
-		entries, refused := readEntries(ctx, log, grantID, 1, tried)
+	entries, refused := readEntries(ctx, log, grantID, 1, 0)
+	if refused != nil {
+		return refused
+	}
+	end := ending{next: 1, until: until}
+	end.add(entries...)
+	if refused := end.reach(ctx, log, grantID); refused != nil {
+		return refused
+	}
+	// Nothing is appended to a log that has its end, and an access token is saved before its entry is appended: these are
+	// all.
+	if digests := liveAccessTokens(end.entries); len(digests) > 0 {
+		if err := log.RevokeAccessTokens(ctx, digests...); err != nil {
+			return modelFailure(err, breach("RevokeAccessTokens: %w", err))
+		}
+	}
+	return nil
+}
+
+// ending is what is known of a log that is to end.
+type ending struct {
+	entries []*GrantEntry // without those that end it
+	next    int           // the place behind them
+	revoked int           // the first place that is known to be "revoked"; 0: none is
+	until   time.Time     // when the last of what they speak of expires
+}
+
+func (end *ending) add(entries ...*GrantEntry) {
+	for _, e := range entries {
+		end.until = latest(end.until, e.ExpiresAt.Add(-markerMargin))
+		switch {
+		case e.Kind != kindRevoked:
+			end.entries, end.next = append(end.entries, e), e.Seq+1
+		case end.revoked == 0 || e.Seq < end.revoked:
+			end.revoked = e.Seq
+		}
+	}
+}
+
+// firstBlock is how far ahead a log is blocked for the first time.
+const firstBlock = 4
+
+// reach makes "revoked" the next place. Requests may be faster, again and again, if somebody makes enough of them. So
+// after the first place that is lost, the log is blocked further ahead: who reads it finds that it is over, who does
+// not comes to the block, and the places before it are few. Until they are taken too, the grant is not over for who does
+// not read: whoever is stopped here must begin again, and everybody who reads a block does.
+func (end *ending) reach(ctx context.Context, log GrantLog, grantID string) *Error {
+	for ahead := firstBlock; end.revoked != end.next; {
+		lost, refused := end.append(ctx, log, grantID, end.next)
+		if refused != nil || lost == nil {
+			return refused
+		}
+		end.add(lost)
+		if end.revoked != 0 {
+			continue
+		}
+		block := lost.Seq + ahead
+		if lost, refused = end.append(ctx, log, grantID, block); refused != nil {
+			return refused
+		}
+		if lost == nil {
+			end.revoked = block
+			continue
+		}
+		entries, refused := readEntries(ctx, log, grantID, end.next, block)
 		if refused != nil {
 			return refused
 		}
-		place, over, last := endOf(entries, 1)
-		if !over {
-			entry := &GrantEntry{GrantID: grantID, Seq: place, Kind: kindRevoked}
-			entry.ClientID, entry.UserID = parties(entries)
-			there, refused := appendEntry(ctx, log, entry, latest(until, last))
-			if refused != nil {
-				return refused
-			}
-			if there != nil {
-				tried = place // a request was faster: what it issued has to go too
-				continue
-			}
-		}
-		// Nothing is appended after "revoked", and an access token is saved before its entry is appended: these are all.
-		if digests := liveAccessTokens(entries); len(digests) > 0 {
-			if err := log.RevokeAccessTokens(ctx, digests...); err != nil {
-				return modelFailure(err, breach("RevokeAccessTokens: %w", err))
-			}
-		}
-		return nil
+		end.add(entries...)
+		ahead *= 2
 	}
+	return nil
+}
+
+// append writes "revoked" at a place, and returns what is there if something is.
+func (end *ending) append(ctx context.Context, log GrantLog, grantID string, place int) (*GrantEntry, *Error) {
+	entry := &GrantEntry{GrantID: grantID, Seq: place, Kind: kindRevoked}
+	entry.ClientID, entry.UserID = parties(end.entries)
+	there, refused := appendEntry(ctx, log, entry, end.until)
+	if refused == nil && there != nil && there.Seq != place {
+		return nil, breach("AppendGrant returned ErrExists with the entry of place %d for place %d", there.Seq, place)
+	}
+	return there, refused
 }
 
 // liveAccessTokens are the newest first: they live longest, if the deletion is stopped half-way.
