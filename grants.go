@@ -52,7 +52,7 @@ func (g *GrantRequest) Scope(ctx context.Context, user *User) (Scope, error) {
 // Issue completes the token, saves it and returns what the model stored. User must be set and Scope is what to grant;
 // Extra and GrantID are kept; client, token strings and lifetimes are the server's to set. With refresh there is a
 // refresh token too, if the server has the refresh token grant; GrantID must then be empty or new. Without, the access
-// token joins the grant that GrantID names, and ends with it; if that is empty, no grant of an owner is behind it, and
+// token joins the grant of the same user that GrantID names, and ends with it; if that is empty, no grant of an owner is behind it, and
 // revoking one does not end it.
 func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*Token, error) {
 	if g.repeated != "" {

@@ -39,8 +39,11 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, refresh
 		for _, e := range entries {
 			token.GrantExpiresAt = latest(token.GrantExpiresAt, e.GrantExpiresAt)
 		}
+		_, owner := parties(entries)
 		end := s.grantExpiry(token)
 		switch {
+		case owner != "" && owner != token.User.ID: // it would be neither's to see and to end
+			refused = misuse("grant %q is of user %q, and cannot be joined by a token of %q", token.GrantID, owner, token.User.ID)
 		case over:
 			refused = s.finishRevocation(ctx, token.GrantID)
 		case !end.IsZero() && expired(end):

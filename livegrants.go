@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// Grant is one authorization by one owner, of which something still works: a line on a page where people see which
-// applications they let in.
+// Grant is what one owner granted to one client, and of which something still works: a line on a page where people see
+// which applications they let in.
 type Grant struct {
-	// ID is what [RevokeGrant] takes; see [Token.GrantID].
+	// ID is what [RevokeGrant] takes; see [Token.GrantID]. Clients whose tokens joined a grant share it; see
+	// [GrantRequest.Issue].
 	ID string
 
 	// ClientID and UserID are whom it is for, and by.
@@ -30,40 +31,45 @@ type Grant struct {
 // comes first. The entries may be of many grants and in any order, but all that there are: those of one owner, say, by
 // [GrantEntry.UserID]. An access token that was revoked alone counts until it would have expired.
 func LiveGrants(entries []*GrantEntry) []*Grant {
-	logs := map[string][]*GrantEntry{}
-	for _, e := range entries {
-		logs[e.GrantID] = append(logs[e.GrantID], e)
-	}
-	var live []*Grant
-	for _, log := range logs {
-		if g := liveGrant(log); g != nil {
-			live = append(live, g)
-		}
-	}
-	slices.SortFunc(live, func(a, b *Grant) int { return cmp.Or(b.UsedAt.Compare(a.UsedAt), cmp.Compare(a.ID, b.ID)) })
-	return live
-}
-
-// liveGrant folds the entries of one grant; nil when nothing of it works any more.
-func liveGrant(entries []*GrantEntry) *Grant {
-	g, forever := &Grant{}, false
+	type party struct{ grantID, clientID string }
+	grants, ended, forever := map[party]*Grant{}, map[string]bool{}, map[party]bool{}
 	for _, e := range entries {
 		switch {
 		case e.Kind == kindRevoked:
-			return nil
+			ended[e.GrantID] = true
+			continue
 		case e.UserID == "": // nothing was issued
 			continue
 		}
-		g.ID, g.ClientID, g.UserID, g.Scope = e.GrantID, e.ClientID, e.UserID, slices.Clone(e.Scope)
+		p := party{e.GrantID, e.ClientID}
+		g := grants[p]
+		if g == nil {
+			g = &Grant{ID: e.GrantID, ClientID: e.ClientID, UserID: e.UserID}
+			grants[p] = g
+		}
+		for _, token := range e.Scope {
+			if !g.Scope.Contains(token) {
+				g.Scope = append(g.Scope, token)
+			}
+		}
 		g.UsedAt = latest(g.UsedAt, e.Time)
 		g.ExpiresAt = latest(g.ExpiresAt, e.AccessTokenExpiresAt, e.SuccessorExpiresAt)
-		forever = forever || e.Successor != "" && e.SuccessorExpiresAt.IsZero()
+		forever[p] = forever[p] || e.Successor != "" && e.SuccessorExpiresAt.IsZero()
 	}
-	switch {
-	case forever:
-		g.ExpiresAt = time.Time{}
-	case expired(g.ExpiresAt):
-		return nil
+	var live []*Grant
+	for p, g := range grants {
+		switch {
+		case ended[p.grantID]:
+			continue
+		case forever[p]:
+			g.ExpiresAt = time.Time{}
+		case expired(g.ExpiresAt):
+			continue
+		}
+		live = append(live, g)
 	}
-	return g
+	slices.SortFunc(live, func(a, b *Grant) int {
+		return cmp.Or(b.UsedAt.Compare(a.UsedAt), cmp.Compare(a.ID, b.ID), cmp.Compare(a.ClientID, b.ClientID))
+	})
+	return live
 }

@@ -2,7 +2,9 @@ package oauth2server_test
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,6 +82,102 @@ func TestUserGrants(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, model.RevokeUserClient(cancelled, "u1", "web"), context.Canceled)
 	})
+}
+
+// A service gets tokens of its own under a grant of the app that calls it. People see both, and end both by either.
+func TestGrantsThatOthersJoined(t *testing.T) {
+	for _, end := range []string{"web", "backend"} {
+		onEachModel(t, func(t *testing.T, model target) {
+			require.NoError(t, addClient(t, model, oauth2server.Client{ID: "backend", Grants: []string{"exchange"}}, secret+"backend"))
+			s := newSite(t, model, &oauth2server.Options{Grants: allGrants, ExtensionGrants: map[string]oauth2server.GrantFunc{
+				"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+					subject, err := model.GetAccessToken(ctx, g.Param("subject_token"))
+					if err != nil {
+						return nil, err
+					}
+					return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: g.Param("for")}, Scope: oauth2server.Scope{"read"}, GrantID: subject.GrantID}, false)
+				},
+			}}, nil)
+			web := s.signIn("web", "scope", "read write")
+			exchange := func(user string) reply {
+				return s.token("backend", "grant_type", "exchange", "subject_token", web.str("access_token"), "for", user)
+			}
+			requireError(t, exchange("u2"), 500, "server_error") // who could end it?
+			backend := exchange("u1")
+			require.Equal(t, 200, backend.StatusCode, backend.text)
+			require.Equal(t, map[string]oauth2server.Scope{"web": {"read", "write"}, "backend": {"read"}}, granted(t, model, "u1"))
+			require.Empty(t, granted(t, model, "u2"))
+
+			require.NoError(t, model.RevokeUserClient(t.Context(), "u1", end))
+			s.requireDead(web)
+			require.Equal(t, 401, s.apiStatus(backend.str("access_token")))
+			require.Empty(t, granted(t, model, "u1"))
+		})
+	}
+}
+
+// An application that need not ask again gets a code while its grant is being ended: that must not be its way back in.
+// examples/server looks once more when it has approved; here the two looks come between any two steps of the end.
+func TestACodeBesideTheEndOfItsGrant(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+		for first, last := 1, 1; ; {
+			client := fmt.Sprintf("app-%d-%d", first, last) // which has no other grants
+			require.NoError(t, addClient(t, model, oauth2server.Client{ID: client, RedirectURIs: []string{callback}, Grants: allGrants}, secret+client))
+			remembered := func() bool { return granted(t, model, "u1")[client] != nil }
+			tokens, code := s.signIn(client, "scope", "read"), ""
+			look := func() {
+				if code = ""; remembered() {
+					code = s.code("client_id", client, "scope", "read")
+				}
+			}
+			lookAgain := func() {
+				if code != "" && !remembered() {
+					require.NoError(t, model.RevokeUserClient(t.Context(), "u1", client))
+				}
+			}
+			steps := &steppedContext{Context: t.Context(), at: map[int]func(){first: look}}
+			if last == first {
+				steps.at[first] = func() { look(); lookAgain() }
+			} else {
+				steps.at[last] = lookAgain
+			}
+			require.NoError(t, model.RevokeUserClient(steps, "u1", client))
+			over := int(steps.steps.Load())
+			if last > over && first <= over {
+				lookAgain()
+			}
+			require.Equal(t, 401, s.apiStatus(tokens.str("access_token")))
+			if code != "" {
+				requireError(t, s.redeem(client, code), 400, "invalid_grant")
+			}
+			switch {
+			case first > over:
+				require.Greater(t, over, 3)
+				return
+			case last > over:
+				first++
+				last = first
+			default:
+				last++
+			}
+		}
+	})
+}
+
+// steppedContext does something when it is asked for the n-th time whether it has ended, which who works with it does
+// before each step.
+type steppedContext struct {
+	context.Context
+	at    map[int]func()
+	steps atomic.Int32
+}
+
+func (c *steppedContext) Err() error {
+	if do := c.at[int(c.steps.Add(1))]; do != nil {
+		do()
+	}
+	return c.Context.Err()
 }
 
 func TestUserByID(t *testing.T) {

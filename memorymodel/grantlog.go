@@ -85,7 +85,7 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 	var entries []*oauth2server.GrantEntry
 	m.mu.RLock()
 	for _, e := range m.grants.entries {
-		if log := e.value.entries; log[0].UserID == userID {
+		if log := e.value.entries; slices.ContainsFunc(log, func(e *oauth2server.GrantEntry) bool { return e.UserID == userID }) {
 			entries = append(entries, log...) // which are never changed
 		}
 	}
@@ -99,7 +99,8 @@ func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	return m.revokeWhere(ctx, func(user, _ string) bool { return user == userID })
 }
 
-// RevokeUserClient ends what a user granted to one client, and nothing else, as [Model.RevokeUser] does.
+// RevokeUserClient ends what a user granted to one client as [Model.RevokeUser] does, and of the rest only what shares a
+// grant with it; see [oauth2server.Grant].
 func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
 	return m.revokeWhere(ctx, func(user, client string) bool { return user == userID && client == clientID })
 }
@@ -108,7 +109,18 @@ func (m *Model) revokeWhere(ctx context.Context, concerned func(userID, clientID
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// Codes first: who redeems one after that finds its grant over, and who was faster is among the grants.
+	// Codes first: who redeems one after that finds its grant over, and who was faster is among the grants. Codes once
+	// more: where consent is remembered, the grants may have brought forth another one meanwhile.
+	if err := m.revokeCodes(ctx, concerned); err != nil {
+		return err
+	}
+	if err := m.revokeGrants(ctx, concerned); err != nil {
+		return err
+	}
+	return m.revokeCodes(ctx, concerned)
+}
+
+func (m *Model) revokeCodes(ctx context.Context, concerned func(userID, clientID string) bool) error {
 	m.mu.RLock()
 	var codes []*oauth2server.AuthorizationCode
 	for _, e := range m.codes.entries {
@@ -123,11 +135,16 @@ func (m *Model) revokeWhere(ctx context.Context, concerned func(userID, clientID
 			return err
 		}
 	}
-	var grants []string
+	return nil
+}
+
+func (m *Model) revokeGrants(ctx context.Context, concerned func(userID, clientID string) bool) error {
 	m.mu.RLock()
+	var grants []string
 	for _, e := range m.grants.entries {
-		if first := e.value.entries[0]; concerned(first.UserID, first.ClientID) {
-			grants = append(grants, first.GrantID)
+		log := e.value.entries
+		if slices.ContainsFunc(log, func(e *oauth2server.GrantEntry) bool { return concerned(e.UserID, e.ClientID) }) {
+			grants = append(grants, log[0].GrantID)
 		}
 	}
 	m.mu.RUnlock()

@@ -55,7 +55,9 @@ func testDatabase(t *testing.T, db database) {
 	t.Run("transaction in the way", func(t *testing.T) { testTransactionInTheWay(t, db(t), db(t)) })
 	t.Run("revoke user", func(t *testing.T) { testRevokeUser(t, db(t), (*model).RevokeUser) })
 	t.Run("revoke client of user", func(t *testing.T) {
-		testRevokeUser(t, db(t), func(m *model, ctx context.Context, userID string) error { return m.RevokeUserClient(ctx, userID, "till") })
+		testRevokeUser(t, db(t), func(m *model, ctx context.Context, userID string) error {
+			return m.RevokeUserClient(ctx, userID, "till")
+		})
 	})
 	t.Run("delete expired", func(t *testing.T) { testDeleteExpired(t, db(t)) })
 }
