@@ -28,8 +28,16 @@ func (m *model) RevokeUserClient(ctx context.Context, userID, clientID string) e
 }
 
 // revokeWhere ends the grants of those codes and tokens. What still works has a row, so the rows tell which grants there
-// are. The condition counts its arguments from $2.
+// are; codes once more, as where consent is remembered the grants may have brought forth another one meanwhile. The
+// condition counts its arguments from $2.
 func (m *model) revokeWhere(ctx context.Context, condition string, args ...any) error {
+	if err := m.revokeRows(ctx, condition, args...); err != nil {
+		return err
+	}
+	return m.revokeRows(ctx, `kind = 'code' AND `+condition, args...)
+}
+
+func (m *model) revokeRows(ctx context.Context, condition string, args ...any) error {
 	for grantID := ""; ; {
 		var until int64
 		err := m.shop.db.QueryRowContext(ctx, `SELECT grant_id, COALESCE(MAX(expires_at), 0) FROM oauth_tokens

@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// Loopback is for a proxy on the same machine.
-var Loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-
 // Forwarded is a [Limiter.Address] for a program behind proxies of its own, which connect from those addresses. A stranger
 // may write X-Forwarded-For as well, so it is believed only from them, and of its list only the last entry, which the
 // proxy added. With two proxies in a row that is the outer one: let the inner one replace the list by what it believes.

@@ -2,13 +2,14 @@ package ratelimit
 
 import (
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
 func TestForwarded(t *testing.T) {
-	address := Forwarded(Loopback)
+	address := Forwarded([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")})
 	for _, c := range []struct {
 		name, peer string
 		forwarded  []string

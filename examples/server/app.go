@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
-	"strings"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -21,21 +21,21 @@ type app struct {
 	*pages
 	model    storage
 	sessions *scs.SessionManager
+	signIns  signIns
 	limiter  *ratelimit.Limiter
 	steps    *steps
+	client   *demoClient
 }
 
-// newApp returns the application, which a browser reaches at base. What the server does is printed to verbose, unless that
-// is nil.
-func newApp(base string, model storage, files fs.FS, verbose io.Writer) (*app, error) {
+// newApp returns the application, which a browser reaches at base, through proxies of ours or none. What the server does is
+// printed to verbose, unless that is nil.
+func newApp(base string, proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer) (*app, error) {
 	pages, err := parsePages(files)
 	if err != nil {
 		return nil, err
 	}
-	a := &app{pages: pages, model: model, sessions: newSessions("session", base), limiter: ratelimit.New()}
-	if strings.HasPrefix(base, "https://") { // TLS ends at a proxy on this machine, which knows where people come from
-		a.limiter.Address = ratelimit.Forwarded(ratelimit.Loopback)
-	}
+	a := &app{pages: pages, model: model, sessions: newSessions("session", base), signIns: newSignIns(), limiter: ratelimit.New()}
+	a.limiter.Address = ratelimit.Forwarded(proxies)
 	options := &oauth2server.Options{
 		// The password grant is for the curl lines. RFC 9700, section 2.4, advises against it.
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"},
@@ -57,7 +57,7 @@ func newApp(base string, model storage, files fs.FS, verbose io.Writer) (*app, e
 	}
 	mux := http.NewServeMux()
 	a.Handler = mux
-	mux.Handle("/authorize", atBase(base, a.sessions.LoadAndSave(srv.Authorize(http.HandlerFunc(a.consent)))))
+	mux.Handle("/authorize", a.atBase(base, a.readForm(a.sessions.LoadAndSave(srv.Authorize(http.HandlerFunc(a.consent))))))
 	mux.Handle("/user/token", srv.Token(nil))
 	mux.Handle("/user/revoke", srv.Revoke())
 	mux.Handle("/user/introspect", srv.Introspect())
@@ -73,11 +73,11 @@ func newApp(base string, model storage, files fs.FS, verbose io.Writer) (*app, e
 	own.HandleFunc("POST /signout", a.signOut)
 	own.HandleFunc("GET /apps", a.requireUser(a.connected))
 	own.HandleFunc("POST /apps", a.requireUser(a.disconnect))
-	mux.Handle("/", atBase(base, a.protect(a.sessions.LoadAndSave(own))))
+	mux.Handle("/", a.atBase(base, a.protect(a.sessions.LoadAndSave(own))))
 
-	client := newDemoClient(base, pages)
-	mux.Handle("/client/", atBase(base, a.protect(client.handler())))
-	mux.Handle("GET /spa/{$}", atBase(base, http.HandlerFunc(a.singlePage)))
+	a.client = newDemoClient(base, pages)
+	mux.Handle("/client/", a.atBase(base, a.protect(a.client.handler())))
+	mux.Handle("GET /spa/{$}", a.atBase(base, http.HandlerFunc(a.singlePage)))
 	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		http.ServeFileFS(w, r, files, "static/"+r.PathValue("file"))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/memorymodel"
@@ -31,7 +32,7 @@ func TestFromConnectToDisconnect(t *testing.T) {
 	b.says("scope.read", "consent.remembered")
 	require.Contains(t, b.last.page, "Allow Demo Web App to access your account?")
 	require.Contains(t, b.last.page, "You are signed in as Andy.")
-	require.Contains(t, b.last.page, `<strong class="text-break">`+strings.TrimPrefix(b.base, "http://")+`</strong>`)
+	require.Contains(t, b.last.page, `<strong class="text-break">`+b.base+`</strong>`)
 
 	b.submit("/authorize", "verdict", "allow")
 	require.Equal(t, "/client/", b.last.Request.URL.String()[len(b.base):], "the code is not left in the address")
@@ -88,14 +89,75 @@ func TestConsentIsRememberedWhileConnected(t *testing.T) {
 
 // Who has a public client's name is not yet that client (RFC 6749, section 10.2).
 func TestPublicClientsAreAlwaysAsked(t *testing.T) {
-	base := site(t, nil)
-	b := newBrowser(t, base)
-	request := base + "/authorize?" + url.Values{"response_type": {"code"}, "client_id": {"spa"}, "state": {"1"}, "scope": {"read"},
-		"code_challenge": {strings.Repeat("c", 43)}, "code_challenge_method": {"S256"}}.Encode()
+	b := newBrowser(t, site(t, nil))
+	config := oauth2.Config{ClientID: "spa", Scopes: []string{"read"}, RedirectURL: b.base + "/spa/",
+		Endpoint: oauth2.Endpoint{AuthURL: b.base + "/authorize", TokenURL: b.base + "/user/token", AuthStyle: oauth2.AuthStyleInParams}}
 	for range 2 {
-		require.NotEmpty(t, b.allow(request).Get("code"))
+		verifier := oauth2.GenerateVerifier()
+		request := config.AuthCodeURL("1", oauth2.S256ChallengeOption(verifier))
+		_, err := config.Exchange(t.Context(), b.allow(request).Get("code"), oauth2.VerifierOption(verifier))
+		require.NoError(t, err)
 		b.open(request)
 		b.says("consent.public", "consent.asked")
+		b.post("/authorize", pairsOf(t, request)...) // a request may be a POST
+		b.says("consent.public", "consent.asked")
+	}
+}
+
+// pairsOf are the parameters of an address.
+func pairsOf(t *testing.T, address string) (pairs []string) {
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	for name, values := range u.Query() {
+		pairs = append(pairs, name, values[0])
+	}
+	return pairs
+}
+
+// What one application was allowed is not what another asks for.
+func TestConsentIsRememberedOfOneClient(t *testing.T) {
+	b := newBrowser(t, site(t, withClient(t, &oauth2server.Client{ID: "other", Grants: []string{"authorization_code"}, RedirectURIs: []string{"https://other.example/cb"}})))
+	b.connect()
+	b.open("/authorize?response_type=code&client_id=other&state=1&scope=read")
+	b.says("scope.read")
+	require.Contains(t, b.last.page, `<strong class="text-break">other.example</strong>`)
+}
+
+// widening is a model that grants more from some time on.
+type widening struct {
+	*memorymodel.Model
+	all bool
+}
+
+func (m *widening) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
+	if m.all {
+		return scope, nil
+	}
+	return oauth2server.Scope{"read"}, nil
+}
+
+// Who allows what he has read allows no more, whatever may be granted by then.
+func TestConsentIsToWhatWasShown(t *testing.T) {
+	model := &widening{}
+	b := newBrowser(t, site(t, func(m *memorymodel.Model) storage { model.Model = m; return model }))
+	b.open("/signin?next=/apps")
+	b.signIn()
+	shown := b.open("/authorize?response_type=code&client_id=" + clientID + "&state=1&scope=read+write")
+	b.says("scope.read")
+	require.NotContains(t, shown.page, "Change your profile")
+	model.all = true
+	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	code := b.submitOf(shown, "/authorize", "verdict", "allow").parameters().Get("code")
+	res, err := http.PostForm(b.base+"/user/token", values("grant_type", "authorization_code", "code", code, "client_id", clientID, "client_secret", clientSecret))
+	require.Contains(t, body(t, res, err), `"scope":"read"}`)
+}
+
+func TestHostOf(t *testing.T) {
+	for uri, want := range map[string]string{
+		"https://app.example/cb": "app.example", "https://app.example:8443/cb": "app.example:8443", "http://127.0.0.1:80/": "http://127.0.0.1:80",
+		"com.app:/cb": "com.app:", "com.evil://accounts.bank.example/cb": "com.evil://accounts.bank.example", "%": "%",
+	} {
+		require.Equal(t, want, hostOf(uri))
 	}
 }
 
@@ -135,6 +197,8 @@ func TestConnectedApps(t *testing.T) {
 	require.Contains(t, b.last.page, "invalid_grant")
 	require.NotContains(t, b.last.page, `action="/client/api"`)
 
+	b.post("/apps?client_id=nameless", "x", "y") // in the URL
+	require.Contains(t, b.last.page, ">nameless<")
 	b.post("/apps", "client_id", "nobody")
 	require.Equal(t, http.StatusOK, b.last.StatusCode)
 	require.Contains(t, b.last.page, ">nameless<")
@@ -296,6 +360,20 @@ func (m *broken) fails(name string) error {
 	return nil
 }
 
+func (m *broken) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+	if err := m.fails("GetClient"); err != nil {
+		return nil, oauth2server.ErrNotFound // it was deleted
+	}
+	return m.Model.GetClient(ctx, id, secret)
+}
+
+func (m *broken) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	if err := m.fails("AppendGrant"); err != nil {
+		return nil, err
+	}
+	return m.Model.AppendGrant(ctx, e)
+}
+
 func (m *broken) GetUser(ctx context.Context, username, password string, c *oauth2server.Client) (*oauth2server.User, error) {
 	if err := m.fails("GetUser"); err != nil {
 		return nil, err
@@ -350,6 +428,13 @@ func TestFaults(t *testing.T) {
 	model.methods = ""
 	b.open("/apps")
 	fails("RevokeUserClient", func() answer { return b.submit("/apps") })
+	model.methods = "GetClient"
+	require.Contains(t, b.open("/apps").page, ">"+clientID+"<", "its name is gone with it")
+	model.methods = "AppendGrant"
+	b.post("/client/disconnect")
+	b.says("client.failed", "client.connected", "step.revoke")
+	require.Contains(t, b.last.page, "503 Service Unavailable")
+	model.methods = ""
 	require.NotContains(t, b.open("/").page, "connected.ended")
 	require.Contains(t, b.open("/apps").page, "Demo Web App")
 }

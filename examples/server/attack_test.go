@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-11d18166/oauth2server"
@@ -112,10 +117,12 @@ func TestAttack_Clickjacking(t *testing.T) {
 	elsewhere := regexp.MustCompile(`(?:src|href)="(?:[a-z]+:)?//`)
 	for name, a := range pages {
 		policy := a.Header.Get("Content-Security-Policy")
-		require.Contains(t, policy, "default-src 'none'", name)
-		require.Contains(t, policy, "frame-ancestors 'none'", name)
-		require.Equal(t, name == "/spa/", strings.Contains(policy, "script-src"), name)
-		require.NotContains(t, policy, "unsafe", name)
+		want, referrer := "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'", "same-origin"
+		if name == "/spa/" {
+			want, referrer = want+"; script-src 'self'; connect-src 'self'", "no-referrer"
+		}
+		require.Equal(t, want, policy, name)
+		require.Equal(t, referrer, a.Header.Get("Referrer-Policy"), name)
 		require.Equal(t, "DENY", a.Header.Get("X-Frame-Options"), name)
 		require.Equal(t, "no-store", a.Header.Get("Cache-Control"), name)
 		require.Equal(t, "nosniff", a.Header.Get("X-Content-Type-Options"), name)
@@ -156,9 +163,18 @@ func TestAttack_ConsentOfAnotherRequest(t *testing.T) {
 	refused("another browser's", theirs)
 	victim.open(usual)
 	ticket := regexp.MustCompile(`name="ticket" value="([^"]+)"`).FindStringSubmatch(victim.last.page)[1]
-	victim.open(usual + "&verdict=allow&ticket=" + ticket)
-	require.Equal(t, http.StatusOK, victim.last.StatusCode, "in the URL")
-	victim.says("scope.read")
+	request := []string{"response_type", "code", "client_id", clientID, "state", "1", "scope", "read"}
+	for name, send := range map[string]func(){
+		"both in the URL":        func() { victim.open(usual + "&verdict=allow&ticket=" + ticket) },
+		"the verdict in the URL": func() { victim.post("/authorize?verdict=allow", append(request, "ticket", ticket)...) },
+		"the ticket in the URL":  func() { victim.post("/authorize?ticket="+ticket, append(request, "verdict", "allow")...) },
+	} {
+		send()
+		require.Equal(t, http.StatusOK, victim.last.StatusCode, name)
+		victim.says("scope.read")
+	}
+	victim.open(usual)
+	require.Equal(t, "access_denied", victim.submit("/authorize", "verdict", "perhaps").parameters().Get("error"))
 	anonymous := newBrowser(t, base)
 	anonymous.submitOf(theirs, "/authorize", "verdict", "allow")
 	require.Equal(t, "/signin", anonymous.last.Request.URL.Path)
@@ -271,6 +287,214 @@ func TestAttack_GuessingPasswords(t *testing.T) {
 	require.Equal(t, http.StatusTooManyRequests, res.StatusCode)
 }
 
+// Whoever knows the password is no attacker, and neither is the storage.
+func TestWhatIsNoGuess(t *testing.T) {
+	model := &broken{}
+	b := newBrowser(t, site(t, func(m *memorymodel.Model) storage { model.Model = m; return model }))
+	for range 11 {
+		b.open("/signin?next=/apps")
+		require.Equal(t, "/apps", b.signIn().Request.URL.Path)
+		b.post("/signout")
+	}
+	form := b.open("/signin?next=/apps")
+	model.methods = "GetUser"
+	for range 11 {
+		require.Equal(t, http.StatusServiceUnavailable, b.submitOf(form, "/signin", "username", "andy", "password", "123456").StatusCode)
+	}
+	model.methods = ""
+	require.Equal(t, "/apps", b.submitOf(form, "/signin", "username", "andy", "password", "123456").Request.URL.Path)
+	b.post("/signout")
+	for _, query := range []string{"username=andy&password=123456", "password=123456", "username=andy"} { // where logs keep it
+		b.post("/signin?next=/apps&"+query, map[bool]string{true: "password", false: "username"}[strings.Contains(query, "user")],
+			map[bool]string{true: "123456", false: "andy"}[strings.Contains(query, "user")])
+		if query != "username=andy&password=123456" {
+			b.says("signin.wrong")
+		}
+		require.Equal(t, "/signin", b.open("/apps").Request.URL.Path)
+	}
+}
+
+// Many people come through one proxy, and a stranger says that he is many.
+func TestAttack_ForwardedAddresses(t *testing.T) {
+	try := func(a http.Handler, from, forwarded, password string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:8080/signin", strings.NewReader(values("username", "andy", "password", password).Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("X-Forwarded-For", forwarded)
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, r)
+		return w.Code
+	}
+	for name, row := range map[string]struct {
+		proxies []netip.Prefix
+		guesser func(i int) string
+		owner   int
+	}{
+		"no proxy":  {nil, func(i int) string { return fmt.Sprintf("198.51.100.%d", i) }, http.StatusTooManyRequests},
+		"our proxy": {[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, func(int) string { return "203.0.113.9" }, http.StatusSeeOther},
+	} {
+		model, err := openMemory("http://127.0.0.1:8080")
+		require.NoError(t, err)
+		a, err := newApp("http://127.0.0.1:8080", row.proxies, model, files, nil)
+		require.NoError(t, err)
+		for i := range 10 {
+			require.Equal(t, http.StatusOK, try(a, "10.0.0.1:1", row.guesser(i), "wrong"), name)
+		}
+		require.Equal(t, http.StatusTooManyRequests, try(a, "10.0.0.1:1", row.guesser(10), "123456"), name)
+		require.Equal(t, row.owner, try(a, "10.0.0.1:1", "192.0.2.1", "123456"), name)
+	}
+}
+
+// A request that takes its time saves the session that somebody signed out of meanwhile.
+func TestAttack_SessionThatComesBack(t *testing.T) {
+	base := site(t, nil)
+	a := applications[base]
+	b := newBrowser(t, base)
+	for name, leave := range map[string]func(){
+		"sign-out":     func() { b.post("/signout") },
+		"another user": func() { b.post("/signin", "username", "andy", "password", "123456") },
+	} {
+		b.open("/signin?next=/apps")
+		b.signIn()
+		address, err := url.Parse(base)
+		require.NoError(t, err)
+		old := b.Jar.Cookies(address)
+		slow, err := a.sessions.Load(context.Background(), old[0].Value)
+		require.NoError(t, err)
+		leave()
+		a.sessions.Put(slow, "x", "y")
+		_, _, err = a.sessions.Commit(slow)
+		require.NoError(t, err)
+		thief := newBrowser(t, base)
+		thief.Jar.SetCookies(address, old)
+		require.Equal(t, "/signin", thief.open("/apps").Request.URL.Path, name)
+		b.post("/signout")
+	}
+}
+
+// An approval that nobody was asked for is on its way when its application is disconnected.
+func TestAttack_RememberedApprovalInFlight(t *testing.T) {
+	model := &meddling{}
+	base := site(t, func(m *memorymodel.Model) storage { model.Model = m; return model })
+	b := newBrowser(t, base)
+	b.connect()
+	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	model.meanwhile = func() { require.NoError(t, model.RevokeUserClient(t.Context(), "1", clientID)) }
+	code := b.open("/authorize?response_type=code&client_id=" + clientID + "&state=1&scope=read").parameters().Get("code")
+	require.NotEmpty(t, code)
+	res, err := http.PostForm(base+"/user/token", values("grant_type", "authorization_code", "code", code, "client_id", clientID, "client_secret", clientSecret))
+	require.Contains(t, body(t, res, err), "invalid_grant")
+	b.open("/apps")
+	b.says("connected.none")
+}
+
+// meddling is a model to which something happens before a code is saved.
+type meddling struct {
+	*memorymodel.Model
+	meanwhile func()
+}
+
+func (m *meddling) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+	if m.meanwhile != nil {
+		m.meanwhile()
+	}
+	return m.Model.SaveAuthorizationCode(ctx, code, c, u)
+}
+
+// The browser hangs up while its application is disconnected.
+func TestAttack_HangingUpWhileDisconnecting(t *testing.T) {
+	model := &hangingUp{}
+	base := site(t, func(m *memorymodel.Model) storage { model.Model = m; return model })
+	b := newBrowser(t, base)
+	b.connect()
+	ctx, hangUp := context.WithCancel(t.Context())
+	model.hangUp = hangUp
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, base+"/apps", strings.NewReader(values("client_id", clientID).Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, cookie := range b.Jar.Cookies(r.URL) {
+		r.AddCookie(cookie)
+	}
+	applications[base].ServeHTTP(httptest.NewRecorder(), r)
+	require.Error(t, ctx.Err())
+	b.open("/apps")
+	b.says("connected.none")
+}
+
+// hangingUp is a model whose browser is gone when it begins to revoke.
+type hangingUp struct {
+	*memorymodel.Model
+	hangUp func()
+}
+
+func (m *hangingUp) RevokeUserClient(ctx context.Context, user, client string) error {
+	m.hangUp()
+	return m.Model.RevokeUserClient(ctx, user, client)
+}
+
+// Somebody fills the memory without signing in.
+func TestAttack_SessionsWithoutEnd(t *testing.T) {
+	base := site(t, nil)
+	a := applications[base]
+	b := newBrowser(t, base)
+	for _, path := range []string{"/client/callback", "/client/callback?state=x&code=y", "/client/", "/authorize?client_id=" + clientID} {
+		require.Empty(t, b.open(path).Header.Values("Set-Cookie"), path)
+	}
+	for _, path := range []string{"/client/api", "/client/refresh", "/client/disconnect"} {
+		require.Empty(t, b.post(path).Header.Values("Set-Cookie"), path)
+		b.says("client.unconnected")
+	}
+	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for range 20 {
+		asked := b.post("/client/connect").parameters()
+		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base}, "error": {"x"}, "pad": {strings.Repeat("a", 25<<10)}}.Encode())
+	}
+	kept, err := a.client.sessions.Store.(*memstore.MemStore).All()
+	require.NoError(t, err)
+	require.Len(t, kept, 1)
+	for _, session := range kept {
+		require.Less(t, len(session), 64<<10)
+	}
+}
+
+// Another name, of somebody else's, leads to this machine.
+func TestAttack_Rebinding(t *testing.T) {
+	for base, get := range map[string]int{"http://127.0.0.1:8080": http.StatusFound, "https://auth.example": http.StatusMisdirectedRequest} {
+		model, err := openMemory(base)
+		require.NoError(t, err)
+		a, err := newApp(base, nil, model, files, nil)
+		require.NoError(t, err)
+		for _, path := range []string{"/", "/signin", "/authorize", "/client/connect", "/spa/"} {
+			for method, want := range map[string]int{http.MethodGet: get, http.MethodPost: http.StatusMisdirectedRequest} {
+				if path == "/spa/" && method == http.MethodPost {
+					continue
+				}
+				r := httptest.NewRequestWithContext(t.Context(), method, "http://evil.example"+path, strings.NewReader("username=andy&password=123456"))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				r.Header.Set("Origin", "http://evil.example")
+				w := httptest.NewRecorder()
+				a.ServeHTTP(w, r)
+				require.Equal(t, want, w.Code, "%s %s", method, path)
+				require.Empty(t, w.Header().Values("Set-Cookie"))
+				if want == http.StatusFound {
+					require.Equal(t, base+path, w.Header().Get("Location"))
+				}
+			}
+		}
+	}
+}
+
+// A link, or a picture of another site, makes the client do something.
+func TestAttack_StateChangedByGET(t *testing.T) {
+	b := newBrowser(t, site(t, nil))
+	b.connect()
+	for _, path := range []string{"/client/connect", "/client/refresh", "/client/disconnect", "/client/api"} {
+		require.NotEqual(t, http.StatusOK, b.open(path).StatusCode, path)
+	}
+	b.open("/signout")
+	b.open("/apps?client_id=" + clientID)
+	require.Contains(t, b.last.page, ">Demo Web App<")
+}
+
 // Forms that are broken or have no end.
 func TestAttack_HugeForms(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
@@ -282,5 +506,5 @@ func TestAttack_HugeForms(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, b.saw(res, err).StatusCode, path)
 	}
 	b.post("/authorize", "client_id", strings.Repeat("a", maxForm))
-	require.Equal(t, http.StatusRequestEntityTooLarge, b.last.StatusCode)
+	require.Equal(t, http.StatusBadRequest, b.last.StatusCode)
 }

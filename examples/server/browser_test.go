@@ -55,7 +55,7 @@ func sit(t *testing.T, look chromium.Look, files fs.FS) *person {
 	base := "http://" + server.Listener.Addr().String()
 	model, err := openMemory(base)
 	require.NoError(t, err)
-	a, err := newApp(base, model, files, nil)
+	a, err := newApp(base, nil, model, files, nil)
 	require.NoError(t, err)
 	server.Config.Handler = a
 	server.Start()
@@ -347,10 +347,67 @@ func TestBrowserAppIsGivenAnotherAnswer(t *testing.T) {
 	p.open("/spa/?code=stolen&state=guessed&iss=" + p.base)
 	p.until("!document.querySelector('#connect').hidden")
 	p.sees("client.unasked")
-	eval[bool](p, `sessionStorage.setItem("request", JSON.stringify({state: "s", verifier: "v", url: "u"})) ?? true`)
-	p.open("/spa/?code=other&state=s&iss=https://evil.example")
+	for query, want := range map[string]string{
+		"code=other&state=s&iss=https://evil.example": "client.mixup",
+		"code=other&state=s":                          "client.mixup", // without iss
+		"code=other&state=t&iss=" + p.base:            "client.unasked",
+		"code=other&iss=" + p.base:                    "client.unasked",
+		"error=other":                                 "client.unasked",
+		"error=x&state=s&iss=" + p.base:               "client.failed",
+	} {
+		eval[bool](p, `sessionStorage.setItem("request", JSON.stringify({state: "s", verifier: "v", url: "u"})) ?? true`)
+		p.open("/spa/?" + query)
+		p.until("!document.querySelector('#connect').hidden")
+		p.sees(want)
+		require.Empty(t, eval[string](p, "location.search"), query)
+	}
+}
+
+// What a server answers is shown as text, whatever it is, and what it refuses is no token.
+func TestBrowserAppIsAnsweredWithHTML(t *testing.T) {
+	p := sit(t, chromium.Look{}, files)
+	p.open("/spa/")
 	p.until("!document.querySelector('#connect').hidden")
-	p.sees("client.mixup")
+	p.follow("#connect")
+	p.signIn()
+	p.follow(allowButton)
+	p.steps(4)
+	p.until("!document.querySelector('#refresh').disabled")
+	answer := func(status int, text string) {
+		eval[bool](p, fmt.Sprintf(`(window.fetch = async () => new Response(%q, {status: %d, headers: {"Content-Type": "text/html"}})) !== null`, text, status))
+	}
+	const hostile = `<img src=x onerror="document.title='run'"><b>`
+	answer(400, `{"error": "invalid_request", "error_description": "`+strings.ReplaceAll(hostile, `"`, `'`)+`"}`)
+	p.click("#refresh")
+	p.steps(5)
+	p.until("!document.querySelector('#refresh').disabled")
+	p.sees("client.failed")
+	require.False(t, eval[bool](p, "document.querySelector('#api').hidden"), "it has its token still")
+	answer(500, hostile)
+	p.click("#api")
+	p.steps(6)
+	p.until("!document.querySelector('#api').disabled")
+	p.sees("client.failed")
+	require.Contains(t, p.text(), hostile)
+	require.Zero(t, eval[int](p, "document.querySelectorAll('#actions img, #actions b').length"))
+}
+
+// A page elsewhere sends the browser here in the middle of a double click: its second click must find no button.
+func TestAttack_DoubleClickFromElsewhere(t *testing.T) {
+	p := sit(t, chromium.Look{}, files)
+	p.open("/")
+	p.follow(connectButton)
+	p.signIn()
+	for _, button := range []string{allowButton, denyButton} {
+		at := func(milliseconds int) string {
+			return eval[string](p, fmt.Sprintf(`(() => { const button = document.querySelector(%q), [arm] = button.getAnimations();
+				if (arm) { arm.pause(); arm.currentTime = %d; } return getComputedStyle(button).visibility; })()`, button, milliseconds))
+		}
+		eval[bool](p, fmt.Sprintf(`(document.querySelector(%q).style.animation = "none", document.body.offsetWidth, document.querySelector(%q).style.animation = "") === ""`, button, button))
+		require.Equal(t, "hidden", at(0))
+		require.Equal(t, "hidden", at(600))
+		require.Equal(t, "visible", at(700))
+	}
 }
 
 // state is a page in a certain state, and how one gets there from the one before.
@@ -421,6 +478,7 @@ func TestBrowserLooks(t *testing.T) {
 		for _, width := range []int64{360, 1280} {
 			for _, dark := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s %d dark=%t", language, width, dark), func(t *testing.T) {
+					t.Parallel()
 					p := sit(t, chromium.Look{Language: language, Width: width, Height: 740, Dark: dark}, files)
 					for _, s := range states {
 						s.open(p)

@@ -125,6 +125,9 @@ func (c *demoClient) connect(w http.ResponseWriter, r *http.Request) {
 func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 	query, known := r.URL.Query(), c.load(r.Context())
 	switch {
+	case known.State == "" && known.Actions == nil: // nobody that it knows: there is nothing to keep
+		c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: "client.unasked", Data: known})
+		return
 	case known.State == "" || query.Get("state") != known.State:
 		c.show(w, r, known, "client.unasked")
 		return
@@ -134,7 +137,7 @@ func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	verifier := known.Verifier
 	known.State, known.Verifier = "", ""
-	answer := exchange{Title: "step.answer", Request: "GET " + breakQuery(r.URL.RequestURI())}
+	answer := exchange{Title: "step.answer", Request: cut("GET " + breakQuery(r.URL.RequestURI()))}
 	if query.Has("error") {
 		answer.Title = "step.refusal"
 	}
@@ -164,12 +167,13 @@ func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 // step does one thing, which returns what is to be said first, and shows the page again.
 func (c *demoClient) step(do func(context.Context, *connection) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		known, notice := c.load(r.Context()), "client.unconnected"
-		if known.Token != nil {
-			known.begin()
-			notice = do(r.Context(), known)
+		known := c.load(r.Context())
+		if known.Token == nil {
+			c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: "client.unconnected", Data: known})
+			return
 		}
-		c.show(w, r, known, notice)
+		known.begin()
+		c.show(w, r, known, do(r.Context(), known))
 	}
 }
 

@@ -52,7 +52,9 @@ func (a *app) connected(w http.ResponseWriter, r *http.Request, user *oauth2serv
 // must be behind [app.protect].
 func (a *app) disconnect(w http.ResponseWriter, r *http.Request, user *oauth2server.User) {
 	clientID := r.PostFormValue("client_id")
-	if err := a.model.RevokeUserClient(r.Context(), user.ID, clientID); err != nil {
+	ctx, cancel := lasting(r)
+	defer cancel()
+	if err := a.model.RevokeUserClient(ctx, user.ID, clientID); err != nil {
 		a.fault(w, r, err)
 		return
 	}

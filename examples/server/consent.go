@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-11d18166/oauth2server"
 )
@@ -54,7 +56,7 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		request.Refuse(w, r, err)
 	case remembered && verdict == "":
-		request.Approve(w, r, oauth2server.Approval{User: user, Scope: scope})
+		a.approveRemembered(w, r, request, scope)
 	default:
 		a.show(w, r, http.StatusOK, page{Name: "consent", User: a.nameOf(user.Data, user.ID), Notice: notice, Data: consentForm{
 			Client: a.nameOf(request.Client.Data, request.Client.ID), Host: hostOf(request.RedirectURI), Public: request.Client.Public,
@@ -68,7 +70,7 @@ func addressOf(request *oauth2server.AuthorizationRequest) string {
 }
 
 // remembers says that user need not be asked: the client is connected, with all of this scope. So what is remembered
-// is what the page of connected apps shows, and is forgotten when it is ended there. Anybody can pose as a public client,
+// is what the page of connected apps shows, however it came about, and is forgotten when it is ended there. Anybody can pose as a public client,
 // so its users are always asked (RFC 6749, section 10.2).
 func (a *app) remembers(ctx context.Context, user *oauth2server.User, client *oauth2server.Client, scope oauth2server.Scope) (bool, error) {
 	if client.Public {
@@ -81,6 +83,26 @@ func (a *app) remembers(ctx context.Context, user *oauth2server.User, client *oa
 		}
 	}
 	return false, err
+}
+
+// approveRemembered approves as was decided before, and then looks whether that still stands: otherwise a code that was
+// on its way when its application was disconnected would be the way back in.
+func (a *app) approveRemembered(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest, scope oauth2server.Scope) {
+	request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: scope})
+	ctx, cancel := lasting(r)
+	defer cancel()
+	still, err := a.remembers(ctx, request.User, request.Client, scope)
+	if err == nil && !still {
+		err = a.model.RevokeUserClient(ctx, request.User.ID, request.Client.ID)
+	}
+	if err != nil {
+		slog.ErrorContext(ctx, "a remembered approval", "client", request.Client.ID, "error", err)
+	}
+}
+
+// lasting is for what must not end half-way because the browser hung up.
+func lasting(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.Context()), time.Minute)
 }
 
 // sessionTickets is where the session has its tickets.
@@ -115,14 +137,16 @@ func (a *app) takeTicket(r *http.Request, request *oauth2server.AuthorizationReq
 	return nil, false
 }
 
-// hostOf says to whom an answer goes: the host, or the scheme that an app on the device has for itself.
+// hostOf says to whom an answer goes: a website, or with its scheme what is none.
 func hostOf(redirectURI string) string {
 	u, err := url.Parse(redirectURI)
 	switch {
 	case err != nil:
 		return redirectURI
+	case u.Scheme == "https":
+		return u.Host
 	case u.Host == "":
 		return u.Scheme + ":"
 	}
-	return u.Host
+	return u.Scheme + "://" + u.Host
 }

@@ -32,7 +32,7 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 		if err != nil {
 			shown.Answer = err.Error()
 		}
-		shown.Request, shown.Answer = strings.TrimSpace(shown.Request), strings.TrimSpace(shown.Answer)
+		shown.Request, shown.Answer = cut(strings.TrimSpace(shown.Request)), cut(strings.TrimSpace(shown.Answer))
 		*t.exchanges = append(*t.exchanges, shown)
 	}()
 	if value := r.Header.Get("Authorization"); strings.HasPrefix(value, "Basic ") {
@@ -66,6 +66,15 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 	}
 	shown.Answer += "\n" + indent(body)
 	return response, nil
+}
+
+// cut bounds what is kept of a stranger's text.
+func cut(text string) string {
+	const most = 4 << 10
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 // breakQuery puts each parameter on a line of its own.

@@ -27,11 +27,16 @@ func site(t *testing.T, prepare func(*memorymodel.Model) storage) (base string) 
 	if prepare != nil {
 		model = prepare(model.(*memorymodel.Model))
 	}
-	server.Config.Handler, err = newApp(base, model, files, nil)
+	a, err := newApp(base, nil, model, files, nil)
 	require.NoError(t, err)
+	applications[base] = a
+	server.Config.Handler = a
 	server.Start()
 	return base
 }
+
+// applications are those that are served, by their address: for what a browser cannot see.
+var applications = map[string]*app{}
 
 const otherSecret = "a-secret-that-nobody-guesses"
 

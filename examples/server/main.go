@@ -2,7 +2,7 @@
 // back, the token endpoint, an API, and two clients that connect to them. Start it, open the address that it prints, and
 // follow a token from its issue to its end.
 //
-//	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-url https://auth.example] [-mongo mongodb://127.0.0.1:27017/]
+//	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-url https://auth.example -proxy 127.0.0.1/32] [-mongo mongodb://127.0.0.1:27017/]
 //
 // It knows the client 123456 with the secret qwerty and the user andy with the password 123456. Everything is in
 // memory and forgotten at the end, unless -mongo names a MongoDB to keep it in, all but sign-in sessions. One to try is
@@ -22,9 +22,11 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -59,7 +61,8 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
-	public := flags.String("url", "", "`URL` by which browsers reach it, such as https://auth.example behind a proxy; without it, http and the address")
+	public := flags.String("url", "", "`URL` by which browsers reach it, such as https://auth.example, behind a proxy that passes Host; without it, http and the address")
+	proxy := flags.String("proxy", "", "`networks` that proxies of ours connect from, such as 127.0.0.1/32,10.0.0.0/8: what they add to X-Forwarded-For is believed")
 	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in but sign-in sessions; without it, everything is in memory")
 	verbose := flags.Bool("v", false, "print a line for each step of OAuth, with the reason of each refusal")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -72,14 +75,19 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	if flags.NArg() > 0 {
 		return usageError{fmt.Errorf("unexpected argument %q", flags.Arg(0))}
 	}
-	if u, err := url.Parse(*public); err != nil || u.Path != "" {
-		return usageError{fmt.Errorf("-url %q: want scheme and host alone, as in https://auth.example", *public)}
+	base, err := origin(*public)
+	if err != nil {
+		return usageError{err}
+	}
+	proxies, err := prefixes(*proxy)
+	if err != nil {
+		return usageError{err}
 	}
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
 	}
-	base := cmp.Or(*public, "http://"+reachable(listener.Addr().(*net.TCPAddr)))
+	base = cmp.Or(base, "http://"+reachable(listener.Addr().(*net.TCPAddr)))
 	model, closeModel, err := open(ctx, *mongo, base)
 	if err != nil {
 		listener.Close()
@@ -90,13 +98,38 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	if *verbose {
 		steps = out
 	}
-	handler, err := newApp(base, model, files, steps)
+	handler, err := newApp(base, proxies, model, files, steps)
 	if err != nil {
 		listener.Close()
 		return err
 	}
 	fmt.Fprintf(out, welcome, base)
 	return serve(ctx, listener, handler)
+}
+
+// origin is a URL as browsers write it in Origin and Host; empty: there is none.
+func origin(public string) (string, error) {
+	if public == "" {
+		return "", nil
+	}
+	u, err := url.Parse(public)
+	if err != nil || u.Host == "" || !strings.EqualFold(public, u.Scheme+"://"+u.Host) {
+		return "", fmt.Errorf("-url %q: want scheme and host alone, as in https://auth.example", public)
+	}
+	defaults := map[string]string{"https": ":443", "http": ":80"}
+	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), defaults[u.Scheme]), nil
+}
+
+// prefixes reads a list of networks.
+func prefixes(list string) (networks []netip.Prefix, err error) {
+	for _, text := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("-proxy: %w", err)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }
 
 // open returns the storage that the flag -mongo asks for.
@@ -112,7 +145,8 @@ func open(ctx context.Context, mongo, base string) (storage, func(), error) {
 const drainTime = 5 * time.Second
 
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		MaxHeaderBytes: 32 << 10}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

@@ -126,6 +126,21 @@ func TestREADMECurlLines(t *testing.T) {
 	}
 }
 
+func TestOrigin(t *testing.T) {
+	for public, want := range map[string]string{
+		"": "", "https://auth.example": "https://auth.example", "HTTPS://Auth.Example:443": "https://auth.example",
+		"https://auth.example:8443": "https://auth.example:8443", "http://127.0.0.1:80": "http://127.0.0.1",
+	} {
+		got, err := origin(public)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, public := range []string{"auth.example", "https://", "https://auth.example/", "https://auth.example/x", "https://u@auth.example", "https://auth.example?x", "%"} {
+		_, err := origin(public)
+		require.ErrorContains(t, err, "scheme and host alone", public)
+	}
+}
+
 func TestMistakesAreOneClearLine(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -142,6 +157,7 @@ func TestMistakesAreOneClearLine(t *testing.T) {
 		"no URI":                 {[]string{"-addr", "127.0.0.1:0", "-mongo", "127.0.0.1:27017"}, "scheme", 1},
 		"a URL with a path":      {[]string{"-url", "https://auth.example/sub"}, "scheme and host alone", 2},
 		"a URL of something":     {[]string{"-addr", "127.0.0.1:0", "-url", "ftp://auth.example"}, "Issuer", 1},
+		"a proxy that is none":   {[]string{"-proxy", "10.0.0.0/8,proxy.example"}, "-proxy", 2},
 		"an unexpected argument": {[]string{"now"}, `unexpected argument "now"`, 2},
 	} {
 		err := run(t.Context(), row.args, io.Discard, files)

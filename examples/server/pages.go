@@ -86,7 +86,7 @@ func sortedNames(words map[string]string) []string { return slices.Sorted(maps.K
 // show writes a page. Nothing of it is stored by caches, put into frames, or loaded from other hosts, and no script runs
 // but those of ours that it names. There is no form-action: it would stop the redirect from the consent form to the client.
 func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content page) {
-	_, i := language.MatchStrings(p.matcher, r.Header.Get("Accept-Language"))
+	_, i := language.MatchStrings(p.matcher, acceptLanguage(r))
 	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"), languages[i].String(), p.words[i]
 	var body bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&body, content.Name+".html", content); err != nil {
@@ -94,9 +94,11 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content
 		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
 		return
 	}
+	referrer := "same-origin" // with no-referrer a browser sends "Origin: null" with the form
 	policy := "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 	if content.Script {
 		policy += "; script-src 'self'; connect-src 'self'"
+		referrer = "no-referrer" // there is no form, and the address may have a code
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
@@ -104,10 +106,18 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content
 	header.Set("Content-Security-Policy", policy)
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "same-origin") // with no-referrer a browser sends "Origin: null" with the form
+	header.Set("Referrer-Policy", referrer)
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	body.WriteTo(w) // an error means that the browser hung up
+}
+
+// acceptLanguage is what the reader prefers; a list that nobody wrote by hand is left out, as it takes its time to sort.
+func acceptLanguage(r *http.Request) string {
+	if list := r.Header.Get("Accept-Language"); len(list) <= 500 {
+		return list
+	}
+	return ""
 }
 
 // T returns the words of that name, args in their places.

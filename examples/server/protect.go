@@ -5,34 +5,43 @@ import (
 	"strings"
 )
 
-// atBase sends who came by another name of this machine to the one that cookies, issuer and redirection URIs are for.
-func atBase(base string, next http.Handler) http.Handler {
-	_, host, _ := strings.Cut(base, "://")
+// atBase is for pages. It sends who came by another name of this machine to the one that cookies, issuer and redirection
+// URIs are for, and takes nothing from there: it may be a name of somebody else's that leads here.
+func (a *app) atBase(base string, next http.Handler) http.Handler {
+	scheme, host, _ := strings.Cut(base, "://")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Host != host && r.Method == http.MethodGet {
+		switch {
+		case r.Host == host:
+			next.ServeHTTP(w, r)
+		case r.Method == http.MethodGet && scheme == "http":
 			http.Redirect(w, r, base+r.URL.RequestURI(), http.StatusFound)
-			return
+		default: // behind a proxy that does not pass Host as it came, a redirect would come back here
+			a.show(w, r, http.StatusMisdirectedRequest, page{Name: "problem", Data: problem{Advice: "problem.host"}})
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
-// maxForm bounds the forms of the application's own pages, in bytes.
-const maxForm = 64 << 10
-
-// protect keeps out forms that another site sends, as the library does at /authorize, and forms that are broken or too
-// large. Of others it fills in r.Form.
+// protect keeps out forms that another site sends, as the library does at /authorize, and reads the others.
 func (a *app) protect(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.show(w, r, http.StatusForbidden, page{Name: "problem", Data: problem{Advice: "problem.origin"}})
 	}))
-	return crossOrigin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return crossOrigin.Handler(a.readForm(next))
+}
+
+// maxForm bounds the forms, in bytes.
+const maxForm = 64 << 10
+
+// readForm fills in r.Form, before the session is loaded: a body that takes its time must not find an old session at its
+// end. A form that is broken or too large is refused.
+func (a *app) readForm(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
 			a.show(w, r, http.StatusBadRequest, page{Name: "problem", Data: problem{Advice: "problem.form"}})
 			return
 		}
 		next.ServeHTTP(w, r)
-	}))
+	})
 }

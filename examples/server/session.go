@@ -1,12 +1,14 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
 
 	"github.com/seed-11d18166/oauth2server"
 )
@@ -28,20 +30,43 @@ func newSessions(name, base string) *scs.SessionManager {
 	return sessions
 }
 
-// What a session has: the ID of who is signed in, and what the next page says first, by its name among the words.
+// What a session has: the name of a sign-in, and what the next page says first, by its name among the words.
 const (
-	sessionUser   = "user"
+	sessionSignIn = "sign-in"
 	sessionNotice = "notice"
 )
+
+// signIns are the IDs of who is signed in, by the name of the sign-in, which is a secret of the session. They are apart
+// from the sessions, as those are loaded and saved: a request that takes its time can bring back a session that was
+// destroyed meanwhile, but not the sign-in.
+type signIns = scs.Store
+
+func newSignIns() signIns { return memstore.New() } // scs has others
 
 // signedIn is for [oauth2server.Options.AuthenticateUser]. Nil: nobody. The user is looked up each time, so that one
 // who was deleted is nobody.
 func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
-	id := a.sessions.GetString(r.Context(), sessionUser)
-	if id == "" {
-		return nil, nil
+	id, known, err := a.signIns.Find(a.sessions.GetString(r.Context(), sessionSignIn))
+	if err != nil || !known {
+		return nil, err
 	}
-	return a.model.UserByID(r.Context(), id)
+	return a.model.UserByID(r.Context(), string(id))
+}
+
+// begin makes the session user's. What was in it was somebody else's, and who knew its old name must not share it.
+func (a *app) begin(r *http.Request, user *oauth2server.User) error {
+	ctx, name := r.Context(), rand.Text()
+	if err := errors.Join(a.signIns.Delete(a.sessions.GetString(ctx, sessionSignIn)), a.sessions.Clear(ctx), a.sessions.RenewToken(ctx),
+		a.signIns.Commit(name, []byte(user.ID), time.Now().Add(a.sessions.Lifetime))); err != nil {
+		return err
+	}
+	a.sessions.Put(ctx, sessionSignIn, name)
+	return nil
+}
+
+// end ends the sign-in of the session, and the session.
+func (a *app) end(r *http.Request) error {
+	return errors.Join(a.signIns.Delete(a.sessions.GetString(r.Context(), sessionSignIn)), a.sessions.Destroy(r.Context()))
 }
 
 // signedInName is for the menu of pages that need nobody; empty: nobody is signed in, or it is not known at the moment.
@@ -51,16 +76,6 @@ func (a *app) signedInName(r *http.Request) string {
 		return ""
 	}
 	return a.nameOf(user.Data, user.ID)
-}
-
-// begin makes the session user's. What was in it was somebody else's, and who knew its old name must not share it.
-func (a *app) begin(r *http.Request, user *oauth2server.User) error {
-	ctx := r.Context()
-	if err := errors.Join(a.sessions.Clear(ctx), a.sessions.RenewToken(ctx)); err != nil {
-		return err
-	}
-	a.sessions.Put(ctx, sessionUser, user.ID)
-	return nil
 }
 
 // requireUser lets in who is signed in, and sends others to the sign-in page and back.

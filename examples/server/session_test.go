@@ -17,7 +17,7 @@ func TestSessionCookies(t *testing.T) {
 	for base, secure := range map[string]bool{"http://127.0.0.1:8080": false, "https://auth.example": true} {
 		model, err := openMemory(base)
 		require.NoError(t, err)
-		handler, err := newApp(base, model, files, nil)
+		handler, err := newApp(base, nil, model, files, nil)
 		require.NoError(t, err)
 		post := func(path string, pairs ...string) *http.Cookie {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, base+path, strings.NewReader(values(pairs...).Encode()))

@@ -75,7 +75,7 @@ func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 		a.show(w, r, http.StatusOK, page{Name: "signout", User: a.signedInName(r)})
 		return
 	}
-	if err := a.sessions.Destroy(r.Context()); err != nil {
+	if err := a.end(r); err != nil {
 		a.fault(w, r, err)
 		return
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
+
+	"github.com/seed-11d18166/oauth2server"
 )
 
 func TestEachStepIsALine(t *testing.T) {
@@ -22,7 +24,7 @@ func TestEachStepIsALine(t *testing.T) {
 	model, err := openMemory(base)
 	require.NoError(t, err)
 	var out bytes.Buffer // a line is written before its request is answered
-	server.Config.Handler, err = newApp(base, model, files, &out)
+	server.Config.Handler, err = newApp(base, nil, model, files, &out)
 	require.NoError(t, err)
 	server.Start()
 
@@ -42,6 +44,13 @@ func TestEachStepIsALine(t *testing.T) {
 	for _, secret := range []string{token.AccessToken, token.RefreshToken, clientSecret, "guessed"} {
 		require.NotContains(t, out.String(), secret)
 	}
+}
+
+// What an ID is made of is somebody else's choice.
+func TestAStepIsOneLineWithFieldsOfItsOwn(t *testing.T) {
+	var out bytes.Buffer
+	(&steps{out: &out}).event(nil, oauth2server.Event{Endpoint: "apps", Kind: oauth2server.EventRevoked, ClientID: "x  user 2\nscope admin", UserID: "1"})
+	require.Equal(t, `apps         revoked    client "x  user 2\nscope admin"  user 1`+"\n", out.String())
 }
 
 func TestStepsArePrintedIfAsked(t *testing.T) {

@@ -153,8 +153,14 @@ func (t *Tab) run(what string, action chromedp.Action[chromedp.Void]) error {
 
 // Visit opens an address.
 func (t *Tab) Visit(address string) error {
-	return t.run("visit "+address, chromedp.Navigate(address))
+	if err := t.run("visit "+address, chromedp.Navigate(address)); err != nil {
+		return err
+	}
+	return t.settle()
 }
+
+// settle waits until nothing moves: buttons may come later than the page.
+func (t *Tab) settle() error { return t.Until("document.getAnimations().length === 0") }
 
 // Back goes back in the history.
 func (t *Tab) Back() error { return t.run("back", chromedp.NavigateBack()) }
@@ -175,11 +181,19 @@ func (t *Tab) Click(selector string) error {
 
 // Follow clicks and waits for the next page.
 func (t *Tab) Follow(selector string) error {
-	return t.next("click on "+selector, chromedp.Click(chromedp.CSS(selector)))
+	if err := t.next("click on "+selector, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		return err
+	}
+	return t.settle()
 }
 
 // Enter presses the key and waits for the next page.
-func (t *Tab) Enter() error { return t.next("enter", chromedp.KeyEvent("\r")) }
+func (t *Tab) Enter() error {
+	if err := t.next("enter", chromedp.KeyEvent("\r")); err != nil {
+		return err
+	}
+	return t.settle()
+}
 
 // FollowTwice clicks twice, as some do, and waits until no more page comes: the one that is shown is the second's.
 func (t *Tab) FollowTwice(selector string) error {
@@ -195,14 +209,19 @@ func (t *Tab) next(what string, action chromedp.Action[chromedp.Void]) error {
 	return nil
 }
 
-// Until waits until a JavaScript expression is true.
+// Until waits until a JavaScript expression is true, be it on the next page.
 func (t *Tab) Until(expression string) error {
 	ctx, cancel := context.WithTimeout(t.ctx, stepTime)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression)); err != nil {
-		return fmt.Errorf("chromium: until %s: %w", expression, err)
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression))
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("chromium: until %s: %w", expression, err)
+		}
 	}
-	return nil
 }
 
 // Eval returns the value of a JavaScript expression, or of the promise that it is.

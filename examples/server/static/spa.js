@@ -27,7 +27,7 @@ async function connect() {
 // receive takes the server's answer from the address, and out of it: whoever reads it there could try it.
 async function receive() {
   const answer = new URLSearchParams(location.search);
-  if (!answer.has("state")) return;
+  if (!["state", "code", "error"].some((name) => answer.has(name))) return;
   history.replaceState(null, "", redirectURI);
   const request = JSON.parse(sessionStorage.getItem("request"));
   if (!request || answer.get("state") !== request.state) return tell("client.unasked");
@@ -58,12 +58,12 @@ async function refresh() {
     if (fresh.error === "invalid_grant") token = null;
     return tell(token ? "client.failed" : "client.ended");
   }
-  token = fresh;
+  token = { ...token, ...fresh }; // a server may leave the refresh token as it is
   tell("client.refreshed");
 }
 
 async function disconnect() {
-  const form = { token: token.refresh_token, token_type_hint: "refresh_token", client_id: clientID };
+  const form = { token: token.refresh_token ?? token.access_token, client_id: clientID };
   const refused = await post("step.revoke", "/user/revoke", form);
   if (refused.error) return tell("client.failed");
   token = null;
