@@ -220,8 +220,10 @@ func TestAttack_InjectedAnswer(t *testing.T) {
 	victims := answerOf(victim)
 	victim.open(attackers)
 	victim.says("client.unasked")
-	victim.open(strings.Replace(victims, "iss=", "iss=https%3A%2F%2Fevil.example&x=", 1))
-	victim.says("client.mixup")
+	for _, iss := range []string{"iss=https%3A%2F%2Fevil.example&x=", "x="} {
+		victim.open(strings.Replace(victims, "iss=", iss, 1))
+		victim.says("client.mixup")
+	}
 	victim.open(victims)
 	victim.says("client.connected") // nothing of that disturbed it
 	victim.open(victims)
@@ -247,18 +249,20 @@ func TestAttack_OpenRedirectorAfterSignIn(t *testing.T) {
 
 // Somebody prepares a session, and the owner signs in on it.
 func TestAttack_SessionFixation(t *testing.T) {
-	base := site(t, nil)
+	base := site(t, func(m *memorymodel.Model) storage {
+		require.NoError(t, m.AddUser(&oauth2server.User{ID: "2"}, "mallory", "abcdef"))
+		return m
+	})
 	attacker, victim := newBrowser(t, base), newBrowser(t, base)
-	attacker.open(base + "/authorize?response_type=code&client_id=" + clientID + "&state=1&scope=read")
+	attacker.post("/signin", "username", "mallory", "password", "abcdef")
 	attacker.post("/client/connect")
 	site, err := url.Parse(base)
 	require.NoError(t, err)
 	planted := attacker.Jar.Cookies(site)
-	require.NotEmpty(t, planted)
+	require.Len(t, planted, 2, "of the server and of the client")
 	victim.Jar.SetCookies(site, planted)
-	victim.open("/signin?next=/apps")
-	victim.signIn()
-	require.Equal(t, "/apps", victim.last.Request.URL.Path)
+	victim.post("/signin", "next", "/apps", "username", "andy", "password", "123456")
+	require.Contains(t, victim.last.page, "Sign out Andy")
 	require.Equal(t, "/signin", attacker.open("/apps").Request.URL.Path)
 
 	victim.open(attacker.open("/").Request.URL.String())

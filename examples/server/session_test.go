@@ -6,7 +6,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-11d18166/oauth2server"
@@ -40,6 +42,28 @@ func TestSessionCookies(t *testing.T) {
 			require.Equal(t, "/", cookie.Path)
 			require.Empty(t, cookie.Domain)
 			require.Zero(t, cookie.MaxAge)
+		}
+	}
+}
+
+func TestSessionsEnd(t *testing.T) {
+	sessions := newSessions("session", "https://auth.example")
+	require.LessOrEqual(t, sessions.Lifetime, 12*time.Hour)
+	require.LessOrEqual(t, sessions.IdleTimeout, time.Hour)
+	require.Positive(t, sessions.IdleTimeout)
+}
+
+// Who reads the store cannot use what he finds there.
+func TestNoCookieIsStored(t *testing.T) {
+	base := site(t, nil)
+	b := newBrowser(t, base)
+	b.connect()
+	a := applications[base]
+	for name, sessions := range map[string]*scs.SessionManager{"session": a.sessions, "client": a.client.sessions} {
+		for _, cookie := range b.Jar.Cookies(b.last.Request.URL) {
+			_, found, err := sessions.Store.Find(cookie.Value)
+			require.NoError(t, err)
+			require.False(t, found, name)
 		}
 	}
 }
