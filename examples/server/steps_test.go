@@ -48,9 +48,11 @@ func TestEachStepIsALine(t *testing.T) {
 
 // What an ID is made of is somebody else's choice.
 func TestAStepIsOneLineWithFieldsOfItsOwn(t *testing.T) {
-	var out bytes.Buffer
-	(&steps{out: &out}).event(nil, oauth2server.Event{Endpoint: "apps", Kind: oauth2server.EventRevoked, ClientID: "x  user 2\nscope admin", UserID: "1"})
-	require.Equal(t, `apps         revoked    client "x  user 2\nscope admin"  user 1`+"\n", out.String())
+	for id, want := range map[string]string{"x  user 2": `"x  user 2"`, "x\nuser": `"x\nuser"`, "x": "x"} {
+		var out bytes.Buffer
+		(&steps{out: &out}).event(nil, oauth2server.Event{Endpoint: "apps", Kind: oauth2server.EventRevoked, ClientID: id, UserID: "1"})
+		require.Equal(t, "apps         revoked    client "+want+"  user 1\n", out.String())
+	}
 }
 
 func TestStepsArePrintedIfAsked(t *testing.T) {
