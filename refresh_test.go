@@ -525,7 +525,7 @@ func TestAForgetfulModelIsNoThief(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, oauth2server.RevokeGrant(t.Context(), empty, token.GrantID, time.Time{}))
 	require.Equal(t, 401, s.apiStatus(first.str("access_token")), "what took the places was seen there")
-	lying := misplacing{spy: empty.spy}
+	lying := misplacing{newSpy(t)}
 	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), lying, "another", time.Time{}), oauth2server.ServerError)
 
 	none := forgetful{spy: newSpy(t), entry: func(*oauth2server.GrantEntry) *oauth2server.GrantEntry { return nil }}
