@@ -12,10 +12,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
+
+func init() { passwordCost = bcrypt.MinCost }
 
 // site serves the application in memory. Prepare, unless it is nil, registers more, or takes the model's place.
 func site(t *testing.T, prepare func(*memorymodel.Model) storage) (base string) {

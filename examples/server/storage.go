@@ -29,6 +29,9 @@ type storage interface {
 // The secret of the demonstration is short. A real one comes from crypto/rand.Text, and both options stay away.
 const allowShortSecrets = true
 
+// passwordCost is that of bcrypt. 0: the model's own; tests make it less.
+var passwordCost = 0
+
 // profile is the application's own record of a client or a user: what its pages call them.
 type profile struct {
 	Name string `bson:"name"`
@@ -80,7 +83,7 @@ func demoClients(base string) []registration {
 
 // openMemory returns a storage that is forgotten at the end.
 func openMemory(base string) (storage, error) {
-	m := memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: allowShortSecrets})
+	m := memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: allowShortSecrets, PasswordCost: passwordCost})
 	for _, c := range demoClients(base) {
 		if err := m.AddClient(c.Client, c.secret); err != nil {
 			return nil, err
@@ -100,7 +103,7 @@ func openMongo(ctx context.Context, uri, base string) (model storage, close func
 		return nil, nil, err
 	}
 	close = func() { client.Disconnect(context.WithoutCancel(ctx)) }
-	m := mongomodel.New(client.Database(databaseName(uri)), &mongomodel.Options{InsecureAllowShortSecrets: allowShortSecrets})
+	m := mongomodel.New(client.Database(databaseName(uri)), &mongomodel.Options{InsecureAllowShortSecrets: allowShortSecrets, PasswordCost: passwordCost})
 	if err := registerOnce(ctx, m, base); err != nil {
 		close()
 		return nil, nil, err
