@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// connections are how many clients there are at a time.
+const connections = 16
+
+// loader are clients of one server, each with a connection that it keeps.
+type loader struct {
+	server   *process
+	sessions []*session
+}
+
+func newLoader(s *process, tokens int) (*loader, error) {
+	l := &loader{server: s}
+	addr := strings.TrimPrefix(s.base, "http://")
+	first, err := dial(addr)
+	if err != nil {
+		return nil, err
+	}
+	issued, err := issue(s.peer, s.base, first, tokens)
+	if err != nil {
+		return nil, err
+	}
+	for i := range connections {
+		c := first
+		if i > 0 {
+			if c, err = dial(addr); err != nil {
+				return nil, err
+			}
+		}
+		n := newSession(s.peer, s.base, c, issued)
+		n.next = i * tokens / connections
+		l.sessions = append(l.sessions, n)
+	}
+	return l, nil
+}
+
+// chunk is what came of a while.
+type chunk struct {
+	perSecond float64
+	p99       time.Duration
+	cpu       time.Duration // per run of the flow
+}
+
+// run repeats a flow on all connections for that long.
+func (l *loader) run(f flow, length time.Duration) (chunk, error) {
+	before, err := l.server.cpu()
+	if err != nil {
+		return chunk{}, err
+	}
+	var (
+		group     sync.WaitGroup
+		took      = make([][]time.Duration, len(l.sessions))
+		errs      = make([]error, len(l.sessions))
+		begin     = time.Now()
+		end       = begin.Add(length)
+		latencies []time.Duration
+	)
+	for i, n := range l.sessions {
+		group.Go(func() {
+			for last := time.Now(); last.Before(end); {
+				if errs[i] = f.run(n); errs[i] != nil {
+					return
+				}
+				now := time.Now()
+				took[i] = append(took[i], now.Sub(last))
+				last = now
+			}
+		})
+	}
+	group.Wait()
+	whole := time.Since(begin)
+	for i, err := range errs {
+		if err != nil {
+			return chunk{}, fmt.Errorf("%s, %s: %w", l.server.peer.Name, f.name, err)
+		}
+		latencies = append(latencies, took[i]...)
+	}
+	after, err := l.server.cpu()
+	if err != nil {
+		return chunk{}, err
+	}
+	slices.Sort(latencies)
+	many := len(latencies)
+	return chunk{float64(many) / whole.Seconds(), latencies[many*99/100], (after - before) / time.Duration(many)}, nil
+}

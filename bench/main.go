@@ -1,0 +1,142 @@
+// Command bench measures this project beside its peers: over HTTP, one server after the other in short turns, and in this
+// process. Each must pass a gate first, so that all do the same work.
+//
+//	go run -C bench . [-rounds 7] [-turn 1s] [-stored 100000] [-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false]
+//
+// It takes about ten minutes, sends to loopback only, and needs node and npm for node-oauth2-server; without them that
+// peer is left out, and the table says so. What is quoted are ratios to the floor in the same round.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server/bench/peers"
+)
+
+func main() {
+	var o options
+	flag.StringVar(&o.serve, "serve", "", "serve the peer of this `name`, for the command itself")
+	flag.IntVar(&o.stored, "stored", 100_000, "how many access tokens are stored before")
+	flag.IntVar(&o.rounds, "rounds", 7, "how often each flow has its turn at each peer")
+	flag.DurationVar(&o.turn, "turn", time.Second, "how long a turn is")
+	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas; all without it")
+	flag.StringVar(&o.flows, "flows", "", "the `names` of some, with commas; all without it")
+	flag.BoolVar(&o.local, "local", true, "measure the handlers in this process")
+	flag.BoolVar(&o.wire, "wire", true, "measure servers over HTTP")
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	serve          string
+	stored, rounds int
+	turn           time.Duration
+	peers, flows   string
+	local, wire    bool
+}
+
+func run(o options) error {
+	if o.serve != "" {
+		return serve(o.serve, o.stored)
+	}
+	if err := moveToOwnProcessor(); err != nil {
+		return err
+	}
+	chosen, err := choose(peers.All, o.peers, func(p peers.Peer) string { return p.Name })
+	if err != nil {
+		return err
+	}
+	work, err := choose(flows, o.flows, func(f flow) string { return f.name })
+	if err != nil {
+		return err
+	}
+	var t table
+	nodeDir, err := installNode(chosen)
+	if err != nil {
+		t.note("%s is left out: %v", peers.Node.Name, err)
+		chosen = slices.DeleteFunc(chosen, func(p peers.Peer) bool { return p.New == nil })
+	} else if nodeDir != "" {
+		defer os.RemoveAll(nodeDir)
+	}
+	if o.wire {
+		if err := t.measureWire(o, chosen, work, nodeDir); err != nil {
+			return err
+		}
+	}
+	if o.local {
+		if err := t.measureLocal(chosen, work); err != nil {
+			return err
+		}
+	}
+	t.print(os.Stdout, chosen, work)
+	return nil
+}
+
+// moveToOwnProcessor starts this program once more on a processor that no server has.
+func moveToOwnProcessor() error {
+	const moved = "BENCH_MOVED"
+	taskset, err := exec.LookPath("taskset")
+	if err != nil || runtime.NumCPU() < 2 || os.Getenv(moved) != "" {
+		return nil // as it is, then
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(taskset, append([]string{taskset, "-c", loaderProcessor, self}, os.Args[1:]...), append(os.Environ(), moved+"=1"))
+}
+
+// choose returns those with these names; all, if there are no names.
+func choose[T any](all []T, names string, nameOf func(T) string) (chosen []T, err error) {
+	if names == "" {
+		return slices.Clone(all), nil
+	}
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(t T) bool { return nameOf(t) == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no %q", name)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+// installNode installs what node/package-lock.json pins, if one of them needs it, in a directory of its own.
+func installNode(chosen []peers.Peer) (dir string, err error) {
+	if !slices.ContainsFunc(chosen, func(p peers.Peer) bool { return p.New == nil }) {
+		return "", nil
+	}
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return "", err
+		}
+	}
+	if dir, err = os.MkdirTemp("", "bench-node"); err != nil {
+		return "", err
+	}
+	err = os.CopyFS(dir, os.DirFS("node"))
+	if err == nil {
+		npm := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+		npm.Dir = dir
+		if output, failed := npm.CombinedOutput(); failed != nil {
+			err = fmt.Errorf("npm: %w: %s", failed, output)
+		}
+	}
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return filepath.Clean(dir), nil
+}

@@ -1,0 +1,67 @@
+package peers
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
+)
+
+// Ours is this project with memorymodel and the default options.
+var Ours = Peer{
+	Name:      "oauth2server",
+	New:       func(string) (http.Handler, error) { return newOurs(memory()) },
+	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+}
+
+// OursWithoutLog has a model that is no GrantLog, as those of others: refresh tokens are used once.
+var OursWithoutLog = Peer{
+	Name: "oauth2server, no log",
+	New: func(string) (http.Handler, error) {
+		m, err := memory()
+		return newOurs(withoutLog{Model: m}, err)
+	},
+	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+}
+
+func memory() (*memorymodel.Model, error) {
+	m := memorymodel.New(nil)
+	for _, c := range []struct {
+		Client
+		grants []string
+	}{{app, []string{"authorization_code", "refresh_token"}}, {machine, []string{"client_credentials"}}} {
+		if err := m.AddClient(&oauth2server.Client{ID: c.ID, RedirectURIs: []string{Callback}, Grants: c.grants}, c.Secret); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func newOurs(m oauth2server.Model, err error) (http.Handler, error) {
+	if err != nil {
+		return nil, err
+	}
+	srv, err := oauth2server.New(m, &oauth2server.Options{
+		AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: User}, nil },
+		Logger:           slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/authorize", srv.Authorize(nil))
+	mux.Handle("/token", srv.Token(nil))
+	mux.Handle("/api", srv.Authenticate(Scope)(http.HandlerFunc(api)))
+	return mux, nil
+}
+
+// withoutLog has no GrantLog: methods that are promoted from two fields at once count as none.
+type withoutLog struct {
+	*memorymodel.Model
+	oauth2server.GrantLog
+	again
+}
+
+type again interface{ oauth2server.GrantLog }

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server/bench/peers"
+)
+
+// The processor that servers run on, and the one for who loads them: each has one for itself.
+const (
+	serverProcessor = "0"
+	loaderProcessor = "1"
+)
+
+// serve is what a process does that serves a peer, with so many tokens in its storage: until its standard input ends, as
+// it does when who started it is gone.
+func serve(name string, stored int) error {
+	p, ok := peers.Find(name)
+	if !ok || p.New == nil {
+		return fmt.Errorf("there is no peer %q in Go", name)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	base := "http://" + listener.Addr().String()
+	handler, err := p.New(base)
+	if err != nil {
+		return err
+	}
+	if _, err := issue(p, base, newLocal(handler), stored); err != nil {
+		return err
+	}
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	fmt.Println(base)
+	return http.Serve(listener, handler)
+}
+
+// process is a peer that runs, on a processor of its own.
+type process struct {
+	peer  peers.Peer
+	base  string
+	cmd   *exec.Cmd
+	stdin io.Closer
+}
+
+// start starts a peer as a process. nodeDir is where what node needs is installed.
+func start(p peers.Peer, stored int, nodeDir string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{self, "-serve", p.Name, "-stored", strconv.Itoa(stored)}
+	if p.New == nil {
+		args = []string{"node", filepath.Join(nodeDir, "server.js"), "0", strconv.Itoa(stored)}
+	}
+	if taskset, err := exec.LookPath("taskset"); err == nil && runtime.NumCPU() > 1 {
+		args = append([]string{taskset, "-c", serverProcessor}, args...)
+	}
+	s := &process{peer: p, cmd: exec.Command(args[0], args[1:]...)}
+	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	s.cmd.Stderr = os.Stderr
+	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if s.base = strings.TrimSpace(line); err != nil || !strings.HasPrefix(s.base, "http://") {
+		s.stop()
+		return nil, fmt.Errorf("%s did not start: %q %w", p.Name, line, err)
+	}
+	return s, nil
+}
+
+func (s *process) stop() {
+	s.stdin.Close()
+	gone := time.AfterFunc(5*time.Second, func() { s.cmd.Process.Kill() })
+	s.cmd.Wait() // it may have been killed, and say so
+	gone.Stop()
+}
+
+// cpu is the processor time that the process has used.
+func (s *process) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	const user, system, perSecond = 11, 12, 100 // proc_pid_stat(5), utime and stime
+	var ticks int64
+	for _, field := range []string{fields[user], fields[system]} {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / perSecond, nil
+}
+
+// memory is the resident set, in bytes.
+func (s *process) memory() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	kilobytes, err := strconv.ParseInt(number, 10, 64)
+	return kilobytes << 10, err
+}
