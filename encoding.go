@@ -1,7 +1,6 @@
 package oauth2server
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -9,13 +8,17 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/digest"
 )
 
 // Digest returns what a model stores in place of a token or a code: its SHA-256 in base64url, 43 characters. Tokens are
 // random, so no salt is needed, and the digest can be a key. It is not for passwords.
 func Digest(token string) string {
-	digest := sha256.Sum256([]byte(token))
-	return base64.RawURLEncoding.EncodeToString(digest[:])
+	sum := digest.Of(token)
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // javaScriptTime is how JavaScript's Date writes itself in JSON.

@@ -1,9 +1,7 @@
 package oauth2server
 
 import (
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 )
 
 // The code challenge methods of RFC 7636, section 4.2.
@@ -44,12 +42,11 @@ func challengeMethod(challenge, method string) string {
 // verifyPKCE compares the verifier with the challenge that the code was asked for with. A verifier for a code without
 // challenge is refused: somebody took the challenge out of the authorization request (RFC 9700, section 4.8.2).
 func (s *Server) verifyPKCE(code *AuthorizationCode, verifier string) *Error {
-	wrong := refusal(InvalidGrant, "pkce_verifier_wrong", "Invalid grant: code verifier is invalid")
 	switch {
 	case code.CodeChallenge == "" && code.CodeChallengeMethod == "" && verifier == "":
 		return nil
 	case code.CodeChallenge == "":
-		return wrong
+		return wrongVerifier()
 	case verifier == "":
 		return refusal(InvalidGrant, "pkce_verifier_missing", "Missing parameter: `code_verifier`")
 	case !isPKCE(verifier):
@@ -57,8 +54,7 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, verifier string) *Error {
 	}
 	switch challengeMethod(code.CodeChallenge, code.CodeChallengeMethod) {
 	case methodS256:
-		digest := sha256.Sum256([]byte(verifier))
-		verifier = base64.RawURLEncoding.EncodeToString(digest[:])
+		verifier = Digest(verifier) // which is just what the challenge is
 	case methodPlain:
 		if !s.options.InsecureAllowPlainPKCE {
 			return refusal(InvalidGrant, "pkce_plain", "Invalid grant: `code_challenge_method` must be S256")
@@ -67,7 +63,11 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, verifier string) *Error {
 		return breach("a stored code has the challenge method %q", code.CodeChallengeMethod)
 	}
 	if subtle.ConstantTimeCompare([]byte(verifier), []byte(code.CodeChallenge)) != 1 {
-		return wrong
+		return wrongVerifier()
 	}
 	return nil
+}
+
+func wrongVerifier() *Error {
+	return refusal(InvalidGrant, "pkce_verifier_wrong", "Invalid grant: code verifier is invalid")
 }

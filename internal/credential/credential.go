@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/digest"
 )
 
 // minSecret is the length in characters of 128 random bits in base64.
@@ -25,7 +26,7 @@ const clientUserPrefix = "client:"
 type Digest [sha256.Size]byte
 
 // DigestOf returns the digest of a secret; that of "" is what a client has that has none.
-func DigestOf(secret string) Digest { return sha256.Sum256([]byte(secret)) }
+func DigestOf(secret string) Digest { return digest.Of(secret) }
 
 // ParseDigest reads what String wrote. Of anything else it makes the zero Digest, which no secret has.
 func ParseDigest(text string) Digest {
@@ -117,6 +118,6 @@ func CheckPassword(hash []byte, password string, cost int) error {
 
 // condense makes 44 characters of any password: bcrypt reads 72 bytes at the most, and stops at a NUL.
 func condense(password string) []byte {
-	digest := sha256.Sum256([]byte(password))
-	return base64.StdEncoding.AppendEncode(nil, digest[:])
+	sum := digest.Of(password)
+	return base64.StdEncoding.AppendEncode(nil, sum[:])
 }
