@@ -9,33 +9,41 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// grant is the log of one grant, in the order of places. It is dropped as a whole.
+// grant is the log of one grant, in the order of places. It is dropped as a whole, and replaced when it grows.
 type grant struct {
-	entries   []*oauth2server.GrantEntry
-	expiresAt time.Time // of the entry that stays longest
+	entries   []*oauth2server.GrantEntry // which are never changed
+	expiresAt int64                      // of the entry that stays longest
 }
+
+func (g *grant) expires() int64 { return g.expiresAt }
 
 // AppendGrant implements [oauth2server.GrantLog].
 func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	own, key := copyEntry(entry), digestOf(entry.GrantID)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	g := &grant{}
-	there, known := m.grants.entries[key]
-	if known {
-		g = &there.value
+	own, k := copyEntry(entry), keyOf(entry.GrantID)
+	s := m.grants.of(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.entries[k]
+	if old == nil {
+		old = &grant{}
 	}
-	at, taken := slices.BinarySearchFunc(g.entries, entry.Seq, bySeq)
+	at, taken := slices.BinarySearchFunc(old.entries, entry.Seq, bySeq)
 	if taken {
-		return copyEntry(g.entries[at]), oauth2server.ErrExists
+		return copyEntry(old.entries[at]), oauth2server.ErrExists
 	}
-	g.entries = slices.Insert(g.entries, at, own)
-	if !known || own.ExpiresAt.After(g.expiresAt) {
-		g.expiresAt = own.ExpiresAt
-		m.grants.put(key, *g, g.expiresAt, time.Now())
+	longer := &grant{expiresAt: max(old.expiresAt, milliseconds(own.ExpiresAt))}
+	if at == len(old.entries) {
+		longer.entries = append(old.entries, own) // behind what readers of the old one see
+	} else {
+		longer.entries = slices.Insert(slices.Clone(old.entries), at, own)
+	}
+	if len(old.entries) > 0 && longer.expiresAt == old.expiresAt {
+		s.entries[k] = longer
+	} else {
+		s.put(k, longer, time.Now())
 	}
 	return entry, nil
 }
@@ -45,16 +53,13 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	key := digestOf(grantID)
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	there, ok := m.grants.entries[key]
+	there, ok := m.grants.get(keyOf(grantID))
 	if !ok {
 		return nil, nil
 	}
-	at, _ := slices.BinarySearchFunc(there.value.entries, from, bySeq)
+	at, _ := slices.BinarySearchFunc(there.entries, from, bySeq)
 	var entries []*oauth2server.GrantEntry
-	for _, e := range there.value.entries[at:] {
+	for _, e := range there.entries[at:] {
 		entries = append(entries, copyEntry(e))
 	}
 	return entries, nil
@@ -65,12 +70,10 @@ func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	for _, encoded := range digests {
-		key, err := base64.RawURLEncoding.DecodeString(encoded)
-		if err == nil && len(key) == len(digest{}) {
-			delete(m.access.entries, digest(key))
+		decoded, err := base64.RawURLEncoding.DecodeString(encoded)
+		if err == nil && len(decoded) == len(key{}) {
+			m.access.remove(key(decoded))
 		}
 	}
 	return nil
@@ -83,13 +86,11 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 		return nil, err
 	}
 	var entries []*oauth2server.GrantEntry
-	m.mu.RLock()
-	for _, e := range m.grants.entries {
-		if log := e.value.entries; slices.ContainsFunc(log, func(e *oauth2server.GrantEntry) bool { return e.UserID == userID }) {
-			entries = append(entries, log...) // which are never changed
+	for g := range m.grants.all() {
+		if slices.ContainsFunc(g.entries, func(e *oauth2server.GrantEntry) bool { return e.UserID == userID }) {
+			entries = append(entries, g.entries...)
 		}
 	}
-	m.mu.RUnlock()
 	return oauth2server.LiveGrants(entries), nil
 }
 
@@ -121,17 +122,14 @@ func (m *Model) revokeWhere(ctx context.Context, concerned func(userID, clientID
 }
 
 func (m *Model) revokeCodes(ctx context.Context, concerned func(userID, clientID string) bool) error {
-	m.mu.RLock()
-	var codes []*oauth2server.AuthorizationCode
-	for _, e := range m.codes.entries {
-		c := &e.value
-		if user, client := c.User, c.Client; user != nil && client != nil && concerned(user.ID, client.ID) {
+	var codes []*storedCode
+	for c := range m.codes.all() {
+		if c.client != nil && concerned(c.user(), c.client.ID) {
 			codes = append(codes, c)
 		}
 	}
-	m.mu.RUnlock()
 	for _, code := range codes {
-		if err := oauth2server.RevokeGrant(ctx, m, code.GrantID, code.ExpiresAt); err != nil {
+		if err := oauth2server.RevokeGrant(ctx, m, code.grantID(), date(code.expiresAt)); err != nil {
 			return err
 		}
 	}
@@ -139,15 +137,12 @@ func (m *Model) revokeCodes(ctx context.Context, concerned func(userID, clientID
 }
 
 func (m *Model) revokeGrants(ctx context.Context, concerned func(userID, clientID string) bool) error {
-	m.mu.RLock()
 	var grants []string
-	for _, e := range m.grants.entries {
-		log := e.value.entries
-		if slices.ContainsFunc(log, func(e *oauth2server.GrantEntry) bool { return concerned(e.UserID, e.ClientID) }) {
-			grants = append(grants, log[0].GrantID)
+	for g := range m.grants.all() {
+		if slices.ContainsFunc(g.entries, func(e *oauth2server.GrantEntry) bool { return concerned(e.UserID, e.ClientID) }) {
+			grants = append(grants, g.entries[0].GrantID)
 		}
 	}
-	m.mu.RUnlock()
 	for _, id := range grants {
 		if err := oauth2server.RevokeGrant(ctx, m, id, time.Time{}); err != nil {
 			return err

@@ -16,25 +16,30 @@ import (
 	"context"
 	"crypto/sha256"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/digest"
 )
 
-// Model keeps clients, users, codes and tokens in maps. It is safe for concurrent use. What it returns belongs to the
-// caller; of the client and the user of a code or token it returns the ID.
+// Model keeps clients, users, codes and tokens in maps. It is safe for concurrent use: who reads does not wait for
+// others, but for the moment in which somebody writes to the same part of a map. What it returns belongs to the caller; of
+// the client and the user of a code or token it returns the ID.
 type Model struct {
 	options Options
 
-	mu      sync.RWMutex
-	clients map[string]client
-	users   map[string]user                // by username
-	userIDs map[string]string              // the username
-	scopes  map[string]*oauth2server.Scope // by text, shared by what is stored
-	codes   table[oauth2server.AuthorizationCode]
-	access  table[storedToken]
-	refresh table[storedToken]
-	grants  table[grant]
+	registering sync.Mutex // who registers a user takes two keys
+	clients     sync.Map   // *client by ID
+	users       sync.Map   // *user by username
+	usernames   sync.Map   // string by ID
+	scopes      sync.Map   // *oauth2server.Scope by text, shared by what is stored
+	shared      atomic.Int32
+
+	codes   table[*storedCode]
+	access  table[*accessToken]
+	refresh table[*refreshToken]
+	grants  table[*grant]
 }
 
 var (
@@ -59,73 +64,61 @@ type Options struct {
 
 // New returns an empty Model.
 func New(opts *Options) *Model {
-	m := &Model{
-		clients: make(map[string]client),
-		users:   make(map[string]user),
-		userIDs: make(map[string]string),
-		scopes:  make(map[string]*oauth2server.Scope),
-		codes:   newTable[oauth2server.AuthorizationCode](),
-		access:  newTable[storedToken](),
-		refresh: newTable[storedToken](),
-		grants:  newTable[grant](),
-	}
+	m := &Model{}
 	if opts != nil {
 		m.options = *opts
 	}
 	return m
 }
 
-// digest is the key that stands for a secret string.
-type digest [sha256.Size]byte
+// key stands for a secret string: its digest.
+type key [sha256.Size]byte
 
-func digestOf(s string) digest { return sha256.Sum256([]byte(s)) }
+func keyOf(secret string) key { return digest.Of(secret) }
 
 // SaveToken implements [oauth2server.Model].
 func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	stored, now := m.store(token), time.Now()
-	m.access.put(digestOf(token.AccessToken), stored, token.AccessTokenExpiresAt, now)
+	m.access.put(keyOf(token.AccessToken), &accessToken{stored}, now)
 	if token.RefreshToken != "" {
-		m.refresh.put(digestOf(token.RefreshToken), stored, token.RefreshTokenExpiresAt, now)
+		m.refresh.put(keyOf(token.RefreshToken), &refreshToken{stored}, now)
 	}
-	saved := *token
-	return &saved, nil
+	return token, nil
 }
 
 // GetAccessToken implements [oauth2server.AccessTokenModel].
 func (m *Model) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
-	token, err := find(ctx, m, &m.access, accessToken)
+	stored, err := find(ctx, &m.access, accessToken)
 	if err != nil {
 		return nil, err
 	}
-	found := token.load()
+	found := stored.load()
 	found.AccessToken = accessToken
 	return found, nil
 }
 
 // RevokeAccessToken implements [oauth2server.AccessTokenRevoker].
 func (m *Model) RevokeAccessToken(ctx context.Context, accessToken string) error {
-	return remove(ctx, m, &m.access, accessToken)
+	return remove(ctx, &m.access, accessToken)
 }
 
 // GetRefreshToken implements [oauth2server.RefreshTokenModel].
 func (m *Model) GetRefreshToken(ctx context.Context, refreshToken string) (*oauth2server.Token, error) {
-	token, err := find(ctx, m, &m.refresh, refreshToken)
+	stored, err := find(ctx, &m.refresh, refreshToken)
 	if err != nil {
 		return nil, err
 	}
-	found := token.load()
+	found := stored.load()
 	found.RefreshToken = refreshToken
 	return found, nil
 }
 
 // RevokeToken implements [oauth2server.RefreshTokenModel].
 func (m *Model) RevokeToken(ctx context.Context, token *oauth2server.Token) error {
-	return remove(ctx, m, &m.refresh, token.RefreshToken)
+	return remove(ctx, &m.refresh, token.RefreshToken)
 }
 
 // SaveAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
@@ -133,56 +126,44 @@ func (m *Model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.Au
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	stored := copyCode(code)
-	stored.Code = ""
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.codes.put(digestOf(code.Code), *stored, code.ExpiresAt, time.Now())
-	saved := *code
-	return &saved, nil
+	m.codes.put(keyOf(code.Code), m.storeCode(code), time.Now())
+	return code, nil
 }
 
 // GetAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
 func (m *Model) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
-	stored, err := find(ctx, m, &m.codes, code)
+	stored, err := find(ctx, &m.codes, code)
 	if err != nil {
 		return nil, err
 	}
-	found := copyCode(stored)
+	found := stored.load()
 	found.Code = code
 	return found, nil
 }
 
 // RevokeAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
 func (m *Model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
-	return remove(ctx, m, &m.codes, code.Code)
+	return remove(ctx, &m.codes, code.Code)
 }
 
 // find returns what is stored under secret. It is shared and must not be changed.
-func find[T any](ctx context.Context, m *Model, t *table[T], secret string) (*T, error) {
+func find[T record](ctx context.Context, t *table[T], secret string) (found T, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return found, err
 	}
-	key := digestOf(secret)
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if found, ok := t.entries[key]; ok {
-		return &found.value, nil
+	found, ok := t.get(keyOf(secret))
+	if !ok {
+		return found, oauth2server.ErrNotFound
 	}
-	return nil, oauth2server.ErrNotFound
+	return found, nil
 }
 
-// remove is the single-use gate: one caller finds the entry there.
-func remove[T any](ctx context.Context, m *Model, t *table[T], secret string) error {
+func remove[T record](ctx context.Context, t *table[T], secret string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	key := digestOf(secret)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, ok := t.entries[key]; !ok {
+	if !t.remove(keyOf(secret)) {
 		return oauth2server.ErrNotFound
 	}
-	delete(t.entries, key)
 	return nil
 }

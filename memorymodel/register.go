@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
 type client struct {
-	record oauth2server.Client
+	record *oauth2server.Client
 	secret credential.Digest    // of "" for a public client, which no secret has
 	stub   *oauth2server.Client // the ID alone, for tokens to share
+	userID string               // of who the client acts as
 }
 
 type user struct {
@@ -28,12 +28,10 @@ func (m *Model) AddClient(c *oauth2server.Client, secret string) error {
 	if err := credential.CheckClient(c, secret, m.options.InsecureAllowShortSecrets); err != nil {
 		return fmt.Errorf("memorymodel: %w", err)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, taken := m.clients[c.ID]; taken {
+	added := &client{copyClient(c), credential.DigestOf(secret), &oauth2server.Client{ID: c.ID}, credential.UserOf(c).ID}
+	if _, taken := m.clients.LoadOrStore(c.ID, added); taken {
 		return fmt.Errorf("memorymodel: there is a client %q already", c.ID)
 	}
-	m.clients[c.ID] = client{copyClient(c), credential.DigestOf(secret), clientID(c)}
 	return nil
 }
 
@@ -47,24 +45,30 @@ func (m *Model) AddUser(u *oauth2server.User, username, password string) error {
 	if err != nil {
 		return fmt.Errorf("memorymodel: user %q: %w", username, err)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, taken := m.users[username]
-	if _, known := m.userIDs[u.ID]; taken || known {
+	m.registering.Lock()
+	defer m.registering.Unlock()
+	_, taken := m.users.Load(username)
+	if _, known := m.usernames.Load(u.ID); taken || known {
 		return fmt.Errorf("memorymodel: there is a user %q with the ID %q, or one of them, already", username, u.ID)
 	}
-	m.users[username], m.userIDs[u.ID] = user{*u, hash}, username
+	m.users.Store(username, &user{*u, hash})
+	m.usernames.Store(u.ID, username)
 	return nil
 }
+
+// nobody is whom a secret is compared with when there is no such client.
+var nobody client
 
 // GetClient implements [oauth2server.Model].
 func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*oauth2server.Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m.mu.RLock()
-	c, ok := m.clients[clientID]
-	m.mu.RUnlock()
+	known, ok := m.clients.Load(clientID)
+	c := &nobody
+	if ok {
+		c = known.(*client)
+	}
 	if clientSecret != "" {
 		// The comparison comes before ok is looked at: an unknown client costs what a known one does.
 		same := c.secret.Matches(clientSecret)
@@ -73,8 +77,7 @@ func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*
 	if !ok {
 		return nil, oauth2server.ErrNotFound
 	}
-	found := copyClient(&c.record)
-	return &found, nil
+	return copyClient(c.record), nil
 }
 
 // GetUser implements [oauth2server.PasswordModel].
@@ -82,9 +85,10 @@ func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m.mu.RLock()
-	u := m.users[username] // no hash if there is none
-	m.mu.RUnlock()
+	u := &user{} // no hash if there is none
+	if known, ok := m.users.Load(username); ok {
+		u = known.(*user)
+	}
 	err := credential.CheckPassword(u.hash, password, m.options.PasswordCost)
 	if errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, oauth2server.ErrNotFound
@@ -92,7 +96,8 @@ func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth
 	if err != nil {
 		return nil, fmt.Errorf("memorymodel: %w", err)
 	}
-	return &u.record, nil
+	found := u.record
+	return &found, nil
 }
 
 // UserByID returns a user that was added; [oauth2server.ErrNotFound] if there is none.
@@ -100,13 +105,12 @@ func (m *Model) UserByID(ctx context.Context, userID string) (*oauth2server.User
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	username, ok := m.userIDs[userID]
+	username, ok := m.usernames.Load(userID)
 	if !ok {
 		return nil, oauth2server.ErrNotFound
 	}
-	found := m.users[username].record
+	known, _ := m.users.Load(username)
+	found := known.(*user).record
 	return &found, nil
 }
 
@@ -116,13 +120,8 @@ func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if known, ok := m.clients.Load(c.ID); ok {
+		return &oauth2server.User{ID: known.(*client).userID}, nil
+	}
 	return credential.UserOf(c), nil
-}
-
-func copyClient(c *oauth2server.Client) oauth2server.Client {
-	own := *c
-	own.RedirectURIs = slices.Clone(c.RedirectURIs)
-	own.Grants = slices.Clone(c.Grants)
-	own.Scope = slices.Clone(c.Scope)
-	return own
 }

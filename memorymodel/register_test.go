@@ -57,7 +57,7 @@ func TestUnknownUsersCostAHash(t *testing.T) {
 	_, err := m.GetUser(t.Context(), "nobody", "p", nil)
 	require.ErrorContains(t, err, "memorymodel: ")
 	require.NotErrorIs(t, err, oauth2server.ErrNotFound)
-	m.users["broken"] = user{hash: []byte("no hash")}
+	m.users.Store("broken", &user{hash: []byte("no hash")})
 	_, err = m.GetUser(t.Context(), "broken", "p", nil)
 	require.ErrorContains(t, err, "memorymodel: ")
 }

@@ -1,6 +1,10 @@
 package memorymodel
 
-import "time"
+import (
+	"iter"
+	"sync"
+	"time"
+)
 
 const (
 	// period is the width of a bucket: how long an entry may stay after its expiry.
@@ -10,57 +14,112 @@ const (
 	// sweep keeps up.
 	dropsPerSave   = 4
 	periodsPerSave = 64
+
+	// shards is how many parts a table has, each with a lock of its own: processors seldom meet at one.
+	shards = 64
 )
 
-// table is a map whose entries expire. Their keys wait in a bucket for the period of their expiry; each put looks into
+// record is something that expires, in milliseconds since 1970; 0: never. It is not changed once it is in a table.
+type record interface{ expires() int64 }
+
+// table is a map whose entries expire.
+type table[T record] struct{ parts [shards]shard[T] }
+
+// shard is a part of a table. The keys of what it has wait in a bucket for the period of their expiry; each put looks into
 // the buckets that are due. So nothing is ever searched or sorted, and no goroutine is needed.
-type table[T any] struct {
-	entries map[digest]*entry[T]
-	due     map[int64][]digest // by period
-	swept   int64              // earlier periods are done
+type shard[T record] struct {
+	mu      sync.RWMutex
+	entries map[key]T
+	due     map[int64][]key // by period
+	swept   int64           // earlier periods are done
 }
 
-type entry[T any] struct {
-	value  T
-	period int64 // 0: never expires
+// of returns the part that k belongs to. Keys are digests, so they spread evenly.
+func (t *table[T]) of(k key) *shard[T] { return &t.parts[k[0]%shards] }
+
+// get returns what is there, which is shared and must not be changed.
+func (t *table[T]) get(k key) (T, bool) {
+	s := t.of(k)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	found, ok := s.entries[k]
+	return found, ok
 }
 
-func newTable[T any]() table[T] {
-	return table[T]{entries: make(map[digest]*entry[T]), due: make(map[int64][]digest)}
+func (t *table[T]) put(k key, value T, now time.Time) {
+	s := t.of(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put(k, value, now)
 }
 
-func periodOf(t time.Time) int64 { return t.Unix() / int64(period/time.Second) }
+// remove is the single-use gate: one caller finds the entry there.
+func (t *table[T]) remove(k key) bool {
+	s := t.of(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.entries[k]
+	delete(s.entries, k)
+	return ok
+}
 
-// put stores value until expiresAt, zero for ever, and drops some of what expired before now.
-func (t *table[T]) put(key digest, value T, expiresAt, now time.Time) {
-	t.sweep(periodOf(now))
-	if expiresAt.IsZero() {
-		t.entries[key] = &entry[T]{value, 0}
-		return
+// all returns what is there, a part at a time: what comes and goes meanwhile may be among it or not.
+func (t *table[T]) all() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for i := range t.parts {
+			if !t.parts[i].yield(yield) {
+				return
+			}
+		}
 	}
-	// Not into a bucket that was swept: nobody would look there again.
-	expiry := max(periodOf(expiresAt), t.swept)
-	t.entries[key] = &entry[T]{value, expiry}
-	t.due[expiry] = append(t.due[expiry], key)
 }
 
-func (t *table[T]) sweep(current int64) {
-	if len(t.due) == 0 {
-		t.swept = current
+func (s *shard[T]) yield(yield func(T) bool) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, value := range s.entries {
+		if !yield(value) {
+			return false
+		}
 	}
-	for drops, periods := 0, 0; drops < dropsPerSave && periods < periodsPerSave && t.swept < current; {
-		bucket := t.due[t.swept]
+	return true
+}
+
+func periodOf(ms int64) int64 { return ms / period.Milliseconds() }
+
+// put stores value until it expires, and drops some of what expired before now. The lock is held.
+func (s *shard[T]) put(k key, value T, now time.Time) {
+	if s.entries == nil {
+		s.entries, s.due = make(map[key]T), make(map[int64][]key)
+	}
+	s.sweep(periodOf(now.UnixMilli()))
+	s.entries[k] = value
+	if at := value.expires(); at != 0 {
+		bucket := s.bucketOf(at)
+		s.due[bucket] = append(s.due[bucket], k)
+	}
+}
+
+// bucketOf is not one that was swept: nobody would look there again.
+func (s *shard[T]) bucketOf(expires int64) int64 { return max(periodOf(expires), s.swept) }
+
+func (s *shard[T]) sweep(current int64) {
+	if len(s.due) == 0 {
+		s.swept = current
+	}
+	for drops, periods := 0, 0; drops < dropsPerSave && periods < periodsPerSave && s.swept < current; {
+		bucket := s.due[s.swept]
 		if len(bucket) == 0 {
-			delete(t.due, t.swept)
-			t.swept++
+			delete(s.due, s.swept)
+			s.swept++
 			periods++
 			continue
 		}
 		last := bucket[len(bucket)-1]
-		if e := t.entries[last]; e != nil && e.period == t.swept { // not saved again since, for longer
-			delete(t.entries, last)
+		if e, ok := s.entries[last]; ok && e.expires() != 0 && s.bucketOf(e.expires()) <= s.swept { // not saved again since, for longer
+			delete(s.entries, last)
 		}
-		t.due[t.swept] = bucket[:len(bucket)-1]
+		s.due[s.swept] = bucket[:len(bucket)-1]
 		drops++
 	}
 }
