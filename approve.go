@@ -66,13 +66,13 @@ func (q *AuthorizationRequest) ScopeFor(ctx context.Context, user *User) (Scope,
 // is sent to another URL than the request's own. Nothing else that the client wrote is among them: it could take the
 // place of the page's own fields.
 func (q *AuthorizationRequest) Parameters() url.Values {
-	parameters := url.Values{}
+	values := url.Values{}
 	for _, name := range authorizationParameters {
 		if value := q.form.get(name); value != "" && name != "allowed" { // that is the owner's to say
-			parameters.Set(name, value)
+			values.Set(name, value)
 		}
 	}
-	return parameters
+	return values
 }
 
 // Approve answers the client with a code, or with a token in the implicit grant. It writes the response, also when

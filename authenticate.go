@@ -1,8 +1,6 @@
 package oauth2server
 
 import (
-	"bytes"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,7 +19,7 @@ func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.H
 	if mistake != nil {
 		s.options.Logger.Error("oauth2server: Authenticate cannot work", "error", mistake)
 	}
-	accepted := required.String()
+	requiredText := required.String()
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if mistake != nil {
@@ -37,17 +35,25 @@ func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.H
 				w.Header().Set("Cache-Control", "private") // RFC 6750, section 2.3
 			}
 			if len(required) > 0 && len(token.Scope) > 0 {
-				if !s.options.OmitAcceptedScopesHeader {
-					w.Header().Set("X-Accepted-OAuth-Scopes", accepted)
-				}
-				if !s.options.OmitAuthorizedScopesHeader {
-					w.Header().Set("X-OAuth-Scopes", token.Scope.String())
+				switch accepted, authorized := !s.options.OmitAcceptedScopesHeader, !s.options.OmitAuthorizedScopesHeader; {
+				case accepted && authorized:
+					setHeaders(w.Header(), acceptedScopes, requiredText, authorizedScopes, token.Scope.String())
+				case accepted:
+					setHeaders(w.Header(), acceptedScopes, requiredText)
+				case authorized:
+					setHeaders(w.Header(), authorizedScopes, token.Scope.String())
 				}
 			}
 			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), token)))
 		})
 	}
 }
+
+// The headers X-Accepted-OAuth-Scopes and X-OAuth-Scopes, as net/http writes them.
+const (
+	acceptedScopes   = "X-Accepted-Oauth-Scopes"
+	authorizedScopes = "X-Oauth-Scopes"
+)
 
 // AuthenticateRequest returns the token of a request if it is good for all of scope. It writes nothing; the error is an
 // [Error] for [ResourceServer.WriteError]. An urlencoded body that it had to look into is left in r as it was.
@@ -97,7 +103,7 @@ func (s *ResourceServer) checkToken(r *http.Request, presented string) (*Token, 
 		return nil, misuse("the model has no GetAccessToken")
 	}
 	token, err := s.tokens.GetAccessToken(r.Context(), presented)
-	if refused := found(token, err, invalidToken("token_unknown")); refused != nil {
+	if refused := found(token, err, unknownToken); refused != nil {
 		return nil, refused
 	}
 	switch {
@@ -109,28 +115,34 @@ func (s *ResourceServer) checkToken(r *http.Request, presented string) (*Token, 
 	return token, nil
 }
 
+func unknownToken() *Error { return invalidToken("token_unknown") }
+
 func invalidToken(reason string) *Error {
 	return refusal(InvalidToken, reason, "Invalid token: access token is invalid")
 }
 
 // checkScope holds the token against what the route requires.
 func (s *ResourceServer) checkScope(r *http.Request, token *Token, required Scope) *Error {
-	insufficient := refusal(InsufficientScope, "scope_insufficient", "Insufficient scope: authorized scope is insufficient")
-	insufficient.scope = required
-	if s.verifier == nil {
-		if !token.Scope.Contains(required...) {
-			return insufficient
-		}
-		return nil
+	var ok bool
+	var err error
+	if s.verifier != nil {
+		ok, err = s.verifier.VerifyScope(r.Context(), token, required)
+	} else {
+		ok = token.Scope.Contains(required...)
 	}
-	ok, err := s.verifier.VerifyScope(r.Context(), token, required)
 	switch {
 	case err != nil:
-		return modelFailure(err, insufficient)
+		return modelFailure(err, insufficientScope(required))
 	case !ok:
-		return insufficient
+		return insufficientScope(required)
 	}
 	return nil
+}
+
+func insufficientScope(required Scope) *Error {
+	e := refusal(InsufficientScope, "scope_insufficient", "Insufficient scope: authorized scope is insufficient")
+	e.scope = required
+	return e
 }
 
 // bearerToken finds the token in the one place where the request has it (RFC 6750, section 2).
@@ -142,12 +154,13 @@ func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery boo
 	if len(headers) == 1 && headers[0] == "" {
 		headers = nil
 	}
-	params := form{body: peekBody(r, s.options.MaxFormBytes)}
+	inBody, repeatedBody := peekBody(r, s.options.MaxFormBytes).single("access_token")
+	var query parameters
 	if raw := r.URL.RawQuery; strings.Contains(raw, "access_token") || strings.Contains(raw, "%") {
-		params.query, _ = url.ParseQuery(raw) // it is the API's: what is malformed there is not ours to refuse
+		values, _ := url.ParseQuery(raw) // it is the API's: what is malformed there is not ours to refuse
+		query = parametersOf(values)
 	}
-	inBody, repeatedBody := single(params.body["access_token"])
-	inURL, repeatedURL := single(params.query["access_token"])
+	inURL, repeatedURL := query.single("access_token")
 	switch {
 	case repeatedBody || repeatedURL:
 		return "", false, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `access_token`")
@@ -176,32 +189,4 @@ func readBearer(header string) (string, *Error) {
 		return "", refusal(InvalidRequest, "token_malformed", "Invalid request: malformed authorization header")
 	}
 	return token, nil
-}
-
-// peekBody returns the parameters of an urlencoded body and leaves the body in r for the next reader. A body over the
-// limit, or one that is no form after all, has none. GET and HEAD give a body no meaning, neither does DELETE
-// (RFC 6750, section 2.2; RFC 9110, section 9.3).
-func peekBody(r *http.Request, limit int64) map[string][]string {
-	switch {
-	case r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch, !isForm(r):
-		return nil
-	case r.PostForm != nil || r.Body == nil:
-		return r.PostForm
-	}
-	data, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	r.Body = &restoredBody{io.MultiReader(bytes.NewReader(data), r.Body), r.Body}
-	if err != nil || int64(len(data)) > limit {
-		return nil // the next reader meets the same error, or reads on
-	}
-	values, refused := parseForm(string(data))
-	if refused != nil {
-		return nil
-	}
-	return values
-}
-
-// restoredBody is a body of which the beginning was read.
-type restoredBody struct {
-	io.Reader
-	io.Closer
 }

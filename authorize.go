@@ -83,17 +83,20 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 			return nil, refused
 		}
 	}
-	unknown := refusal(InvalidClient, "client_unknown", "Invalid client: client credentials are invalid")
 	client, err := s.can.model.GetClient(r.Context(), id, "")
-	if refused := found(client, err, unknown); refused != nil {
+	if refused := found(client, err, unknownClient); refused != nil {
 		return nil, refused
 	}
 	if client.ID != id {
-		return nil, unknown // a storage that folds case
+		return nil, unknownClient() // a storage that folds case
 	}
 	target, refused := s.redirectURI(r.Context(), client, named)
 	return &AuthorizationRequest{Client: client, RedirectURI: target, ResponseType: f.get("response_type"),
 		State: f.get("state"), server: s, form: &f}, refused
+}
+
+func unknownClient() *Error {
+	return refusal(InvalidClient, "client_unknown", "Invalid client: client credentials are invalid")
 }
 
 // authorizationForm reads the query and, if there is one, the urlencoded body.
@@ -105,7 +108,9 @@ func (s *Server) authorizationForm(r *http.Request) (f form, refused *Error) {
 		return f, refused
 	}
 	if r.Method == http.MethodPost && isForm(r) {
-		f.body, refused = readBody(r, s.options.MaxFormBytes)
+		if f.body, refused = readBody(r, s.options.MaxFormBytes); refused == nil && r.PostForm == nil {
+			r.PostForm = f.body.byName() // for the page
+		}
 	}
 	return f, refused
 }
@@ -166,7 +171,7 @@ func consentNeeded() *Error {
 // signedIn asks the program who is signed in; nil when nobody is.
 func (s *Server) signedIn(r *http.Request) (*User, *Error) {
 	user, err := s.options.AuthenticateUser(r)
-	return foundUser(user, err, nil)
+	return foundUser(user, err, func() *Error { return nil })
 }
 
 // signIn takes username and password from the body; nil when one is missing.
@@ -179,7 +184,7 @@ func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
 	if refused := checkUserCredentials(username, password); refused != nil {
 		return nil, nil
 	}
-	return q.server.tryPassword(r, q.Client, username, password, nobodySignedIn("user_credentials"))
+	return q.server.tryPassword(r, q.Client, username, password, func() *Error { return nobodySignedIn("user_credentials") })
 }
 
 func nobodySignedIn(reason string) *Error {

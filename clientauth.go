@@ -73,14 +73,17 @@ func (s *Server) excuseClient(r *http.Request, id string, exempt exemption) (*Cl
 
 func (s *Server) findClient(r *http.Request, sent credentials) (*Client, *Error) {
 	client, err := s.can.model.GetClient(r.Context(), sent.id, sent.secret)
-	unknown := refusal(InvalidClient, "client_unknown", "Invalid client: client is invalid")
-	if refused := found(client, err, unknown); refused != nil {
+	if refused := found(client, err, wrongClient); refused != nil {
 		return nil, refused
 	}
 	if client.ID != sent.id {
-		return nil, unknown // a storage that folds case
+		return nil, wrongClient() // a storage that folds case
 	}
 	return client, nil
+}
+
+func wrongClient() *Error {
+	return refusal(InvalidClient, "client_unknown", "Invalid client: client is invalid")
 }
 
 func noCredentials(reason string) *Error {
@@ -124,7 +127,8 @@ func readBasic(encoded string, inBody credentials) (credentials, *Error) {
 // decodeBasic reads id and secret, each form-urlencoded before the base64 (RFC 6749, section 2.3.1). An empty secret
 // names a public client.
 func decodeBasic(encoded string) (credentials, bool) {
-	pair, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	var buffer [128]byte // for most
+	pair, err := base64.RawStdEncoding.AppendDecode(buffer[:0], []byte(strings.TrimRight(encoded, "=")))
 	if err != nil {
 		return credentials{}, false
 	}

@@ -204,24 +204,24 @@ func modelFailure(err error, notFound *Error) *Error {
 	return &Error{Code: ServerError, reason: "model_fault", Err: err}
 }
 
-// found is nil when the model found something.
-func found[T any](value *T, err error, notFound *Error) *Error {
+// found is nil when the model found something. notFound makes the refusal when it did not: most of the time nobody needs it.
+func found[T any](value *T, err error, notFound func() *Error) *Error {
 	if err != nil {
-		return modelFailure(err, notFound)
+		return modelFailure(err, notFound())
 	}
 	if value == nil {
-		return notFound
+		return notFound()
 	}
 	return nil
 }
 
-// foundUser is found for a user. With a nil notFound, nobody is no error.
-func foundUser(user *User, err error, notFound *Error) (*User, *Error) {
+// foundUser is found for a user. A notFound that makes nil says that nobody is no error.
+func foundUser(user *User, err error, notFound func() *Error) (*User, *Error) {
 	if refused := found(user, err, notFound); refused != nil {
 		return nil, refused
 	}
 	if err != nil || !user.known() {
-		return nil, notFound
+		return nil, notFound()
 	}
 	return user, nil
 }

@@ -97,7 +97,7 @@ func (s *Server) redeem(ctx context.Context, client *Client, code *Authorization
 // findCode returns what the model has of a code.
 func (s *Server) findCode(ctx context.Context, presented string) (*AuthorizationCode, *Error) {
 	code, err := s.can.codes.GetAuthorizationCode(ctx, presented)
-	if refused := found(code, err, invalidCode("code_unknown")); refused != nil {
+	if refused := found(code, err, func() *Error { return invalidCode("code_unknown") }); refused != nil {
 		return nil, refused
 	}
 	if code.Client == nil || !code.User.known() {

@@ -2,7 +2,6 @@ package oauth2server
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,7 +22,10 @@ var (
 )
 
 // form is the parameters of a request.
-type form struct{ query, body url.Values }
+type form struct{ query, body parameters }
+
+// parameters are those of a query or of a body, in their order.
+type parameters []parameter
 
 // get returns the value of a parameter. One without a value counts as absent (RFC 6749, section 3.1); one with several
 // has none that could be trusted, so it counts as absent too: see repeated.
@@ -40,8 +42,8 @@ func (f form) repeats(name string) bool {
 }
 
 func (f form) lookup(name string) (value string, repeated bool) {
-	query, again := single(f.query[name])
-	body, againInBody := single(f.body[name])
+	query, again := f.query.single(name)
+	body, againInBody := f.body.single(name)
 	switch {
 	case again, againInBody, query != "" && body != "" && query != body:
 		return "", true
@@ -52,17 +54,48 @@ func (f form) lookup(name string) (value string, repeated bool) {
 }
 
 // single returns the one value that is not empty.
-func single(values []string) (value string, repeated bool) {
-	for _, v := range values {
-		if v == "" {
+func (all parameters) single(name string) (value string, repeated bool) {
+	for i := range all {
+		p := &all[i]
+		if p.value == "" || p.name != name {
 			continue
 		}
 		if value != "" {
 			return "", true
 		}
-		value = v
+		value = p.value
 	}
 	return value, false
+}
+
+// values are all of that name, in their order.
+func (all parameters) values(name string) (values []string) {
+	for _, p := range all {
+		if p.name == name {
+			values = append(values, p.value)
+		}
+	}
+	return values
+}
+
+// byName is what net/http makes of parameters.
+func (all parameters) byName() url.Values {
+	values := make(url.Values, len(all))
+	for _, p := range all {
+		values[p.name] = append(values[p.name], p.value)
+	}
+	return values
+}
+
+// parametersOf is the other way round: for a form that somebody else parsed.
+func parametersOf(values url.Values) parameters {
+	all := make(parameters, 0, len(values))
+	for name, several := range values {
+		for _, value := range several {
+			all = append(all, parameter{name, value})
+		}
+	}
+	return all
 }
 
 // repeated returns a refusal if one of the parameters has several values.
@@ -75,42 +108,53 @@ func (f form) repeated(parameters []string) *Error {
 	return nil
 }
 
-// parseForm reads the urlencoded form of parameters (RFC 6749, appendix B).
-func parseForm(encoded string) (url.Values, *Error) {
-	if strings.Count(encoded, "&") >= maxParameters {
+// parseForm reads the urlencoded form of parameters (RFC 6749, appendix B), as [url.ParseQuery] does. What needs no
+// decoding is not copied.
+func parseForm(encoded string) (parameters, *Error) {
+	if encoded == "" {
+		return nil, nil
+	}
+	many := strings.Count(encoded, "&") + 1
+	if many > maxParameters {
 		return nil, tooMany()
 	}
-	values, err := url.ParseQuery(encoded)
-	if err != nil {
-		if errors.As(err, new(url.EscapeError)) {
-			err = errors.New("invalid URL escape") // its own text has a piece of the form, which may be of a password
+	all := make(parameters, 0, many)
+	for pair := range strings.SplitSeq(encoded, "&") {
+		if pair == "" {
+			continue
 		}
-		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the parameters are malformed",
-			Err: err, reason: "form_malformed"}
+		name, value, _ := strings.Cut(pair, "=")
+		name, nameErr := url.QueryUnescape(name)
+		value, valueErr := url.QueryUnescape(value)
+		if nameErr != nil || valueErr != nil || strings.Contains(pair, ";") {
+			// The errors have a piece of the form, which may be of a password.
+			return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the parameters are malformed",
+				Err: errors.New("an invalid URL escape, or a semicolon"), reason: "form_malformed"}
+		}
+		all = append(all, parameter{name, value})
 	}
-	return values, nil
+	return all, nil
 }
 
-// readBody returns the parameters in the body of r, at most limit bytes of it, and leaves them in r.PostForm, where
-// a middleware may have left them before.
-func readBody(r *http.Request, limit int64) (url.Values, *Error) {
+// readBody returns the parameters in the body of r, at most limit bytes of it, and leaves it to be read again. Where a
+// middleware has read it, they are in r.PostForm.
+func readBody(r *http.Request, limit int64) (parameters, *Error) {
 	if r.PostForm != nil || r.Body == nil {
-		return r.PostForm, refuseLarge(r.PostForm, limit)
+		if refused := refuseLarge(r.PostForm, limit); refused != nil {
+			return nil, refused
+		}
+		return parametersOf(r.PostForm), nil
 	}
-	data, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	text, err := readAtMost(r.Body, limit)
 	if err != nil {
 		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the body could not be read",
 			Err: err, reason: "form_unreadable"}
 	}
-	if int64(len(data)) > limit {
+	if int64(len(text)) > limit {
 		return nil, tooLarge()
 	}
-	values, refused := parseForm(string(data))
-	if refused != nil {
-		return nil, refused
-	}
-	r.PostForm = values
-	return values, nil
+	r.Body = &restoredBody{*strings.NewReader(text), r.Body}
+	return parseForm(text)
 }
 
 // clientForm reads what a client posts to one of the endpoints that it calls itself, of which these parameters are known.
@@ -176,7 +220,8 @@ func (f form) refuseQuery(rawQuery string, client *Client, known []string) *Erro
 	if refused != nil {
 		return refused
 	}
-	for name, values := range query {
+	for _, p := range query {
+		name := p.name
 		if !slices.Contains(known, name) {
 			continue
 		}
@@ -187,7 +232,7 @@ func (f form) refuseQuery(rawQuery string, client *Client, known []string) *Erro
 		if name == "client_id" {
 			inBody = client.ID // which may have come by Basic
 		}
-		if value, repeated := single(values); repeated || value != "" && inBody != "" && value != inBody {
+		if value, repeated := query.single(name); repeated || value != "" && inBody != "" && value != inBody {
 			return refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+name+"`")
 		}
 	}

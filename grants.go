@@ -3,7 +3,6 @@ package oauth2server
 import (
 	"context"
 	"net/http"
-	"slices"
 )
 
 // GrantFunc answers a token request of one grant type. The client is authenticated, and allowed to use the grant.
@@ -35,7 +34,7 @@ func (g *GrantRequest) Param(name string) string {
 
 // Params returns all values of a parameter that may repeat, as resource does (RFC 8707, section 2).
 // The slice is the caller's own.
-func (g *GrantRequest) Params(name string) []string { return slices.Clone(g.form.body[name]) }
+func (g *GrantRequest) Params(name string) []string { return g.form.body.values(name) }
 
 // Scope returns the scope to grant to user for what the request asks in its scope parameter, or invalid_scope.
 func (g *GrantRequest) Scope(ctx context.Context, user *User) (Scope, error) {
@@ -90,7 +89,7 @@ func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) 
 	if refused := checkUserCredentials(username, password); refused != nil {
 		return nil, refused
 	}
-	user, refused := s.tryPassword(g.request, g.Client, username, password, wrongUser("user_credentials"))
+	user, refused := s.tryPassword(g.request, g.Client, username, password, func() *Error { return wrongUser("user_credentials") })
 	if refused != nil {
 		return nil, refused
 	}
@@ -106,7 +105,7 @@ func (s *Server) clientCredentials(ctx context.Context, g *GrantRequest) (*Token
 		return nil, refused
 	}
 	user, err := s.can.clientUsers.GetUserFromClient(ctx, g.Client)
-	if _, refused := foundUser(user, err, wrongUser("client_without_user")); refused != nil {
+	if _, refused := foundUser(user, err, func() *Error { return wrongUser("client_without_user") }); refused != nil {
 		return nil, refused
 	}
 	return issueToUser(ctx, g, &Token{User: user}, false)

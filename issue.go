@@ -180,8 +180,10 @@ func generate(ctx context.Context, own generator, client *Client, user *User, sc
 // newID returns 32 random bytes in base64url: 43 characters that nobody can guess.
 func newID() string {
 	var random [32]byte
+	var text [43]byte
 	rand.Read(random[:]) // never fails: it ends the program instead
-	return base64.RawURLEncoding.EncodeToString(random[:])
+	base64.RawURLEncoding.Encode(text[:], random[:])
+	return string(text[:])
 }
 
 // expiry is when something that lives so long ends, in UTC and whole milliseconds, which every storage can keep.

@@ -84,14 +84,13 @@ func (s *Server) redirectURI(ctx context.Context, client *Client, named string) 
 }
 
 func (s *Server) matchRedirectURI(ctx context.Context, client *Client, named string) *Error {
-	mismatch := refusal(InvalidRequest, "redirect_uri_unregistered", "Invalid request: `redirect_uri` does not match client value")
 	if s.can.redirectURIs != nil {
 		ok, err := s.can.redirectURIs.ValidateRedirectURI(ctx, named, client)
 		switch {
 		case err != nil:
-			return modelFailure(err, mismatch)
+			return modelFailure(err, unregistered())
 		case !ok:
-			return mismatch
+			return unregistered()
 		}
 		return nil
 	}
@@ -100,7 +99,11 @@ func (s *Server) matchRedirectURI(ctx context.Context, client *Client, named str
 			return nil
 		}
 	}
-	return mismatch
+	return unregistered()
+}
+
+func unregistered() *Error {
+	return refusal(InvalidRequest, "redirect_uri_unregistered", "Invalid request: `redirect_uri` does not match client value")
 }
 
 // sameButPort compares two loopback URIs. A native app listens on whatever port is free (RFC 8252, section 7.3); host,
@@ -167,8 +170,7 @@ func answerAt(target string, fragment bool, parameters []parameter) string {
 // password with it, at the client (RFC 9700, section 4.12).
 func redirect(w http.ResponseWriter, r *http.Request, location string) {
 	forbidStoring(w)
-	w.Header().Set("Location", location)
-	w.Header().Set("Referrer-Policy", "no-referrer")
+	setHeaders(w.Header(), "Location", location)
 	status := http.StatusFound
 	if r.Method == http.MethodPost {
 		status = http.StatusSeeOther

@@ -143,7 +143,7 @@ func (s *Server) refuseRefresh(ctx context.Context, grantID string, v verdict) *
 // findRefreshToken returns what the model has of a refresh token.
 func (s *Server) findRefreshToken(ctx context.Context, presented string) (*Token, *Error) {
 	token, err := s.can.refresh.GetRefreshToken(ctx, presented)
-	if refused := found(token, err, invalidRefreshToken("refresh_token_unknown")); refused != nil {
+	if refused := found(token, err, func() *Error { return invalidRefreshToken("refresh_token_unknown") }); refused != nil {
 		return nil, refused
 	}
 	if token.Client == nil || !token.User.known() {

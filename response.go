@@ -10,13 +10,20 @@ import (
 	"time"
 )
 
-// tokenDocument is the answer to a token request (RFC 6749, section 5.1).
-type tokenDocument struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in,omitempty"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
+// appendToken appends the answer to a token request (RFC 6749, section 5.1).
+func appendToken(b []byte, token *Token) []byte {
+	b = appendString(append(b, `{"access_token":`...), token.AccessToken)
+	b = append(b, `,"token_type":"Bearer"`...)
+	if seconds := expiresIn(token); seconds != 0 {
+		b = strconv.AppendInt(append(b, `,"expires_in":`...), seconds, 10)
+	}
+	if token.RefreshToken != "" {
+		b = appendString(append(b, `,"refresh_token":`...), token.RefreshToken)
+	}
+	if len(token.Scope) > 0 {
+		b = appendString(append(b, `,"scope":`...), token.Scope.String())
+	}
+	return append(b, '}')
 }
 
 // standardMembers are those that an attribute of the model's own cannot be.
@@ -25,8 +32,10 @@ var standardMembers = []string{"access_token", "token_type", "expires_in", "refr
 
 // WriteToken answers a token request with token (RFC 6749, section 5.1). It is what [Server.Token] does without next.
 func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
-	body, err := json.Marshal(tokenDocument{token.AccessToken, "Bearer", expiresIn(token), token.RefreshToken, token.Scope.String()})
-	if s.options.AllowExtendedTokenAttributes && err == nil {
+	forbidStoring(w)
+	buffer := buffers.Get().(*[]byte)
+	body, err := appendToken((*buffer)[:0], token), error(nil)
+	if s.options.AllowExtendedTokenAttributes {
 		body, err = appendMembers(body, token.Extra)
 	}
 	if err != nil {
@@ -35,8 +44,8 @@ func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
 		writeErrorJSON(w, breach("%w", err).sentFrom(atToken))
 		return
 	}
-	forbidStoring(w)
 	writeJSON(w, http.StatusOK, body)
+	release(buffer, body)
 }
 
 // appendMembers adds what is not standard in extra to a JSON object that has members.
@@ -101,15 +110,22 @@ func setErrorHeaders(w http.ResponseWriter, e *Error) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	setHeaders(w.Header(), "Content-Type", "application/json", "X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the client hung up
 }
 
 // forbidStoring keeps codes and tokens out of caches (RFC 6749, section 5.1).
 func forbidStoring(w http.ResponseWriter) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Pragma", "no-cache")
-	w.Header().Set("Referrer-Policy", "no-referrer")
+	setHeaders(w.Header(), "Cache-Control", "no-store", "Pragma", "no-cache", "Referrer-Policy", "no-referrer")
+}
+
+// setHeaders sets header fields: each name is followed by its value. Names must be canonical. All values are in one piece
+// of memory, of which no field can grow into another's.
+func setHeaders(header http.Header, pairs ...string) {
+	values := make([]string, len(pairs)/2)
+	for i := range values {
+		values[i] = pairs[2*i+1]
+		header[pairs[2*i]] = values[i : i+1 : i+1]
+	}
 }

@@ -20,12 +20,12 @@ func ParseScope(s string) (Scope, error) {
 	if s == "" {
 		return nil, nil
 	}
-	if strings.Count(s, " ") >= maxScopeTokens {
+	many := strings.Count(s, " ") + 1
+	if many > maxScopeTokens {
 		return nil, fmt.Errorf("oauth2server: a scope of more than %d tokens", maxScopeTokens)
 	}
-	tokens := strings.Split(s, " ")
-	scope := make(Scope, 0, len(tokens))
-	for _, token := range tokens {
+	scope := make(Scope, 0, many)
+	for token := range strings.SplitSeq(s, " ") {
 		if !isScopeToken(token) {
 			return nil, fmt.Errorf("oauth2server: %q is no scope (RFC 6749, appendix A.4)", s)
 		}

@@ -11,7 +11,13 @@ import (
 // it finds the token by [TokenFromContext], and the headers that keep it out of caches are set. Errors never reach it.
 func (s *Server) Token(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g := &GrantRequest{server: s, request: r, event: Event{Kind: EventIssued, Endpoint: "token"}}
+		// One piece of memory for both; see GrantRequest.form.
+		call := &struct {
+			request GrantRequest
+			form    form
+		}{request: GrantRequest{server: s, request: r, event: Event{Kind: EventIssued, Endpoint: "token"}}}
+		g := &call.request
+		g.form = &call.form
 		token, refused := g.answer()
 		if refused != nil {
 			s.refuseClient(w, r, g.event, refused)
@@ -19,8 +25,8 @@ func (s *Server) Token(next http.Handler) http.Handler {
 		}
 		g.event.UserID, g.event.GrantID, g.event.Scope = token.User.id(), token.GrantID, token.Scope
 		s.report(r, g.event)
-		forbidStoring(w)
 		if next != nil {
+			forbidStoring(w)
 			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), token)))
 			return
 		}
@@ -35,7 +41,7 @@ func (g *GrantRequest) answer() (*Token, *Error) {
 	if refused != nil {
 		return nil, refused
 	}
-	g.form = &f
+	*g.form = f
 	name := f.get("grant_type")
 	grant, known := s.grants[name]
 	if known {
