@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
@@ -11,30 +12,44 @@ import (
 
 // grant is the log of one grant, in the order of places. It is dropped as a whole, and replaced when it grows.
 type grant struct {
-	entries   []*oauth2server.GrantEntry // which are never changed
-	expiresAt int64                      // of the entry that stays longest
+	id        string
+	entries   []*storedEntry // which are never changed
+	expiresAt int64          // of the entry that stays longest
 }
 
 func (g *grant) expires() int64 { return g.expiresAt }
+
+// load returns the entries behind the first ones, which are the caller's own.
+func (g *grant) load(first int) (entries []*oauth2server.GrantEntry) {
+	for _, e := range g.entries[first:] {
+		entries = append(entries, e.load(g.id))
+	}
+	return entries
+}
+
+// concerns says whether an entry names such a user and client.
+func (g *grant) concerns(concerned func(userID, clientID string) bool) bool {
+	return slices.ContainsFunc(g.entries, func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
+}
 
 // AppendGrant implements [oauth2server.GrantLog].
 func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	own, k := copyEntry(entry), keyOf(entry.GrantID)
+	own, k := m.storeEntry(entry), keyOf(entry.GrantID)
 	s := m.grants.of(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.entries[k]
 	if old == nil {
-		old = &grant{}
+		old = &grant{id: strings.Clone(entry.GrantID)}
 	}
 	at, taken := slices.BinarySearchFunc(old.entries, entry.Seq, bySeq)
 	if taken {
-		return copyEntry(old.entries[at]), oauth2server.ErrExists
+		return old.entries[at].load(old.id), oauth2server.ErrExists
 	}
-	longer := &grant{expiresAt: max(old.expiresAt, milliseconds(own.ExpiresAt))}
+	longer := &grant{id: old.id, expiresAt: max(old.expiresAt, own.expires)}
 	if at == len(old.entries) {
 		longer.entries = append(old.entries, own) // behind what readers of the old one see
 	} else {
@@ -58,11 +73,7 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 		return nil, nil
 	}
 	at, _ := slices.BinarySearchFunc(there.entries, from, bySeq)
-	var entries []*oauth2server.GrantEntry
-	for _, e := range there.entries[at:] {
-		entries = append(entries, copyEntry(e))
-	}
-	return entries, nil
+	return there.load(at), nil
 }
 
 // RevokeAccessTokens implements [oauth2server.GrantLog].
@@ -87,8 +98,8 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 	}
 	var entries []*oauth2server.GrantEntry
 	for g := range m.grants.all() {
-		if slices.ContainsFunc(g.entries, func(e *oauth2server.GrantEntry) bool { return e.UserID == userID }) {
-			entries = append(entries, g.entries...)
+		if g.concerns(func(user, _ string) bool { return user == userID }) {
+			entries = append(entries, g.load(0)...)
 		}
 	}
 	return oauth2server.LiveGrants(entries), nil
@@ -124,12 +135,12 @@ func (m *Model) revokeWhere(ctx context.Context, concerned func(userID, clientID
 func (m *Model) revokeCodes(ctx context.Context, concerned func(userID, clientID string) bool) error {
 	var codes []*storedCode
 	for c := range m.codes.all() {
-		if c.client != nil && concerned(c.user(), c.client.ID) {
+		if concerned(c.texts.at(codeUser), c.clientID) {
 			codes = append(codes, c)
 		}
 	}
 	for _, code := range codes {
-		if err := oauth2server.RevokeGrant(ctx, m, code.grantID(), date(code.expiresAt)); err != nil {
+		if err := oauth2server.RevokeGrant(ctx, m, code.texts.at(codeGrant), date(code.expiresAt)); err != nil {
 			return err
 		}
 	}
@@ -139,8 +150,8 @@ func (m *Model) revokeCodes(ctx context.Context, concerned func(userID, clientID
 func (m *Model) revokeGrants(ctx context.Context, concerned func(userID, clientID string) bool) error {
 	var grants []string
 	for g := range m.grants.all() {
-		if slices.ContainsFunc(g.entries, func(e *oauth2server.GrantEntry) bool { return concerned(e.UserID, e.ClientID) }) {
-			grants = append(grants, g.entries[0].GrantID)
+		if g.concerns(concerned) {
+			grants = append(grants, g.id)
 		}
 	}
 	for _, id := range grants {
@@ -151,11 +162,4 @@ func (m *Model) revokeGrants(ctx context.Context, concerned func(userID, clientI
 	return nil
 }
 
-func bySeq(e *oauth2server.GrantEntry, seq int) int { return e.Seq - seq }
-
-func copyEntry(e *oauth2server.GrantEntry) *oauth2server.GrantEntry {
-	own := *e
-	own.Sealed = slices.Clone(e.Sealed)
-	own.Scope = slices.Clone(e.Scope)
-	return &own
-}
+func bySeq(e *storedEntry, seq int) int { return int(e.seq) - seq }

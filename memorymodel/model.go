@@ -16,7 +16,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
@@ -33,8 +32,7 @@ type Model struct {
 	clients     sync.Map   // *client by ID
 	users       sync.Map   // *user by username
 	usernames   sync.Map   // string by ID
-	scopes      sync.Map   // *oauth2server.Scope by text, shared by what is stored
-	shared      atomic.Int32
+	sharing     sharing
 
 	codes   table[*storedCode]
 	access  table[*accessToken]
@@ -82,9 +80,9 @@ func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oau
 		return nil, err
 	}
 	stored, now := m.store(token), time.Now()
-	m.access.put(keyOf(token.AccessToken), &accessToken{stored}, now)
+	m.access.put(keyOf(token.AccessToken), (*accessToken)(stored), now)
 	if token.RefreshToken != "" {
-		m.refresh.put(keyOf(token.RefreshToken), &refreshToken{stored}, now)
+		m.refresh.put(keyOf(token.RefreshToken), (*refreshToken)(stored), now)
 	}
 	return token, nil
 }
@@ -95,7 +93,7 @@ func (m *Model) GetAccessToken(ctx context.Context, accessToken string) (*oauth2
 	if err != nil {
 		return nil, err
 	}
-	found := stored.load()
+	found := (*storedToken)(stored).load()
 	found.AccessToken = accessToken
 	return found, nil
 }
@@ -111,7 +109,7 @@ func (m *Model) GetRefreshToken(ctx context.Context, refreshToken string) (*oaut
 	if err != nil {
 		return nil, err
 	}
-	found := stored.load()
+	found := (*storedToken)(stored).load()
 	found.RefreshToken = refreshToken
 	return found, nil
 }

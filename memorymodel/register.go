@@ -11,9 +11,8 @@ import (
 
 type client struct {
 	record *oauth2server.Client
-	secret credential.Digest    // of "" for a public client, which no secret has
-	stub   *oauth2server.Client // the ID alone, for tokens to share
-	userID string               // of who the client acts as
+	secret credential.Digest // of "" for a public client, which no secret has
+	userID string            // of who the client acts as
 }
 
 type user struct {
@@ -28,7 +27,7 @@ func (m *Model) AddClient(c *oauth2server.Client, secret string) error {
 	if err := credential.CheckClient(c, secret, m.options.InsecureAllowShortSecrets); err != nil {
 		return fmt.Errorf("memorymodel: %w", err)
 	}
-	added := &client{copyClient(c), credential.DigestOf(secret), &oauth2server.Client{ID: c.ID}, credential.UserOf(c).ID}
+	added := &client{copyClient(c), credential.DigestOf(secret), credential.UserOf(c).ID}
 	if _, taken := m.clients.LoadOrStore(c.ID, added); taken {
 		return fmt.Errorf("memorymodel: there is a client %q already", c.ID)
 	}

@@ -1,0 +1,194 @@
+package memorymodel
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// storedToken is a token at rest: small, with few pointers for the collector to follow, as there may be millions.
+type storedToken struct {
+	accessExpires, refreshExpires, grantExpires int64 // milliseconds since 1970; 0: none
+
+	ids         string // of user and grant, one after the other
+	userID, seq int32  // the length of the first of them; the place in the log
+	*shared
+}
+
+// accessToken and refreshToken are the same thing, found by one or the other.
+type (
+	accessToken  storedToken
+	refreshToken storedToken
+)
+
+func (t *accessToken) expires() int64  { return t.accessExpires }
+func (t *refreshToken) expires() int64 { return t.refreshExpires }
+
+// store returns token as it is kept.
+func (m *Model) store(token *oauth2server.Token) *storedToken {
+	s := &storedToken{accessExpires: milliseconds(token.AccessTokenExpiresAt), refreshExpires: milliseconds(token.RefreshTokenExpiresAt),
+		grantExpires: milliseconds(token.GrantExpiresAt), ids: token.GrantID, seq: int32(token.GrantSeq),
+		shared: m.share(idOf(token.Client), token.Scope, token.GrantScope, token.Extra)}
+	if token.User != nil {
+		s.ids, s.userID = token.User.ID+token.GrantID, int32(len(token.User.ID))
+	}
+	return s
+}
+
+// loaded is a token that was found, in one piece with what it points to.
+type loaded struct {
+	token  oauth2server.Token
+	client oauth2server.Client
+	user   oauth2server.User
+	scopes [2]string // for most
+}
+
+// load returns a token that is the caller's own.
+func (s *storedToken) load() *oauth2server.Token {
+	l := &loaded{token: oauth2server.Token{AccessTokenExpiresAt: date(s.accessExpires), RefreshTokenExpiresAt: date(s.refreshExpires),
+		GrantExpiresAt: date(s.grantExpires), GrantID: s.ids[s.userID:], GrantSeq: int(s.seq)}}
+	l.token.Scope, l.token.GrantScope = copyScopes(l.scopes[:0], s.scope, s.grantScope)
+	l.token.Extra, _ = copyValue(s.extra).(map[string]any)
+	if s.clientID != "" {
+		l.client.ID, l.token.Client = s.clientID, &l.client
+	}
+	if s.userID > 0 {
+		l.user.ID, l.token.User = s.ids[:s.userID], &l.user
+	}
+	return &l.token
+}
+
+// storedCode is a code at rest.
+type storedCode struct {
+	expiresAt int64
+	texts     packed // as below
+	*shared
+}
+
+const (
+	codeUser = iota
+	codeGrant
+	codeRedirectURI
+	codeChallenge
+	codeChallengeMethod
+)
+
+func (c *storedCode) expires() int64 { return c.expiresAt }
+
+func (m *Model) storeCode(code *oauth2server.AuthorizationCode) *storedCode {
+	user := ""
+	if code.User != nil {
+		user = code.User.ID
+	}
+	return &storedCode{milliseconds(code.ExpiresAt),
+		pack(user, code.GrantID, code.RedirectURI, code.CodeChallenge, code.CodeChallengeMethod),
+		m.share(idOf(code.Client), code.Scope, nil, nil)}
+}
+
+// loadedCode is a code that was found, in one piece with what it points to.
+type loadedCode struct {
+	code   oauth2server.AuthorizationCode
+	client oauth2server.Client
+	user   oauth2server.User
+	scope  [2]string // for most
+}
+
+// load returns a code that is the caller's own.
+func (c *storedCode) load() *oauth2server.AuthorizationCode {
+	l := &loadedCode{code: oauth2server.AuthorizationCode{ExpiresAt: date(c.expiresAt), GrantID: c.texts.at(codeGrant),
+		RedirectURI: c.texts.at(codeRedirectURI), CodeChallenge: c.texts.at(codeChallenge),
+		CodeChallengeMethod: c.texts.at(codeChallengeMethod)}}
+	l.code.Scope, _ = copyScopes(l.scope[:0], c.scope, nil)
+	if c.clientID != "" {
+		l.client.ID, l.code.Client = c.clientID, &l.client
+	}
+	if user := c.texts.at(codeUser); user != "" {
+		l.user.ID, l.code.User = user, &l.user
+	}
+	return &l.code
+}
+
+// storedEntry is an entry of a log at rest; the grant has the ID.
+type storedEntry struct {
+	time, expires, accessExpires, successorExpires, grantExpires int64 // milliseconds since 1970; 0: none
+
+	seq   int32
+	texts packed // as below
+	*shared
+}
+
+const (
+	entryUser = iota
+	entryKind
+	entryNonce
+	entryPresented
+	entryAccessToken
+	entrySuccessor
+	entrySealed
+)
+
+func (m *Model) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
+	return &storedEntry{milliseconds(e.Time), milliseconds(e.ExpiresAt), milliseconds(e.AccessTokenExpiresAt),
+		milliseconds(e.SuccessorExpiresAt), milliseconds(e.GrantExpiresAt), int32(e.Seq),
+		pack(e.UserID, e.Kind, e.Nonce, e.Presented, e.AccessToken, e.Successor, string(e.Sealed)),
+		m.share(e.ClientID, e.Scope, nil, nil)}
+}
+
+// load returns an entry that is the caller's own.
+func (e *storedEntry) load(grantID string) *oauth2server.GrantEntry {
+	own := &oauth2server.GrantEntry{GrantID: grantID, Seq: int(e.seq), Kind: e.texts.at(entryKind), Nonce: e.texts.at(entryNonce),
+		Time: date(e.time), ExpiresAt: date(e.expires), Presented: e.texts.at(entryPresented),
+		AccessToken: e.texts.at(entryAccessToken), AccessTokenExpiresAt: date(e.accessExpires),
+		Successor: e.texts.at(entrySuccessor), SuccessorExpiresAt: date(e.successorExpires),
+		ClientID: e.clientID, UserID: e.texts.at(entryUser), Scope: slices.Clone(e.scope), GrantExpiresAt: date(e.grantExpires)}
+	if sealed := e.texts.at(entrySealed); sealed != "" {
+		own.Sealed = []byte(sealed)
+	}
+	return own
+}
+
+// packed is texts in one piece of memory: a copy, so that nothing is kept that they are a part of.
+type packed struct {
+	text string
+	ends [7]int32
+}
+
+func pack(texts ...string) (p packed) {
+	end := 0
+	for i, text := range texts {
+		end += len(text)
+		p.ends[i] = int32(end)
+	}
+	p.text = strings.Join(texts, "")
+	return p
+}
+
+func (p *packed) at(i int) string {
+	if i == 0 {
+		return p.text[:p.ends[0]]
+	}
+	return p.text[p.ends[i-1]:p.ends[i]]
+}
+
+func idOf(c *oauth2server.Client) string {
+	if c == nil {
+		return ""
+	}
+	return c.ID
+}
+
+func milliseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func date(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
