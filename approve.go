@@ -199,7 +199,7 @@ func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, grante
 	case saved == nil || saved.Code == "":
 		return nil, breach("SaveAuthorizationCode did not return the code")
 	}
-	return []parameter{{"code", saved.Code}}, nil
+	return append(make([]parameter, 0, 3), parameter{"code", saved.Code}), nil // and state, and issuer
 }
 
 // sendToken issues an access token, and never a refresh token (RFC 6749, section 4.2.2).

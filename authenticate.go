@@ -37,11 +37,11 @@ func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.H
 			if len(required) > 0 && len(token.Scope) > 0 {
 				switch accepted, authorized := !s.options.OmitAcceptedScopesHeader, !s.options.OmitAuthorizedScopesHeader; {
 				case accepted && authorized:
-					setHeaders(w.Header(), acceptedScopes, requiredText, authorizedScopes, token.Scope.String())
+					setHeaders(w.Header(), []string{acceptedScopes, requiredText, authorizedScopes, token.Scope.String()})
 				case accepted:
-					setHeaders(w.Header(), acceptedScopes, requiredText)
+					setHeaders(w.Header(), []string{acceptedScopes, requiredText})
 				case authorized:
-					setHeaders(w.Header(), authorizedScopes, token.Scope.String())
+					setHeaders(w.Header(), []string{authorizedScopes, token.Scope.String()})
 				}
 			}
 			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), token)))

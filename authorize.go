@@ -65,8 +65,12 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 		return nil, &Error{Code: AccessDenied, Description: "Access denied: the form came from another origin",
 			Status: http.StatusForbidden, Err: err, reason: "cross_origin"}
 	}
-	f, refused := s.authorizationForm(r)
-	if refused != nil {
+	sent := &struct { // one piece of memory for both; see AuthorizationRequest.form
+		request AuthorizationRequest
+		form    form
+	}{}
+	f := &sent.form
+	if refused := s.readAuthorization(r, f); refused != nil {
 		return nil, refused
 	}
 	id, named := f.get("client_id"), f.get("redirect_uri")
@@ -90,29 +94,31 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 	if client.ID != id {
 		return nil, unknownClient() // a storage that folds case
 	}
-	target, refused := s.redirectURI(r.Context(), client, named)
-	return &AuthorizationRequest{Client: client, RedirectURI: target, ResponseType: f.get("response_type"),
-		State: f.get("state"), server: s, form: &f}, refused
+	q := &sent.request
+	q.Client, q.ResponseType, q.State, q.server, q.form = client, f.get("response_type"), f.get("state"), s, f
+	var refused *Error
+	q.RedirectURI, refused = s.redirectURI(r.Context(), client, named)
+	return q, refused
 }
 
 func unknownClient() *Error {
 	return refusal(InvalidClient, "client_unknown", "Invalid client: client credentials are invalid")
 }
 
-// authorizationForm reads the query and, if there is one, the urlencoded body.
-func (s *Server) authorizationForm(r *http.Request) (f form, refused *Error) {
+// readAuthorization reads the query and, if there is one, the urlencoded body into f.
+func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
 	if int64(len(r.URL.RawQuery)) > s.options.MaxFormBytes {
-		return f, tooLarge()
+		return tooLarge()
 	}
 	if f.query, refused = parseForm(r.URL.RawQuery); refused != nil {
-		return f, refused
+		return refused
 	}
 	if r.Method == http.MethodPost && isForm(r) {
 		if f.body, refused = readBody(r, s.options.MaxFormBytes); refused == nil && r.PostForm == nil {
 			r.PostForm = f.body.byName() // for the page
 		}
 	}
-	return f, refused
+	return refused
 }
 
 // askPage lets the page decide.

@@ -23,14 +23,13 @@ func (s *Server) entryFor(kind string, place int, token, issued *Token) *GrantEn
 // the entry is in the log, and what is there instead when the place is taken. What carries this attempt's nonce is its
 // own, of which the reply was lost.
 func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until time.Time) (there *GrantEntry, refused *Error) {
-	own := *entry
 	// 132 of the random bits are enough to tell attempts apart.
-	own.Nonce, own.Time = newID()[:22], time.Now().UTC().Truncate(time.Millisecond)
-	if own.Successor != "" && own.SuccessorExpiresAt.IsZero() {
+	entry.Nonce, entry.Time = newID()[:22], time.Now().UTC().Truncate(time.Millisecond)
+	if entry.Successor != "" && entry.SuccessorExpiresAt.IsZero() {
 		until = never()
 	}
-	own.ExpiresAt = latest(own.Time, until, own.AccessTokenExpiresAt, own.SuccessorExpiresAt).Add(markerMargin)
-	there, err := log.AppendGrant(ctx, &own)
+	entry.ExpiresAt = latest(entry.Time, until, entry.AccessTokenExpiresAt, entry.SuccessorExpiresAt).Add(markerMargin)
+	there, err := log.AppendGrant(ctx, entry)
 	switch {
 	case err == nil:
 		return nil, nil
@@ -38,7 +37,7 @@ func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until tim
 		return nil, modelFailure(err, breach("AppendGrant: %w", err))
 	case there == nil:
 		return nil, breach("AppendGrant returned ErrExists without the entry that is there")
-	case there.Nonce == own.Nonce:
+	case there.Nonce == entry.Nonce:
 		return nil, nil
 	}
 	return there, nil

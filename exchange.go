@@ -103,9 +103,12 @@ func (s *Server) findCode(ctx context.Context, presented string) (*Authorization
 	if code.Client == nil || !code.User.known() {
 		return nil, breach("GetAuthorizationCode did not return a code with its client and user")
 	}
-	own := *code
-	own.Code = presented // a model that keeps digests does not know it
-	return &own, nil
+	if code.Code != presented { // a model that keeps digests does not know it
+		own := *code
+		own.Code = presented
+		code = &own
+	}
+	return code, nil
 }
 
 // checkCode says whether the client may redeem the code. A foreign client's attempt leaves it to its owner.

@@ -83,7 +83,8 @@ func (g *GrantRequest) concerns(owner *User, grantID string) {
 // against it; it is off unless named in Options.Grants.
 func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) {
 	username, password := g.Param("username"), g.Param("password")
-	if _, refused := askedScope(g.form); refused != nil {
+	asked, refused := askedScope(g.form)
+	if refused != nil {
 		return nil, refused // before the password is tried
 	}
 	if refused := checkUserCredentials(username, password); refused != nil {
@@ -93,7 +94,7 @@ func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) 
 	if refused != nil {
 		return nil, refused
 	}
-	return issueToUser(ctx, g, &Token{User: user, GrantID: newID()}, g.server.grants["refresh_token"] != nil)
+	return orNil(s.issueToUser(ctx, g.Client, asked, &Token{User: user, GrantID: newID()}, s.grants["refresh_token"] != nil))
 }
 
 // clientCredentials is the grant of a client that acts for itself (RFC 6749, section 4.4).
@@ -101,21 +102,22 @@ func (s *Server) clientCredentials(ctx context.Context, g *GrantRequest) (*Token
 	if g.Client.Public {
 		return nil, refusal(UnauthorizedClient, "grant_public_client", "Unauthorized client: `grant_type` is invalid")
 	}
-	if _, refused := askedScope(g.form); refused != nil {
+	asked, refused := askedScope(g.form)
+	if refused != nil {
 		return nil, refused
 	}
 	user, err := s.can.clientUsers.GetUserFromClient(ctx, g.Client)
 	if _, refused := foundUser(user, err, func() *Error { return wrongUser("client_without_user") }); refused != nil {
 		return nil, refused
 	}
-	return issueToUser(ctx, g, &Token{User: user}, false)
+	return orNil(s.issueToUser(ctx, g.Client, asked, &Token{User: user}, false))
 }
 
-func issueToUser(ctx context.Context, g *GrantRequest, token *Token, refresh bool) (_ *Token, err error) {
-	if token.Scope, err = g.Scope(ctx, token.User); err != nil {
-		return nil, err
+func (s *Server) issueToUser(ctx context.Context, client *Client, asked Scope, token *Token, refresh bool) (_ *Token, refused *Error) {
+	if token.Scope, refused = s.validateScope(ctx, token.User, client, asked); refused != nil {
+		return nil, refused
 	}
-	return orNil(g.server.issue(ctx, g.Client, token, refresh))
+	return s.issue(ctx, client, token, refresh)
 }
 
 // checkUserCredentials refuses what cannot be a name and a password (RFC 6749, appendix A.15 and A.16).

@@ -46,7 +46,10 @@ func (s *Server) lookUpAccessToken(r *http.Request, presented string) (*Token, *
 	if refused != nil {
 		return nil, refused
 	}
-	own := *token
-	own.AccessToken = presented // a model that keeps digests does not know it
-	return &own, nil
+	if token.AccessToken != presented { // a model that keeps digests does not know it
+		own := *token
+		own.AccessToken = presented
+		token = &own
+	}
+	return token, nil
 }

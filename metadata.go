@@ -63,7 +63,7 @@ func (s *Server) Metadata() http.Handler {
 			s.refuseClient(w, r, Event{Endpoint: "metadata"}, refused)
 			return
 		}
-		writeJSON(w, http.StatusOK, body)
+		writeJSON(w, http.StatusOK, body, nil)
 	})
 }
 

@@ -57,6 +57,6 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, about Event, 
 // The referrer policy is not no-referrer: with that, browsers send "Origin: null" with the form, and the protection
 // against cross-origin POSTs would refuse the owner's own sign-in.
 func protectPage(header http.Header) {
-	setHeaders(header, "Cache-Control", "no-store", "Content-Security-Policy", "frame-ancestors 'none'",
-		"X-Frame-Options", "DENY", "Referrer-Policy", "same-origin")
+	setHeaders(header, []string{"Cache-Control", "no-store", "Content-Security-Policy", "frame-ancestors 'none'",
+		"X-Frame-Options", "DENY", "Referrer-Policy", "same-origin"})
 }

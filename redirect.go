@@ -150,27 +150,29 @@ func isResponseParameter(part string) bool {
 // by byte (RFC 6749, section 3.1.2), but for parameters that only the server may send.
 func answerAt(target string, fragment bool, parameters []parameter) string {
 	base, query, _ := strings.Cut(target, "?")
-	parts := slices.DeleteFunc(strings.Split(query, "&"), func(part string) bool {
-		return part == "" || isResponseParameter(part)
-	})
-	answer := make([]string, 0, len(parameters))
+	var buffer [512]byte // for most
+	answer, before := append(buffer[:0], base...), byte('?')
+	for part := range strings.SplitSeq(query, "&") {
+		if part != "" && !isResponseParameter(part) {
+			answer = append(append(answer, before), part...)
+			before = '&'
+		}
+	}
+	if fragment {
+		before = '#'
+	}
 	for _, p := range parameters {
-		answer = append(answer, p.name+"="+url.QueryEscape(p.value))
+		answer = append(append(append(answer, before), p.name...), '=')
+		answer = append(answer, url.QueryEscape(p.value)...)
+		before = '&'
 	}
-	if !fragment {
-		return base + "?" + strings.Join(append(parts, answer...), "&")
-	}
-	if len(parts) > 0 {
-		base += "?" + strings.Join(parts, "&")
-	}
-	return base + "#" + strings.Join(answer, "&")
+	return string(answer)
 }
 
 // redirect sends the browser to location. Only 302, and 303 after a POST: 307 would repeat the POST, and the owner's
 // password with it, at the client (RFC 9700, section 4.12).
 func redirect(w http.ResponseWriter, r *http.Request, location string) {
-	forbidStoring(w)
-	setHeaders(w.Header(), "Location", location)
+	setHeaders(w.Header(), unstored, []string{"Location", location})
 	status := http.StatusFound
 	if r.Method == http.MethodPost {
 		status = http.StatusSeeOther

@@ -65,7 +65,7 @@ func (s *Server) refreshInLog(ctx context.Context, g *GrantRequest, old, next *T
 				return nil, refused
 			}
 		}
-		answer, entry, refused := s.carryOut(r, old, next, issued)
+		answer, entry, refused := s.carryOut(r, old, next, issued, presented)
 		if refused != nil {
 			return nil, refused
 		}
@@ -93,8 +93,8 @@ func (s *Server) refreshInLog(ctx context.Context, g *GrantRequest, old, next *T
 	}
 }
 
-// carryOut returns what the client gets once the entry is in the log.
-func (s *Server) carryOut(r ruling, old, next, issued *Token) (answer *Token, entry *GrantEntry, refused *Error) {
+// carryOut returns what the client gets once the entry is in the log. presented is the digest of the old refresh token.
+func (s *Server) carryOut(r ruling, old, next, issued *Token, presented string) (answer *Token, entry *GrantEntry, refused *Error) {
 	if r.verdict == rotate {
 		if issued.RefreshToken == "" {
 			return nil, nil, breach("SaveToken did not return the refresh token")
@@ -104,13 +104,13 @@ func (s *Server) carryOut(r ruling, old, next, issued *Token) (answer *Token, en
 			return nil, nil, breach("%w", err)
 		}
 		entry = s.entryFor(kindRotate, r.place, next, issued)
-		entry.Presented, entry.Sealed = Digest(old.RefreshToken), sealed
+		entry.Presented, entry.Sealed = presented, sealed
 		return issued, entry, nil
 	}
 	own := *issued
 	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = "", time.Time{}, 0
 	entry = s.entryFor(kindRetry, r.place, next, &own)
-	entry.Presented = Digest(old.RefreshToken)
+	entry.Presented = presented
 	if r.rotation != nil {
 		successor, err := unseal(old.RefreshToken, old.GrantID, r.rotation.Sealed)
 		if err != nil {
@@ -149,9 +149,12 @@ func (s *Server) findRefreshToken(ctx context.Context, presented string) (*Token
 	if token.Client == nil || !token.User.known() {
 		return nil, breach("GetRefreshToken did not return a token with its client and user")
 	}
-	own := *token
-	own.RefreshToken = presented
-	return &own, nil
+	if token.RefreshToken != presented { // a model that keeps digests does not know it
+		own := *token
+		own.RefreshToken = presented
+		token = &own
+	}
+	return token, nil
 }
 
 // checkRefreshToken says whether the client may use the token.

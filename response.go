@@ -32,7 +32,6 @@ var standardMembers = []string{"access_token", "token_type", "expires_in", "refr
 
 // WriteToken answers a token request with token (RFC 6749, section 5.1). It is what [Server.Token] does without next.
 func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
-	forbidStoring(w)
 	buffer := buffers.Get().(*[]byte)
 	body, err := appendToken((*buffer)[:0], token), error(nil)
 	if s.options.AllowExtendedTokenAttributes {
@@ -41,10 +40,11 @@ func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
 	if err != nil {
 		s.options.Logger.Error("oauth2server: an extended token attribute has no JSON form",
 			"endpoint", "token", "error", string(ServerError), "reason", "model_contract", "cause", err)
+		forbidStoring(w)
 		writeErrorJSON(w, breach("%w", err).sentFrom(atToken))
 		return
 	}
-	writeJSON(w, http.StatusOK, body)
+	writeJSON(w, http.StatusOK, body, unstored)
 	release(buffer, body)
 }
 
@@ -80,7 +80,7 @@ func writeErrorJSON(w http.ResponseWriter, e *Error) {
 		Description string `json:"error_description,omitempty"`
 	}{string(e.Code), e.Description})
 	setErrorHeaders(w, e)
-	writeJSON(w, e.status(), body)
+	writeJSON(w, e.status(), body, nil)
 }
 
 // refuseClient answers a client that called itself (RFC 6749, section 5.2).
@@ -109,23 +109,33 @@ func setErrorHeaders(w http.ResponseWriter, e *Error) {
 	}
 }
 
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	setHeaders(w.Header(), "Content-Type", "application/json", "X-Content-Type-Options", "nosniff")
+// unstored keeps codes and tokens out of caches (RFC 6749, section 5.1).
+var unstored = []string{"Cache-Control", "no-store", "Pragma", "no-cache", "Referrer-Policy", "no-referrer"}
+
+func forbidStoring(w http.ResponseWriter) { setHeaders(w.Header(), unstored) }
+
+var ofJSON = []string{"Content-Type", "application/json", "X-Content-Type-Options", "nosniff"}
+
+// writeJSON answers with body, and with more header fields than those of JSON.
+func writeJSON(w http.ResponseWriter, status int, body []byte, more []string) {
+	setHeaders(w.Header(), ofJSON, more)
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the client hung up
 }
 
-// forbidStoring keeps codes and tokens out of caches (RFC 6749, section 5.1).
-func forbidStoring(w http.ResponseWriter) {
-	setHeaders(w.Header(), "Cache-Control", "no-store", "Pragma", "no-cache", "Referrer-Policy", "no-referrer")
-}
-
-// setHeaders sets header fields: each name is followed by its value. Names must be canonical. All values are in one piece
-// of memory, of which no field can grow into another's.
-func setHeaders(header http.Header, pairs ...string) {
-	values := make([]string, len(pairs)/2)
-	for i := range values {
-		values[i] = pairs[2*i+1]
-		header[pairs[2*i]] = values[i : i+1 : i+1]
+// setHeaders sets header fields: in each list, a name is followed by its value. Names must be canonical. All values are in
+// one piece of memory, of which no field can grow into another's.
+func setHeaders(header http.Header, lists ...[]string) {
+	size := 0
+	for _, list := range lists {
+		size += len(list) / 2
+	}
+	values := make([]string, 0, size)
+	for _, list := range lists {
+		for i := 0; i < len(list); i += 2 {
+			n := len(values)
+			values = append(values, list[i+1])
+			header[list[i]] = values[n : n+1 : n+1]
+		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 // that is stored beside it, and a dump would open what it holds. Each box has a random nonce of its own, as a token
 // may be rotated twice (NIST SP 800-38D, section 8.2.2).
 func sealer(presented string) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, []byte(presented), nil, "oauth2server refresh successor", 32)
+	var salt [sha256.Size]byte // as good as none (RFC 5869, section 2.2)
+	key, err := hkdf.Key(sha256.New, []byte(presented), salt[:], "oauth2server refresh successor", 32)
 	if err != nil {
 		return nil, err
 	}
