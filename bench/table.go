@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 // table is what was measured.
 type table struct {
-	chunks map[string]map[string][]chunk // by peer and flow, a chunk for each round
+	turns  map[string]map[string][]turn // by peer and flow
 	memory map[string]int64
 	local  map[string]map[string]inProcess
 	heap   map[string]int64
@@ -23,9 +24,9 @@ func (t *table) note(format string, args ...any) {
 	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
-// measureWire lets the peers take turns at each flow, in another order each round.
+// measureWire lets the peers take turns at each flow.
 func (t *table) measureWire(o options, chosen []peers.Peer, work []flow, nodeDir string) error {
-	t.chunks, t.memory, t.stored = map[string]map[string][]chunk{}, map[string]int64{}, o.stored
+	t.turns, t.memory, t.stored = map[string]map[string][]turn{}, map[string]int64{}, o.stored
 	var loaders []*loader
 	for _, p := range chosen {
 		s, err := start(p, o.stored, nodeDir)
@@ -43,24 +44,58 @@ func (t *table) measureWire(o options, chosen []peers.Peer, work []flow, nodeDir
 		if err != nil {
 			return err
 		}
-		t.chunks[p.Name] = map[string][]chunk{}
 		loaders = append(loaders, l)
 	}
 	for round := range o.rounds + 1 { // the first one is to warm up
+		if round == 1 {
+			t.turns = map[string]map[string][]turn{}
+		}
 		for _, f := range work {
-			for i := range loaders {
-				l := loaders[(i+round)%len(loaders)]
-				c, err := l.run(f, o.turn)
-				if err != nil {
-					return err
-				}
-				if round > 0 {
-					t.chunks[l.server.peer.Name][f.name] = append(t.chunks[l.server.peer.Name][f.name], c)
-				}
+			if err := t.round(f, loaders, o.turn); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// turn is what came of a while at one peer. Machines have better and worse times, so it is held against what the first peer
+// did just before and after.
+type turn struct {
+	chunk
+	ratio float64
+}
+
+// round lets all have a turn at a flow, in any order, with the first between them.
+func (t *table) round(f flow, loaders []*loader, length time.Duration) error {
+	base, others := loaders[0], slices.Clone(loaders[1:])
+	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	before, err := base.run(f, length)
+	if err != nil {
+		return err
+	}
+	t.add(base.server.peer, f, turn{before, 1})
+	for _, l := range others {
+		c, err := l.run(f, length)
+		if err != nil {
+			return err
+		}
+		after, err := base.run(f, length)
+		if err != nil {
+			return err
+		}
+		t.add(l.server.peer, f, turn{c, 2 * c.perSecond / (before.perSecond + after.perSecond)})
+		t.add(base.server.peer, f, turn{after, 2 * after.perSecond / (before.perSecond + after.perSecond)})
+		before = after
+	}
+	return nil
+}
+
+func (t *table) add(p peers.Peer, f flow, one turn) {
+	if t.turns[p.Name] == nil {
+		t.turns[p.Name] = map[string][]turn{}
+	}
+	t.turns[p.Name][f.name] = append(t.turns[p.Name][f.name], one)
 }
 
 func (t *table) measureLocal(chosen []peers.Peer, work []flow) error {
@@ -86,23 +121,20 @@ func (t *table) measureLocal(chosen []peers.Peer, work []flow) error {
 }
 
 func (t *table) print(w io.Writer, chosen []peers.Peer, work []flow) {
-	base := chosen[0].Name
-	if t.chunks != nil {
-		fmt.Fprintf(w, "Over HTTP, %d connections, server and client on a processor each, %d tokens stored: ratio to %s in the same round\n", connections, t.stored, base)
-		fmt.Fprintf(w, "(median, least and most), requests or flows per second (median), p99, processor time of the server for each.\n\n")
+	if t.turns != nil {
+		fmt.Fprintf(w, "Over HTTP, %d connections, server and client on a processor each, %d tokens stored: ratio to what %s did just before\n", connections, t.stored, chosen[0].Name)
+		fmt.Fprintf(w, "and after (median, middle half, least and most); medians of requests or flows per second, of p99, and of the server's processor time for each.\n\n")
 		for _, f := range work {
-			fmt.Fprintf(w, "| %s | ratio | least to most | per second | p99 | processor |\n|---|---|---|---|---|---|\n", f.name)
+			fmt.Fprintf(w, "| %s | ratio | half of them | all | per second | p99 | processor |\n|---|---|---|---|---|---|---|\n", f.name)
 			for _, p := range chosen {
-				mine, floor := t.chunks[p.Name][f.name], t.chunks[base][f.name]
-				var ratios []float64
-				for i := range mine {
-					ratios = append(ratios, mine[i].perSecond/floor[i].perSecond)
-				}
-				slices.Sort(ratios)
-				fmt.Fprintf(w, "| %s | %.2f | %.2f to %.2f | %.0f | %s | %s |\n", p.Name, middle(ratios), ratios[0], ratios[len(ratios)-1],
-					median(mine, func(c chunk) float64 { return c.perSecond }),
-					time.Duration(median(mine, func(c chunk) time.Duration { return c.p99 })).Round(10*time.Microsecond),
-					time.Duration(median(mine, func(c chunk) time.Duration { return c.cpu })).Round(100*time.Nanosecond))
+				mine := t.turns[p.Name][f.name]
+				ratio := sorted(mine, func(o turn) float64 { return o.ratio })
+				many := len(ratio)
+				fmt.Fprintf(w, "| %s | %.2f | %.2f to %.2f | %.2f to %.2f | %.0f | %s | %s |\n", p.Name,
+					middle(ratio), ratio[many/4], ratio[many*3/4], ratio[0], ratio[many-1],
+					middle(sorted(mine, func(o turn) float64 { return o.perSecond })),
+					middle(sorted(mine, func(o turn) time.Duration { return o.p99 })).Round(10*time.Microsecond),
+					middle(sorted(mine, func(o turn) time.Duration { return o.cpu })).Round(100*time.Nanosecond))
 			}
 			fmt.Fprintln(w)
 		}
@@ -146,18 +178,13 @@ func (t *table) print(w io.Writer, chosen []peers.Peer, work []flow) {
 	}
 }
 
-func median[T any, N float64 | time.Duration](all []T, of func(T) N) N {
-	var values []N
+func sorted[N float64 | time.Duration](all []turn, of func(turn) N) []N {
+	values := make([]N, 0, len(all))
 	for _, one := range all {
 		values = append(values, of(one))
 	}
 	slices.Sort(values)
-	return middle(values)
+	return values
 }
 
-func middle[N float64 | time.Duration](sorted []N) N {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[len(sorted)/2]
-}
+func middle[N float64 | time.Duration](sorted []N) N { return sorted[len(sorted)/2] }

@@ -25,7 +25,7 @@ var (
 		Unequal: []string{"looks up, then removes: two requests at once may both succeed; secrets are compared byte by byte; tokens are stored in clear"},
 	}
 	GoOAuth2Maps = Peer{
-		Name:      "go-oauth2 4.5.4, maps",
+		Name:      "go-oauth2 4.5.4 with maps",
 		New:       func(string) (http.Handler, error) { return newGoOAuth2(newMaps(), nil) },
 		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
 		Unequal: []string{"as above; nothing ever expires from memory"},

@@ -18,7 +18,7 @@ var Ours = Peer{
 
 // OursWithoutLog has a model that is no GrantLog, as those of others: refresh tokens are used once.
 var OursWithoutLog = Peer{
-	Name: "oauth2server, no log",
+	Name: "oauth2server without a log",
 	New: func(string) (http.Handler, error) {
 		m, err := memory()
 		return newOurs(withoutLog{Model: m}, err)
