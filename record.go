@@ -1,6 +1,7 @@
 package oauth2server
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -156,6 +157,11 @@ func marshalRecord(unknown map[string]json.RawMessage, record any) ([]byte, erro
 
 // unmarshalRecord reads data into record and returns the members that record has no field for.
 func unmarshalRecord[T any](data []byte, record *T, version *int) (map[string]json.RawMessage, error) {
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	if strict.Decode(record) == nil && strict.InputOffset() == int64(len(data)) && *version == recordVersion {
+		return nil, nil // as most do: no member is unknown
+	}
 	if err := json.Unmarshal(data, record); err != nil {
 		return nil, fmt.Errorf("oauth2server: a stored record: %w", err)
 	}
