@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +44,7 @@ func newLoader(s *process, tokens int) (*loader, error) {
 		n.next = i * tokens / connections
 		l.sessions = append(l.sessions, n)
 	}
-	return l, l.renew()
+	return l, errors.Join(l.renew(), s.freeze())
 }
 
 // renew replaces the tokens if they could expire.
@@ -64,7 +66,11 @@ type chunk struct {
 }
 
 // run repeats a flow on all connections for that long.
-func (l *loader) run(f flow, length time.Duration) (chunk, error) {
+func (l *loader) run(ctx context.Context, f flow, length time.Duration) (done chunk, err error) {
+	if err := errors.Join(ctx.Err(), l.server.thaw()); err != nil {
+		return chunk{}, err
+	}
+	defer func() { err = errors.Join(err, l.server.freeze()) }()
 	if err := l.renew(); err != nil {
 		return chunk{}, err
 	}

@@ -8,11 +8,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -74,8 +76,10 @@ func run(o options) error {
 	} else if nodeDir != "" {
 		defer os.RemoveAll(nodeDir)
 	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // servers that are frozen must end too
+	defer cancel()
 	if o.wire {
-		if err := t.measureWire(o, chosen, work, nodeDir); err != nil {
+		if err := t.measureWire(ctx, o, chosen, work, nodeDir); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server/bench/peers"
@@ -94,7 +95,13 @@ func start(p peers.Peer, stored int, nodeDir string) (*process, error) {
 	return s, nil
 }
 
+// freeze stops a server that has no turn: what it still has to do, as to collect its garbage, must not be at the expense of
+// the next one. thaw lets it go on.
+func (s *process) freeze() error { return s.cmd.Process.Signal(syscall.SIGSTOP) }
+func (s *process) thaw() error   { return s.cmd.Process.Signal(syscall.SIGCONT) }
+
 func (s *process) stop() {
+	s.thaw() // if it has ended, there is nothing to do
 	s.stdin.Close()
 	gone := time.AfterFunc(5*time.Second, func() { s.cmd.Process.Kill() })
 	s.cmd.Wait() // it may have been killed, and say so

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -25,7 +26,7 @@ func (t *table) note(format string, args ...any) {
 }
 
 // measureWire lets the peers take turns at each flow.
-func (t *table) measureWire(o options, chosen []peers.Peer, work []flow, nodeDir string) error {
+func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer, work []flow, nodeDir string) error {
 	t.turns, t.memory, t.stored = map[string]map[string][]turn{}, map[string]int64{}, o.stored
 	var loaders []*loader
 	for _, p := range chosen {
@@ -51,7 +52,7 @@ func (t *table) measureWire(o options, chosen []peers.Peer, work []flow, nodeDir
 			t.turns = map[string]map[string][]turn{}
 		}
 		for _, f := range work {
-			if err := t.round(f, loaders, o.turn); err != nil {
+			if err := t.round(ctx, f, loaders, o.turn); err != nil {
 				return err
 			}
 		}
@@ -67,20 +68,20 @@ type turn struct {
 }
 
 // round lets all have a turn at a flow, in any order, with the first between them.
-func (t *table) round(f flow, loaders []*loader, length time.Duration) error {
+func (t *table) round(ctx context.Context, f flow, loaders []*loader, length time.Duration) error {
 	base, others := loaders[0], slices.Clone(loaders[1:])
 	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-	before, err := base.run(f, length)
+	before, err := base.run(ctx, f, length)
 	if err != nil {
 		return err
 	}
 	t.add(base.server.peer, f, turn{before, 1})
 	for _, l := range others {
-		c, err := l.run(f, length)
+		c, err := l.run(ctx, f, length)
 		if err != nil {
 			return err
 		}
-		after, err := base.run(f, length)
+		after, err := base.run(ctx, f, length)
 		if err != nil {
 			return err
 		}
