@@ -83,6 +83,6 @@ for (let i = 0; i < prefill; i++) {
   const client = clients.get("machine");
   model.saveToken({ accessToken: crypto.randomBytes(32).toString("hex"), accessTokenExpiresAt: new Date(Date.now() + 3600e3), scope: ["read"] }, client, user);
 }
-http.createServer({ keepAliveTimeout: 60e3 }, (req, res) => { answer(req, res); })
+http.createServer({ keepAliveTimeout: 0 }, (req, res) => { answer(req, res); })
   .listen(port, "127.0.0.1", function () { console.log(`http://127.0.0.1:${this.address().port}`); });
 process.stdin.on("end", () => process.exit()).resume(); // it ends with who started it

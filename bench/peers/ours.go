@@ -14,6 +14,7 @@ var Ours = Peer{
 	Name:      "oauth2server",
 	New:       func(string) (http.Handler, error) { return newOurs(memory()) },
 	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+	Unequal: []string{"each refresh has a log entry and a sealed successor, by which a lost reply is made good and a thief is seen; an answer of the API has two headers with scopes, as node-oauth2-server's; what has expired leaves memory"},
 }
 
 // OursWithoutLog has a model that is no GrantLog, as those of others: refresh tokens are used once.
@@ -24,6 +25,7 @@ var OursWithoutLog = Peer{
 		return newOurs(withoutLog{Model: m}, err)
 	},
 	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+	Unequal: []string{"as above, but a refresh token is used once, and nobody sees a thief"},
 }
 
 func memory() (*memorymodel.Model, error) {
