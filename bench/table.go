@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -61,10 +63,22 @@ func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer,
 }
 
 // turn is what came of a while at one peer. Machines have better and worse times, so it is held against what the first peer
-// did just before and after.
+// did just before and after, and means less the more these two differ.
 type turn struct {
 	chunk
-	ratio float64
+	ratio, drift float64
+}
+
+func newTurn(c, before, after chunk) turn {
+	both := before.perSecond + after.perSecond
+	return turn{c, 2 * c.perSecond / both, math.Abs(before.perSecond-after.perSecond) / both}
+}
+
+// steadiest are the half of the turns in which the machine changed least: whatever the peer itself did.
+func steadiest(all []turn) []turn {
+	all = slices.Clone(all)
+	slices.SortFunc(all, func(a, b turn) int { return cmp.Compare(a.drift, b.drift) })
+	return all[:(len(all)+1)/2]
 }
 
 // round lets all have a turn at a flow, in any order, with the first between them.
@@ -75,7 +89,7 @@ func (t *table) round(ctx context.Context, f flow, loaders []*loader, length tim
 	if err != nil {
 		return err
 	}
-	t.add(base.server.peer, f, turn{before, 1})
+	t.add(base.server.peer, f, newTurn(before, before, before))
 	for _, l := range others {
 		c, err := l.run(ctx, f, length)
 		if err != nil {
@@ -85,8 +99,8 @@ func (t *table) round(ctx context.Context, f flow, loaders []*loader, length tim
 		if err != nil {
 			return err
 		}
-		t.add(l.server.peer, f, turn{c, 2 * c.perSecond / (before.perSecond + after.perSecond)})
-		t.add(base.server.peer, f, turn{after, 2 * after.perSecond / (before.perSecond + after.perSecond)})
+		t.add(l.server.peer, f, newTurn(c, before, after))
+		t.add(base.server.peer, f, newTurn(after, before, after))
 		before = after
 	}
 	return nil
@@ -121,14 +135,14 @@ func (t *table) measureLocal(chosen []peers.Peer, work []flow) error {
 	return nil
 }
 
-func (t *table) print(w io.Writer, chosen []peers.Peer, work []flow) {
+func (t *table) print(w io.Writer, rounds int, chosen []peers.Peer, work []flow) {
 	if t.turns != nil {
-		fmt.Fprintf(w, "Over HTTP, %d connections, server and client on a processor each, %d tokens stored: ratio to what %s did just before\n", connections, t.stored, chosen[0].Name)
-		fmt.Fprintf(w, "and after (median, middle half, least and most); medians of requests or flows per second, of p99, and of the server's processor time for each.\n\n")
+		fmt.Fprintf(w, "Over HTTP, %d connections, server and client on a processor each, %d tokens stored: ratio to what %s did just before and\n", connections, t.stored, chosen[0].Name)
+		fmt.Fprintf(w, "after (median, middle half, least and most); medians of requests or flows per second, of p99, and of the server's processor time for\neach. Of %d turns, the half in which %s was steadiest.\n\n", rounds, chosen[0].Name)
 		for _, f := range work {
 			fmt.Fprintf(w, "| %s | ratio | half of them | all | per second | p99 | processor |\n|---|---|---|---|---|---|---|\n", f.name)
 			for _, p := range chosen {
-				mine := t.turns[p.Name][f.name]
+				mine := steadiest(t.turns[p.Name][f.name])
 				ratio := sorted(mine, func(o turn) float64 { return o.ratio })
 				many := len(ratio)
 				fmt.Fprintf(w, "| %s | %.2f | %.2f to %.2f | %.2f to %.2f | %.0f | %s | %s |\n", p.Name,
