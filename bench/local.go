@@ -129,10 +129,8 @@ func heapPerToken(p peers.Peer, stored int) (int64, error) {
 	l := newLocal(handler)
 	n := newSession(p, "http://127.0.0.1", l, nil)
 	before := heap()
-	for range stored {
-		if err := n.clientCredentials(); err != nil {
-			return 0, err
-		}
+	if err := n.fill(stored); err != nil {
+		return 0, err
 	}
 	after := heap()
 	runtime.KeepAlive(handler)

@@ -1,7 +1,7 @@
 // Command bench measures this project beside its peers: over HTTP, one server after the other in short turns, and in this
 // process. Each must pass a gate first, so that all do the same work.
 //
-//	go run -C bench . [-rounds 21] [-turn 300ms] [-stored 100000] [-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false]
+//	go run -C bench . [-rounds 13] [-turn 500ms] [-stored 100000] [-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false]
 //
 // It takes about ten minutes, sends to loopback only, and needs node and npm for node-oauth2-server; without them that
 // peer is left out, and the table says so. What is quoted are ratios to the floor just before and after.
@@ -29,8 +29,8 @@ func main() {
 	var o options
 	flag.StringVar(&o.serve, "serve", "", "serve the peer of this `name`, for the command itself")
 	flag.IntVar(&o.stored, "stored", 100_000, "how many access tokens are stored before")
-	flag.IntVar(&o.rounds, "rounds", 21, "how often each flow has its turn at each peer")
-	flag.DurationVar(&o.turn, "turn", 300*time.Millisecond, "how long a turn is")
+	flag.IntVar(&o.rounds, "rounds", 13, "how often each flow has its turn at each peer")
+	flag.DurationVar(&o.turn, "turn", 500*time.Millisecond, "how long a turn is")
 	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas; all without it")
 	flag.StringVar(&o.flows, "flows", "", "the `names` of some, with commas; all without it")
 	flag.BoolVar(&o.local, "local", true, "measure the handlers in this process")

@@ -42,7 +42,7 @@ func serve(name string, stored int) error {
 	if err != nil {
 		return err
 	}
-	if _, err := issue(p, base, newLocal(handler), stored); err != nil {
+	if err := newSession(p, base, newLocal(handler), nil).fill(stored); err != nil {
 		return err
 	}
 	go func() {

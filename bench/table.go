@@ -27,9 +27,18 @@ func (t *table) note(format string, args ...any) {
 	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
-// measureWire lets the peers take turns at each flow.
+// measureWire lets the peers take turns at each flow. Each flow has servers of its own, as they keep what they issue.
 func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer, work []flow, nodeDir string) error {
 	t.turns, t.memory, t.stored = map[string]map[string][]turn{}, map[string]int64{}, o.stored
+	for _, f := range work {
+		if err := t.measureFlow(ctx, o, chosen, f, nodeDir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer, f flow, nodeDir string) error {
 	var loaders []*loader
 	for _, p := range chosen {
 		s, err := start(p, o.stored, nodeDir)
@@ -49,14 +58,14 @@ func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer,
 		}
 		loaders = append(loaders, l)
 	}
-	for round := range o.rounds + 1 { // the first one is to warm up
-		if round == 1 {
-			t.turns = map[string]map[string][]turn{}
-		}
-		for _, f := range work {
-			if err := t.round(ctx, f, loaders, o.turn); err != nil {
-				return err
+	for round := range o.rounds + 1 {
+		if round == 1 { // the first one was to warm up
+			for _, p := range chosen {
+				delete(t.turns[p.Name], f.name)
 			}
+		}
+		if err := t.round(ctx, f, loaders, o.turn); err != nil {
+			return err
 		}
 	}
 	return nil
