@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,14 +36,25 @@ func BenchmarkFlows(b *testing.B) {
 	for _, flow := range flows {
 		b.Run(flow.name, func(b *testing.B) {
 			c := newCaller(b, benchServer(b))
+			before := heap()
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := flow.run(c); err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64(heap()-before)/float64(b.N), "kept-B/op")
+			runtime.KeepAlive(c)
 		})
 	}
+}
+
+// heap is what is on the heap and still in use.
+func heap() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 // BenchmarkParallel is for -cpu 1,2: what waits for nobody takes half the time on twice the processors, as far as the
@@ -90,6 +103,15 @@ func TestAllocations(t *testing.T) {
 			t.Logf("%v allocations", allocs)
 			require.LessOrEqual(t, allocs, flow.allocs)
 		})
+	}
+}
+
+// What the page says is what is held.
+func TestThePageHasTheBounds(t *testing.T) {
+	page, err := os.ReadFile("docs/performance.md")
+	require.NoError(t, err)
+	for _, flow := range flows {
+		require.Contains(t, string(page), fmt.Sprintf("\n| %s | %v |\n", flow.name, flow.allocs))
 	}
 }
 
