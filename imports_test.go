@@ -2,6 +2,9 @@ package oauth2server_test
 
 import (
 	"go/build"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -21,4 +24,37 @@ func TestImports(t *testing.T) {
 		require.NotContains(t, first, ".", path)
 		require.NotContains(t, path, "template", "it makes the linker keep every method of the program")
 	}
+}
+
+// No lock is held while something is read, written or asked: what calls a model, or a database, has none, and what has some
+// is in memory.
+func TestNoLockIsHeldAcrossIO(t *testing.T) {
+	for dir, allowed := range map[string][]string{
+		".":               {"Pool"},
+		"internal/digest": {"Pool"},
+		"mongomodel":      {"WaitGroup"},
+	} {
+		for _, name := range sources(t, dir) {
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			for _, match := range regexp.MustCompile(`\bsync\.(\w+)`).FindAllSubmatch(text, -1) {
+				require.Contains(t, allowed, string(match[1]), name)
+			}
+		}
+	}
+	pkg, err := build.ImportDir("memorymodel", 0)
+	require.NoError(t, err)
+	for _, path := range pkg.Imports {
+		require.NotContains(t, []string{"os", "io", "net", "net/http", "syscall", "database/sql"}, path)
+	}
+}
+
+func sources(t *testing.T, dir string) (names []string) {
+	pkg, err := build.ImportDir(dir, 0)
+	require.NoError(t, err)
+	for _, name := range pkg.GoFiles {
+		names = append(names, filepath.Join(dir, name))
+	}
+	require.NotEmpty(t, names)
+	return names
 }

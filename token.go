@@ -8,7 +8,8 @@ import (
 // Token returns the token endpoint (RFC 6749, section 3.2). It takes POST with an urlencoded body.
 //
 // Without next it answers as [Server.WriteToken] does. With next, next writes the answer to a successful request:
-// it finds the token by [TokenFromContext], and the headers that keep it out of caches are set. Errors never reach it.
+// it finds the token by [TokenFromContext], and the headers that keep it out of caches are set. Errors never reach it. It
+// can read the form, as if nobody had.
 func (s *Server) Token(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// One piece of memory for both; see GrantRequest.form.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -102,6 +103,28 @@ func TestTokenReadsAFormThatAMiddlewareParsed(t *testing.T) {
 		handler.ServeHTTP(w, r)
 		require.Equal(t, status, w.Code, "%.100s: %s", body, w.Body)
 	}
+}
+
+// A handler that follows, and OnEvent, can read the form as if nobody had.
+func TestTheFormCanBeReadAgain(t *testing.T) {
+	const body = "grant_type=client_credentials&tenant=7"
+	var heard, seen []string
+	opts := &oauth2server.Options{OnEvent: func(r *http.Request, _ oauth2server.Event) {
+		text, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		heard = append(heard, string(text))
+		r.Body = io.NopCloser(strings.NewReader(string(text)))
+	}}
+	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), opts))
+	require.NoError(t, err)
+	s := listen(t, suite.around(t.Name(), srv.Token(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.FormValue("tenant"), r.PostFormValue("grant_type"))
+	}))))
+	require.Equal(t, 200, s.post("/token", body, "Authorization", as("web")).StatusCode)
+	require.Equal(t, []string{body}, heard)
+	require.Equal(t, []string{"7", "client_credentials"}, seen)
+	s.post("/token", body, "Authorization", as("nobody"))
+	require.Equal(t, []string{body, body}, heard, "of one that is refused too")
 }
 
 func TestTokenAnswersAClientThatStopsInTheMiddle(t *testing.T) {
