@@ -9,6 +9,7 @@ require (
 	github.com/openshift/osin v1.0.1
 	github.com/ory/fosite v0.49.0
 	github.com/seed-11d18166/oauth2server v0.0.0-00010101000000-000000000000
+	github.com/stretchr/testify v1.12.1
 	github.com/zitadel/oidc/v3 v3.51.17
 )
 
@@ -62,7 +63,6 @@ require (
 	github.com/spf13/jwalterweatherman v1.1.0 // indirect
 	github.com/spf13/pflag v1.0.5 // indirect
 	github.com/spf13/viper v1.16.0 // indirect
-	github.com/stretchr/testify v1.12.1 // indirect
 	github.com/subosito/gotenv v1.4.2 // indirect
 	github.com/tidwall/btree v0.0.0-20191029221954-400434d76274 // indirect
 	github.com/tidwall/buntdb v1.1.2 // indirect

@@ -63,7 +63,4 @@ func newOurs(m oauth2server.Model, err error) (http.Handler, error) {
 type withoutLog struct {
 	*memorymodel.Model
 	oauth2server.GrantLog
-	again
 }
-
-type again interface{ oauth2server.GrantLog }
