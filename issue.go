@@ -125,9 +125,9 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	switch {
 	case err != nil:
 		return nil, modelFailure(err, breach("SaveToken: %w", err))
-	case saved == nil || saved.AccessToken == "" || saved.Client.id() != client.ID || saved.User.id() != issued.User.ID:
+	case saved == nil || saved.AccessToken == "" || saved.Client.id() != client.ID || saved.User.id() != token.User.ID:
 		return nil, breach("SaveToken did not return a token with its client and user")
-	case !issued.Scope.Contains(saved.Scope...) || saved.RefreshToken != "" && !refresh:
+	case !token.Scope.Contains(saved.Scope...) || saved.RefreshToken != "" && !refresh: // issued may be saved, and have been changed
 		return nil, breach("SaveToken returned a token that grants more than it was given")
 	}
 	return saved, nil

@@ -32,6 +32,7 @@ func TestTokenRefusesMalformedRequests(t *testing.T) {
 		{"multipart", "POST", "multipart/form-data; boundary=x", "/token", "--x--", 400, "invalid_request", "application/x-www-form-urlencoded"},
 		{"no content type", "POST", "", "/token", "grant_type=password", 400, "invalid_request", "application/x-www-form-urlencoded"},
 		{"prefix of the content type", "POST", "application/x-www-form-urlencoded-not", "/token", "a=b", 400, "invalid_request", "content"},
+		{"no content type to net/http", "POST", "application/x-www-form-urlencoded; a=1; a=2", "/token", "grant_type=client_credentials", 400, "invalid_request", "content"},
 		{"malformed escape", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=%zz", 400, "invalid_request", "malformed"},
 		{"semicolon", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=a;b=c", 400, "invalid_request", "malformed"},
 		{"10,000 parameters", "POST", "application/x-www-form-urlencoded", "/token", many, 400, "invalid_request", "too many"},
@@ -288,4 +289,17 @@ func TestSaveTokenMustReturnTheToken(t *testing.T) {
 	s := newSite(t, broken{newSpy(t), &oauth2server.Token{AccessToken: "a", Client: client, User: user}}, nil, nil)
 	r := s.token("web", "grant_type", "client_credentials")
 	require.Equal(t, map[string]any{"access_token": "a", "token_type": "Bearer"}, r.body, "no expiry, no expires_in")
+}
+
+// widening changes what it was given, and saves that.
+type widening struct{ *spy }
+
+func (m widening) SaveToken(_ context.Context, t *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {
+	t.Scope = append(t.Scope[:len(t.Scope):len(t.Scope)], "admin")
+	return t, nil
+}
+
+func TestSaveTokenMustNotWidenTheScope(t *testing.T) {
+	s := newSite(t, widening{newSpy(t)}, nil, nil)
+	requireError(t, s.token("web", "grant_type", "client_credentials", "scope", "read"), 500, "server_error")
 }
