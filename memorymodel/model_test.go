@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -315,4 +316,36 @@ func TestRevokeAccessTokensTakesAnyText(t *testing.T) {
 	require.NoError(t, m.RevokeAccessTokens(t.Context(), digest))
 	_, err = m.GetAccessToken(t.Context(), "a")
 	require.ErrorIs(t, err, oauth2server.ErrNotFound)
+}
+
+// Clients choose scopes: what is remembered of them is bounded, and no client takes the places of others for good.
+func TestScopesAreRememberedWithinBounds(t *testing.T) {
+	m := newModel()
+	long := oauth2server.Scope{strings.Repeat("x", maxSharedText)}
+	require.NotSame(t, m.share("app", long, nil, nil), m.share("app", long, nil, nil))
+	for i := range maxShared + 10 {
+		m.share("app", oauth2server.Scope{strconv.Itoa(i)}, nil, nil)
+		require.LessOrEqual(t, len(m.sharing.known), maxShared)
+	}
+	read := oauth2server.Scope{"read"}
+	require.Same(t, m.share("other", read, nil, nil), m.share("other", read, nil, nil))
+}
+
+type instant int64
+
+func (i instant) expires() int64 { return int64(i) }
+
+// What has expired goes where little is saved too.
+func TestATrickleIsSwept(t *testing.T) {
+	var all table[instant]
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 365 * 24 {
+		now = now.Add(time.Hour)
+		all.put(keyOf(strconv.Itoa(i)), instant(now.Add(time.Hour).UnixMilli()), now)
+	}
+	var left int
+	for range all.all() {
+		left++
+	}
+	require.Less(t, left, 4*shards)
 }

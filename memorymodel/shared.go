@@ -15,8 +15,12 @@ type shared struct {
 	extra             map[string]any // of one token alone
 }
 
-// maxShared bounds how many are remembered: clients choose scopes.
-const maxShared = 10_000
+// Clients choose scopes, so it is bounded how many are remembered, and of how many bytes. Once there are so many, all are
+// forgotten: otherwise one client could take all the places, for good.
+const (
+	maxShared     = 10_000
+	maxSharedText = 256
+)
 
 // sharing finds them.
 type sharing struct {
@@ -31,7 +35,7 @@ func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, ext
 		own.extra, _ = copyValue(extra).(map[string]any)
 		return own
 	}
-	var buffer [256]byte // for most
+	var buffer [maxSharedText]byte
 	key := append(buffer[:0], clientID...)
 	for _, s := range []oauth2server.Scope{scope, grantScope} {
 		key = append(key, '\n')
@@ -47,14 +51,15 @@ func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, ext
 		return known
 	}
 	own := newShared(clientID, scope, grantScope)
+	if ok || len(key) > maxSharedText {
+		return own
+	}
 	m.sharing.mu.Lock()
 	defer m.sharing.mu.Unlock()
-	if !ok && len(m.sharing.known) < maxShared {
-		if m.sharing.known == nil {
-			m.sharing.known = make(map[string]*shared)
-		}
-		m.sharing.known[string(key)] = own
+	if m.sharing.known == nil || len(m.sharing.known) >= maxShared {
+		m.sharing.known = make(map[string]*shared)
 	}
+	m.sharing.known[string(key)] = own
 	return own
 }
 

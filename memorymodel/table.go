@@ -11,9 +11,9 @@ const (
 	period = 10 * time.Minute
 
 	// dropsPerSave and periodsPerSave bound what one save does for those that expired: more than it adds, so that the
-	// sweep keeps up.
+	// sweep keeps up. A period in which nothing expires costs little, and where little is saved there are many.
 	dropsPerSave   = 4
-	periodsPerSave = 64
+	periodsPerSave = 1024
 
 	// shards is how many parts a table has, each with a lock of its own: processors seldom meet at one.
 	shards = 64
