@@ -11,6 +11,9 @@ import (
 // most is how long a string may be for that. Tokens, codes, secrets and verifiers are shorter.
 const most = 128
 
+// blank is as much as a hash keeps of its input: less than a block.
+var blank [sha256.BlockSize - 1]byte
+
 // hasher is a hash, and where its input and output are meanwhile.
 type hasher struct {
 	hash.Hash
@@ -27,10 +30,16 @@ func Of(s string) [sha256.Size]byte {
 	}
 	h := hashers.Get().(*hasher)
 	defer hashers.Put(h)
+	return h.of(s)
+}
+
+func (h *hasher) of(s string) [sha256.Size]byte {
 	in := h.in[:copy(h.in[:], s)]
 	h.Reset()
 	h.Write(in) // never fails
 	clear(in)   // it was a secret
 	h.Sum(h.sum[:0])
+	h.Reset()
+	h.Write(blank[:]) // as it keeps what it was given last
 	return h.sum
 }
