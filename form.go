@@ -2,6 +2,7 @@ package oauth2server
 
 import (
 	"errors"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -201,10 +202,16 @@ func tooLarge() *Error {
 		Status: http.StatusRequestEntityTooLarge, reason: "form_too_large"}
 }
 
-// isForm says whether the body of r is an urlencoded form.
+const formType = "application/x-www-form-urlencoded"
+
+// isForm says whether the body of r is an urlencoded form, to net/http too: others must not see another one than the server.
 func isForm(r *http.Request) bool {
-	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	return equalFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded")
+	contentType := r.Header.Get("Content-Type")
+	if contentType == formType {
+		return true
+	}
+	mediaType, _, _ := mime.ParseMediaType(contentType) // there is none, or one in spite of an error
+	return mediaType == formType
 }
 
 // secretParameters must not be in a URL: logs, histories and Referer headers keep those (RFC 6749, section 2.3.1).
