@@ -54,8 +54,8 @@ func run(o options) error {
 	if o.serve != "" {
 		return serve(o.serve, o.stored)
 	}
-	if o.rounds < 1 {
-		return errors.New("there must be a round")
+	if o.rounds < 1 || o.turn <= 0 || o.stored < 0 || !o.wire && !o.local {
+		return errors.New("there is nothing to measure: rounds and turn must be more than 0, stored not less, and wire or local true")
 	}
 	if err := moveToOwnProcessor(); err != nil {
 		return err
@@ -72,7 +72,9 @@ func run(o options) error {
 	nodeDir, err := installNode(chosen)
 	if err != nil {
 		t.note("%s is left out: %v", peers.Node.Name, err)
-		chosen = slices.DeleteFunc(chosen, func(p peers.Peer) bool { return p.New == nil })
+		if chosen = slices.DeleteFunc(chosen, func(p peers.Peer) bool { return p.New == nil }); len(chosen) == 0 {
+			return err
+		}
 	} else if nodeDir != "" {
 		defer os.RemoveAll(nodeDir)
 	}
@@ -92,9 +94,11 @@ func run(o options) error {
 	return nil
 }
 
+// moved says in the environment that this program has a processor of its own. It sees no other then.
+const moved = "BENCH_MOVED"
+
 // moveToOwnProcessor starts this program once more on a processor that no server has.
 func moveToOwnProcessor() error {
-	const moved = "BENCH_MOVED"
 	taskset, err := exec.LookPath("taskset")
 	if err != nil || runtime.NumCPU() < 2 || os.Getenv(moved) != "" {
 		return nil // as it is, then

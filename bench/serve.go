@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,7 +70,7 @@ func start(p peers.Peer, stored int, nodeDir string) (*process, error) {
 	if p.New == nil {
 		args = []string{"node", filepath.Join(nodeDir, "server.js"), "0", strconv.Itoa(stored)}
 	}
-	if taskset, err := exec.LookPath("taskset"); err == nil && runtime.NumCPU() > 1 {
+	if taskset, err := exec.LookPath("taskset"); err == nil && os.Getenv(moved) != "" {
 		args = append([]string{taskset, "-c", serverProcessor}, args...)
 	}
 	s := &process{peer: p, cmd: exec.Command(args[0], args[1:]...)}

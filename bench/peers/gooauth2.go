@@ -28,7 +28,7 @@ var (
 		Name:      "go-oauth2 4.5.4 with maps",
 		New:       func(string) (http.Handler, error) { return newGoOAuth2(newMaps(), nil) },
 		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
-		Unequal: []string{"as above; nothing ever expires from memory"},
+		Unequal: []string{"as above, but for its store of buntdb and JSON it has maps of ours, from which nothing ever expires"},
 	}
 )
 
