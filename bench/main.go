@@ -81,6 +81,9 @@ func run(o options) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // servers that are frozen must end too
 	defer cancel()
 	if o.wire {
+		if os.Getenv(moved) == "" {
+			t.note("servers and client share the processors: there is no taskset, or one processor alone")
+		}
 		if err := t.measureWire(ctx, o, chosen, work, nodeDir); err != nil {
 			return err
 		}
