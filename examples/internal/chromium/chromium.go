@@ -118,7 +118,9 @@ func (t *Tab) notice(event any) {
 			fault = "request failed: " + e.ErrorText
 		}
 	case *log.EventEntryAdded:
-		if e.Entry.Source != "network" { // that is above
+		// The network's are above. An info is no fault: there is one when a field is filled in before the browser came to
+		// focus another, which on a busy machine is sometimes so.
+		if e.Entry.Source != "network" && e.Entry.Level != log.EntryLevelInfo {
 			fault = fmt.Sprintf("%s: %s", e.Entry.Level, e.Entry.Text)
 		}
 	case *runtime.EventConsoleAPICalled:
