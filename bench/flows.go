@@ -51,7 +51,7 @@ func newSession(p peers.Peer, base string, s sender, tokens []string) *session {
 	basic := func(c peers.Client) string {
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ID)+":"+url.QueryEscape(c.Secret)))
 	}
-	n := &session{peer: p, sender: s, base: base, tokens: tokens, authorizePath: p.Authorize + "?" + authorizeQuery(p),
+	n := &session{peer: p, sender: s, base: base, tokens: tokens, authorizePath: p.Authorize + "?" + authorizeQuery(p, p.App),
 		app: basic(p.App), machine: basic(p.Machine)}
 	n.machineForm = []byte("grant_type=client_credentials")
 	if scope := machineScope(p); scope != "" {

@@ -18,9 +18,9 @@ const (
 	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 )
 
-// authorizeQuery is the authorization request of a peer's app.
-func authorizeQuery(p peers.Peer) string {
-	return url.Values{"response_type": {"code"}, "client_id": {p.App.ID}, "redirect_uri": {peers.Callback}, "scope": {p.Scope},
+// authorizeQuery is the authorization request of a client.
+func authorizeQuery(p peers.Peer, client peers.Client) string {
+	return url.Values{"response_type": {"code"}, "client_id": {client.ID}, "redirect_uri": {peers.Callback}, "scope": {p.Scope},
 		"state": {"a-state-of-some-length"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"}}.Encode()
 }
 
@@ -39,11 +39,12 @@ func gate(p peers.Peer, base string) error {
 	g.want("the API without a token", g.api(""), 401)
 	g.want("the API with an unknown token", g.api("dW5rbm93bg"), 401)
 
-	code := func() string { return g.authorize(authorizeQuery(p)).Get("code") }
+	query := authorizeQuery(p, p.App)
+	code := func() string { return g.authorize(query).Get("code") }
 	redeem := func(client peers.Client, code, verifier string) answer {
 		return g.token(client, "grant_type", "authorization_code", "code", code, "redirect_uri", peers.Callback, "code_verifier", verifier)
 	}
-	granted := g.authorize(authorizeQuery(p))
+	granted := g.authorize(query)
 	g.want("state", granted.Get("state"), "a-state-of-some-length")
 	first := redeem(p.App, granted.Get("code"), verifier)
 	g.want("the code flow", first.status, 200)
@@ -51,9 +52,10 @@ func gate(p peers.Peer, base string) error {
 	g.refused("the code once more", redeem(p.App, granted.Get("code"), verifier))
 	g.refused("a wrong verifier", redeem(p.App, code(), strings.Repeat("x", 43)))
 	g.refused("no verifier", redeem(p.App, code(), ""))
-	g.refused("another client's code", redeem(p.Machine, code(), verifier))
+	g.refused("another client's code", redeem(p.Other, code(), verifier))
+	g.want("that client's own code", redeem(p.Other, g.authorize(authorizeQuery(p, p.Other)).Get("code"), verifier).status, 200)
 	g.refused("a made-up code", redeem(p.App, "made-up", verifier))
-	if granted := g.authorize(strings.Replace(authorizeQuery(p), "callback", "elsewhere", 1)); granted.Get("code") != "" {
+	if granted := g.authorize(strings.Replace(query, "callback", "elsewhere", 1)); granted.Get("code") != "" {
 		g.errs = append(g.errs, errors.New("a code for another redirection URI"))
 	}
 

@@ -31,8 +31,8 @@ func main() {
 	flag.IntVar(&o.stored, "stored", 100_000, "how many access tokens are stored before")
 	flag.IntVar(&o.rounds, "rounds", 13, "how often each flow has its turn at each peer")
 	flag.DurationVar(&o.turn, "turn", 500*time.Millisecond, "how long a turn is")
-	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas; all without it")
-	flag.StringVar(&o.flows, "flows", "", "the `names` of some, with commas; all without it")
+	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas; all without it: "+listed(peers.All, peerName))
+	flag.StringVar(&o.flows, "flows", "", "the `names` of some, with commas; all without it: "+listed(flows, flowName))
 	flag.BoolVar(&o.local, "local", true, "measure the handlers in this process")
 	flag.BoolVar(&o.wire, "wire", true, "measure servers over HTTP")
 	flag.Parse()
@@ -60,11 +60,11 @@ func run(o options) error {
 	if err := moveToOwnProcessor(); err != nil {
 		return err
 	}
-	chosen, err := choose(peers.All, o.peers, func(p peers.Peer) string { return p.Name })
+	chosen, err := choose(peers.All, o.peers, peerName)
 	if err != nil {
 		return err
 	}
-	work, err := choose(flows, o.flows, func(f flow) string { return f.name })
+	work, err := choose(flows, o.flows, flowName)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func run(o options) error {
 		}
 	}
 	if o.local {
-		if err := t.measureLocal(chosen, work); err != nil {
+		if err := t.measureLocal(ctx, chosen, work); err != nil {
 			return err
 		}
 	}
@@ -113,6 +113,18 @@ func moveToOwnProcessor() error {
 	return syscall.Exec(taskset, append([]string{taskset, "-c", loaderProcessor, self}, os.Args[1:]...), append(os.Environ(), moved+"=1"))
 }
 
+func peerName(p peers.Peer) string { return p.Name }
+func flowName(f flow) string       { return f.name }
+
+// listed are the names of all, as choose takes them.
+func listed[T any](all []T, nameOf func(T) string) string {
+	var list []string
+	for _, one := range all {
+		list = append(list, nameOf(one))
+	}
+	return strings.Join(list, ",")
+}
+
 // choose returns those with these names; all, if there are no names.
 func choose[T any](all []T, names string, nameOf func(T) string) (chosen []T, err error) {
 	if names == "" {
@@ -121,7 +133,7 @@ func choose[T any](all []T, names string, nameOf func(T) string) (chosen []T, er
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(all, func(t T) bool { return nameOf(t) == name })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no %q", name)
+			return nil, fmt.Errorf("there is no %q among %s", name, listed(all, nameOf))
 		}
 		chosen = append(chosen, all[i])
 	}

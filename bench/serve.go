@@ -76,6 +76,7 @@ func start(p peers.Peer, stored int, nodeDir string) (*process, error) {
 	s := &process{peer: p, cmd: exec.Command(args[0], args[1:]...)}
 	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	s.cmd.Stderr = os.Stderr
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // who is stopped does not see that its input ends
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,27 @@ func start(p peers.Peer, stored int, nodeDir string) (*process, error) {
 		s.stop()
 		return nil, fmt.Errorf("%s did not start: %q %w", p.Name, line, err)
 	}
+	if err := s.isApart(); err != nil {
+		s.stop()
+		return nil, err
+	}
 	return s, nil
+}
+
+// isApart says whether the server has a processor that this program does not have, if it should.
+func (s *process) isApart() error {
+	if os.Getenv(moved) == "" {
+		return nil
+	}
+	mine, err := processStatus("self", "Cpus_allowed_list")
+	if err != nil {
+		return err
+	}
+	its, err := processStatus(strconv.Itoa(s.cmd.Process.Pid), "Cpus_allowed_list")
+	if err == nil && (mine != loaderProcessor || its != serverProcessor) {
+		err = fmt.Errorf("%s is on processor %s, who loads it on %s", s.peer.Name, its, mine)
+	}
+	return err
 }
 
 // freeze stops a server that has no turn: what it still has to do, as to collect its garbage, must not be at the expense of
@@ -128,12 +149,24 @@ func (s *process) cpu() (time.Duration, error) {
 
 // memory is the resident set, in bytes.
 func (s *process) memory() (int64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	resident, err := processStatus(strconv.Itoa(s.cmd.Process.Pid), "VmRSS")
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	kilobytes, err := strconv.ParseInt(number, 10, 64)
+	kilobytes, err := strconv.ParseInt(strings.TrimSuffix(resident, " kB"), 10, 64)
 	return kilobytes << 10, err
+}
+
+// processStatus is a line of a process's status (proc_pid_status(5)).
+func processStatus(pid, name string) (string, error) {
+	status, err := os.ReadFile("/proc/" + pid + "/status")
+	if err != nil {
+		return "", err
+	}
+	_, rest, found := strings.Cut(string(status), "\n"+name+":")
+	if !found {
+		return "", fmt.Errorf("/proc/%s/status has no %s", pid, name)
+	}
+	line, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(line), nil
 }

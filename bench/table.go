@@ -122,7 +122,7 @@ func (t *table) add(p peers.Peer, f flow, one turn) {
 	t.turns[p.Name][f.name] = append(t.turns[p.Name][f.name], one)
 }
 
-func (t *table) measureLocal(chosen []peers.Peer, work []flow) error {
+func (t *table) measureLocal(ctx context.Context, chosen []peers.Peer, work []flow) error {
 	t.local, t.heap = map[string]map[string]inProcess{}, map[string]int64{}
 	for _, p := range chosen {
 		if p.New == nil {
@@ -130,6 +130,9 @@ func (t *table) measureLocal(chosen []peers.Peer, work []flow) error {
 		}
 		t.local[p.Name] = map[string]inProcess{}
 		for _, f := range work {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			m, err := measureLocal(p, f, 1000)
 			if err != nil {
 				return err

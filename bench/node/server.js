@@ -10,6 +10,7 @@ const callback = "https://app.example/callback";
 const digest = (text) => crypto.createHash("sha256").update(text).digest();
 const clients = new Map([
   ["app", { id: "app", secret: digest("a-secret-that-nobody-guesses"), grants: ["authorization_code", "refresh_token"], redirectUris: [callback] }],
+  ["other", { id: "other", secret: digest("a-third-secret-that-nobody-guesses"), grants: ["authorization_code", "refresh_token"], redirectUris: [callback] }],
   ["machine", { id: "machine", secret: digest("another-secret-that-nobody-guesses"), grants: ["client_credentials"], redirectUris: [] }],
 ]);
 const user = { id: "u1" };

@@ -19,7 +19,7 @@ import (
 var Floor = Peer{
 	Name:      "floor",
 	New:       newFloor,
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
 	Unequal: []string{"tokens are stored in clear; refresh tokens are used once, without a retry, theft detection or revocation; nothing ever expires from memory; any scope that is asked for is granted; no error descriptions, options, hooks or log"},
 }
 
@@ -53,6 +53,7 @@ func newFloor(string) (http.Handler, error) {
 	f := &floor{
 		clients: map[string]*floorClient{
 			app.ID:     {sha256.Sum256([]byte(app.Secret)), []string{"authorization_code", "refresh_token"}, Callback},
+			other.ID:   {sha256.Sum256([]byte(other.Secret)), []string{"authorization_code", "refresh_token"}, Callback},
 			machine.ID: {sha256.Sum256([]byte(machine.Secret)), []string{"client_credentials"}, ""},
 		},
 		codes: map[string]floorCode{}, access: map[string]floorToken{}, refresh: map[string]floorToken{},

@@ -17,7 +17,7 @@ import (
 var Fosite = Peer{
 	Name:      "fosite 0.49.0",
 	New:       newFosite,
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: "read offline",
+	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: "read offline",
 	Unequal: []string{"client secrets are SHA-256 digests, not bcrypt as by default, which would be all that is measured; a code or refresh token that is used again ends the grant, for which its store keeps what was used, with the whole request; nothing ever expires from memory"},
 }
 
@@ -48,7 +48,7 @@ func newFosite(string) (http.Handler, error) {
 	for _, c := range []struct {
 		Client
 		grants []string
-	}{{app, []string{"authorization_code", "refresh_token"}}, {machine, []string{"client_credentials"}}} {
+	}{{app, []string{"authorization_code", "refresh_token"}}, {other, []string{"authorization_code", "refresh_token"}}, {machine, []string{"client_credentials"}}} {
 		digest := sha256.Sum256([]byte(c.Secret))
 		stored.Clients[c.ID] = &fosite.DefaultClient{ID: c.ID, Secret: digest[:], RedirectURIs: []string{Callback},
 			ResponseTypes: []string{"code"}, GrantTypes: c.grants, Scopes: []string{"read", "offline"}}

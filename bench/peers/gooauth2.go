@@ -21,13 +21,13 @@ var (
 	GoOAuth2 = Peer{
 		Name:      "go-oauth2 4.5.4",
 		New:       func(string) (http.Handler, error) { return newGoOAuth2(store.NewMemoryTokenStore()) },
-		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
 		Unequal: []string{"looks up, then removes: two requests at once may both succeed; secrets are compared byte by byte; tokens are stored in clear"},
 	}
 	GoOAuth2Maps = Peer{
 		Name:      "go-oauth2 4.5.4 with maps",
 		New:       func(string) (http.Handler, error) { return newGoOAuth2(newMaps(), nil) },
-		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
 		Unequal: []string{"as above, but for its store of buntdb and JSON it has maps of ours, from which nothing ever expires"},
 	}
 )
@@ -47,7 +47,7 @@ func newGoOAuth2(tokens oauth2.TokenStore, err error) (http.Handler, error) {
 		return nil
 	})
 	clients := store.NewClientStore()
-	for _, c := range []Client{app, machine} {
+	for _, c := range []Client{app, other, machine} {
 		if err := clients.Set(c.ID, &models.Client{ID: c.ID, Secret: c.Secret, Domain: Callback}); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,6 @@ package peers
 // Node is @node-oauth/oauth2-server on node's own HTTP server, with a model of maps: node/server.js.
 var Node = Peer{
 	Name:      "node-oauth2-server 5.3.0",
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
 	Unequal: []string{"another language, with threads of its own for garbage collection; tokens are stored in clear; nothing ever expires from memory"},
 }

@@ -13,7 +13,7 @@ import (
 var Osin = Peer{
 	Name:      "osin 1.0.1",
 	New:       newOsin,
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
 	Unequal: []string{"looks up and checks, then removes: two requests at once may both succeed; secrets are compared byte by byte; tokens are stored in clear; nothing ever expires from memory; a refresh removes the old access token too"},
 }
 
@@ -24,6 +24,7 @@ func newOsin(string) (http.Handler, error) {
 	server := osin.NewServer(config, &osinStorage{
 		clients: map[string]osin.Client{
 			app.ID:     &osin.DefaultClient{Id: app.ID, Secret: app.Secret, RedirectUri: Callback},
+			other.ID:   &osin.DefaultClient{Id: other.ID, Secret: other.Secret, RedirectUri: Callback},
 			machine.ID: &osin.DefaultClient{Id: machine.ID, Secret: machine.Secret, RedirectUri: Callback},
 		},
 		codes: map[string]*osin.AuthorizeData{}, access: map[string]*osin.AccessData{}, refresh: map[string]*osin.AccessData{},

@@ -13,7 +13,7 @@ import (
 var Ours = Peer{
 	Name:      "oauth2server",
 	New:       func(string) (http.Handler, error) { return newOurs(memory()) },
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
 	Unequal: []string{"each refresh has a log entry and a sealed successor, by which a lost reply is made good and a thief is seen; an answer of the API has two headers with scopes, as node-oauth2-server's; what has expired leaves memory"},
 }
 
@@ -24,7 +24,7 @@ var OursWithoutLog = Peer{
 		m, err := memory()
 		return newOurs(withoutLog{Model: m}, err)
 	},
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Scope: Scope,
+	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
 	Unequal: []string{"as above, but a refresh token is used once, and nobody sees a thief"},
 }
 
@@ -33,7 +33,7 @@ func memory() (*memorymodel.Model, error) {
 	for _, c := range []struct {
 		Client
 		grants []string
-	}{{app, []string{"authorization_code", "refresh_token"}}, {machine, []string{"client_credentials"}}} {
+	}{{app, []string{"authorization_code", "refresh_token"}}, {other, []string{"authorization_code", "refresh_token"}}, {machine, []string{"client_credentials"}}} {
 		if err := m.AddClient(&oauth2server.Client{ID: c.ID, RedirectURIs: []string{Callback}, Grants: c.grants}, c.Secret); err != nil {
 			return nil, err
 		}

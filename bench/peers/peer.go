@@ -18,8 +18,8 @@ type Peer struct {
 	// Authorize, Token and API are its paths. API answers [Answer] to who has a token with the scope read.
 	Authorize, Token, API string
 
-	// App uses the code flow, Machine client credentials.
-	App, Machine Client
+	// App uses the code flow, Machine client credentials. Other is a second App, for the gate.
+	App, Machine, Other Client
 
 	// Scope is what App asks for.
 	Scope string
@@ -42,6 +42,7 @@ const (
 var (
 	app     = Client{"app", "a-secret-that-nobody-guesses"}
 	machine = Client{"machine", "another-secret-that-nobody-guesses"}
+	other   = Client{"other", "a-third-secret-that-nobody-guesses"}
 )
 
 // All are the peers, the floor first.
