@@ -25,26 +25,34 @@ type loader struct {
 // lifetime is how long tokens are sent: less than any of the servers lets them live.
 const lifetime = 2 * time.Minute
 
+// newLoader connects to a server, which it ends if that fails, and with close.
 func newLoader(s *process, tokens int) (*loader, error) {
 	l := &loader{server: s}
 	addr := strings.TrimPrefix(s.base, "http://")
-	first, err := dial(addr)
-	if err != nil {
-		return nil, err
-	}
 	l.tokens = make([]string, tokens)
 	for i := range connections {
-		c := first
-		if i > 0 {
-			if c, err = dial(addr); err != nil {
-				return nil, err
-			}
+		c, err := dial(addr)
+		if err != nil {
+			l.close()
+			return nil, err
 		}
 		n := newSession(s.peer, s.base, c, l.tokens)
 		n.next = i * tokens / connections
 		l.sessions = append(l.sessions, n)
 	}
-	return l, errors.Join(l.renew(), s.freeze())
+	if err := errors.Join(l.renew(), s.freeze()); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// close ends the connections and the server.
+func (l *loader) close() {
+	for _, n := range l.sessions {
+		n.sender.(*wire).conn.Close()
+	}
+	l.server.stop()
 }
 
 // renew replaces the tokens if they could expire.

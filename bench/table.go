@@ -38,37 +38,56 @@ func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer,
 	return nil
 }
 
+// measureFlow starts the first peer anew in each round: it has about as many turns in one as another has in all, and must not
+// be slow for what it keeps.
 func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer, f flow, nodeDir string) error {
-	var loaders []*loader
-	for _, p := range chosen {
-		s, err := start(p, o.stored, nodeDir)
+	var others []*loader
+	for _, p := range chosen[1:] {
+		l, err := t.open(o, p, nodeDir)
 		if err != nil {
 			return err
 		}
-		defer s.stop()
-		if err := gate(p, s.base); err != nil {
-			return fmt.Errorf("%s does not do the work: %w", p.Name, err)
-		}
-		if t.memory[p.Name], err = s.memory(); err != nil {
-			return err
-		}
-		l, err := newLoader(s, 1000)
-		if err != nil {
-			return err
-		}
-		loaders = append(loaders, l)
+		defer l.close()
+		others = append(others, l)
 	}
 	for round := range o.rounds + 1 {
-		if round == 1 { // the first one was to warm up
+		if round == 1 { // the first one was for the others to warm up
 			for _, p := range chosen {
 				delete(t.turns[p.Name], f.name)
 			}
 		}
-		if err := t.round(ctx, f, loaders, o.turn); err != nil {
+		base, err := t.open(o, chosen[0], nodeDir)
+		if err != nil {
+			return err
+		}
+		if _, err = base.run(ctx, f, o.turn); err == nil { // to warm up
+			err = t.round(ctx, f, base, others, o.turn)
+		}
+		base.close()
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// open starts a peer, sees that it does the work, and has clients connect to it.
+func (t *table) open(o options, p peers.Peer, nodeDir string) (*loader, error) {
+	s, err := start(p, o.stored, nodeDir)
+	if err != nil {
+		return nil, err
+	}
+	if err = gate(p, s.base); err != nil {
+		err = fmt.Errorf("%s does not do the work: %w", p.Name, err)
+	}
+	if err == nil {
+		t.memory[p.Name], err = s.memory()
+	}
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return newLoader(s, 1000)
 }
 
 // turn is what came of a while at one peer. Machines have better and worse times, so it is held against what the first peer
@@ -90,9 +109,9 @@ func steadiest(all []turn) []turn {
 	return all[:(len(all)+1)/2]
 }
 
-// round lets all have a turn at a flow, in any order, with the first between them.
-func (t *table) round(ctx context.Context, f flow, loaders []*loader, length time.Duration) error {
-	base, others := loaders[0], slices.Clone(loaders[1:])
+// round lets all have a turn at a flow: base, then the others in any order, with base after each.
+func (t *table) round(ctx context.Context, f flow, base *loader, others []*loader, length time.Duration) error {
+	others = slices.Clone(others)
 	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	before, err := base.run(ctx, f, length)
 	if err != nil {
