@@ -52,8 +52,14 @@ func gate(p peers.Peer, base string) error {
 	g.refused("the code once more", redeem(p.App, granted.Get("code"), verifier))
 	g.refused("a wrong verifier", redeem(p.App, code(), strings.Repeat("x", 43)))
 	g.refused("no verifier", redeem(p.App, code(), ""))
-	g.refused("another client's code", redeem(p.Other, code(), verifier))
-	g.want("that client's own code", redeem(p.Other, g.authorize(authorizeQuery(p, p.Other)).Get("code"), verifier).status, 200)
+	impostors := []struct {
+		who    string
+		client peers.Client
+	}{{"of another client", p.Other}, {"with the wrong secret", peers.Client{ID: p.App.ID, Secret: p.App.Secret + "x"}}, {"without a secret", peers.Client{ID: p.App.ID}}}
+	for _, i := range impostors {
+		g.refused("the code "+i.who, redeem(i.client, code(), verifier))
+	}
+	g.want("the other client's own code", redeem(p.Other, g.authorize(authorizeQuery(p, p.Other)).Get("code"), verifier).status, 200)
 	g.refused("a made-up code", redeem(p.App, "made-up", verifier))
 	if granted := g.authorize(strings.Replace(query, "callback", "elsewhere", 1)); granted.Get("code") != "" {
 		g.errs = append(g.errs, errors.New("a code for another redirection URI"))
@@ -61,8 +67,18 @@ func gate(p peers.Peer, base string) error {
 
 	owner := redeem(p.App, code(), verifier)
 	g.want("the code flow, again", owner.status, 200)
-	refresh := func(token string) answer {
-		return g.token(p.App, "grant_type", "refresh_token", "refresh_token", token)
+	refreshAs := func(client peers.Client, token string) answer {
+		return g.token(client, "grant_type", "refresh_token", "refresh_token", token)
+	}
+	refresh := func(token string) answer { return refreshAs(p.App, token) }
+	for _, i := range impostors {
+		answered := refreshAs(i.client, owner.refresh)
+		if !p.AnybodyRefreshes {
+			g.refused("the refresh token "+i.who, answered)
+			continue
+		}
+		g.want("the refresh token "+i.who, answered.status, 200)
+		owner = answered
 	}
 	second := refresh(owner.refresh)
 	g.want("refresh", second.status, 200)

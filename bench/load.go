@@ -120,5 +120,8 @@ func (l *loader) run(ctx context.Context, f flow, length time.Duration) (done ch
 	}
 	slices.Sort(latencies)
 	many := len(latencies)
+	if many == 0 {
+		return chunk{}, fmt.Errorf("%s did nothing in its turn: it is too short", l.server.peer.Name)
+	}
 	return chunk{float64(many) / whole.Seconds(), latencies[many*99/100], (after - before) / time.Duration(many)}, nil
 }

@@ -31,16 +31,19 @@ func main() {
 	flag.IntVar(&o.stored, "stored", 100_000, "how many access tokens are stored before")
 	flag.IntVar(&o.rounds, "rounds", 13, "how often each flow has its turn at each peer")
 	flag.DurationVar(&o.turn, "turn", 500*time.Millisecond, "how long a turn is")
-	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas; all without it: "+listed(peers.All, peerName))
+	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas, the first being what the others are held against; all without it: "+listed(peers.All, peerName))
 	flag.StringVar(&o.flows, "flows", "", "the `names` of some, with commas; all without it: "+listed(flows, flowName))
 	flag.BoolVar(&o.local, "local", true, "measure the handlers in this process")
 	flag.BoolVar(&o.wire, "wire", true, "measure servers over HTTP")
 	flag.Parse()
-	if err := run(o); err != nil {
+	if err := run(o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
+
+// shortestTurn is what processor time is counted in (proc_pid_stat(5)).
+const shortestTurn = 10 * time.Millisecond
 
 type options struct {
 	serve          string
@@ -50,12 +53,25 @@ type options struct {
 	local, wire    bool
 }
 
-func run(o options) error {
+func run(o options, args []string) error {
 	if o.serve != "" {
 		return serve(o.serve, o.stored)
 	}
-	if o.rounds < 1 || o.turn <= 0 || o.stored < 0 || !o.wire && !o.local {
-		return errors.New("there is nothing to measure: rounds and turn must be more than 0, stored not less, and wire or local true")
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // servers that are frozen must end too
+	defer cancel()
+	err := measure(ctx, o, args)
+	if ctx.Err() != nil {
+		return errors.New("interrupted") // whatever failed for that
+	}
+	return err
+}
+
+func measure(ctx context.Context, o options, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q: names with a space need quotes", args[0])
+	}
+	if o.rounds < 1 || o.turn < shortestTurn || o.stored < 0 || !o.wire && !o.local {
+		return fmt.Errorf("there is nothing to measure: rounds must be at least 1, turn %s, stored 0, and wire or local true", shortestTurn)
 	}
 	if err := moveToOwnProcessor(); err != nil {
 		return err
@@ -69,21 +85,19 @@ func run(o options) error {
 		return err
 	}
 	var t table
-	nodeDir, err := installNode(chosen)
+	if !o.wire {
+		chosen = slices.DeleteFunc(chosen, inNode)
+	}
+	nodeDir, err := installNode(ctx, chosen)
 	if err != nil {
 		t.note("%s is left out: %v", peers.Node.Name, err)
-		if chosen = slices.DeleteFunc(chosen, func(p peers.Peer) bool { return p.New == nil }); len(chosen) == 0 {
+		if chosen = slices.DeleteFunc(chosen, inNode); len(chosen) == 0 {
 			return err
 		}
 	} else if nodeDir != "" {
 		defer os.RemoveAll(nodeDir)
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // servers that are frozen must end too
-	defer cancel()
 	if o.wire {
-		if os.Getenv(moved) == "" {
-			t.note("servers and client share the processors: there is no taskset, or one processor alone")
-		}
 		if err := t.measureWire(ctx, o, chosen, work, nodeDir); err != nil {
 			return err
 		}
@@ -115,6 +129,7 @@ func moveToOwnProcessor() error {
 
 func peerName(p peers.Peer) string { return p.Name }
 func flowName(f flow) string       { return f.name }
+func inNode(p peers.Peer) bool     { return p.New == nil }
 
 // listed are the names of all, as choose takes them.
 func listed[T any](all []T, nameOf func(T) string) string {
@@ -130,19 +145,23 @@ func choose[T any](all []T, names string, nameOf func(T) string) (chosen []T, er
 	if names == "" {
 		return slices.Clone(all), nil
 	}
+	var given []string
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(all, func(t T) bool { return nameOf(t) == name })
 		if i < 0 {
 			return nil, fmt.Errorf("there is no %q among %s", name, listed(all, nameOf))
 		}
-		chosen = append(chosen, all[i])
+		if slices.Contains(given, name) {
+			return nil, fmt.Errorf("%q is there twice", name)
+		}
+		given, chosen = append(given, name), append(chosen, all[i])
 	}
 	return chosen, nil
 }
 
 // installNode installs what node/package-lock.json pins, if one of them needs it, in a directory of its own.
-func installNode(chosen []peers.Peer) (dir string, err error) {
-	if !slices.ContainsFunc(chosen, func(p peers.Peer) bool { return p.New == nil }) {
+func installNode(ctx context.Context, chosen []peers.Peer) (dir string, err error) {
+	if !slices.ContainsFunc(chosen, inNode) {
 		return "", nil
 	}
 	for _, program := range []string{"node", "npm"} {
@@ -155,7 +174,7 @@ func installNode(chosen []peers.Peer) (dir string, err error) {
 	}
 	err = os.CopyFS(dir, os.DirFS("node"))
 	if err == nil {
-		npm := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+		npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 		npm.Dir = dir
 		if output, failed := npm.CombinedOutput(); failed != nil {
 			err = fmt.Errorf("npm: %w: %s", failed, output)

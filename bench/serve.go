@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -60,8 +61,8 @@ type process struct {
 	stdin io.Closer
 }
 
-// start starts a peer as a process. nodeDir is where what node needs is installed.
-func start(p peers.Peer, stored int, nodeDir string) (*process, error) {
+// start starts a peer as a process, which ends at the latest with ctx. nodeDir is where what node needs is installed.
+func start(ctx context.Context, p peers.Peer, stored int, nodeDir string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func start(p peers.Peer, stored int, nodeDir string) (*process, error) {
 	if taskset, err := exec.LookPath("taskset"); err == nil && os.Getenv(moved) != "" {
 		args = append([]string{taskset, "-c", serverProcessor}, args...)
 	}
-	s := &process{peer: p, cmd: exec.Command(args[0], args[1:]...)}
+	s := &process{peer: p, cmd: exec.CommandContext(ctx, args[0], args[1:]...)}
 	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	s.cmd.Stderr = os.Stderr
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // who is stopped does not see that its input ends

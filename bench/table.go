@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"time"
 
@@ -43,7 +44,7 @@ func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer,
 func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer, f flow, nodeDir string) error {
 	var others []*loader
 	for _, p := range chosen[1:] {
-		l, err := t.open(o, p, nodeDir)
+		l, err := t.open(ctx, o, p, nodeDir)
 		if err != nil {
 			return err
 		}
@@ -56,7 +57,7 @@ func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer,
 				delete(t.turns[p.Name], f.name)
 			}
 		}
-		base, err := t.open(o, chosen[0], nodeDir)
+		base, err := t.open(ctx, o, chosen[0], nodeDir)
 		if err != nil {
 			return err
 		}
@@ -72,8 +73,8 @@ func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer,
 }
 
 // open starts a peer, sees that it does the work, and has clients connect to it.
-func (t *table) open(o options, p peers.Peer, nodeDir string) (*loader, error) {
-	s, err := start(p, o.stored, nodeDir)
+func (t *table) open(ctx context.Context, o options, p peers.Peer, nodeDir string) (*loader, error) {
+	s, err := start(ctx, p, o.stored, nodeDir)
 	if err != nil {
 		return nil, err
 	}
@@ -168,16 +169,19 @@ func (t *table) measureLocal(ctx context.Context, chosen []peers.Peer, work []fl
 
 func (t *table) print(w io.Writer, rounds int, chosen []peers.Peer, work []flow) {
 	if t.turns != nil {
-		fmt.Fprintf(w, "Over HTTP, %d connections, server and client on a processor each, %d tokens stored: ratio to what %s did just before and\n", connections, t.stored, chosen[0].Name)
-		fmt.Fprintf(w, "after (median, middle half, least and most); medians of requests or flows per second, of p99, and of the server's processor time for\neach. Of %d turns, the half in which %s was steadiest.\n\n", rounds, chosen[0].Name)
+		where := "server and client on a processor each"
+		if os.Getenv(moved) == "" {
+			where = "SERVER AND CLIENT SHARE THE PROCESSORS, as there is no taskset, or one processor alone"
+		}
+		fmt.Fprintf(w, "Over HTTP, %d connections, %s, %d tokens stored: ratio to what %s did just before and\n", connections, where, t.stored, chosen[0].Name)
+		fmt.Fprintf(w, "after (median, middle half, least and most); medians of requests or flows per second, of p99, and of the server's processor time for\neach. Of %d rounds, the half in which %s was steadiest.\n\n", rounds, chosen[0].Name)
 		for _, f := range work {
 			fmt.Fprintf(w, "| %s | ratio | half of them | all | per second | p99 | processor |\n|---|---|---|---|---|---|---|\n", f.name)
 			for _, p := range chosen {
 				mine := steadiest(t.turns[p.Name][f.name])
 				ratio := sorted(mine, func(o turn) float64 { return o.ratio })
-				many := len(ratio)
 				fmt.Fprintf(w, "| %s | %.2f | %.2f to %.2f | %.2f to %.2f | %.0f | %s | %s |\n", p.Name,
-					middle(ratio), ratio[many/4], ratio[many*3/4], ratio[0], ratio[many-1],
+					middle(ratio), quantile(ratio, 0.25), quantile(ratio, 0.75), ratio[0], ratio[len(ratio)-1],
 					middle(sorted(mine, func(o turn) float64 { return o.perSecond })),
 					middle(sorted(mine, func(o turn) time.Duration { return o.p99 })).Round(10*time.Microsecond),
 					middle(sorted(mine, func(o turn) time.Duration { return o.cpu })).Round(100*time.Nanosecond))
@@ -233,4 +237,11 @@ func sorted[N float64 | time.Duration](all []turn, of func(turn) N) []N {
 	return values
 }
 
-func middle[N float64 | time.Duration](sorted []N) N { return sorted[len(sorted)/2] }
+// quantile is 0 for the least of them, 1 for the most, and what lies between two if there is none at that place.
+func quantile[N float64 | time.Duration](sorted []N, q float64) N {
+	whole, part := math.Modf(q * float64(len(sorted)-1))
+	low, high := sorted[int(whole)], sorted[min(int(whole)+1, len(sorted)-1)]
+	return low + N(part*float64(high-low))
+}
+
+func middle[N float64 | time.Duration](sorted []N) N { return quantile(sorted, 0.5) }

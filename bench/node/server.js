@@ -19,7 +19,7 @@ const access = new Map(), refresh = new Map(), codes = new Map();
 const model = {
   async getClient(id, secret) {
     const client = clients.get(id);
-    if (!client || secret && !crypto.timingSafeEqual(digest(secret), client.secret)) return false;
+    if (!client || secret !== null && !(secret && crypto.timingSafeEqual(digest(secret), client.secret))) return false;
     return client;
   },
   async saveToken(token, client, owner) {

@@ -20,7 +20,7 @@ var Floor = Peer{
 	Name:      "floor",
 	New:       newFloor,
 	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
-	Unequal: []string{"tokens are stored in clear; refresh tokens are used once, without a retry, theft detection or revocation; nothing ever expires from memory; any scope that is asked for is granted; no error descriptions, options, hooks or log"},
+	Unequal: []string{"tokens are stored in clear; refresh tokens are used once, without a retry, theft detection or revocation; nothing ever expires from memory; any scope that is asked for is granted, as by all but fosite; no error descriptions, options, hooks or log"},
 }
 
 type floorClient struct {

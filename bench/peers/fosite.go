@@ -18,7 +18,7 @@ var Fosite = Peer{
 	Name:      "fosite 0.49.0",
 	New:       newFosite,
 	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: "read offline",
-	Unequal: []string{"client secrets are SHA-256 digests, not bcrypt as by default, which would be all that is measured; a code or refresh token that is used again ends the grant, for which its store keeps what was used, with the whole request; nothing ever expires from memory"},
+	Unequal: []string{"client secrets are SHA-256 digests, not bcrypt as by default, which would be all that is measured; a code or refresh token that is used again ends the grant, for which its store keeps what was used, with the whole request; nothing ever expires from memory; a refresh removes the old access token too; a scope must be one of the client's"},
 }
 
 // sha256Hasher compares digests of secrets, as the other peers do.

@@ -21,13 +21,13 @@ var (
 	GoOAuth2 = Peer{
 		Name:      "go-oauth2 4.5.4",
 		New:       func(string) (http.Handler, error) { return newGoOAuth2(store.NewMemoryTokenStore()) },
-		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
-		Unequal: []string{"looks up, then removes: two requests at once may both succeed; secrets are compared byte by byte; tokens are stored in clear"},
+		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope, AnybodyRefreshes: true,
+		Unequal: []string{"a refresh authenticates no client; any client may use any grant, and has any scope; looks up, then removes: two requests at once may both succeed; secrets are compared byte by byte; tokens are stored in clear"},
 	}
 	GoOAuth2Maps = Peer{
 		Name:      "go-oauth2 4.5.4 with maps",
 		New:       func(string) (http.Handler, error) { return newGoOAuth2(newMaps(), nil) },
-		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
+		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope, AnybodyRefreshes: true,
 		Unequal: []string{"as above, but for its store of buntdb and JSON it has maps of ours, from which nothing ever expires"},
 	}
 )

@@ -14,7 +14,7 @@ var Osin = Peer{
 	Name:      "osin 1.0.1",
 	New:       newOsin,
 	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
-	Unequal: []string{"looks up and checks, then removes: two requests at once may both succeed; secrets are compared byte by byte; tokens are stored in clear; nothing ever expires from memory; a refresh removes the old access token too"},
+	Unequal: []string{"any client may use any grant, and has any scope; a code is given without a challenge too; looks up and checks, then removes: two requests at once may both succeed; secrets are compared byte by byte; tokens are stored in clear; nothing ever expires from memory; a refresh removes the old access token too"},
 }
 
 func newOsin(string) (http.Handler, error) {

@@ -14,7 +14,7 @@ var Ours = Peer{
 	Name:      "oauth2server",
 	New:       func(string) (http.Handler, error) { return newOurs(memory()) },
 	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
-	Unequal: []string{"each refresh has a log entry and a sealed successor, by which a lost reply is made good and a thief is seen; an answer of the API has two headers with scopes, as node-oauth2-server's; what has expired leaves memory"},
+	Unequal: []string{"each refresh has a log entry and a sealed successor, by which a lost reply is made good and a thief is seen; an answer of the API has two headers with scopes, as node-oauth2-server's; what has expired leaves memory; a client that names no scopes has any"},
 }
 
 // OursWithoutLog has a model that is no GrantLog, as those of others: refresh tokens are used once.

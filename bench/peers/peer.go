@@ -24,6 +24,9 @@ type Peer struct {
 	// Scope is what App asks for.
 	Scope string
 
+	// AnybodyRefreshes is whether it takes a refresh token from whoever has it. The gate sees that what is said here is true.
+	AnybodyRefreshes bool
+
 	// Unequal is what makes a comparison unfair, to whom it may be.
 	Unequal []string
 }

@@ -17,7 +17,7 @@ var Zitadel = Peer{
 	New:       newZitadel,
 	Authorize: "/authorize", Token: "/oauth/token", API: "/userinfo", App: app, Machine: Client{"sid1", "verysecret"}, Other: other,
 	Scope:   "openid offline_access",
-	Unequal: []string{"OpenID Connect: an RS256 signature for each ID token (code flow, refresh), two redirects more in the code flow, and the API is its own userinfo endpoint, which asks for no scope and takes the token of a user only; the storage is that of its example, with one mutex, secrets in clear, and nothing that ever expires from memory; a refresh removes the old access token too"},
+	Unequal: []string{"OpenID Connect: an RS256 signature for each ID token (code flow, refresh), two redirects more in the code flow, and the API is its own userinfo endpoint, which asks for no scope and takes the token of a user only; the storage is that of its example, with one mutex, secrets in clear, any scope, and nothing that ever expires from memory; a refresh removes the old access token too; a code is given without a challenge too"},
 }
 
 func newZitadel(base string) (http.Handler, error) {
