@@ -3,6 +3,7 @@ package oauth2server
 import (
 	"context"
 	"net/http"
+	"strings"
 )
 
 // GrantFunc answers a token request of one grant type. The client is authenticated, and allowed to use the grant.
@@ -63,7 +64,9 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 	if !token.Scope.wellFormed() {
 		return nil, misuse("Issue was given the malformed scope %q", token.Scope)
 	}
-	own := *token
+	own, user := *token, *token.User
+	// It may be a parameter: what a model keeps of it must not keep the whole request, with the client's secret in it.
+	own.User, user.ID = &user, strings.Clone(user.ID)
 	refresh = refresh && g.server.grants["refresh_token"] != nil
 	if own.GrantID != "" && g.server.can.log != nil {
 		return orNil(g.server.join(ctx, g.Client, &own, refresh))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 func (s *site) redeem(client, code string, params ...string) reply {
@@ -343,6 +346,23 @@ func TestIssueRefusesARepeatedParameter(t *testing.T) {
 	requireError(t, s.token("phone", "grant_type", "careless", "actor", "a"), 400, "invalid_scope")
 	require.Empty(t, model.stored())
 	require.Equal(t, 200, s.token("tablet", "grant_type", "careless", "actor", "a").StatusCode)
+}
+
+// What a grant takes from a request must not keep all of that in memory, with the secret in it.
+func TestIssueKeepsNoRequest(t *testing.T) {
+	echo := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+		return request.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: request.Param("user")}}, false)
+	}
+	const requests, padding = 50, 60 << 10
+	model := memorymodel.New(nil)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "app", Grants: []string{"echo"}}, secret+"app"))
+	s := newSite(t, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"echo": echo}}, nil)
+	before := heap()
+	for i := range requests {
+		require.Equal(t, 200, s.token("app", "grant_type", "echo", "user", strconv.Itoa(i), "padding", strings.Repeat("x", padding)).StatusCode)
+	}
+	require.Less(t, heap()-before, int64(requests*padding/4))
+	runtime.KeepAlive(model)
 }
 
 // A scope that a grant did not take apart would be several to whoever reads it as text: introspection would say more

@@ -1,8 +1,8 @@
 package memorymodel
 
 import (
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/seed-11d18166/oauth2server"
 )
@@ -24,13 +24,16 @@ func part(s []string) oauth2server.Scope {
 	return s[:len(s):len(s)]
 }
 
-// copyValue copies the containers that JSON has.
+// copyValue copies what JSON has: containers, and texts, which may be a part of a request.
 func copyValue(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		own := maps.Clone(v)
-		for name, member := range own {
-			own[name] = copyValue(member)
+		if v == nil {
+			return v
+		}
+		own := make(map[string]any, len(v))
+		for name, member := range v {
+			own[strings.Clone(name)] = copyValue(member)
 		}
 		return own
 	case []any:
@@ -40,7 +43,13 @@ func copyValue(v any) any {
 		}
 		return own
 	case []string:
-		return slices.Clone(v)
+		own := slices.Clone(v)
+		for i, text := range own {
+			own[i] = strings.Clone(text)
+		}
+		return own
+	case string:
+		return strings.Clone(v)
 	}
 	return v
 }

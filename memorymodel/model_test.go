@@ -279,6 +279,48 @@ func TestAMillionTokens(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// What is stored must not be a part of a request, or all of that stays in memory for as long, with the secret in it.
+func TestNoRequestIsKept(t *testing.T) {
+	for name, change := range map[string]func(token *oauth2server.Token, part string){
+		"user": func(token *oauth2server.Token, part string) {
+			token.User, token.GrantID = &oauth2server.User{ID: part}, "g"
+		},
+		"client":     func(token *oauth2server.Token, part string) { token.Client = &oauth2server.Client{ID: part} },
+		"scope":      func(token *oauth2server.Token, part string) { token.Scope = oauth2server.Scope{part} },
+		"extra":      func(token *oauth2server.Token, part string) { token.Extra = map[string]any{"a": part} },
+		"extra name": func(token *oauth2server.Token, part string) { token.Extra = map[string]any{part: 1} },
+		"extra list": func(token *oauth2server.Token, part string) { token.Extra = map[string]any{"a": []string{part}} },
+		"extra deep": func(token *oauth2server.Token, part string) { token.Extra = map[string]any{"a": []any{part}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			const tokens, request = 100, 64 << 10
+			m := newModel()
+			before := heap()
+			for i := range tokens {
+				body := strings.Repeat("x", request) + strconv.Itoa(i)
+				token := &oauth2server.Token{AccessToken: strconv.Itoa(i), AccessTokenExpiresAt: time.Now().Add(time.Hour)}
+				change(token, body[request:])
+				_, err := m.SaveToken(t.Context(), token, token.Client, token.User)
+				require.NoError(t, err)
+			}
+			require.Less(t, int64(heap()-before), int64(tokens*request/4))
+			runtime.KeepAlive(m)
+		})
+	}
+}
+
+// What expired when time began is not what never expires.
+func TestTheBeginningOfTime(t *testing.T) {
+	m := newModel()
+	token := &oauth2server.Token{RefreshToken: "r", RefreshTokenExpiresAt: time.Unix(0, 0), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}
+	_, err := m.SaveToken(t.Context(), token, token.Client, token.User)
+	require.NoError(t, err)
+	found, err := m.GetRefreshToken(t.Context(), "r")
+	if err == nil { // or it is gone
+		require.False(t, found.RefreshTokenExpiresAt.IsZero())
+	}
+}
+
 func heap() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
