@@ -124,6 +124,15 @@ func TestTokensAreNotPrinted(t *testing.T) {
 	require.Contains(t, out.String(), "user=u1")
 }
 
+// What expired when time began is not what never expires.
+func TestTheBeginningOfTimeIsKept(t *testing.T) {
+	data, err := oauth2server.Token{RefreshToken: "r", RefreshTokenExpiresAt: time.Unix(0, 0)}.MarshalBinary()
+	require.NoError(t, err)
+	var stored oauth2server.Token
+	require.NoError(t, stored.UnmarshalBinary(data))
+	require.False(t, stored.RefreshTokenExpiresAt.IsZero())
+}
+
 func TestDigest(t *testing.T) {
 	require.Equal(t, challenge, oauth2server.Digest(verifier), "SHA-256 in base64url: RFC 7636, appendix B")
 	require.Len(t, oauth2server.Digest(""), 43)

@@ -187,7 +187,10 @@ func milliseconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixMilli()
+	if ms := t.UnixMilli(); ms != 0 {
+		return ms
+	}
+	return 1 // as 0 is none
 }
 
 func fromMilliseconds(ms int64) time.Time {
