@@ -96,7 +96,7 @@ func (l *loader) run(ctx context.Context, f flow, length time.Duration) (done ch
 	)
 	for i, n := range l.sessions {
 		group.Go(func() {
-			for last := time.Now(); last.Before(end); {
+			for last := time.Now(); len(took[i]) == 0 || last.Before(end); {
 				if errs[i] = f.run(n); errs[i] != nil {
 					return
 				}
@@ -120,8 +120,5 @@ func (l *loader) run(ctx context.Context, f flow, length time.Duration) (done ch
 	}
 	slices.Sort(latencies)
 	many := len(latencies)
-	if many == 0 {
-		return chunk{}, fmt.Errorf("%s did nothing in its turn: it is too short", l.server.peer.Name)
-	}
 	return chunk{float64(many) / whole.Seconds(), latencies[many*99/100], (after - before) / time.Duration(many)}, nil
 }
