@@ -2,23 +2,16 @@ package main
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 // The owner's browser is made to send the form of somebody else (CVE-2014-8144), or its owner clicks on a page that he
 // does not see (RFC 9700, section 4.16).
 func TestAttack_CrossOriginPost(t *testing.T) {
-	t.Cleanup(func() { model = memorymodel.New(nil) }) // the next test registers the same client
-	handler, err := newHandler("a-secret-that-nobody-guesses")
-	require.NoError(t, err)
-	server := httptest.NewServer(handler)
-	defer server.Close()
+	server := serve(t)
 	send := func(method, name, value string) *http.Response {
 		r, err := http.NewRequestWithContext(t.Context(), method, server.URL+"/authorize?response_type=code&client_id=app&state=1",
 			strings.NewReader("username=andy&password=123456"))

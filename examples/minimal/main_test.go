@@ -9,14 +9,27 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
+
+	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-func TestMinimal(t *testing.T) {
-	const secret = "a-secret-that-nobody-guesses"
+const secret = "a-secret-that-nobody-guesses"
+
+// serve serves the program's handler, and has the next test find no client in its model.
+func serve(t *testing.T) *httptest.Server {
+	t.Helper()
 	handler, err := newHandler(secret)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
-	defer server.Close()
+	t.Cleanup(func() {
+		server.Close()
+		model = memorymodel.New(nil)
+	})
+	return server
+}
+
+func TestMinimal(t *testing.T) {
+	server := serve(t)
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 	config := oauth2.Config{ClientID: "app", ClientSecret: secret, RedirectURL: "http://127.0.0.1:8080/callback",
