@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"time"
 	"unicode/utf8"
+
+	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
 // recordVersion is member "v" of the binary forms. Within a version members are added, never renamed.
@@ -69,9 +70,9 @@ func (t Token) MarshalBinary() ([]byte, error) {
 	if err := checkText(t.Client.id(), t.User.id(), t.GrantID); err != nil {
 		return nil, err
 	}
-	return marshalRecord(t.unknown, tokenRecord{recordVersion, milliseconds(t.AccessTokenExpiresAt),
-		milliseconds(t.RefreshTokenExpiresAt), t.Scope, t.Client.id(), t.User.id(), t.GrantID, t.GrantSeq, t.GrantScope,
-		milliseconds(t.GrantExpiresAt), t.Extra})
+	return marshalRecord(t.unknown, tokenRecord{recordVersion, millis.Of(t.AccessTokenExpiresAt),
+		millis.Of(t.RefreshTokenExpiresAt), t.Scope, t.Client.id(), t.User.id(), t.GrantID, t.GrantSeq, t.GrantScope,
+		millis.Of(t.GrantExpiresAt), t.Extra})
 }
 
 // UnmarshalBinary reads what [Token.MarshalBinary] wrote, and leaves the token strings as they are. Numbers in Extra
@@ -82,9 +83,9 @@ func (t *Token) UnmarshalBinary(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*t = Token{t.AccessToken, fromMilliseconds(r.AccessExpiresAt), t.RefreshToken, fromMilliseconds(r.RefreshExpiresAt),
+	*t = Token{t.AccessToken, millis.Time(r.AccessExpiresAt), t.RefreshToken, millis.Time(r.RefreshExpiresAt),
 		r.Scope, clientOf(r.ClientID), userOf(r.UserID), r.GrantID, r.GrantSeq, r.GrantScope,
-		fromMilliseconds(r.GrantExpiresAt), r.Extra, unknown}
+		millis.Time(r.GrantExpiresAt), r.Extra, unknown}
 	return nil
 }
 
@@ -93,7 +94,7 @@ func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
 	if err := checkText(c.Client.id(), c.User.id(), c.GrantID, c.RedirectURI, c.CodeChallenge, c.CodeChallengeMethod); err != nil {
 		return nil, err
 	}
-	return marshalRecord(c.unknown, codeRecord{recordVersion, milliseconds(c.ExpiresAt), c.RedirectURI, c.Scope,
+	return marshalRecord(c.unknown, codeRecord{recordVersion, millis.Of(c.ExpiresAt), c.RedirectURI, c.Scope,
 		c.Client.id(), c.User.id(), c.CodeChallenge, c.CodeChallengeMethod, c.GrantID})
 }
 
@@ -104,7 +105,7 @@ func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*c = AuthorizationCode{c.Code, fromMilliseconds(r.ExpiresAt), r.RedirectURI, r.Scope, clientOf(r.ClientID),
+	*c = AuthorizationCode{c.Code, millis.Time(r.ExpiresAt), r.RedirectURI, r.Scope, clientOf(r.ClientID),
 		userOf(r.UserID), r.CodeChallenge, r.CodeChallengeMethod, r.GrantID, unknown}
 	return nil
 }
@@ -114,9 +115,9 @@ func (e GrantEntry) MarshalBinary() ([]byte, error) {
 	if err := checkText(e.GrantID, e.Kind, e.Nonce, e.ClientID, e.UserID); err != nil {
 		return nil, err
 	}
-	return marshalRecord(e.unknown, entryRecord{recordVersion, e.GrantID, e.Seq, e.Kind, e.Nonce, milliseconds(e.Time),
-		milliseconds(e.ExpiresAt), e.Presented, e.AccessToken, milliseconds(e.AccessTokenExpiresAt), e.Successor,
-		milliseconds(e.SuccessorExpiresAt), e.Sealed, e.ClientID, e.UserID, e.Scope, milliseconds(e.GrantExpiresAt)})
+	return marshalRecord(e.unknown, entryRecord{recordVersion, e.GrantID, e.Seq, e.Kind, e.Nonce, millis.Of(e.Time),
+		millis.Of(e.ExpiresAt), e.Presented, e.AccessToken, millis.Of(e.AccessTokenExpiresAt), e.Successor,
+		millis.Of(e.SuccessorExpiresAt), e.Sealed, e.ClientID, e.UserID, e.Scope, millis.Of(e.GrantExpiresAt)})
 }
 
 // UnmarshalBinary reads what [GrantEntry.MarshalBinary] wrote.
@@ -126,9 +127,9 @@ func (e *GrantEntry) UnmarshalBinary(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*e = GrantEntry{r.GrantID, r.Seq, r.Kind, r.Nonce, fromMilliseconds(r.Time), fromMilliseconds(r.ExpiresAt), r.Presented,
-		r.AccessToken, fromMilliseconds(r.AccessExpiresAt), r.Successor, fromMilliseconds(r.SuccessorExpiresAt), r.Sealed,
-		r.ClientID, r.UserID, r.Scope, fromMilliseconds(r.GrantExpiresAt), unknown}
+	*e = GrantEntry{r.GrantID, r.Seq, r.Kind, r.Nonce, millis.Time(r.Time), millis.Time(r.ExpiresAt), r.Presented,
+		r.AccessToken, millis.Time(r.AccessExpiresAt), r.Successor, millis.Time(r.SuccessorExpiresAt), r.Sealed,
+		r.ClientID, r.UserID, r.Scope, millis.Time(r.GrantExpiresAt), unknown}
 	return nil
 }
 
@@ -181,23 +182,6 @@ func unmarshalRecord[T any](data []byte, record *T, version *int) (map[string]js
 		return nil, nil
 	}
 	return members, nil
-}
-
-func milliseconds(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	if ms := t.UnixMilli(); ms != 0 {
-		return ms
-	}
-	return 1 // as 0 is none
-}
-
-func fromMilliseconds(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }
 
 func clientOf(id string) *Client {

@@ -145,16 +145,15 @@ func choose[T any](all []T, names string, nameOf func(T) string) (chosen []T, er
 	if names == "" {
 		return slices.Clone(all), nil
 	}
-	var given []string
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(all, func(t T) bool { return nameOf(t) == name })
 		if i < 0 {
 			return nil, fmt.Errorf("there is no %q among %s", name, listed(all, nameOf))
 		}
-		if slices.Contains(given, name) {
+		if slices.ContainsFunc(chosen, func(t T) bool { return nameOf(t) == name }) {
 			return nil, fmt.Errorf("%q is there twice", name)
 		}
-		given, chosen = append(given, name), append(chosen, all[i])
+		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
 }

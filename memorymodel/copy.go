@@ -24,32 +24,40 @@ func part(s []string) oauth2server.Scope {
 	return s[:len(s):len(s)]
 }
 
-// copyValue copies what JSON has: containers, and texts, which may be a part of a request.
-func copyValue(v any) any {
-	switch v := v.(type) {
+// copyValue copies the containers that JSON has. With texts it copies those too, as each may be a part of a request.
+func copyValue(v any, texts bool) any {
+	text := func(s string) string {
+		if texts {
+			return strings.Clone(s)
+		}
+		return s
+	}
+	switch there := v.(type) {
 	case map[string]any:
-		if v == nil {
+		if there == nil {
 			return v
 		}
-		own := make(map[string]any, len(v))
-		for name, member := range v {
-			own[strings.Clone(name)] = copyValue(member)
+		own := make(map[string]any, len(there))
+		for name, member := range there {
+			own[text(name)] = copyValue(member, texts)
 		}
 		return own
 	case []any:
-		own := slices.Clone(v)
+		own := slices.Clone(there)
 		for i, element := range own {
-			own[i] = copyValue(element)
+			own[i] = copyValue(element, texts)
 		}
 		return own
 	case []string:
-		own := slices.Clone(v)
-		for i, text := range own {
-			own[i] = strings.Clone(text)
+		own := slices.Clone(there)
+		for i := range own {
+			own[i] = text(own[i])
 		}
 		return own
 	case string:
-		return strings.Clone(v)
+		if texts {
+			return text(there)
+		}
 	}
 	return v
 }

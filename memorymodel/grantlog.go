@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
 // grant is the log of one grant, in the order of places. It is dropped as a whole, and replaced when it grows.
@@ -140,7 +141,7 @@ func (m *Model) revokeCodes(ctx context.Context, concerned func(userID, clientID
 		}
 	}
 	for _, code := range codes {
-		if err := oauth2server.RevokeGrant(ctx, m, code.texts.at(codeGrant), date(code.expiresAt)); err != nil {
+		if err := oauth2server.RevokeGrant(ctx, m, code.texts.at(codeGrant), millis.Time(code.expiresAt)); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ type sharing struct {
 func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, extra map[string]any) *shared {
 	if len(extra) > 0 {
 		own := newShared(clientID, scope, grantScope)
-		own.extra, _ = copyValue(extra).(map[string]any)
+		own.extra, _ = copyValue(extra, true).(map[string]any)
 		return own
 	}
 	var buffer [maxSharedText]byte

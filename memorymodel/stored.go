@@ -3,9 +3,9 @@ package memorymodel
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
 // storedToken is a token at rest: small, with few pointers for the collector to follow, as there may be millions.
@@ -28,8 +28,8 @@ func (t *refreshToken) expires() int64 { return t.refreshExpires }
 
 // store returns token as it is kept.
 func (m *Model) store(token *oauth2server.Token) *storedToken {
-	s := &storedToken{accessExpires: milliseconds(token.AccessTokenExpiresAt), refreshExpires: milliseconds(token.RefreshTokenExpiresAt),
-		grantExpires: milliseconds(token.GrantExpiresAt), ids: token.GrantID, seq: int32(token.GrantSeq),
+	s := &storedToken{accessExpires: millis.Of(token.AccessTokenExpiresAt), refreshExpires: millis.Of(token.RefreshTokenExpiresAt),
+		grantExpires: millis.Of(token.GrantExpiresAt), ids: token.GrantID, seq: int32(token.GrantSeq),
 		shared: m.share(idOf(token.Client), token.Scope, token.GrantScope, token.Extra)}
 	if token.User != nil {
 		s.ids, s.userID = token.User.ID+token.GrantID, int32(len(token.User.ID))
@@ -47,10 +47,10 @@ type loaded struct {
 
 // load returns a token that is the caller's own.
 func (s *storedToken) load() *oauth2server.Token {
-	l := &loaded{token: oauth2server.Token{AccessTokenExpiresAt: date(s.accessExpires), RefreshTokenExpiresAt: date(s.refreshExpires),
-		GrantExpiresAt: date(s.grantExpires), GrantID: s.ids[s.userID:], GrantSeq: int(s.seq)}}
+	l := &loaded{token: oauth2server.Token{AccessTokenExpiresAt: millis.Time(s.accessExpires), RefreshTokenExpiresAt: millis.Time(s.refreshExpires),
+		GrantExpiresAt: millis.Time(s.grantExpires), GrantID: s.ids[s.userID:], GrantSeq: int(s.seq)}}
 	l.token.Scope, l.token.GrantScope = copyScopes(l.scopes[:0], s.scope, s.grantScope)
-	l.token.Extra, _ = copyValue(s.extra).(map[string]any)
+	l.token.Extra, _ = copyValue(s.extra, false).(map[string]any)
 	if s.clientID != "" {
 		l.client.ID, l.token.Client = s.clientID, &l.client
 	}
@@ -82,7 +82,7 @@ func (m *Model) storeCode(code *oauth2server.AuthorizationCode) *storedCode {
 	if code.User != nil {
 		user = code.User.ID
 	}
-	return &storedCode{milliseconds(code.ExpiresAt),
+	return &storedCode{millis.Of(code.ExpiresAt),
 		pack(user, code.GrantID, code.RedirectURI, code.CodeChallenge, code.CodeChallengeMethod),
 		m.share(idOf(code.Client), code.Scope, nil, nil)}
 }
@@ -97,7 +97,7 @@ type loadedCode struct {
 
 // load returns a code that is the caller's own.
 func (c *storedCode) load() *oauth2server.AuthorizationCode {
-	l := &loadedCode{code: oauth2server.AuthorizationCode{ExpiresAt: date(c.expiresAt), GrantID: c.texts.at(codeGrant),
+	l := &loadedCode{code: oauth2server.AuthorizationCode{ExpiresAt: millis.Time(c.expiresAt), GrantID: c.texts.at(codeGrant),
 		RedirectURI: c.texts.at(codeRedirectURI), CodeChallenge: c.texts.at(codeChallenge),
 		CodeChallengeMethod: c.texts.at(codeChallengeMethod)}}
 	l.code.Scope, _ = copyScopes(l.scope[:0], c.scope, nil)
@@ -130,8 +130,8 @@ const (
 )
 
 func (m *Model) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
-	return &storedEntry{milliseconds(e.Time), milliseconds(e.ExpiresAt), milliseconds(e.AccessTokenExpiresAt),
-		milliseconds(e.SuccessorExpiresAt), milliseconds(e.GrantExpiresAt), int32(e.Seq),
+	return &storedEntry{millis.Of(e.Time), millis.Of(e.ExpiresAt), millis.Of(e.AccessTokenExpiresAt),
+		millis.Of(e.SuccessorExpiresAt), millis.Of(e.GrantExpiresAt), int32(e.Seq),
 		pack(e.UserID, e.Kind, e.Nonce, e.Presented, e.AccessToken, e.Successor, string(e.Sealed)),
 		m.share(e.ClientID, e.Scope, nil, nil)}
 }
@@ -139,10 +139,10 @@ func (m *Model) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
 // load returns an entry that is the caller's own.
 func (e *storedEntry) load(grantID string) *oauth2server.GrantEntry {
 	own := &oauth2server.GrantEntry{GrantID: grantID, Seq: int(e.seq), Kind: e.texts.at(entryKind), Nonce: e.texts.at(entryNonce),
-		Time: date(e.time), ExpiresAt: date(e.expires), Presented: e.texts.at(entryPresented),
-		AccessToken: e.texts.at(entryAccessToken), AccessTokenExpiresAt: date(e.accessExpires),
-		Successor: e.texts.at(entrySuccessor), SuccessorExpiresAt: date(e.successorExpires),
-		ClientID: e.clientID, UserID: e.texts.at(entryUser), Scope: slices.Clone(e.scope), GrantExpiresAt: date(e.grantExpires)}
+		Time: millis.Time(e.time), ExpiresAt: millis.Time(e.expires), Presented: e.texts.at(entryPresented),
+		AccessToken: e.texts.at(entryAccessToken), AccessTokenExpiresAt: millis.Time(e.accessExpires),
+		Successor: e.texts.at(entrySuccessor), SuccessorExpiresAt: millis.Time(e.successorExpires),
+		ClientID: e.clientID, UserID: e.texts.at(entryUser), Scope: slices.Clone(e.scope), GrantExpiresAt: millis.Time(e.grantExpires)}
 	if sealed := e.texts.at(entrySealed); sealed != "" {
 		own.Sealed = []byte(sealed)
 	}
@@ -177,21 +177,4 @@ func idOf(c *oauth2server.Client) string {
 		return ""
 	}
 	return c.ID
-}
-
-func milliseconds(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	if ms := t.UnixMilli(); ms != 0 {
-		return ms
-	}
-	return 1 // as 0 is none
-}
-
-func date(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }
