@@ -122,7 +122,7 @@ func TestRevokeUser(t *testing.T) {
 	refreshed := s.refresh(ctx, byPassword.Token)
 	older := s.refresh(ctx, s.token(ctx, "grant_type", "password", "username", "andy", "password", "a password").Token)
 	// As if the TTL index had dropped the first entry of a grant that refreshes keep alive.
-	gone, err := db.Collection("grants").DeleteOne(ctx, bson.D{{Key: "_id", Value: grantOf(t, m, older.Token) + ":0000000001"}})
+	gone, err := db.Collection(prefix+"grants").DeleteOne(ctx, bson.D{{Key: "_id", Value: grantOf(t, m, older.Token) + ":0000000001"}})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, gone.DeletedCount)
 	for _, token := range []string{others.Access, machine.Access, byCode.Access, byPassword.Access, refreshed.Access, older.Access} {
@@ -188,17 +188,17 @@ func TestEnsureIndexes(t *testing.T) {
 		require.NoError(t, m.EnsureIndexes(t.Context()))
 	}
 	for collection, want := range map[string][]string{
-		"clients": {"_id_"}, "users": {"_id_", "username_1"}, "access_tokens": {"_id_", "expires_at_1"},
-		"authorization_codes": {"_id_", "expires_at_1", "user_id_1"}, "refresh_tokens": {"_id_", "expires_at_1"},
-		"grants": {"_id_", "expires_at_1", "user_id_1"},
+		"clients": {"_id_"}, "users": {"_id_", "username_1"}, "access_tokens": {"_id_", "oauth2_expires_at_1"},
+		"authorization_codes": {"_id_", "oauth2_expires_at_1", "user_id_1"}, "refresh_tokens": {"_id_", "oauth2_expires_at_1"},
+		"grants": {"_id_", "oauth2_expires_at_1", "user_id_1"},
 	} {
-		specs, err := db.Collection(collection).Indexes().ListSpecifications(t.Context())
+		specs, err := db.Collection(prefix + collection).Indexes().ListSpecifications(t.Context())
 		require.NoError(t, err)
 		var got []string
 		for _, spec := range specs {
 			got = append(got, spec.Name)
 			ttl := map[bool]int32{true: 3600, false: 0}[collection == "authorization_codes"]
-			if strings.HasPrefix(spec.Name, "expires_at") && spec.ExpireAfterSeconds != nil { // FerretDB has no TTL
+			if strings.HasPrefix(spec.Name, "oauth2_expires_at") && spec.ExpireAfterSeconds != nil { // FerretDB has no TTL
 				require.Equal(t, ttl, *spec.ExpireAfterSeconds)
 			}
 		}

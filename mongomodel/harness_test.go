@@ -68,12 +68,19 @@ func (r *recorder) take() (taken []*event.CommandStartedEvent) {
 	return taken
 }
 
-// names is what was done to which collection, in order.
+// prefix stands before the names of collections in these tests.
+const prefix = mongomodel.DefaultPrefix
+
+// names is what was done to which collection, in order, without the prefix.
 func names(commands []*event.CommandStartedEvent) (names []string) {
 	for _, e := range commands {
-		names = append(names, e.CommandName+" "+e.Command.Lookup(e.CommandName).StringValue())
+		names = append(names, e.CommandName+" "+collectionOf(e))
 	}
 	return names
+}
+
+func collectionOf(e *event.CommandStartedEvent) string {
+	return strings.TrimPrefix(e.Command.Lookup(e.CommandName).StringValue(), prefix)
 }
 
 // site is an authorization server over a model, which is asked as over HTTP.
@@ -160,10 +167,10 @@ func (s *site) signIn(t testing.TB) answer {
 	return got
 }
 
-// documents returns everything in a collection.
+// documents returns everything in a collection, named without its prefix.
 func documents(t testing.TB, db *mongo.Database, collection string) (all []bson.M) {
 	t.Helper()
-	cursor, err := db.Collection(collection).Find(context.Background(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+	cursor, err := db.Collection(prefix+collection).Find(context.Background(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
 	require.NoError(t, err)
 	require.NoError(t, cursor.All(context.Background(), &all))
 	return all

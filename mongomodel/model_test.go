@@ -73,13 +73,13 @@ func TestDocumentsAreReadable(t *testing.T) {
 	expiry := bson.NewDateTimeFromTime(token.AccessTokenExpiresAt)
 	for collection, want := range map[string]bson.M{
 		"access_tokens": {"_id": oauth2server.Digest(token.AccessToken), "client_id": "web", "user_id": "u1",
-			"grant_id": token.GrantID, "scope": bson.A{"read", "Scope"}, "expires_at": expiry},
+			"grant_id": token.GrantID, "scope": bson.A{"read", "Scope"}, "oauth2_expires_at": expiry},
 		"refresh_tokens": {"_id": oauth2server.Digest(token.RefreshToken), "client_id": "web", "user_id": "u1",
-			"grant_id": token.GrantID, "scope": bson.A{"read", "GrantScope"}, "expires_at": expiry},
+			"grant_id": token.GrantID, "scope": bson.A{"read", "GrantScope"}, "oauth2_expires_at": expiry},
 		"authorization_codes": {"_id": oauth2server.Digest(code.Code), "client_id": "web", "user_id": "u1",
-			"grant_id": code.GrantID, "scope": bson.A{"read", "Scope"}, "expires_at": expiry},
+			"grant_id": code.GrantID, "scope": bson.A{"read", "Scope"}, "oauth2_expires_at": expiry},
 		"grants": {"_id": "g:0000000007", "grant_id": "g", "seq": int32(7), "kind": "grant", "client_id": "web",
-			"user_id": "u1", "time": expiry, "expires_at": expiry},
+			"user_id": "u1", "time": expiry, "oauth2_expires_at": expiry},
 		"clients": {"_id": "web", "redirect_uris": bson.A{callback}, "scope": nil, "public": false, "data": nil,
 			"grants":                bson.A{"authorization_code", "refresh_token", "client_credentials", "password"},
 			"access_token_lifetime": "0s", "refresh_token_lifetime": "0s", "secret_digest": oauth2server.Digest(secret)},
@@ -87,8 +87,8 @@ func TestDocumentsAreReadable(t *testing.T) {
 		got := documents(t, db, collection)
 		require.Len(t, got, 1, collection)
 		if collection != "clients" {
-			require.Contains(t, got[0]["record"], `{"v":1,`, collection)
-			delete(got[0], "record")
+			require.Contains(t, got[0]["oauth2_record"], `{"v":1,`, collection)
+			delete(got[0], "oauth2_record")
 		}
 		require.Equal(t, want, got[0], collection)
 	}
@@ -97,8 +97,8 @@ func TestDocumentsAreReadable(t *testing.T) {
 	require.NoError(t, err)
 	for _, collection := range []string{"access_tokens", "refresh_tokens"} {
 		var found bson.M
-		require.NoError(t, db.Collection(collection).FindOne(ctx, bson.D{{Key: "_id", Value: oauth2server.Digest("forever")}}).Decode(&found))
-		require.NotContains(t, found, "expires_at", "a TTL index would delete it")
+		require.NoError(t, db.Collection(prefix+collection).FindOne(ctx, bson.D{{Key: "_id", Value: oauth2server.Digest("forever")}}).Decode(&found))
+		require.NotContains(t, found, "oauth2_expires_at", "a TTL index would delete it")
 	}
 }
 
