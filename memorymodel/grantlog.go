@@ -118,6 +118,11 @@ func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) e
 	return m.revokeWhere(ctx, func(user, client string) bool { return user == userID && client == clientID })
 }
 
+// revokeClient ends what was granted to a client.
+func (m *Model) revokeClient(ctx context.Context, clientID string) error {
+	return m.revokeWhere(ctx, func(_, client string) bool { return client == clientID })
+}
+
 func (m *Model) revokeWhere(ctx context.Context, concerned func(userID, clientID string) bool) error {
 	if err := ctx.Err(); err != nil {
 		return err

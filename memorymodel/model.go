@@ -15,10 +15,12 @@ package memorymodel
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/credential"
 	"github.com/seed-11d18166/oauth2server/internal/digest"
 )
 
@@ -26,12 +28,15 @@ import (
 // others, but for the moment in which somebody writes to the same part of a map. What it returns belongs to the caller; of
 // the client and the user of a code or token it returns the ID.
 type Model struct {
-	options Options
+	options   Options
+	passwords *credential.Passwords
 
-	registering sync.Mutex // who registers a user takes two keys
+	registering sync.Mutex // a user has two keys
 	clients     sync.Map   // *client by ID
 	users       sync.Map   // *user by username
-	usernames   sync.Map   // string by ID
+	userIDs     sync.Map   // *user by ID
+	clientOrder order
+	userOrder   order
 	sharing     sharing
 
 	codes   table[*storedCode]
@@ -58,6 +63,11 @@ type Options struct {
 
 	// PasswordCost is the cost of bcrypt: each step doubles the time that a password takes. 0: 10.
 	PasswordCost int
+
+	// ExtensionGrants are names of grants that clients may have, besides the five
+	// that are built in and absolute URIs: those in
+	// [oauth2server.Options.ExtensionGrants] that are no URIs.
+	ExtensionGrants []string
 }
 
 // New returns an empty Model.
@@ -65,7 +75,9 @@ func New(opts *Options) *Model {
 	m := &Model{}
 	if opts != nil {
 		m.options = *opts
+		m.options.ExtensionGrants = slices.Clone(opts.ExtensionGrants)
 	}
+	m.passwords = credential.NewPasswords(m.options.PasswordCost)
 	return m
 }
 

@@ -1,3 +1,5 @@
+// This file registers clients and finds them.
+
 package mongomodel
 
 import (
@@ -8,152 +10,248 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// clientDocument is how a client is stored.
-type clientDocument struct {
-	ID           string `bson:"_id"`
-	Public       bool   `bson:"public"`
-	SecretDigest string `bson:"secret_digest,omitempty"` // a public client has none
-
-	Settings clientSettings `bson:",inline"`
-}
-
-// clientSettings are what UpdateClient replaces.
-type clientSettings struct {
-	RedirectURIs         []string      `bson:"redirect_uris"`
-	Grants               []string      `bson:"grants"`
-	Scope                []string      `bson:"scope"`
-	AccessTokenLifetime  string        `bson:"access_token_lifetime"`
-	RefreshTokenLifetime string        `bson:"refresh_token_lifetime"`
-	Data                 bson.RawValue `bson:"data"`
-}
-
-func settingsOf(c *oauth2server.Client) (clientSettings, error) {
-	data, err := encodeData(c.Data)
-	if err != nil {
-		return clientSettings{}, fmt.Errorf("mongomodel: client %q: %w", c.ID, err)
-	}
-	return clientSettings{c.RedirectURIs, c.Grants, c.Scope, c.AccessTokenLifetime.String(),
-		c.RefreshTokenLifetime.String(), data}, nil
-}
-
-func (d clientDocument) client() (*oauth2server.Client, error) {
-	access, err := readLifetime(d.Settings.AccessTokenLifetime)
-	refresh, err2 := readLifetime(d.Settings.RefreshTokenLifetime)
-	if err := errors.Join(err, err2); err != nil {
-		return nil, fmt.Errorf("mongomodel: client %q: %w", d.ID, err)
-	}
-	return &oauth2server.Client{ID: d.ID, RedirectURIs: d.Settings.RedirectURIs, Grants: d.Settings.Grants, Scope: d.Settings.Scope, Public: d.Public,
-		AccessTokenLifetime: access, RefreshTokenLifetime: refresh, Data: decodeData(d.Settings.Data)}, nil
-}
-
-// readLifetime takes "" for none: who writes a client in a shell may leave it out.
-func readLifetime(text string) (time.Duration, error) {
-	if text == "" {
-		return 0, nil
-	}
-	return time.ParseDuration(text)
-}
-
 // GetClient implements [oauth2server.Model]. Data is a [bson.Raw] if the client has any: read it with [bson.Unmarshal].
 func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*oauth2server.Client, error) {
-	var document clientDocument
-	err := findOne(ctx, m.clients, byID(clientID), &document)
+	document, err := m.findClient(ctx, clientID)
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, err
 	}
 	if clientSecret != "" {
-		// The comparison comes before err is looked at: an unknown client costs what a known one does.
-		if same := credential.ParseDigest(document.SecretDigest).Matches(clientSecret); err == nil && !same {
+		// The comparison comes before err is looked at: an unknown client costs what a
+		// known one does.
+		if same := document.secrets.Matches(clientSecret); err == nil && !same {
 			err = oauth2server.ErrNotFound
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return document.client()
+	return &document.client, nil
 }
 
-// AddClient registers a client. A confidential one needs a secret that nobody can guess: make it with
-// [crypto/rand.Text]. A public one has none. Data must be nil or what BSON can write as a document: a struct, a map.
-// The error says what is wrong with the client, or that the secret is short; it is [oauth2server.ErrExists] if the ID
-// is taken, and nothing has changed then.
+// findClient returns the document of a client that is registered. It is not nil,
+// also with an error.
+func (m *Model) findClient(ctx context.Context, id string) (*clientDocument, error) {
+	var document clientDocument
+	if err := findOne(ctx, m.clients, byID(id), &document); err != nil {
+		return &clientDocument{}, err
+	}
+	if document.deleted {
+		return &clientDocument{}, oauth2server.ErrNotFound
+	}
+	return &document, nil
+}
+
+// AddClient registers a client. A confidential one needs a secret that nobody can
+// guess: make it with [crypto/rand.Text]. A public one has none. Data must be nil or
+// what BSON can write as a document: a struct, a map. The error is everything that
+// is wrong with the client ([oauth2server.CheckClient],
+// [oauth2server.CheckClientSecret]), or an [oauth2server.ErrExists] if the ID is
+// taken, and nothing has changed then. An ID whose client was deleted can be used
+// again: what was granted to that client is ended once more before.
 func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret string) error {
-	if err := credential.CheckClient(c, secret, m.options.InsecureAllowShortSecrets); err != nil {
-		return fmt.Errorf("mongomodel: %w", err)
+	if err := m.rules().CheckNew(c, secret); err != nil {
+		return err
 	}
 	settings, err := settingsOf(c)
 	if err != nil {
 		return err
 	}
-	document := clientDocument{ID: c.ID, Public: c.Public, Settings: settings}
+	document := clientFields{ID: c.ID, Public: c.Public, Settings: settings}
 	if !c.Public {
 		document.SecretDigest = credential.DigestOf(secret).String()
 	}
-	_, err = m.clients.InsertOne(ctx, document)
-	if conflict := taken(m.clients, err, idIndex); conflict != nil {
-		return fmt.Errorf("mongomodel: client %q: %w", c.ID, conflict)
+	_, err = m.clients.InsertOne(alone(ctx), document)
+	conflict := taken(m.clients, err, idIndex)
+	if conflict == nil {
+		return fault(ctx, "insert into "+m.clients.Name(), err)
 	}
-	return fault(ctx, "insert into "+m.clients.Name(), err)
+	if replaced, err := m.replaceDeleted(ctx, document); replaced || err != nil {
+		return err
+	}
+	return fmt.Errorf("mongomodel: client %q: %w", c.ID, conflict)
 }
 
-// UpdateClient replaces everything about a client but its secret. [oauth2server.ErrNotFound] if there is none with
-// this ID that is Public or not as c is: for that, delete it and add another.
+// replaceDeleted puts a client where one was deleted, once what was granted to that
+// one is ended. Of several callers one does.
+func (m *Model) replaceDeleted(ctx context.Context, document clientFields) (replaced bool, err error) {
+	deleted := append(ownClient(document.ID), bson.E{Key: deletedAt, Value: bson.D{{Key: "$ne", Value: nil}}})
+	switch err := findOne(ctx, m.clients, deleted, &clientDocument{}); {
+	case errors.Is(err, oauth2server.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	if err := m.revokeClient(ctx, document.ID); err != nil {
+		return false, err
+	}
+	result, err := m.clients.ReplaceOne(alone(ctx), deleted, document)
+	return err == nil && result.MatchedCount == 1, fault(ctx, "replace in "+m.clients.Name(), err)
+}
+
+func (m *Model) rules() credential.Rules {
+	return credential.Rules{AllowShortSecrets: m.options.InsecureAllowShortSecrets, ExtensionGrants: m.options.ExtensionGrants}
+}
+
+// ListClients returns the clients whose IDs come after this one, in the order of
+// IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1. "" is
+// before the first, and a page without clients is behind the last.
+func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error) {
+	var page []*oauth2server.Client
+	err := list(ctx, m.clients, after, limit, func(d *clientDocument) { page = append(page, &d.client) })
+	return page, err
+}
+
+// UpdateClient replaces everything about a client but its secrets, at once. The
+// error is everything that is wrong with it; Public cannot change, as what was
+// issued to the client would then need a secret that nobody has, or none. It is
+// [oauth2server.ErrNotFound] if there is no client with this ID.
 func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error {
-	if err := credential.CheckRedirectURIs(c); err != nil {
-		return fmt.Errorf("mongomodel: %w", err)
+	if err := m.rules().CheckClient(c); err != nil {
+		return err
 	}
 	settings, err := settingsOf(c)
 	if err != nil {
 		return err
 	}
-	return update(ctx, m.clients, append(ownClient(c.ID), bson.E{Key: "public", Value: c.Public}), settings)
-}
-
-// SetClientSecret gives a confidential client another secret; the old one works no longer. What was issued to the client
-// lives on. [oauth2server.ErrNotFound] if there is no such client, or it is public.
-func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) error {
-	if err := credential.CheckClient(&oauth2server.Client{ID: clientID}, secret, m.options.InsecureAllowShortSecrets); err != nil {
-		return fmt.Errorf("mongomodel: %w", err)
+	err = update(ctx, m.clients, append(liveClient(c.ID), ofKind(c.Public)), bson.D{{Key: "$set", Value: settings}})
+	if !errors.Is(err, oauth2server.ErrNotFound) {
+		return err
 	}
-	return update(ctx, m.clients, append(ownClient(clientID), bson.E{Key: "public", Value: false}),
-		bson.D{{Key: "secret_digest", Value: credential.DigestOf(secret).String()}})
+	if _, err := m.findClient(ctx, c.ID); err != nil {
+		return err
+	}
+	return credential.FixedPublic(c)
 }
 
-// DeleteClient deletes a client: it gets no more tokens, and cannot refresh those that it has. Its access tokens live
-// until they expire. [oauth2server.ErrNotFound] if there is none.
+// SetClientSecret gives a confidential client another secret; the ones before end
+// at once. What was issued to the client lives on. [oauth2server.ErrNotFound] if
+// there is no such client.
+func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) error {
+	return m.RotateClientSecret(ctx, clientID, secret, 0)
+}
+
+// RotateClientSecret gives a confidential client another secret, and the one that it
+// has goes on for keep, so that the client can be changed in the meantime. One that
+// goes on from an earlier call ends at once. Calling it again with the same secret
+// changes nothing. [oauth2server.ErrNotFound] if there is no such client.
+func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string, keep time.Duration) error {
+	if err := credential.CheckKeep(keep); err != nil {
+		return err
+	}
+	for range updateTries {
+		document, err := m.findClient(ctx, clientID)
+		if err != nil {
+			return err
+		}
+		if err := m.rules().CheckSecret(&document.client, secret); err != nil || document.client.Public {
+			return err
+		}
+		// Unless somebody else was faster, in which case the secret that goes on is
+		// another one.
+		found := append(liveClient(clientID), bson.E{Key: "secret_digest", Value: document.digest})
+		err = update(ctx, m.clients, found, secretsUpdate(document.secrets.Replaced(credential.DigestOf(secret), keep)))
+		if !errors.Is(err, oauth2server.ErrNotFound) {
+			return err
+		}
+	}
+	return fmt.Errorf("mongomodel: client %q: its secret is being changed by others; try again", clientID)
+}
+
+// updateTries is how often a change is tried when others change the same.
+const updateTries = 10
+
+// secretsUpdate is the update that stores them.
+func secretsUpdate(s credential.Secrets) bson.D {
+	set := bson.D{{Key: "secret_digest", Value: s.Current.String()}}
+	if s.FormerUntil.IsZero() {
+		gone := bson.D{{Key: formerDigest, Value: ""}, {Key: formerUntil, Value: ""}}
+		return bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: gone}}
+	}
+	set = append(set, bson.E{Key: formerDigest, Value: s.Former.String()}, bson.E{Key: formerUntil, Value: s.FormerUntil})
+	return bson.D{{Key: "$set", Value: set}}
+}
+
+// DeleteClient deletes a client and ends what was granted to it: its codes, its
+// refresh tokens and the access tokens that came with them. Access tokens of the
+// client credentials grant live until they expire. The ID stays in the collection,
+// with the time, so that [Model.AddClient] can end what was under way. After an
+// error call it again. [oauth2server.ErrNotFound] if there was no client with this
+// ID. It takes three queries by index, and then the commands of revoking a grant for
+// each of the client's.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
-	return removeOne(ctx, m.clients, ownClient(clientID))
-}
-
-// update sets fields of the one document that the filter names.
-func update(ctx context.Context, c *mongo.Collection, filter bson.D, fields any) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	result, err := c.UpdateOne(ctx, filter, bson.D{{Key: "$set", Value: fields}})
+	// What is left of it is still a document of ours.
+	tombstone := bson.D{{Key: "_id", Value: clientID}, {Key: clientMark, Value: bson.A{}}, {Key: deletedAt, Value: time.Now().UTC()}}
+	result, err := m.clients.ReplaceOne(alone(ctx), liveClient(clientID), tombstone)
+	if err != nil {
+		return fault(ctx, "replace in "+m.clients.Name(), err)
+	}
+	if result.MatchedCount == 0 {
+		if err := findOne(ctx, m.clients, byID(clientID), &clientDocument{}); err != nil {
+			return err
+		}
+	}
+	return m.revokeClient(ctx, clientID)
+}
+
+// liveClient is the filter of a client of ours that was not deleted.
+func liveClient(id string) bson.D { return append(ownClient(id), live) }
+
+// ofKind is the filter of public or of confidential clients. Who writes a document
+// by hand may leave the field out.
+func ofKind(public bool) bson.E {
+	if public {
+		return bson.E{Key: "public", Value: true}
+	}
+	return bson.E{Key: "public", Value: bson.D{{Key: "$ne", Value: true}}}
+}
+
+// live is the condition that something was not deleted: it has no such time.
+var live = bson.E{Key: deletedAt, Value: nil}
+
+// update changes the one document that the filter names.
+func update(ctx context.Context, c *mongo.Collection, filter, change bson.D) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	result, err := c.UpdateOne(alone(ctx), filter, change)
 	if err == nil && result.MatchedCount == 0 {
 		return oauth2server.ErrNotFound
 	}
 	return fault(ctx, "update in "+c.Name(), err)
 }
 
-// encodeData writes an application's own record as a document.
-func encodeData(data any) (bson.RawValue, error) {
-	if data == nil {
-		return bson.RawValue{Type: bson.TypeNull}, nil
+// list calls each with the documents of ours whose _ids come after this one.
+func list[T any, P interface {
+	*T
+	document
+}](ctx context.Context, c *mongo.Collection, after string, limit int, each func(P)) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	document, err := bson.Marshal(data)
-	return bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: document}, err
-}
-
-func decodeData(data bson.RawValue) any {
-	if document, ok := data.DocumentOK(); ok {
-		return document
+	var of P
+	limit = credential.Page(limit)
+	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}, marked(of.mark()), live}
+	cursor, err := c.Find(alone(ctx), filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetBatchSize(int32(limit)+1))
+	if err != nil {
+		return fault(ctx, "find in "+c.Name(), err)
 	}
-	return nil
+	defer cursor.Close(context.WithoutCancel(ctx))
+	for cursor.Next(ctx) {
+		found := P(new(T))
+		if err := decode(c, cursor.Current, found); err != nil {
+			return err
+		}
+		each(found)
+	}
+	return fault(ctx, "find in "+c.Name(), cursor.Err())
 }

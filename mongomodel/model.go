@@ -6,6 +6,7 @@ package mongomodel
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,6 +18,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
 // Model keeps clients, users, codes, tokens and the log of each grant in
@@ -24,7 +26,8 @@ import (
 // returns belongs to the caller. Of the client and the user of a code or a
 // token it returns the ID only.
 type Model struct {
-	options Options
+	options   Options
+	passwords *credential.Passwords
 
 	// misnamed is why the collections cannot have the names that the options
 	// ask for. nil: they can.
@@ -78,6 +81,11 @@ type Options struct {
 	// PasswordCost is the cost of bcrypt: each step doubles the time that a
 	// password takes. 0: 10.
 	PasswordCost int
+
+	// ExtensionGrants are names of grants that clients may have, besides the five
+	// that are built in and absolute URIs: those in
+	// [oauth2server.Options.ExtensionGrants] that are no URIs.
+	ExtensionGrants []string
 }
 
 // New returns a Model that stores in db, which must not be nil. It sends
@@ -88,7 +96,9 @@ func New(db *mongo.Database, opts *Options) *Model {
 	m := &Model{}
 	if opts != nil {
 		m.options = *opts
+		m.options.ExtensionGrants = slices.Clone(opts.ExtensionGrants)
 	}
+	m.passwords = credential.NewPasswords(m.options.PasswordCost)
 	prefix := m.options.Prefix
 	if prefix == "" && !m.options.NoPrefix {
 		prefix = DefaultPrefix

@@ -25,6 +25,11 @@ func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) e
 	return m.revokeWhere(ctx, append(byUser(userID), bson.E{Key: "client_id", Value: clientID}))
 }
 
+// revokeClient ends what was granted to a client.
+func (m *Model) revokeClient(ctx context.Context, clientID string) error {
+	return m.revokeWhere(ctx, bson.D{{Key: "client_id", Value: clientID}, marked(recordMark)})
+}
+
 func byUser(userID string) bson.D { return bson.D{{Key: "user_id", Value: userID}, marked(recordMark)} }
 
 func (m *Model) revokeWhere(ctx context.Context, filter bson.D) error {

@@ -1,9 +1,13 @@
+// This file registers users and finds them.
+
 package mongomodel
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -11,46 +15,137 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// userDocument is how a user is stored. The ID is for good, as tokens carry it; the username may change.
-type userDocument struct {
+// rehashTime is how long a sign-in waits for a hash to be replaced.
+const rehashTime = time.Second
+
+// userFields are how a user is written. The ID is for good, as tokens carry it; the
+// username may change.
+type userFields struct {
 	ID           string        `bson:"_id"`
 	Username     string        `bson:"username"`
 	PasswordHash string        `bson:"password_hash"`
 	Data         bson.RawValue `bson:"data"`
 }
 
-func (d userDocument) user() *oauth2server.User {
-	return &oauth2server.User{ID: d.ID, Data: decodeData(d.Data)}
+// userDocument is a user as it was read.
+type userDocument struct {
+	user    oauth2server.NamedUser
+	hash    string
+	deleted bool
+}
+
+// UnmarshalBSON reads a document. The error names each field that cannot be used.
+func (d *userDocument) UnmarshalBSON(data []byte) error {
+	fields, err := bson.Raw(data).Elements()
+	if err != nil {
+		return err
+	}
+	var wrong []string
+	for _, field := range fields {
+		if err := d.read(field.Key(), field.Value()); err != nil {
+			wrong = append(wrong, fmt.Sprintf("field %q %v", field.Key(), err))
+		}
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "; "))
+	}
+	return nil
+}
+
+func (d *userDocument) read(name string, value bson.RawValue) (err error) {
+	switch name {
+	case "_id":
+		d.user.ID, err = readText(value)
+	case "username":
+		d.user.Username, err = readText(value)
+	case "password_hash":
+		if d.hash, err = readText(value); err == nil && d.hash == "" {
+			err = errors.New("is empty")
+		}
+	case "data":
+		d.user.Data = decodeData(value)
+	case deletedAt:
+		_, err = readTime(value)
+		d.deleted = value.Type != bson.TypeNull
+	}
+	return err
 }
 
 // GetUser implements [oauth2server.PasswordModel]. Data is as in [Model.UserByID].
 func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth2server.Client) (*oauth2server.User, error) {
-	var document userDocument
-	var hash []byte // none: an unknown name costs what a known one does
-	err := findOne(ctx, m.users, byUsername(username), &document)
-	switch {
-	case err == nil:
-		hash = []byte(document.PasswordHash)
-	case !errors.Is(err, oauth2server.ErrNotFound):
-		return nil, err
-	}
-	err = credential.CheckPassword(hash, password, m.options.PasswordCost)
+	document, err := m.findUsername(ctx, username)
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
-		return nil, fmt.Errorf("mongomodel: %w", err)
-	} else if err != nil {
 		return nil, err
 	}
-	return document.user(), nil
+	fresh, err := m.passwords.Verify(ctx, document.hash, password) // also without a hash, of nobody
+	switch {
+	case errors.Is(err, oauth2server.ErrNotFound):
+		return nil, oauth2server.ErrNotFound
+	case err != nil && document.hash != "":
+		return nil, fmt.Errorf("mongomodel: document %q of %s: field \"password_hash\": %w", document.user.ID, m.users.Name(), err)
+	case err != nil:
+		return nil, fmt.Errorf("mongomodel: %w", err)
+	case fresh != "":
+		m.refreshHash(ctx, document, fresh)
+	}
+	return &document.user.User, nil
+}
+
+// findUsername returns the document of the user who signs in by this name. It is not
+// nil, also with an error. A name as it is comes before its prepared form: it is an
+// older user's.
+func (m *Model) findUsername(ctx context.Context, username string) (*userDocument, error) {
+	var found userDocument
+	raw, prepared := credential.Names(username)
+	err := findOne(ctx, m.users, append(byUsername(raw), live), &found)
+	if raw != prepared && errors.Is(err, oauth2server.ErrNotFound) {
+		found = userDocument{}
+		err = findOne(ctx, m.users, append(byUsername(prepared), live), &found)
+	}
+	if err != nil {
+		return &userDocument{}, err
+	}
+	return &found, nil
+}
+
+// refreshHash replaces the hash of a user, unless it was changed since. The user was
+// let in already, so that it fails is of no consequence: the next sign-in tries
+// again.
+func (m *Model) refreshHash(ctx context.Context, d *userDocument, hash string) {
+	ctx, cancel := context.WithTimeout(ctx, rehashTime)
+	defer cancel()
+	stale := append(ownUser(d.user.ID), bson.E{Key: "password_hash", Value: d.hash})
+	update(ctx, m.users, stale, bson.D{{Key: "$set", Value: bson.D{{Key: "password_hash", Value: hash}}}})
 }
 
 // UserByID returns a user that was added. Data is a [bson.Raw] if the user has any: read it with [bson.Unmarshal].
 // [oauth2server.ErrNotFound] if there is none.
 func (m *Model) UserByID(ctx context.Context, userID string) (*oauth2server.User, error) {
-	var document userDocument
-	if err := findOne(ctx, m.users, byID(userID), &document); err != nil {
+	found, err := m.findUser(ctx, userID)
+	if err != nil {
 		return nil, err
 	}
-	return document.user(), nil
+	return &found.user.User, nil
+}
+
+func (m *Model) findUser(ctx context.Context, userID string) (*userDocument, error) {
+	var found userDocument
+	if err := findOne(ctx, m.users, byID(userID), &found); err != nil {
+		return nil, err
+	}
+	if found.deleted {
+		return nil, oauth2server.ErrNotFound
+	}
+	return &found, nil
+}
+
+// ListUsers returns the users whose IDs come after this one, in the order of IDs:
+// as many as limit says, 1,000 at the most, and 100 if it is below 1. "" is before
+// the first, and a page without users is behind the last.
+func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oauth2server.NamedUser, error) {
+	var page []*oauth2server.NamedUser
+	err := list(ctx, m.users, after, limit, func(d *userDocument) { page = append(page, &d.user) })
+	return page, err
 }
 
 // GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user that stands for the client has the
@@ -62,64 +157,137 @@ func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (
 	return credential.UserOf(c), nil
 }
 
-// AddUser registers a user who signs in with username and password. Data must be nil or what BSON can write as a
-// document. The error says what is missing; it is [oauth2server.ErrExists] if ID or username are taken, and nothing
-// has changed then.
+// AddUser registers a user who signs in with username and password. Both are
+// prepared as RFC 8265 says, so that it does not matter how they are typed. Data
+// must be nil or what BSON can write as a document. The error is what is wrong with
+// them ([oauth2server.CheckUser], [oauth2server.CheckUserPassword]), or an
+// [oauth2server.ErrExists] if ID or username are taken, and nothing has changed then.
 func (m *Model) AddUser(ctx context.Context, u *oauth2server.User, username, password string) error {
-	if err := credential.CheckUser(u, username); err != nil {
-		return fmt.Errorf("mongomodel: %w", err)
+	name, err := credential.CheckUser(u, username)
+	if err := errors.Join(err, oauth2server.CheckUserPassword(password)); err != nil {
+		return err
 	}
-	hash, err := credential.HashPassword(password, m.options.PasswordCost)
+	hash, err := m.passwords.Hash(password)
 	if err != nil {
 		return fmt.Errorf("mongomodel: user %q: %w", username, err)
 	}
-	data, err := encodeData(u.Data)
+	return m.insertUser(ctx, u, username, userFields{ID: u.ID, Username: name, PasswordHash: hash})
+}
+
+// AddUserHash registers a user by the hash of a password that another program made:
+// bcrypt ($2a$, $2b$, $2y$), argon2id or scrypt in PHC format, or scrypt as
+// Werkzeug writes it. It is replaced by one of this package when the user signs in.
+// The errors are those of [Model.AddUser]; a hash that is of another kind, or would
+// take too long or too much memory, is one too.
+func (m *Model) AddUserHash(ctx context.Context, u *oauth2server.User, username, hash string) error {
+	name, err := credential.CheckUser(u, username)
 	if err != nil {
-		return fmt.Errorf("mongomodel: user %q: %w", username, err)
+		return err
 	}
-	// Without the index two users could share a name, so it is not left to who may have forgotten EnsureIndexes.
+	stored, err := m.passwords.Import(hash)
+	if err != nil {
+		return err
+	}
+	return m.insertUser(ctx, u, username, userFields{ID: u.ID, Username: name, PasswordHash: stored})
+}
+
+// insertUser adds a user whose name was given as username.
+func (m *Model) insertUser(ctx context.Context, u *oauth2server.User, username string, fields userFields) (err error) {
+	if fields.Data, err = encodeData(u.Data); err != nil {
+		return fmt.Errorf("mongomodel: user %q: Data: %w", username, err)
+	}
+	// Without the index two users could share a name, so it does not depend on who
+	// forgot EnsureIndexes.
 	if err := m.ensureUsernames(ctx); err != nil {
 		return err
 	}
-	_, err = m.users.InsertOne(ctx, userDocument{u.ID, username, string(hash), data})
+	if fields.Username != username {
+		if err := m.requireFree(ctx, username); err != nil {
+			return err
+		}
+	}
+	_, err = m.users.InsertOne(alone(ctx), fields)
 	if conflict := takenUser(ctx, m.users, err, u.ID); conflict != nil {
 		return fmt.Errorf("mongomodel: user %q with the ID %q: %w", username, u.ID, conflict)
 	}
 	return fault(ctx, "insert into "+m.users.Name(), err)
 }
 
-// UpdateUser replaces the username and the Data of the user with this ID. [oauth2server.ErrNotFound] if there is none,
-// [oauth2server.ErrExists] if the username is another's.
+// requireFree returns an error if a user has a name as it is, which is an older user
+// if the name looks otherwise once it is prepared.
+func (m *Model) requireFree(ctx context.Context, username string) error {
+	err := findOne(ctx, m.users, byUsername(username), &userDocument{})
+	switch {
+	case err == nil:
+		return fmt.Errorf("mongomodel: username %q is taken: %w", username, oauth2server.ErrExists)
+	case errors.Is(err, oauth2server.ErrNotFound):
+		return nil
+	}
+	return err
+}
+
+// UpdateUser replaces the username and the Data of the user with this ID. The
+// errors are those of [Model.AddUser], and [oauth2server.ErrNotFound] if there is
+// none.
 func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username string) error {
-	if err := credential.CheckUser(u, username); err != nil {
-		return fmt.Errorf("mongomodel: %w", err)
+	name, err := credential.CheckUser(u, username)
+	if err != nil {
+		if name, err = m.olderName(ctx, u, username, err); err != nil {
+			return err
+		}
 	}
 	data, err := encodeData(u.Data)
 	if err != nil {
-		return fmt.Errorf("mongomodel: user %q: %w", username, err)
+		return fmt.Errorf("mongomodel: user %q: Data: %w", username, err)
 	}
-	err = update(ctx, m.users, ownUser(u.ID), bson.D{{Key: "username", Value: username}, {Key: "data", Value: data}})
+	err = update(ctx, m.users, append(ownUser(u.ID), live), bson.D{{Key: "$set", Value: bson.D{{Key: "username", Value: name}, {Key: "data", Value: data}}}})
 	if conflict := taken(m.users, err, usernameIndex); conflict != nil {
 		return fmt.Errorf("mongomodel: username %q: %w", username, conflict)
 	}
 	return err
 }
 
-// SetPassword gives a user another password. To end what was issued to who knew the old one, call [Model.RevokeUser].
-// [oauth2server.ErrNotFound] if there is no such user.
-func (m *Model) SetPassword(ctx context.Context, userID, password string) error {
-	hash, err := credential.HashPassword(password, m.options.PasswordCost)
-	if err != nil {
-		return fmt.Errorf("mongomodel: user ID %q: %w", userID, err)
+// olderName returns username if that is what the user is called, from a time in which
+// it could be registered. Otherwise it returns refused, which says why it cannot be.
+func (m *Model) olderName(ctx context.Context, u *oauth2server.User, username string, refused error) (string, error) {
+	if u == nil {
+		return "", refused
 	}
-	return update(ctx, m.users, ownUser(userID), bson.D{{Key: "password_hash", Value: string(hash)}})
+	there, err := m.findUser(ctx, u.ID)
+	switch {
+	case err != nil && !errors.Is(err, oauth2server.ErrNotFound):
+		return "", err
+	case err != nil || there.user.Username != username || username == "":
+		return "", refused
+	}
+	return username, nil
 }
 
-// DeleteUser deletes a user, who can no longer sign in, and then revokes what was issued for him as [Model.RevokeUser]
-// does. After an error call it again: a user who is gone is no error.
-func (m *Model) DeleteUser(ctx context.Context, userID string) error {
-	if err := removeOne(ctx, m.users, ownUser(userID)); err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
+// SetPassword gives a user another password. To end what was issued to anybody who
+// knew the old one, call [Model.RevokeUser]. [oauth2server.ErrNotFound] if there is
+// no such user.
+func (m *Model) SetPassword(ctx context.Context, userID, password string) error {
+	hash, err := m.passwords.Hash(password)
+	if err != nil {
 		return err
 	}
-	return m.RevokeUser(ctx, userID)
+	return update(ctx, m.users, append(ownUser(userID), live), bson.D{{Key: "$set", Value: bson.D{{Key: "password_hash", Value: hash}}}})
+}
+
+// DeleteUser deletes a user, who can no longer sign in, and revokes what was issued
+// for them as [Model.RevokeUser] does; until that is done, ID and username are
+// taken. After an error call it again: a user who is gone is no error.
+func (m *Model) DeleteUser(ctx context.Context, userID string) error {
+	err := update(ctx, m.users, append(ownUser(userID), live), bson.D{{Key: "$set", Value: bson.D{{Key: deletedAt, Value: time.Now().UTC()}}}})
+	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
+		return err
+	}
+	if err := m.RevokeUser(ctx, userID); err != nil {
+		return err
+	}
+	deleted := append(ownUser(userID), bson.E{Key: deletedAt, Value: bson.D{{Key: "$ne", Value: nil}}})
+	if err := removeOne(ctx, m.users, deleted); err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
+		return err
+	}
+	return nil
 }

@@ -3,98 +3,116 @@ package credential_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-func TestMatches(t *testing.T) {
+const secret = "a-client-secret-of-good-length"
+
+func TestRules(t *testing.T) {
+	short := credential.Rules{AllowShortSecrets: true}
 	for name, row := range map[string]struct {
-		stored    credential.Digest
-		presented string
-		want      bool
-	}{
-		"the secret":             {credential.DigestOf("s"), "s", true},
-		"another":                {credential.DigestOf("s"), "t", false},
-		"its digest":             {credential.DigestOf("s"), string(sliceOf(credential.DigestOf("s"))), false},
-		"none, of a public one":  {credential.DigestOf(""), "", false},
-		"some, of a public one":  {credential.DigestOf(""), "s", false},
-		"of nobody":              {credential.Digest{}, "s", false},
-		"nothing, and of nobody": {credential.Digest{}, "", false},
-	} {
-		require.Equal(t, row.want, row.stored.Matches(row.presented), name)
-	}
-}
-
-func TestParseDigest(t *testing.T) {
-	d := credential.DigestOf("s")
-	require.Equal(t, oauth2server.Digest("s"), d.String())
-	require.Equal(t, d, credential.ParseDigest(d.String()))
-	for _, text := range []string{"", "x", d.String()[:42], d.String() + "A", d.String()[:42] + "="} {
-		require.Zero(t, credential.ParseDigest(text), text)
-	}
-}
-
-func sliceOf(d credential.Digest) []byte { return d[:] }
-
-func TestPasswords(t *testing.T) {
-	long := strings.Repeat("x", 100)
-	hash, err := credential.HashPassword(long+"1", bcrypt.MinCost)
-	require.NoError(t, err)
-	require.NotContains(t, string(hash), "x1")
-	require.NoError(t, credential.CheckPassword(hash, long+"1", bcrypt.MinCost))
-	require.ErrorIs(t, credential.CheckPassword(hash, long+"2", bcrypt.MinCost), oauth2server.ErrNotFound, "all of it counts")
-	require.ErrorIs(t, credential.CheckPassword(hash, "", bcrypt.MinCost), oauth2server.ErrNotFound)
-	require.ErrorIs(t, credential.CheckPassword(nil, "x", bcrypt.MinCost), oauth2server.ErrNotFound)
-	require.ErrorIs(t, credential.CheckPassword(nil, "", bcrypt.MinCost), oauth2server.ErrNotFound)
-	_, err = credential.HashPassword("", bcrypt.MinCost)
-	require.ErrorContains(t, err, "a password")
-
-	hash, err = credential.HashPassword("x", 0)
-	require.NoError(t, err)
-	cost, err := bcrypt.Cost(hash)
-	require.NoError(t, err)
-	require.Equal(t, bcrypt.DefaultCost, cost)
-}
-
-// Only a hash made at the cost of the others takes as long as they do; this one cannot be made, so it was tried.
-func TestUnknownUsersCostAHash(t *testing.T) {
-	err := credential.CheckPassword(nil, "p", 99)
-	require.Error(t, err)
-	require.NotErrorIs(t, err, oauth2server.ErrNotFound)
-	err = credential.CheckPassword([]byte("no hash"), "p", bcrypt.MinCost)
-	require.Error(t, err)
-	require.NotErrorIs(t, err, oauth2server.ErrNotFound)
-}
-
-func TestWhatMayBeRegistered(t *testing.T) {
-	const secret = "a-client-secret-of-good-length"
-	for name, row := range map[string]struct {
-		client oauth2server.Client
+		rules  credential.Rules
+		client *oauth2server.Client
 		secret string
-		want   string
+		want   string // "": it can be registered
 	}{
-		"confidential":             {oauth2server.Client{ID: "a"}, secret, ""},
-		"public":                   {oauth2server.Client{ID: "a", Public: true}, "", ""},
-		"no id":                    {oauth2server.Client{}, secret, "no ID"},
-		"public with a secret":     {oauth2server.Client{ID: "a", Public: true}, secret, "public"},
-		"confidential without one": {oauth2server.Client{ID: "a"}, "", "needs a secret"},
-		"short secret":             {oauth2server.Client{ID: "a"}, "qwerty", "fewer than 22"},
-		"bad redirection URI":      {oauth2server.Client{ID: "a", RedirectURIs: []string{"javascript:alert(1)"}}, secret, "redirection URI"},
+		"confidential":                 {credential.Rules{}, &oauth2server.Client{ID: "a"}, secret, ""},
+		"public":                       {credential.Rules{}, &oauth2server.Client{ID: "a", Public: true}, "", ""},
+		"short secret":                 {credential.Rules{}, &oauth2server.Client{ID: "a"}, "qwerty", "fewer than 22"},
+		"short secret, allowed":        {short, &oauth2server.Client{ID: "a"}, "qwerty", ""},
+		"short and bad, though":        {short, &oauth2server.Client{ID: "a"}, "qwerty\n", "newline"},
+		"no secret, though":            {short, &oauth2server.Client{ID: "a"}, "", "needs a secret"},
+		"extension grant":              {credential.Rules{}, &oauth2server.Client{ID: "a", Grants: []string{"otp"}}, secret, "unknown"},
+		"extension grant, if named so": {credential.Rules{ExtensionGrants: []string{"otp"}}, &oauth2server.Client{ID: "a", Grants: []string{"otp"}}, secret, ""},
+		"nil":                          {short, nil, secret, "nil"},
 	} {
-		err := credential.CheckClient(&row.client, row.secret, false)
+		err := row.rules.CheckNew(row.client, row.secret)
 		if row.want == "" {
 			require.NoError(t, err, name)
-		} else {
-			require.ErrorContains(t, err, row.want, name)
+			continue
 		}
+		require.ErrorContains(t, err, row.want, name)
+		require.ErrorIs(t, err, oauth2server.InvalidArgument, name)
 	}
-	require.NoError(t, credential.CheckClient(&oauth2server.Client{ID: "a"}, "qwerty", true))
-	require.NoError(t, credential.CheckUser(&oauth2server.User{ID: "u1"}, "andy"))
-	require.ErrorContains(t, credential.CheckUser(&oauth2server.User{}, "andy"), "needs an ID")
-	require.ErrorContains(t, credential.CheckUser(&oauth2server.User{ID: "u1"}, ""), "needs an ID")
-	require.ErrorContains(t, credential.CheckUser(credential.UserOf(&oauth2server.Client{ID: "web"}), "andy"), "for clients")
+	err := credential.Rules{}.CheckNew(&oauth2server.Client{Grants: []string{"x"}}, "y")
+	for _, want := range []string{"no ID", "unknown", "fewer than 22"} {
+		require.ErrorContains(t, err, want, "all of it")
+	}
+}
+
+func TestUsers(t *testing.T) {
+	for name, row := range map[string]struct {
+		user     *oauth2server.User
+		username string
+		stored   string
+		want     string
+	}{
+		"plain":               {&oauth2server.User{ID: "u1"}, "andy", "andy", ""},
+		"nil":                 {nil, "andy", "", "nil"},
+		"the ID of a client":  {credential.UserOf(&oauth2server.Client{ID: "web"}), "andy", "", "for clients"},
+		"an address":          {&oauth2server.User{ID: "u1"}, "Andy+x@Example.com", "Andy+x@Example.com", ""},
+		"decomposed":          {&oauth2server.User{ID: "u1"}, "zoe\u0308", "zo\u00eb", ""},
+		"full width":          {&oauth2server.User{ID: "u1"}, "\uff41\uff4e\uff44\uff59", "andy", ""},
+		"half width":          {&oauth2server.User{ID: "u1"}, "\uff76", "\u30ab", ""},
+		"several parts":       {&oauth2server.User{ID: "u1"}, "Zoe\u0308  van de Beek", "Zo\u00eb  van de Beek", ""},
+		"right to left":       {&oauth2server.User{ID: "u1"}, "\u05d0\u05d1\u05d2", "\u05d0\u05d1\u05d2", ""},
+		"both directions":     {&oauth2server.User{ID: "u1"}, "a\u05d0b", "", "RFC 8265"},
+		"a part of each":      {&oauth2server.User{ID: "u1"}, "andy \u05d0\u05d1\u05d2", "andy \u05d0\u05d1\u05d2", ""},
+		"a space at its end":  {&oauth2server.User{ID: "u1"}, "andy ", "", "space"},
+		"a space before it":   {&oauth2server.User{ID: "u1"}, " andy", "", "space"},
+		"nothing but a space": {&oauth2server.User{ID: "u1"}, " ", "", "space"},
+		"an unusual space":    {&oauth2server.User{ID: "u1"}, "an\u00a0dy", "", "U+00A0"},
+		"a wide space":        {&oauth2server.User{ID: "u1"}, "an\u3000dy", "", "U+3000"},
+		"an emoji":            {&oauth2server.User{ID: "u1"}, "andy\U0001F98A", "", "U+1F98A"},
+		"a ligature":          {&oauth2server.User{ID: "u1"}, "o\ufb03ce", "", "U+FB03"},
+		"a joiner":            {&oauth2server.User{ID: "u1"}, "a\u200db", "", "U+200D"},
+		"a direction mark":    {&oauth2server.User{ID: "u1"}, "andy\u202e", "", "U+202E"},
+		"a line break":        {&oauth2server.User{ID: "u1"}, "an\ndy", "", "line break"},
+	} {
+		stored, err := credential.CheckUser(row.user, row.username)
+		if row.want == "" {
+			require.NoError(t, err, name)
+			require.Equal(t, row.stored, stored, name)
+			again, err := credential.CheckUser(row.user, stored)
+			require.NoError(t, err, name)
+			require.Equal(t, stored, again, name)
+			continue
+		}
+		require.ErrorContains(t, err, row.want, name)
+		require.ErrorIs(t, err, oauth2server.InvalidArgument, name)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for name, prepared := range map[string]string{"andy": "andy", "zoe\u0308": "zo\u00eb", "\U0001F98A": "\U0001F98A", "\xff": "\xff", "": ""} {
+		raw, got := credential.Names(name)
+		require.Equal(t, name, raw)
+		require.Equal(t, prepared, got)
+	}
+}
+
+func TestPage(t *testing.T) {
+	for limit, want := range map[int]int{-1: 100, 0: 100, 1: 1, 1000: 1000, 1001: 1000} {
+		require.Equal(t, want, credential.Page(limit))
+	}
+}
+
+func TestCheckKeep(t *testing.T) {
+	for keep, good := range map[time.Duration]bool{0: true, -1: false, -time.Hour: false, 3600: false, time.Second: true, time.Hour: true} {
+		require.Equal(t, good, credential.CheckKeep(keep) == nil, keep)
+	}
+}
+
+func TestErrorsHoldNoSecret(t *testing.T) {
+	for _, secret := range []string{"short-secret", strings.Repeat("secret", 500), "secret\n", "secr\u00e9t-secret-secret-secret"} {
+		err := credential.Rules{}.CheckNew(&oauth2server.Client{ID: "a"}, secret)
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), secret)
+		require.NotContains(t, err.Error(), "short-secret")
+	}
 }

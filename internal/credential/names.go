@@ -1,0 +1,80 @@
+// This file prepares usernames and passwords (RFC 8265): what people type in
+// different ways and mean as the same is one text.
+
+package credential
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/text/secure/precis"
+	"golang.org/x/text/width"
+)
+
+// maxPrepared is how long a text may be to be prepared: longer than what can be
+// registered.
+const maxPrepared = 8 << 10
+
+// prepareName returns a username as it is stored: a name of one or more parts with
+// spaces between them, each of the profile UsernameCasePreserved (RFC 8265,
+// section 3.4 and 3.1).
+func prepareName(name string) (string, error) {
+	if len(name) > maxPrepared {
+		return "", fmt.Errorf("it has more than %d bytes", maxPrepared)
+	}
+	if strings.HasPrefix(name, " ") || strings.HasSuffix(name, " ") {
+		return "", errors.New("it begins or ends with a space (RFC 8265, section 3.1)")
+	}
+	parts := strings.Split(name, " ")
+	for i, part := range parts {
+		if part == "" {
+			continue // of several spaces in a row
+		}
+		prepared, err := precis.UsernameCasePreserved.String(part)
+		if err != nil {
+			return "", reason(part, err)
+		}
+		parts[i] = prepared
+	}
+	return strings.Join(parts, " "), nil
+}
+
+// reason says which character it is that cannot be in a name.
+func reason(part string, err error) error {
+	allowed := precis.UsernameCasePreserved.Allowed()
+	for _, r := range part {
+		for _, folded := range width.Fold.String(string(r)) {
+			if !allowed.Contains(folded) {
+				return fmt.Errorf("%U cannot be in a username, or not where it stands (RFC 8265, section 3.4)", r)
+			}
+		}
+	}
+	return fmt.Errorf("it cannot be a username (RFC 8265, section 3.4): %w", err)
+}
+
+// Names returns under which names a user who signs in as name may be stored: as it
+// is, which only older names are that cannot be prepared or look otherwise then,
+// and prepared. Both are one if they are the same.
+func Names(name string) (raw, prepared string) {
+	prepared, err := prepareName(name)
+	if err != nil {
+		return name, name
+	}
+	return name, prepared
+}
+
+// passwordForms returns what a password may have been when it was stored, the
+// likelier form first: prepared by the profile OpaqueString (RFC 8265, section
+// 4.2), and as it was typed. One form if they are the same, or if the tables do
+// not know a character yet, say a new emoji.
+func passwordForms(password string) []string {
+	if len(password) > maxPrepared {
+		return []string{password}
+	}
+	prepared, err := precis.OpaqueString.String(password)
+	if err != nil || prepared == password {
+		return []string{password}
+	}
+	return []string{prepared, password}
+}

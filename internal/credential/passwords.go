@@ -1,0 +1,176 @@
+// This file makes and checks what is stored in place of passwords, at the same
+// cost for every name.
+
+package credential
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/digest"
+)
+
+// maxForeign is how many recipes of other programs are made up for.
+const maxForeign = 8
+
+// Passwords hashes the passwords of a model, and checks them. A wrong password
+// costs as much whether the name is unknown, or known with a hash of today, with
+// one of a lower cost or with one of another program: see rest. That holds as soon
+// as it has met a hash of each recipe that is stored. It is safe for concurrent
+// use.
+type Passwords struct {
+	cost int // of bcrypt
+
+	mu      sync.Mutex
+	highest int      // cost of bcrypt that it met, or its own
+	foreign []recipe // that it met: of other functions
+}
+
+// NewPasswords returns one that hashes at this cost. Below 4: 10.
+func NewPasswords(cost int) *Passwords {
+	if cost < bcrypt.MinCost {
+		cost = bcrypt.DefaultCost
+	}
+	return &Passwords{cost: cost, highest: cost}
+}
+
+// Hash returns what is stored in place of a password, which must be one that can
+// be registered.
+func (p *Passwords) Hash(password string) (string, error) {
+	if err := oauth2server.CheckUserPassword(password); err != nil {
+		return "", err
+	}
+	return p.hash(password)
+}
+
+func (p *Passwords) hash(password string) (string, error) {
+	made, err := bcrypt.GenerateFromPassword(condense(passwordForms(password)[0]), p.cost)
+	return string(made), err
+}
+
+// Import returns what is stored for a hash that another program made, and why it
+// cannot be.
+func (p *Passwords) Import(foreign string) (string, error) {
+	h, err := readForeign(foreign)
+	if err != nil {
+		return "", unfit("password hash: %w", err)
+	}
+	p.meet(h)
+	return h.text, nil
+}
+
+// Verify returns nil if stored is the password's, and [oauth2server.ErrNotFound] if
+// it is not. stored is "" if there is no such user. fresh is not empty if the
+// password is right and that should be stored instead from now on, as stored is
+// another program's, of a lower cost, or of another form of the password.
+func (p *Passwords) Verify(ctx context.Context, stored, password string) (fresh string, err error) {
+	if p.cost > bcrypt.MaxCost {
+		return "", fmt.Errorf("PasswordCost: %w", bcrypt.InvalidCostError(p.cost))
+	}
+	var h *hash
+	if stored != "" {
+		if h, err = readStored(stored); err == nil {
+			err = p.bound(h)
+		}
+		if err != nil {
+			return "", err
+		}
+		p.meet(h)
+	}
+	rest := p.rest(h)
+	for i, form := range passwordForms(password) {
+		right, err := try(ctx, h, rest, form)
+		switch {
+		case err != nil:
+			return "", err
+		case right && (i > 0 || p.stale(h)):
+			fresh, _ := p.hash(password) // if there is none, the old one stays
+			return fresh, nil
+		case right:
+			return "", nil
+		}
+	}
+	return "", oauth2server.ErrNotFound
+}
+
+// bound returns why a hash of ours cannot be one: nobody waits that long.
+func (p *Passwords) bound(h *hash) error {
+	if work, ok := h.recipe.(bcryptWork); ok && work.cost > max(p.cost, maxBcryptCost) {
+		return fmt.Errorf("a cost of %d is more than %d, and more than PasswordCost", work.cost, maxBcryptCost)
+	}
+	return nil
+}
+
+// stale reports whether a hash is not as they are made today. One of a higher cost
+// stays: it is not made weaker.
+func (p *Passwords) stale(h *hash) bool {
+	work, ok := h.recipe.(bcryptWork)
+	return !ok || !h.own || work.cost < p.cost
+}
+
+// try compares, and does the rest of the work.
+func try(ctx context.Context, h *hash, rest []recipe, password string) (right bool, err error) {
+	if h != nil {
+		err = limited(ctx, h.recipe, func() (err error) {
+			right, err = h.matches(password)
+			return err
+		})
+	}
+	for _, work := range rest {
+		if err != nil {
+			return false, err
+		}
+		err = limited(ctx, work, func() error { return work.spend(password) })
+	}
+	return right, err
+}
+
+// meet remembers the recipe of a hash.
+func (p *Passwords) meet(h *hash) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if work, ok := h.recipe.(bcryptWork); ok {
+		p.highest = max(p.highest, work.cost)
+	} else if len(p.foreign) < maxForeign && !slices.Contains(p.foreign, h.recipe) {
+		p.foreign = append(p.foreign, h.recipe)
+	}
+}
+
+// rest returns the work that makes the check of h as much as that of every other
+// name: bcrypt at the highest cost, and each function of other programs once. A
+// hash of bcrypt at a lower cost c is made up for by runs of cost c, c+1 and so
+// on, as 2^c + 2^c + 2^(c+1) + … is 2^highest. h is nil for no user.
+func (p *Passwords) rest(h *hash) (rest []recipe) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var own recipe
+	if h != nil {
+		own = h.recipe
+	}
+	if work, ok := own.(bcryptWork); ok {
+		for cost := work.cost; cost < p.highest; cost++ {
+			rest = append(rest, bcryptWork{cost})
+		}
+	} else {
+		rest = append(rest, bcryptWork{p.highest})
+	}
+	for _, work := range p.foreign {
+		if work != own {
+			rest = append(rest, work)
+		}
+	}
+	return rest
+}
+
+// condense makes 44 characters of any password: bcrypt reads 72 bytes at the most,
+// and stops at a NUL.
+func condense(password string) []byte {
+	sum := digest.Of(password)
+	return base64.StdEncoding.AppendEncode(nil, sum[:])
+}

@@ -1,0 +1,82 @@
+// This file keeps the secrets of clients as digests, and compares with those.
+
+package credential
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/digest"
+)
+
+// Digest stands for a client's secret. Secrets are random, so no salt is needed.
+// The zero value is no secret's.
+type Digest [sha256.Size]byte
+
+// DigestOf returns the digest of a secret.
+func DigestOf(secret string) Digest { return digest.Of(secret) }
+
+// ParseDigest reads what String wrote, and what other programs write of SHA-256:
+// base64 of either alphabet, with padding or without, and hexadecimal.
+func ParseDigest(text string) (d Digest, ok bool) {
+	var decoded []byte
+	var err error
+	if len(text) == hex.EncodedLen(len(d)) {
+		decoded, err = hex.DecodeString(text)
+	} else {
+		text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimSuffix(text, "="))
+		decoded, err = base64.RawURLEncoding.Strict().DecodeString(text)
+	}
+	if err != nil || len(decoded) != len(d) {
+		return d, false
+	}
+	return Digest(decoded), true
+}
+
+// String returns the digest in base64url.
+func (d Digest) String() string { return base64.RawURLEncoding.EncodeToString(d[:]) }
+
+// Secrets are a client's secret and the one before it. The zero value is that of a
+// client without any.
+type Secrets struct {
+	Current, Former Digest
+
+	// FormerUntil is when Former ends. Zero: there is none.
+	FormerUntil time.Time
+}
+
+// Replaced returns what a client has that gets another secret, while the one that
+// it has goes on for keep. Whoever asks for that again, because an answer was
+// lost, changes nothing.
+func (s Secrets) Replaced(by Digest, keep time.Duration) Secrets {
+	if by == s.Current && keep > 0 {
+		return s
+	}
+	replaced := Secrets{Current: by}
+	if keep > 0 {
+		replaced.Former, replaced.FormerUntil = s.Current, time.Now().Add(keep).UTC().Truncate(time.Millisecond)
+	}
+	return replaced
+}
+
+// Matches reports whether secret is one of them. It takes the same time whichever
+// it is, or none. The empty secret is nobody's. A caller that found no client asks
+// the zero Secrets, so that an unknown client costs what a known one does.
+func (s Secrets) Matches(secret string) bool {
+	presented := DigestOf(secret)
+	matches := 0
+	for _, known := range []struct {
+		Digest
+		valid bool
+	}{{s.Current, true}, {s.Former, time.Now().Before(s.FormerUntil)}} {
+		same := subtle.ConstantTimeCompare(presented[:], known.Digest[:])
+		if known.valid {
+			matches |= same
+		}
+	}
+	return matches == 1 && secret != ""
+}

@@ -1,0 +1,192 @@
+// This file registers clients and finds them.
+
+package memorymodel
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/credential"
+)
+
+// client is a registered client. It is not changed but replaced.
+type client struct {
+	record  *oauth2server.Client // nil: it was deleted
+	secrets credential.Secrets
+	userID  string // of the user that it acts as
+}
+
+// AddClient registers a client. A confidential one needs a secret that nobody can
+// guess: make it with [crypto/rand.Text]. A public one has none. The error is
+// everything that is wrong with the client ([oauth2server.CheckClient],
+// [oauth2server.CheckClientSecret]), or an [oauth2server.ErrExists] if the ID is
+// taken. An ID whose client was deleted can be used again: what was granted to that
+// client is ended once more before.
+func (m *Model) AddClient(c *oauth2server.Client, secret string) error {
+	if err := m.rules().CheckNew(c, secret); err != nil {
+		return err
+	}
+	added := &client{record: copyClient(c), userID: credential.UserOf(c).ID}
+	if !c.Public {
+		added.secrets.Current = credential.DigestOf(secret)
+	}
+	for {
+		there, taken := m.clients.LoadOrStore(c.ID, added)
+		switch {
+		case !taken:
+			m.clientOrder.changed()
+			return nil
+		case there.(*client).record != nil:
+			return fmt.Errorf("memorymodel: client %q: %w", c.ID, oauth2server.ErrExists)
+		}
+		if err := m.revokeClient(context.Background(), c.ID); err != nil {
+			return err
+		}
+		if m.clients.CompareAndSwap(c.ID, there, added) {
+			return nil
+		}
+	}
+}
+
+func (m *Model) rules() credential.Rules {
+	return credential.Rules{AllowShortSecrets: m.options.InsecureAllowShortSecrets, ExtensionGrants: m.options.ExtensionGrants}
+}
+
+// nobody is whom a secret is compared with when there is no such client.
+var nobody client
+
+// GetClient implements [oauth2server.Model].
+func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*oauth2server.Client, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c := m.client(clientID)
+	ok := c != nil
+	if !ok {
+		c = &nobody
+	}
+	if clientSecret != "" {
+		// The comparison comes before ok is looked at: an unknown client costs what a
+		// known one does.
+		same := c.secrets.Matches(clientSecret)
+		ok = ok && same
+	}
+	if !ok {
+		return nil, oauth2server.ErrNotFound
+	}
+	return copyClient(c.record), nil
+}
+
+// client returns a client that is registered; nil if there is none.
+func (m *Model) client(id string) *client {
+	known, ok := m.clients.Load(id)
+	if !ok || known.(*client).record == nil {
+		return nil
+	}
+	return known.(*client)
+}
+
+// ListClients returns the clients whose IDs come after this one, in the order of
+// IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1. "" is
+// before the first, and a page without clients is behind the last.
+func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error) {
+	var page []*oauth2server.Client
+	for id := range m.clientOrder.after(&m.clients, after) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if len(page) == credential.Page(limit) {
+			break
+		}
+		if c := m.client(id); c != nil {
+			page = append(page, copyClient(c.record))
+		}
+	}
+	return page, ctx.Err()
+}
+
+// UpdateClient replaces everything about a client but its secrets, at once. The
+// error is everything that is wrong with it; Public cannot change, as what was
+// issued to the client would then need a secret that nobody has, or none. It is
+// [oauth2server.ErrNotFound] if there is no client with this ID.
+func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error {
+	if err := m.rules().CheckClient(c); err != nil {
+		return err
+	}
+	return m.changeClient(ctx, c.ID, func(there client) (client, error) {
+		if there.record.Public != c.Public {
+			return there, credential.FixedPublic(c)
+		}
+		there.record = copyClient(c)
+		return there, nil
+	})
+}
+
+// SetClientSecret gives a confidential client another secret; the ones before end
+// at once. What was issued to the client lives on. [oauth2server.ErrNotFound] if
+// there is no such client.
+func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) error {
+	return m.RotateClientSecret(ctx, clientID, secret, 0)
+}
+
+// RotateClientSecret gives a confidential client another secret, and the one that it
+// has goes on for keep, so that the client can be changed in the meantime. One that
+// goes on from an earlier call ends at once. Calling it again with the same secret
+// changes nothing. [oauth2server.ErrNotFound] if there is no such client.
+func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string, keep time.Duration) error {
+	if err := credential.CheckKeep(keep); err != nil {
+		return err
+	}
+	return m.changeClient(ctx, clientID, func(there client) (client, error) {
+		if err := m.rules().CheckSecret(there.record, secret); err != nil {
+			return there, err
+		}
+		if there.record.Public {
+			return there, nil // and secret is empty
+		}
+		there.secrets = there.secrets.Replaced(credential.DigestOf(secret), keep)
+		return there, nil
+	})
+}
+
+// changeClient replaces a client by what change makes of it.
+func (m *Model) changeClient(ctx context.Context, id string, change func(client) (client, error)) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		there := m.client(id)
+		if there == nil {
+			return oauth2server.ErrNotFound
+		}
+		changed, err := change(*there)
+		if err != nil {
+			return err
+		}
+		if m.clients.CompareAndSwap(id, there, &changed) {
+			return nil
+		}
+	}
+}
+
+// DeleteClient deletes a client and ends what was granted to it: its codes, its
+// refresh tokens and the access tokens that came with them. Access tokens of the
+// client credentials grant live until they expire. The ID stays known, so that
+// [Model.AddClient] can end what was under way. After an error call it again.
+// [oauth2server.ErrNotFound] if there was no client with this ID.
+func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		there, ok := m.clients.Load(clientID)
+		if !ok {
+			return oauth2server.ErrNotFound
+		}
+		if there.(*client).record == nil || m.clients.CompareAndSwap(clientID, there, &client{}) {
+			return m.revokeClient(ctx, clientID)
+		}
+	}
+}

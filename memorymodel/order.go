@@ -1,0 +1,41 @@
+// This file lists the keys of a map in their order, a page at a time.
+
+package memorymodel
+
+import (
+	"iter"
+	"slices"
+	"sync"
+)
+
+// order is the sorted keys of a map. They are sorted when somebody lists them after
+// a change.
+type order struct {
+	mu     sync.Mutex
+	sorted []string // nil: to be sorted
+}
+
+// changed is called once a key has come or gone.
+func (o *order) changed() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sorted = nil
+}
+
+// after returns the keys behind one.
+func (o *order) after(m *sync.Map, key string) iter.Seq[string] {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.sorted == nil {
+		o.sorted = []string{}
+		for key := range m.Range {
+			o.sorted = append(o.sorted, key.(string))
+		}
+		slices.Sort(o.sorted)
+	}
+	at, found := slices.BinarySearch(o.sorted, key)
+	if found {
+		at++
+	}
+	return slices.Values(o.sorted[at:])
+}

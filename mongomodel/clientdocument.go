@@ -1,0 +1,173 @@
+// This file writes clients as documents, and reads those that this package or
+// people wrote.
+
+package mongomodel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/credential"
+)
+
+// Fields that a client has for a time.
+const (
+	formerDigest = "former_secret_digest"
+	formerUntil  = "former_secret_until"
+	deletedAt    = "deleted_at"
+)
+
+// clientFields are how a client is written.
+type clientFields struct {
+	ID           string `bson:"_id"`
+	Public       bool   `bson:"public"`
+	SecretDigest string `bson:"secret_digest,omitempty"` // a public client has none
+
+	Settings clientSettings `bson:",inline"`
+}
+
+// clientSettings are what UpdateClient replaces.
+type clientSettings struct {
+	RedirectURIs         []string      `bson:"redirect_uris"`
+	Grants               []string      `bson:"grants"`
+	Scope                []string      `bson:"scope"`
+	AccessTokenLifetime  string        `bson:"access_token_lifetime"`
+	RefreshTokenLifetime string        `bson:"refresh_token_lifetime"`
+	Data                 bson.RawValue `bson:"data"`
+}
+
+func settingsOf(c *oauth2server.Client) (clientSettings, error) {
+	data, err := encodeData(c.Data)
+	if err != nil {
+		return clientSettings{}, fmt.Errorf("mongomodel: client %q: Data: %w", c.ID, err)
+	}
+	return clientSettings{
+		RedirectURIs:         c.RedirectURIs,
+		Grants:               c.Grants,
+		Scope:                c.Scope,
+		AccessTokenLifetime:  c.AccessTokenLifetime.String(),
+		RefreshTokenLifetime: c.RefreshTokenLifetime.String(),
+		Data:                 data,
+	}, nil
+}
+
+// encodeData writes an application's own record as a document.
+func encodeData(data any) (bson.RawValue, error) {
+	if data == nil {
+		return bson.RawValue{Type: bson.TypeNull}, nil
+	}
+	document, err := bson.Marshal(data)
+	return bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: document}, err
+}
+
+// decodeData returns the record as it was written; nil if there is none.
+func decodeData(value bson.RawValue) any {
+	if document, ok := value.DocumentOK(); ok {
+		return slices.Clone(document)
+	}
+	return nil
+}
+
+// clientDocument is a client as it was read.
+type clientDocument struct {
+	client  oauth2server.Client
+	secrets credential.Secrets
+	digest  string // of the current secret, as it is written
+	deleted bool
+}
+
+// UnmarshalBSON reads a document. What people write differently and can mean one
+// thing only is taken for that. The error names each field that cannot be used.
+func (d *clientDocument) UnmarshalBSON(data []byte) error {
+	fields, err := bson.Raw(data).Elements()
+	if err != nil {
+		return err
+	}
+	var wrong []string
+	for _, field := range fields {
+		if err := d.read(field.Key(), field.Value()); err != nil {
+			wrong = append(wrong, fmt.Sprintf("field %q %v", field.Key(), err))
+		}
+	}
+	wrong = append(wrong, misnamed(fields)...)
+	if !d.deleted && !d.client.Public && d.digest == "" && len(wrong) == 0 {
+		wrong = append(wrong, `field "secret_digest" is missing: a client that has no secret is "public": true`)
+	}
+	if d.client.Public {
+		d.secrets = credential.Secrets{}
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "; "))
+	}
+	return nil
+}
+
+// read takes the value of a field.
+func (d *clientDocument) read(name string, value bson.RawValue) (err error) {
+	switch name {
+	case "_id":
+		d.client.ID, err = readText(value)
+	case "public":
+		d.client.Public, err = readBool(value)
+	case "redirect_uris":
+		d.client.RedirectURIs, err = readList(value)
+	case "grants":
+		d.client.Grants, err = readList(value)
+	case "scope":
+		d.client.Scope, err = readList(value)
+	case "access_token_lifetime":
+		d.client.AccessTokenLifetime, err = readLifetime(value)
+	case "refresh_token_lifetime":
+		d.client.RefreshTokenLifetime, err = readLifetime(value)
+	case "data":
+		d.client.Data = decodeData(value)
+	case "secret_digest":
+		if d.digest, err = readText(value); err == nil {
+			d.secrets.Current, err = readDigest(value)
+		}
+	case formerDigest:
+		d.secrets.Former, err = readDigest(value)
+	case formerUntil:
+		d.secrets.FormerUntil, err = readTime(value)
+	case deletedAt:
+		_, err = readTime(value)
+		d.deleted = value.Type != bson.TypeNull
+	}
+	return err
+}
+
+// names are those of the fields, without case and separators, and what others call
+// the same.
+var names = map[string]string{
+	"redirecturis": "redirect_uris", "redirecturi": "redirect_uris", "grants": "grants", "scopes": "scope",
+	"accesstokenlifetime": "access_token_lifetime", "refreshtokenlifetime": "refresh_token_lifetime",
+	"secretdigest": "secret_digest", "clientsecret": "secret_digest", "secret": "secret_digest",
+	"public": "public", "ispublic": "public",
+}
+
+// misnamed returns which fields have another package's names, as those of
+// egg-oauth2-server and node-oauth2-server: to leave them unread would be to take
+// the client for another one. Beside ours they may be there.
+func misnamed(fields []bson.RawElement) (wrong []string) {
+	has := map[string]bool{}
+	for _, field := range fields {
+		has[field.Key()] = true
+	}
+	for _, field := range fields {
+		name := field.Key()
+		want := names[strings.ToLower(strings.ReplaceAll(name, "_", ""))]
+		switch {
+		case want == "" || has[want]:
+		case want == "secret_digest":
+			wrong = append(wrong, fmt.Sprintf("field %q is not read: write %q, which is oauth2server.Digest(secret)", name, want))
+		default:
+			wrong = append(wrong, fmt.Sprintf("field %q is not read: write %q", name, want))
+		}
+	}
+	return wrong
+}

@@ -1,0 +1,125 @@
+// This file reads the fields of documents that people may have written.
+
+package mongomodel
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/seed-11d18166/oauth2server/internal/credential"
+)
+
+// maxSeconds is the longest lifetime that a number can be: ten years. Of
+// nanoseconds it would be less than a third of a second.
+const maxSeconds = 10 * 365 * 24 * 60 * 60
+
+// mustBe is the error of a field of another type. It does not contain the value,
+// which may be a secret.
+func mustBe(what string, value bson.RawValue) error {
+	return fmt.Errorf("is of type %s, and must be %s", value.Type, what)
+}
+
+func readText(value bson.RawValue) (string, error) {
+	text, ok := value.StringValueOK()
+	if !ok {
+		return "", mustBe("a string", value)
+	}
+	return text, nil
+}
+
+// readBool takes null for false.
+func readBool(value bson.RawValue) (bool, error) {
+	yes, ok := value.BooleanOK()
+	if !ok && value.Type != bson.TypeNull {
+		return false, mustBe("true or false", value)
+	}
+	return yes, nil
+}
+
+// readTime takes null for the zero time.
+func readTime(value bson.RawValue) (time.Time, error) {
+	if value.Type == bson.TypeNull {
+		return time.Time{}, nil
+	}
+	at, ok := value.TimeOK()
+	if !ok {
+		return time.Time{}, mustBe("a date", value)
+	}
+	return at.UTC(), nil
+}
+
+// readList takes an array of strings, or a string of words with spaces between them,
+// as scopes are written (RFC 6749, section 3.3). null is no words.
+func readList(value bson.RawValue) ([]string, error) {
+	if value.Type == bson.TypeNull {
+		return nil, nil
+	}
+	if text, ok := value.StringValueOK(); ok {
+		if strings.Contains(text, ",") {
+			return nil, errors.New("is a string with a comma: write an array of strings")
+		}
+		return strings.Fields(text), nil
+	}
+	array, ok := value.ArrayOK()
+	if !ok {
+		return nil, mustBe("an array of strings", value)
+	}
+	values, err := array.Values()
+	if err != nil {
+		return nil, err
+	}
+	words := make([]string, len(values))
+	for i, element := range values {
+		if words[i], ok = element.StringValueOK(); !ok {
+			return nil, fmt.Errorf("has an element of type %s, and must be an array of strings", element.Type)
+		}
+	}
+	return words, nil
+}
+
+// readLifetime takes a duration as Go writes it, "1h30m0s", or a number of seconds.
+// "", 0 and null are none.
+func readLifetime(value bson.RawValue) (time.Duration, error) {
+	if value.Type == bson.TypeNull {
+		return 0, nil
+	}
+	if text, ok := value.StringValueOK(); ok {
+		if text == "" {
+			return 0, nil
+		}
+		lifetime, err := time.ParseDuration(text)
+		if err != nil {
+			return 0, fmt.Errorf("must be a duration such as 1h30m0s: %w", err)
+		}
+		return lifetime, nil
+	}
+	seconds, ok := value.AsInt64OK()
+	if exact, isDouble := value.DoubleOK(); isDouble && exact != math.Trunc(exact) {
+		ok = false
+	}
+	switch {
+	case !ok:
+		return 0, mustBe("a duration such as \"1h30m0s\", or a whole number of seconds", value)
+	case seconds < 0 || seconds > maxSeconds:
+		return 0, fmt.Errorf("is %d: as a number it is in seconds, and at most %d of them; otherwise write \"1h30m0s\"", seconds, maxSeconds)
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+// readDigest takes the SHA-256 of a secret in base64url or another usual spelling.
+func readDigest(value bson.RawValue) (credential.Digest, error) {
+	text, err := readText(value)
+	if err != nil {
+		return credential.Digest{}, err
+	}
+	d, ok := credential.ParseDigest(text)
+	if !ok {
+		return d, errors.New("is no SHA-256 in base64url or hexadecimal: write oauth2server.Digest(secret)")
+	}
+	return d, nil
+}

@@ -1,0 +1,234 @@
+// This file finds what keeps a client or a user from being registered, with the
+// checks that the endpoints make of requests.
+
+package oauth2server
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of what can be registered. Everything of a request then fits into
+// [Options.MaxFormBytes] and into what proxies pass on.
+const (
+	maxRegistered    = 2048 // bytes of an ID, a secret, a redirection URI
+	maxPasswordBytes = 4096
+)
+
+// minSecretLength is how long 128 random bits are in base64.
+const minSecretLength = 22
+
+// ErrShortSecret is the cause in the error of [CheckClientSecret] for a secret
+// that has fewer than 22 characters and nothing else that is wrong.
+const ErrShortSecret = modelError("the secret has fewer than 22 characters, so it could be guessed: make it with crypto/rand.Text")
+
+// CheckClient returns everything that keeps a client from being registered, as one
+// [InvalidArgument]; nil when nothing does. What passes can use each grant that it
+// names, as far as the server has it on, with the redirection URIs, the scope and
+// the lifetimes that it has.
+//
+// A grant is one of the five that are built in, an absolute URI (RFC 6749, section
+// 4.5), or one of extensionGrants: the names in [Options.ExtensionGrants] that are
+// no URIs. A client without any grant can only introspect and revoke.
+//
+// Call it when a client is registered or changed, and [CheckClientSecret] too. A
+// model need not call it for what is stored: the server checks what it uses.
+// A nil client is an error. It is safe for concurrent use.
+func CheckClient(client *Client, extensionGrants ...string) error {
+	if client == nil {
+		return unfit("client", errors.New("it is nil"))
+	}
+	wrong := []error{checkClientID(client.ID)}
+	wrong = append(wrong, client.checkGrants(extensionGrants)...)
+	wrong = append(wrong, client.checkRedirectURIs()...)
+	wrong = append(wrong, client.Scope.checkElements()...)
+	wrong = append(wrong, client.checkLifetimes()...)
+	return unfit(fmt.Sprintf("client %q", client.ID), wrong...)
+}
+
+// CheckClientSecret returns what keeps secret from being the client's, as an
+// [InvalidArgument]; nil when nothing does. A public client has no secret. That of
+// a confidential one is printable ASCII (RFC 6749, appendix A.2) of 22 characters
+// or more; one that is merely shorter is an [ErrShortSecret], so that a program
+// which allows it can tell. The error does not contain the secret.
+func CheckClientSecret(client *Client, secret string) error {
+	if client == nil {
+		return unfit("client", errors.New("it is nil"))
+	}
+	return unfit(fmt.Sprintf("client %q", client.ID), checkSecret(client.Public, secret))
+}
+
+// CheckUser returns everything that keeps a user from being registered under a
+// username, as one [InvalidArgument]; nil when nothing does. The ID is UTF-8
+// without control characters. The username is what the password grant takes (RFC
+// 6749, appendix A.15). A nil user is an error.
+func CheckUser(user *User, username string) error {
+	if user == nil {
+		return unfit("user", errors.New("it is nil"))
+	}
+	return unfit(fmt.Sprintf("user %q", username), checkUserID(user.ID), checkUserText("username", username, maxRegistered))
+}
+
+// NamedUser is a user as a model lists them, with the name that they sign in by.
+type NamedUser struct {
+	User
+	Username string
+}
+
+// CheckUserPassword returns what keeps password from being a user's, as an
+// [InvalidArgument]; nil when nothing does. It is what the password grant takes
+// (RFC 6749, appendix A.16). How good it is, is for the program to judge. The error
+// does not contain the password.
+func CheckUserPassword(password string) error {
+	return unfit("password", checkUserText("password", password, maxPasswordBytes))
+}
+
+// unfit is the error of what cannot be registered: all that is wrong with it. Nil
+// when nothing is.
+func unfit(what string, wrong ...error) error {
+	wrong = slices.DeleteFunc(wrong, func(err error) bool { return err == nil })
+	switch len(wrong) {
+	case 0:
+		return nil
+	case 1:
+		return &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %s: %w", what, wrong[0])}
+	}
+	return &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %s: %d mistakes:%w", what, len(wrong), lines(wrong))}
+}
+
+// lines are errors, each in a line of its own.
+type lines []error
+
+func (l lines) Error() (text string) {
+	for _, err := range l {
+		text += "\n\t" + err.Error()
+	}
+	return text
+}
+
+func (l lines) Unwrap() []error { return l }
+
+func checkClientID(id string) error {
+	switch {
+	case id == "":
+		return errors.New("the client has no ID")
+	case !isVSCHAR(id):
+		return errors.New("the ID must be printable ASCII (RFC 6749, appendix A.1)")
+	}
+	return checkLength("the ID", id, maxRegistered)
+}
+
+func checkLength(what, text string, most int) error {
+	if len(text) > most {
+		return fmt.Errorf("%s has %d bytes, and may have %d", what, len(text), most)
+	}
+	return nil
+}
+
+func checkSecret(public bool, secret string) error {
+	switch {
+	case public && secret != "":
+		return errors.New("a public client cannot have a secret")
+	case public:
+		return nil
+	case secret == "":
+		return errors.New("a confidential client needs a secret")
+	case strings.HasSuffix(secret, "\n"):
+		return errors.New("the secret ends in a newline, perhaps of the file that it was read from: cut that off")
+	case !isVSCHAR(secret):
+		return errors.New("the secret must be printable ASCII (RFC 6749, appendix A.2)")
+	case len(secret) < minSecretLength:
+		return ErrShortSecret
+	}
+	return checkLength("the secret", secret, maxRegistered)
+}
+
+func checkUserID(id string) error {
+	switch {
+	case id == "":
+		return errors.New("the user has no ID")
+	case !utf8.ValidString(id):
+		return errors.New("the ID is not UTF-8")
+	case strings.ContainsFunc(id, unicode.IsControl):
+		return errors.New("the ID has a control character")
+	}
+	return checkLength("the ID", id, maxRegistered)
+}
+
+// checkUserText looks at what is typed into a sign-in form.
+func checkUserText(what, text string, most int) error {
+	switch {
+	case text == "":
+		return fmt.Errorf("a user needs a %s", what)
+	case !utf8.ValidString(text):
+		return fmt.Errorf("the %s is not UTF-8", what)
+	case !isUnicodeNoCRLF(text):
+		return fmt.Errorf("the %s has a line break or another control character", what)
+	}
+	return checkLength("the "+what, text, most)
+}
+
+// checkRedirectURIs looks at each URI, and at what makes them ambiguous.
+func (c *Client) checkRedirectURIs() (wrong []error) {
+	for i, uri := range c.RedirectURIs {
+		err := CheckRedirectURI(uri)
+		switch {
+		case err != nil:
+			wrong = append(wrong, errors.New(strings.TrimPrefix(err.Error(), "oauth2server: ")))
+			continue
+		case slices.Contains(c.RedirectURIs[:i], uri):
+			// With more than one, a request must name its URI.
+			err = errors.New("it is there twice")
+		default:
+			err = checkLength("it", uri, maxRegistered)
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("redirection URI %q: %w", uri, err))
+		}
+	}
+	return wrong
+}
+
+// checkElements looks at each element, and at all of them as a request may ask for
+// them.
+func (s Scope) checkElements() (wrong []error) {
+	for _, token := range s {
+		switch {
+		case isScopeToken(token):
+		case len(strings.Fields(token)) > 1:
+			wrong = append(wrong, fmt.Errorf("scope %q: make each an element of its own: %q", token, strings.Fields(token)))
+		default:
+			wrong = append(wrong, fmt.Errorf("scope %q: not a scope token (RFC 6749, appendix A.4)", token))
+		}
+	}
+	if len(wrong) == 0 {
+		if _, err := ParseScope(s.String()); err != nil {
+			wrong = append(wrong, errors.New(strings.TrimPrefix(err.Error(), "oauth2server: ")))
+		}
+	}
+	return wrong
+}
+
+func (c *Client) checkLifetimes() (wrong []error) {
+	for _, lifetime := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"AccessTokenLifetime", c.AccessTokenLifetime},
+		{"RefreshTokenLifetime", c.RefreshTokenLifetime},
+	} {
+		if err := checkLifetime(lifetime.value); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w; a number of seconds is n * time.Second", lifetime.name, err))
+		}
+	}
+	if c.RefreshTokenLifetime > 0 && c.AccessTokenLifetime > c.RefreshTokenLifetime && slices.Contains(c.Grants, "refresh_token") {
+		wrong = append(wrong, fmt.Errorf("a refresh token would expire after %v, before the access token that it is to renew, which lives for %v",
+			c.RefreshTokenLifetime, c.AccessTokenLifetime))
+	}
+	return wrong
+}

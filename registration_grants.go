@@ -1,0 +1,123 @@
+// This file looks at the names of grants that somebody wrote into a registration
+// or an option, and finds what was probably meant.
+
+package oauth2server
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// builtinGrants are the grant types of RFC 6749.
+var builtinGrants = []string{"authorization_code", "refresh_token", "client_credentials", "password", "implicit"}
+
+// checkGrants looks at each name, and at what else a grant needs.
+func (c *Client) checkGrants(extensions []string) (wrong []error) {
+	for _, name := range c.Grants {
+		if err := checkGrant(name, extensions); err != nil {
+			wrong = append(wrong, fmt.Errorf("grant %q: %w", name, err))
+		}
+	}
+	for _, name := range []string{"authorization_code", "implicit"} {
+		if slices.Contains(c.Grants, name) && len(c.RedirectURIs) == 0 {
+			wrong = append(wrong, fmt.Errorf("grant %q: it needs a redirection URI (RFC 6749, section 3.1.2.2)", name))
+		}
+	}
+	if c.Public && slices.Contains(c.Grants, "client_credentials") {
+		wrong = append(wrong, errors.New(`grant "client_credentials": it is for confidential clients (RFC 6749, section 4.4)`))
+	}
+	return wrong
+}
+
+// checkGrant returns why name is no grant type.
+func checkGrant(name string, extensions []string) error {
+	known := append(slices.Clip(builtinGrants), extensions...)
+	several := strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune(" \t\r\n,;|", r) })
+	isKnown := func(name string) bool { return slices.Contains(known, name) }
+	switch {
+	case name == "":
+		return errors.New("it is empty")
+	case isKnown(name) && isGrantType(name):
+		return nil
+	case len(several) > 1 && (slices.ContainsFunc(several, isKnown) || !slices.ContainsFunc(several, isRelative)):
+		return fmt.Errorf("make each an element of its own: %q", several)
+	case isAbsoluteURI(name):
+		return checkLength("it", name, maxRegistered)
+	case isKnown(name):
+		return errors.New("not a grant type (RFC 6749, appendix A.10)")
+	}
+	if meant := nearest(name, known); meant != "" {
+		return fmt.Errorf("it is unknown; %q was probably meant", meant)
+	}
+	return errors.New("it is unknown; a grant of your own is an absolute URI (RFC 6749, section 4.5), or you name it as an extension grant")
+}
+
+func isRelative(text string) bool { return !isAbsoluteURI(text) }
+
+// isAbsoluteURI: a scheme, a colon and something behind it, without a fragment
+// (RFC 3986, section 4.3).
+func isAbsoluteURI(text string) bool {
+	scheme, rest, found := strings.Cut(text, ":")
+	return found && rest != "" && isURIText(text) && !strings.Contains(text, "#") && isLetter(scheme, 0) &&
+		consistsOf(scheme, func(c byte) bool { return isUnreserved(c) && c != '_' && c != '~' || c == '+' })
+}
+
+// isLetter reports whether text has an ASCII letter at a place.
+func isLetter(text string, at int) bool {
+	return at < len(text) && ('a' <= text[at] && text[at] <= 'z' || 'A' <= text[at] && text[at] <= 'Z')
+}
+
+// nearest returns which of the names somebody probably meant who wrote name: in
+// another case, with other separators, with a typing mistake, or in part. "": none
+// is that near.
+func nearest(name string, names []string) string {
+	name = squeeze(name)
+	for _, near := range []func(a, b string) bool{
+		func(a, b string) bool { return a == b },
+		func(a, b string) bool { return distance(a, b) <= min(2, len(b)/4) },
+		func(a, b string) bool {
+			return min(len(a), len(b)) >= 4 && (strings.Contains(a, b) || strings.Contains(b, a))
+		},
+	} {
+		for _, candidate := range names {
+			if near(name, squeeze(candidate)) {
+				return candidate
+			}
+		}
+	}
+	return ""
+}
+
+// squeeze leaves letters and digits of ASCII, in lower case.
+func squeeze(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(name))
+}
+
+// distance is how many letters must be put in, taken out or replaced to make b of a
+// (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
