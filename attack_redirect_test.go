@@ -48,7 +48,7 @@ func TestAttack_RedirectThatRunsCode(t *testing.T) {
 // differ, only with http, 127.0.0.1, [::1] and the exact name localhost, only for a public client.
 func TestAttack_AlmostLoopback(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "native", Public: true, Grants: allGrants, RedirectURIs: []string{
+		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "native", Public: true, Grants: publicGrants, RedirectURIs: []string{
 			"http://127.0.0.1/cb", "http://[::1]/cb", "http://localhost/cb", "http://127.0.0.1:8080/fixed?a=1", "https://127.0.0.1/tls",
 			"http://127.0.0.2/cb", "http://app.example/cb"}}, ""))
 		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "server", Grants: allGrants, RedirectURIs: []string{

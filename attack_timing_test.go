@@ -77,12 +77,15 @@ func TestAttack_TimingOfSecrets(t *testing.T) {
 
 	require.Equal(t, reflect.Array, reflect.TypeFor[credential.Digest]().Kind(), "as long whatever the secret")
 	for _, row := range []struct{ file, function, by string }{
-		{"internal/credential/credential.go", "Matches", "ConstantTimeCompare"},
-		{"internal/credential/credential.go", "CheckPassword", "CompareHashAndPassword"},
-		{"memorymodel/register.go", "GetClient", "Matches"},
-		{"memorymodel/register.go", "GetUser", "CheckPassword"},
+		{"internal/credential/secrets.go", "Matches", "ConstantTimeCompare"}, // of each secret in a loop
+		{"internal/credential/hashes.go", "matches", "CompareHashAndPassword"},
+		{"internal/credential/hashes.go", "matches", "ConstantTimeCompare"},
+		{"internal/credential/passwords.go", "try", "matches"},
+		{"internal/credential/passwords.go", "Verify", "rest"},
+		{"memorymodel/clients.go", "GetClient", "Matches"},
+		{"memorymodel/users.go", "GetUser", "Verify"},
 		{"mongomodel/clients.go", "GetClient", "Matches"},
-		{"mongomodel/users.go", "GetUser", "CheckPassword"},
+		{"mongomodel/users.go", "GetUser", "Verify"},
 		{"pkce.go", "verifyPKCE", "ConstantTimeCompare"},
 	} {
 		requireComparedBy(t, row.file, row.function, row.by)

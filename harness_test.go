@@ -25,7 +25,21 @@ const (
 	callback  = "https://client.example/cb"
 )
 
-var allGrants = []string{"authorization_code", "refresh_token", "client_credentials", "password", "implicit"}
+var (
+	allGrants    = []string{"authorization_code", "refresh_token", "client_credentials", "password", "implicit"}
+	publicGrants = []string{"authorization_code", "refresh_token", "password", "implicit"} // without what a public client cannot have
+)
+
+// grantsOf returns all that a client of this kind can have.
+func grantsOf(public bool) []string {
+	if public {
+		return publicGrants
+	}
+	return allGrants
+}
+
+// ownGrants are the extension grants of the tests.
+var ownGrants = []string{"exchange", "careless", "echo", "tell"}
 
 // spy is the in-memory model with its calls on record, and failing where it is told to.
 type spy struct {
@@ -41,7 +55,7 @@ func newSpy(t testing.TB) *spy {
 }
 
 func newMemory(t testing.TB) *memorymodel.Model {
-	model := memorymodel.New(&memorymodel.Options{PasswordCost: bcrypt.MinCost})
+	model := memorymodel.New(&memorymodel.Options{PasswordCost: bcrypt.MinCost, ExtensionGrants: ownGrants})
 	register(t, model.AddClient, model.AddUser)
 	return model
 }
@@ -56,7 +70,7 @@ func register(t testing.TB, addClient func(*oauth2server.Client, string) error, 
 		{ID: "machine", Grants: []string{"client_credentials"}},
 		{ID: "two", RedirectURIs: []string{callback, callback + "2"}, Grants: allGrants},
 		{ID: "query", RedirectURIs: []string{callback + "?tenant=7"}, Grants: allGrants},
-		{ID: "app", RedirectURIs: []string{"http://127.0.0.1/cb", "com.example.app:/cb"}, Grants: allGrants, Public: true},
+		{ID: "app", RedirectURIs: []string{"http://127.0.0.1/cb", "com.example.app:/cb"}, Grants: publicGrants, Public: true},
 	} {
 		clientSecret := secret + c.ID
 		if c.Public {

@@ -22,7 +22,7 @@ func TestAnswersInClear(t *testing.T) {
 			if public {
 				clientSecret = ""
 			}
-			require.NoError(t, model.AddClient(&oauth2server.Client{ID: uri, Public: public, Grants: allGrants, RedirectURIs: []string{uri}}, clientSecret))
+			require.NoError(t, model.AddClient(&oauth2server.Client{ID: uri, Public: public, Grants: grantsOf(public), RedirectURIs: []string{uri}}, clientSecret))
 			options := &oauth2server.Options{InsecureApprovePublicClients: true}
 			for _, named := range []string{uri, ""} {
 				asked := append(withChallenge(challenge), "client_id", uri, "redirect_uri", named)
@@ -95,7 +95,7 @@ func TestLoopbackRedirects(t *testing.T) {
 		if public {
 			clientSecret = ""
 		}
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Public: public, RedirectURIs: uris, Grants: allGrants}, clientSecret))
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Public: public, RedirectURIs: uris, Grants: grantsOf(public)}, clientSecret))
 	}
 	add("native", true, "http://127.0.0.1/cb", "http://[::1]:3000/cb?x=1", "http://localhost/cb", "http://127.0.0.1", "https://127.0.0.1/tls", "http://127.0.0.2/cb")
 	add("server", false, "http://127.0.0.1/cb", "http://localhost/cb")

@@ -88,7 +88,7 @@ func TestScopeValidatorMayOnlyNarrow(t *testing.T) {
 func TestRefreshKeepsToTheClientsLimit(t *testing.T) {
 	model := newSpy(t)
 	add := func(id string, scope ...string) {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: allGrants, Scope: scope}, secret+id))
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: allGrants, RedirectURIs: []string{callback}, Scope: scope}, secret+id))
 	}
 	add("wide")
 	add("narrow", "read")
