@@ -32,7 +32,8 @@ type Options struct {
 	// public nor from a confidential client: the grant itself must find out who asks, say by an assertion (RFC 7521, section 4.1).
 	InsecureSkipClientAuthentication []string
 
-	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes. A lifetime is a second or more.
+	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes; an
+	// hour at most. A lifetime is a second or more.
 	AuthorizationCodeLifetime time.Duration
 
 	// AccessTokenLifetime is for clients without one of their own. 0: an hour.
@@ -111,8 +112,16 @@ type Options struct {
 
 	// RefreshRetryWindow is how long after a rotation the old refresh token gets the same successor again: a client whose
 	// reply was lost asks again, and so do two tabs at once. It is also how long a thief who is as fast goes unseen.
-	// 0: a minute; negative: not at all. It needs a model that is a [GrantLog].
+	// 0: a minute; negative: not at all, and of two requests at once both are answered, the first with a token that is
+	// dead: a client must send one at a time then. It needs a model that is a [GrantLog].
 	RefreshRetryWindow time.Duration
+
+	// ClockSkew is how far the clocks of the machines differ that serve one model:
+	// RefreshRetryWindow is as much longer for what another machine did, and a grant
+	// that began on another machine so shortly after [RevokeUser] is taken for one
+	// that began before. 0: 5 seconds; negative: not at all, as on one machine. At
+	// most a minute.
+	ClockSkew time.Duration
 
 	// StrictRefreshRotation takes every second use of a refresh token for theft, a retry after a lost reply too, and ends
 	// the grant. It needs a model that is a [GrantLog].
@@ -152,6 +161,9 @@ type Options struct {
 	// Nil: [slog.Default].
 	Logger *slog.Logger
 }
+
+// maxClockSkew bounds ClockSkew.
+const maxClockSkew = time.Minute
 
 var publicByDefault = []string{"authorization_code", "refresh_token", "implicit"}
 
@@ -201,6 +213,13 @@ func (o *Options) withDefaults() (Options, []error) {
 		}
 		*lifetime.value = cmp.Or(*lifetime.value, lifetime.otherwise)
 	}
+	if options.AuthorizationCodeLifetime > maxCodeLifetime {
+		wrong = append(wrong, fmt.Errorf("option AuthorizationCodeLifetime: %v is more than an hour", options.AuthorizationCodeLifetime))
+	}
+	if options.ClockSkew > maxClockSkew {
+		wrong = append(wrong, fmt.Errorf("option ClockSkew: %v is more than a minute", options.ClockSkew))
+	}
+	options.ClockSkew = max(cmp.Or(options.ClockSkew, 5*time.Second), 0)
 	return options, wrong
 }
 
