@@ -33,6 +33,8 @@ type actor struct {
 	gone  bool // crashed: whatever it does now has no effect, and nobody sees its answer
 	ended bool
 	got   outcome
+
+	began, until int // which operation of all was its first, and its last
 }
 
 // deed is a request, and the status that acknowledges, if it was meant to, that the grant is over.
@@ -67,7 +69,8 @@ type actorKey struct{}
 type stage struct {
 	store
 	arrived chan *actor
-	wrong   bool // what is saved may be known already
+	wrong   bool            // what is saved may be known already
+	named   map[string]bool // the logs that have entries of the user
 }
 
 // store is what is staged; all of it is memorymodel's, perhaps in a wrong order.
@@ -120,7 +123,13 @@ func (s *stage) GetRefreshToken(ctx context.Context, token string) (*oauth2serve
 }
 
 func (s *stage) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
-	return at(s, ctx, false, func() (*oauth2server.GrantEntry, error) { return s.store.AppendGrant(ctx, e) })
+	return at(s, ctx, false, func() (*oauth2server.GrantEntry, error) {
+		there, err := s.store.AppendGrant(ctx, e)
+		if err == nil && e.UserID != "" {
+			s.named[e.GrantID] = true
+		}
+		return there, err
+	})
 }
 
 func (s *stage) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
@@ -171,7 +180,8 @@ type play struct {
 	signOut http.Handler
 	first   outcome
 
-	constant http.Handler // without rotation
+	constant  http.Handler // without rotation
+	authorize http.Handler // without a page
 }
 
 const playedGrant = "the grant"
@@ -191,6 +201,7 @@ func stagePlay(t *testing.T, wrong bool) *play {
 		return srv
 	}
 	p.handler, p.signOut = serve(oauth2server.Options{}).Token(nil), serve(oauth2server.Options{}).Revoke()
+	p.authorize = serve(oauth2server.Options{}).Authorize(nil)
 	p.strict = serve(oauth2server.Options{RefreshRetryWindow: -1}).Token(nil)
 	p.constant = serve(oauth2server.Options{DisableRefreshTokenRotation: true}).Token(nil)
 	return p
@@ -209,7 +220,7 @@ func (p *play) begin(redeemed bool) {
 	_, err := memory.SaveAuthorizationCode(context.Background(), &oauth2server.AuthorizationCode{Code: "code", GrantID: playedGrant,
 		ExpiresAt: time.Now().Add(time.Minute), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
 	require.NoError(p.t, err)
-	p.stage.store, p.first = memory, outcome{}
+	p.stage.store, p.stage.named, p.first = memory, map[string]bool{}, outcome{}
 	if redeemed {
 		p.first = p.redeem(context.Background())
 		require.Equal(p.t, 200, p.first.status)
@@ -298,6 +309,7 @@ func (p *play) act(choose func(n int) int, faults, switches int, requests ...dee
 		}()
 		waiting = append(waiting, a)
 	}
+	operation := 0
 	at := -1        // whose turn it is, if nobody else's can be
 	var last *actor // whose turn it was before the turn could change
 	for len(waiting) > 0 {
@@ -308,6 +320,7 @@ func (p *play) act(choose func(n int) int, faults, switches int, requests ...dee
 		if at >= 0 {
 			ways = 1
 		}
+		operation++
 		choice := choose(ways * kinds)
 		if f := fate(choice / ways); f != done {
 			faults--
@@ -318,9 +331,13 @@ func (p *play) act(choose func(n int) int, faults, switches int, requests ...dee
 			}
 		}
 		a := waiting[at]
+		if a.began == 0 {
+			a.began = operation
+		}
 		a.goOn <- fate(choice / ways)
 		if <-p.stage.arrived; a.ended { // one runs at a time, so it is a that arrives
 			waiting = append(waiting[:at:at], waiting[at+1:]...)
+			a.until = operation
 		}
 		switch {
 		case a.ended, !a.alone && switches > 0:
