@@ -41,7 +41,10 @@ func entryID(grantID string, seq int) (string, error) {
 	return grantID + ":" + "0000000000"[len(place):] + place, nil
 }
 
-// AppendGrant implements [oauth2server.GrantLog] by an insert: the one that comes first has the place.
+// AppendGrant implements [oauth2server.GrantLog] by an insert: the one that comes
+// first has the place. What it returns with [oauth2server.ErrExists] is there for
+// good, as a majority has it. Where the server cannot promise that, the error is
+// a fault.
 func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -142,7 +142,14 @@ func TestTheClientsTimeoutHolds(t *testing.T) {
 	}
 	for name := range methods {
 		synctest.Test(t, func(t *testing.T) {
-			client := mongotest.Fake(t, func(string, bson.Raw) bson.D {
+			client := mongotest.Fake(t, func(command string, sent bson.Raw) bson.D {
+				// The driver leaves it out of a find that has a cursor.
+				if _, err := sent.LookupErr("limit"); command != "find" || err == nil && sent.Lookup("limit").AsInt64() == 1 {
+					limit, ok := sent.Lookup("maxTimeMS").AsInt64OK()
+					if !ok || limit > 5000 {
+						t.Errorf("%s: the server is to give up too: %s", name, sent)
+					}
+				}
 				time.Sleep(time.Hour)
 				return nil
 			}, options.Client().SetTimeout(5*time.Second))
