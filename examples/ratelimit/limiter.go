@@ -13,8 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/seed-11d18166/oauth2server"
 )
 
@@ -87,21 +85,30 @@ type key struct {
 	name    uint64
 }
 
-// bucket counts what is under way apart from the tokens: a token that is taken and given back could by then have come
-// back by itself.
+// bucket counts by the generic cell rate algorithm: the time at which it is full again says how many tokens it has.
+// Attempts under way are counted apart: a token that is taken and given back could by then have come back by itself.
 type bucket struct {
 	key
-	tokens   *rate.Limiter
+	full     time.Time
 	underWay int
 }
 
-// wait is how long it takes until there is a token, should all that is under way fail; none or negative: there is one.
+// wait returns how long it takes until there is a token, should all that is under way fail. None or negative: there is
+// one.
 func (b *bucket) wait(now time.Time) time.Duration {
-	return time.Duration((1 + float64(b.underWay) - b.tokens.TokensAt(now)) * float64(b.limit.Every))
+	return max(b.full.Sub(now), 0) - time.Duration(b.limit.Burst-1-b.underWay)*b.limit.Every
+}
+
+// fail takes a token for good.
+func (b *bucket) fail(now time.Time) {
+	if b.full.Before(now) {
+		b.full = now
+	}
+	b.full = b.full.Add(b.limit.Every)
 }
 
 func (b *bucket) unused(now time.Time) bool {
-	return b.underWay == 0 && b.tokens.TokensAt(now) >= float64(b.limit.Burst)
+	return b.underWay == 0 && !b.full.After(now)
 }
 
 // LimitAttempts is for [oauth2server.Options.LimitAttempts]. A page that tries passwords itself calls it as the server
@@ -136,7 +143,7 @@ func (l *Limiter) settle(concerned []*bucket, failed bool) {
 	for _, b := range concerned {
 		b.underWay--
 		if failed {
-			b.tokens.ReserveN(now, 1)
+			b.fail(now)
 		}
 		if b.unused(now) {
 			delete(l.buckets, b.key)
@@ -189,7 +196,7 @@ func (l *Limiter) bucket(k key) *bucket {
 			return b
 		}
 	}
-	return &bucket{key: k, tokens: rate.NewLimiter(rate.Every(k.limit.Every), k.limit.Burst)}
+	return &bucket{key: k}
 }
 
 // sweep removes what has filled up again, once a minute: who adds buckets must not make every request pay for all.
