@@ -50,7 +50,7 @@ type Options struct {
 	// parsed. Nil: a page finds out, or, without a page, username and password are taken from the form.
 	AuthenticateUser func(*http.Request) (*User, error)
 
-	// LimitAttempts is asked before a client's secret or a user's password is tried; see examples/ratelimit.
+	// LimitAttempts is asked before a client's secret or a user's password is tried; see ext/ratelimit.
 	// With wait > 0 nothing is tried and done is not called: the answer is 429, with wait as Retry-After, in whole
 	// seconds and rounded up. Otherwise done, unless it is nil, is called exactly once, before the answer is sent: also
 	// after a panic of the model, and when the client hung up.

@@ -1,5 +1,4 @@
-// Package ratelimit limits failed attempts at client secrets and passwords. It is made to be copied; examples/server
-// uses it.
+// Package ratelimit limits failed attempts at client secrets and passwords.
 package ratelimit
 
 import (
