@@ -154,7 +154,11 @@ var seed = maphash.MakeSeed() // so that nobody can choose a name that shares so
 
 // keys returns those of the buckets that an attempt is counted in.
 func (l *Limiter) keys(r *http.Request, a oauth2server.Attempt) []key {
-	address := l.network(r)
+	find := l.Address
+	if find == nil {
+		find = peer
+	}
+	address := network(find(r))
 	keys := []key{{&l.Secrets, address, 0}, {&l.Secret, address, maphash.String(seed, a.ClientID)}}
 	if a.Username != "" {
 		username := l.Username
@@ -165,22 +169,6 @@ func (l *Limiter) keys(r *http.Request, a oauth2server.Attempt) []key {
 		keys = []key{{&l.Passwords, address, 0}, {&l.Password, address, user}, {&l.User, netip.Addr{}, user}}
 	}
 	return slices.DeleteFunc(keys, func(k key) bool { return k.limit.Burst == 0 })
-}
-
-// network is the address, or of IPv6 the /64 in which it lies: one subscriber has all of that.
-func (l *Limiter) network(r *http.Request) netip.Addr {
-	find := l.Address
-	if find == nil {
-		find = func(r *http.Request) netip.Addr {
-			from, _ := netip.ParseAddrPort(r.RemoteAddr)
-			return from.Addr()
-		}
-	}
-	address := find(r).Unmap()
-	if address.Is6() {
-		return netip.PrefixFrom(address, 64).Masked().Addr() // without a zone
-	}
-	return address
 }
 
 // bucket returns that of k, or when there are too many the one that k shares. A new one is not stored yet.

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -245,37 +244,6 @@ func TestTheProgramKnowsItsUsernames(t *testing.T) {
 	}
 	require.Equal(t, 429, s.signIn(home, "andy", "123456"))
 	require.Equal(t, 400, s.signIn(home, "Andy", "wrong"), "case counts now")
-}
-
-func TestAddresses(t *testing.T) {
-	for _, row := range []struct {
-		name, first, second string
-		status              int
-	}{
-		{"another port", "192.0.2.1:1", "192.0.2.1:2", 429},
-		{"neighbour", "192.0.2.1:1", "192.0.2.2:1", 200},
-		{"IPv4 in IPv6", "192.0.2.1:1", "[::ffff:192.0.2.1]:1", 429},
-		{"the same /64", "[2001:db8::1]:1", "[2001:db8::ffff:1]:1", 429},
-		{"another zone", "[fe80::1%a]:1", "[fe80::1%b]:1", 429},
-		{"another /64", "[2001:db8::1]:1", "[2001:db8:0:1::1]:1", 200},
-		{"none", "@", "", 429},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newSite(t)
-			for range 3 {
-				s.secret(row.first, "app", "wrong")
-			}
-			require.Equal(t, row.status, s.secret(row.second, "app", secret))
-		})
-	}
-	t.Run("the program finds it", func(t *testing.T) {
-		s := newSite(t)
-		s.limiter.Address = func(*http.Request) netip.Addr { return netip.MustParseAddr("192.0.2.1") }
-		for range 3 {
-			s.secret(home, "app", "wrong")
-		}
-		require.Equal(t, 429, s.secret(elsewhere, "app", secret))
-	})
 }
 
 func TestEachLimitCanBeSwitchedOff(t *testing.T) {
