@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -48,7 +47,8 @@ type Limiter struct {
 	Address func(*http.Request) netip.Addr
 
 	// Username returns the same for all spellings under which the model finds the same user. Where it does not, each
-	// spelling has buckets of its own. Nil: case and outer spaces do not count.
+	// spelling has buckets of its own. Nil: case, width, accents that are composed or not, and outer spaces do not count,
+	// as in RFC 8265, section 3.3, and somewhat beyond.
 	Username func(string) string
 
 	// MaxBuckets bounds the memory. Once somebody has touched as many, newcomers share 1024 more of each kind: nobody's
@@ -163,7 +163,7 @@ func (l *Limiter) keys(r *http.Request, a oauth2server.Attempt) []key {
 	if a.Username != "" {
 		username := l.Username
 		if username == nil {
-			username = func(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
+			username = fold
 		}
 		user := maphash.String(seed, username(a.Username))
 		keys = []key{{&l.Passwords, address, 0}, {&l.Password, address, user}, {&l.User, netip.Addr{}, user}}

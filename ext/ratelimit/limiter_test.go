@@ -236,16 +236,6 @@ func TestOneAddressDoesNotKeepAUserOut(t *testing.T) {
 	})
 }
 
-func TestTheProgramKnowsItsUsernames(t *testing.T) {
-	s := newSite(t)
-	s.limiter.Username = func(name string) string { name, _, _ = strings.Cut(name, "@"); return name }
-	for i := range 4 {
-		require.Equal(t, 400, s.signIn(home, fmt.Sprintf("andy@%d.example", i), "wrong"))
-	}
-	require.Equal(t, 429, s.signIn(home, "andy", "123456"))
-	require.Equal(t, 400, s.signIn(home, "Andy", "wrong"), "case counts now")
-}
-
 func TestEachLimitCanBeSwitchedOff(t *testing.T) {
 	s := newSite(t)
 	s.limiter.Secret.Burst, s.limiter.Secrets.Burst = 0, 0
