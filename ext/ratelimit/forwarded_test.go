@@ -3,9 +3,11 @@
 package ratelimit
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +143,77 @@ func TestProxiesAreCopied(t *testing.T) {
 	address := Forwarded(proxies)
 	proxies[0] = netip.MustParsePrefix("0.0.0.0/0")
 	require.Equal(t, "192.0.2.1", addressOf(address, "192.0.2.1:5", xff, "198.51.100.7"))
+}
+
+// However a proxy writes addresses, one client's failures are that client's: row B7.
+func TestAttack_AddressesThatAProxyWrites(t *testing.T) {
+	for _, row := range []struct{ header, stranger, owner string }{
+		{xff, "203.0.113.9", "198.51.100.7"},
+		{xff, "203.0.113.9:4711", "198.51.100.7:4711"},
+		{xff, "[2001:db8:1::9]:4711", "[2001:db8:2::7]:4711"},
+		{xff, "[2001:db8:1::9]", "[2001:db8:2::7]"},
+		{xff, "2001:db8:1::9", "2001:db8:2::7"},
+		{xff, `"[2001:db8:1::9]:4711"`, `"[2001:db8:2::7]:4711"`},
+		{xff, "::ffff:203.0.113.9", "::ffff:198.51.100.7"},
+		{xff, "[64:ff9b::203.0.113.9]:4711", "[64:ff9b::198.51.100.7]:4711"},
+		{xff, "unknown", "198.51.100.7"},
+		{xff, "", "198.51.100.7"},
+		{fwd, "for=203.0.113.9", "for=198.51.100.7"},
+		{fwd, `for="203.0.113.9:4711"`, `for="198.51.100.7:4711"`},
+		{fwd, `for="[2001:db8:1::9]:4711"`, `for="[2001:db8:2::7]:4711"`},
+		{fwd, "proto=https;For=203.0.113.9;by=127.0.0.1", "proto=https;For=198.51.100.7;by=127.0.0.1"},
+		{fwd, "for=unknown", "for=198.51.100.7"},
+		{fwd, "for=_hidden", "for=198.51.100.7"},
+	} {
+		t.Run(row.header+": "+row.stranger, func(t *testing.T) {
+			s := newSite(t)
+			s.limiter.Address = Forwarded(ours)
+			for range 3 {
+				require.Equal(t, 400, s.send(t.Context(), "127.0.0.1:5", "/token", withSecret("app", "wrong"), row.header, row.stranger).Code)
+			}
+			require.Equal(t, 429, s.send(t.Context(), "127.0.0.1:5", "/token", withSecret("app", secret), row.header, row.stranger).Code)
+			require.Equal(t, 200, s.send(t.Context(), "127.0.0.1:5", "/token", withSecret("app", secret), row.header, row.owner).Code)
+			require.Equal(t, 200, s.secret("127.0.0.1:5", "app", secret), "the proxy itself")
+		})
+	}
+}
+
+// A stranger writes what the proxy does not overwrite: other addresses before his own, and the other header. He gets no
+// further, or to the one bucket of those who do that, and fills nobody's.
+func TestAttack_HeadersThatAStrangerWrites(t *testing.T) {
+	const stranger, victim = "203.0.113.9", "198.51.100.7"
+	for _, row := range []struct {
+		name    string
+		address func([]netip.Prefix) func(*http.Request) netip.Addr
+		header  func(i int) []string
+	}{
+		{"before his own", Forwarded, func(i int) []string { return []string{xff, fmt.Sprintf("%s, 192.0.2.%d, %s", victim, i, stranger)} }},
+		{"a header of his own", Forwarded, func(i int) []string { return []string{xff, fmt.Sprintf("192.0.2.%d", i), xff, stranger} }},
+		{"no address before his own", Forwarded, func(i int) []string { return []string{xff, fmt.Sprintf("x%d, %s", i, stranger)} }},
+		{"the other header", Forwarded, func(i int) []string { return []string{xff, stranger, fwd, fmt.Sprintf("for=192.0.2.%d", i)} }},
+		{"the other header, the victim's address", Forwarded, func(int) []string { return []string{xff, stranger, fwd, "for=" + victim} }},
+		{"the other header, the other way round", Forwarded, func(i int) []string { return []string{fwd, "for=" + stranger, xff, fmt.Sprintf("192.0.2.%d", i)} }},
+		{"the other header, which is not read", func(p []netip.Prefix) func(*http.Request) netip.Addr { return ForwardedIn(fwd, p) },
+			func(i int) []string { return []string{fwd, "for=" + stranger, xff, fmt.Sprintf("192.0.2.%d", i)} }},
+		{"an address of the same /64", Forwarded, func(i int) []string { return []string{xff, fmt.Sprintf("[2001:db8::%x]:%d", i, i)} }},
+		{"names that change", Forwarded, func(i int) []string { return []string{fwd, fmt.Sprintf("for=_%d", i)} }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSite(t)
+			s.limiter.Address = row.address(ours)
+			send := func(fields url.Values, header ...string) int {
+				return s.send(t.Context(), "127.0.0.1:5", "/token", fields, header...).Code
+			}
+			for i := range 3 {
+				require.Equal(t, 400, send(withSecret("app", "wrong"), row.header(i)...))
+			}
+			for i := range 20 {
+				require.Equal(t, 429, send(withSecret("app", secret), row.header(3+i)...))
+			}
+			require.Equal(t, 200, send(withSecret("app", secret), xff, victim))
+			require.Equal(t, 200, send(withSecret("app", secret), fwd, "for="+victim))
+		})
+	}
 }
 
 // A header without end is no work: what a stranger wrote is not read.
