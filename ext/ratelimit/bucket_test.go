@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http/httptest"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,7 +85,7 @@ func TestAnyOrder(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			limiter := &Limiter{Secret: Limit{2, time.Minute}, Secrets: Limit{4, 30 * time.Second}, Password: Limit{2, time.Minute},
 				Passwords: Limit{3, 20 * time.Second}, User: Limit{3, time.Minute}, MaxWaiting: 20, MaxBuckets: 6 * int(run%2)}
-			answered := 0
+			var answered atomic.Int32
 			for i := range uint64(400) {
 				random := rand.New(rand.NewPCG(run, i))
 				go func() {
@@ -101,7 +102,7 @@ func TestAnyOrder(t *testing.T) {
 						time.Sleep(time.Duration(random.IntN(20)) * time.Second)
 						done(random.IntN(3) == 0)
 					}
-					answered++
+					answered.Add(1)
 				}()
 			}
 			for range 700 {
@@ -109,8 +110,10 @@ func TestAnyOrder(t *testing.T) {
 				synctest.Wait()
 				requireSound(t, limiter)
 			}
-			require.Equal(t, 400, answered)
+			require.EqualValues(t, 400, answered.Load())
 			time.Sleep(time.Hour)
+			limiter.mu.Lock()
+			defer limiter.mu.Unlock()
 			limiter.sweep(time.Now())
 			require.Empty(t, limiter.buckets)
 		})

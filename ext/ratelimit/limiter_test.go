@@ -5,6 +5,7 @@ package ratelimit
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -169,7 +170,7 @@ func TestHowLongToWait(t *testing.T) {
 // A page that tries passwords itself counts as the server does.
 func TestAPageOfTheProgram(t *testing.T) {
 	s := newSite(t)
-	srv, err := oauth2server.New(s.model, nil)
+	srv, err := oauth2server.New(s.model, &oauth2server.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	s.Handler = srv.Authorize(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, failed := oauth2server.AuthorizationRequestFromContext(r.Context()), false
