@@ -20,10 +20,10 @@ var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 // /64. All of IPv4 is in one /64 of NAT64, so there it is the address.
 func network(address netip.Addr) netip.Addr {
 	address = address.Unmap().WithZone("")
-	if address.Is4() || !address.IsValid() || nat64.Contains(address) {
-		return address
+	if address.Is6() && !nat64.Contains(address) {
+		return netip.PrefixFrom(address, 64).Masked().Addr()
 	}
-	return netip.PrefixFrom(address, 64).Masked().Addr()
+	return address
 }
 
 // readAddress reads an address with a port or without, IPv6 in brackets or bare,
@@ -36,7 +36,7 @@ func readAddress(text string) netip.Addr {
 			return netip.Addr{}
 		}
 		text = inner
-	} else if strings.Count(text, ":") == 1 {
+	} else if strings.Count(text, ":") == 1 { // as connections have it: no error is made for it
 		text, _, _ = strings.Cut(text, ":")
 	}
 	address, err := netip.ParseAddr(text)

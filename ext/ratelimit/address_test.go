@@ -40,7 +40,12 @@ func TestAddresses(t *testing.T) {
 	}
 	t.Run("the program finds it", func(t *testing.T) {
 		s := newSite(t)
-		s.limiter.Address = func(*http.Request) netip.Addr { return netip.MustParseAddr("192.0.2.1") }
+		s.limiter.Address = func(r *http.Request) netip.Addr {
+			if r.RemoteAddr == home {
+				return netip.MustParseAddr("192.0.2.7")
+			}
+			return netip.MustParseAddr("::ffff:192.0.2.7%eth0")
+		}
 		for range 3 {
 			s.secret(home, "app", "wrong")
 		}

@@ -17,7 +17,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// moody is a model that takes its time, and panics or fails if the secret says so.
+// moody is a model that takes its time, and panics or fails if the secret says
+// so.
 type moody struct {
 	*counting
 	wrong atomic.Int32 // secrets that were tried
@@ -41,8 +42,8 @@ func (m *moody) GetClient(ctx context.Context, id, secret string) (*oauth2server
 	return m.counting.GetClient(ctx, id, secret)
 }
 
-// storm sends a thousand requests at once from one address, of which some are given up, and counts the answers by what
-// was tried.
+// storm sends a thousand requests at once from one address, of which some are
+// given up, and counts the answers by what was tried.
 func storm(t *testing.T, limiter *Limiter, secretOf func(i int) string) (answers map[string]*tally, model *moody) {
 	s := newSite(t)
 	model = &moody{counting: s.model}
@@ -79,12 +80,13 @@ func storm(t *testing.T, limiter *Limiter, secretOf func(i int) string) (answers
 	s.requireSound()
 	for _, b := range limiter.buckets {
 		require.Zero(t, b.underWay)
-		require.Empty(t, b.waiting)
+		require.Nil(t, b.waiting, "the room of a long queue is given back")
 	}
 	return answers, model
 }
 
-// What is right is let in, whatever happens to a thousand others, as long as fewer are wrong than the limit allows.
+// What is right is let in, whatever happens to a thousand others, as long as
+// fewer are wrong than the limit allows.
 func TestAttack_AThousandAtOnce(t *testing.T) {
 	answers, model := storm(t, New(), func(i int) string {
 		if i%60 == 1 { // 17, of which some are given up
@@ -99,7 +101,8 @@ func TestAttack_AThousandAtOnce(t *testing.T) {
 	require.LessOrEqual(t, model.wrong.Load(), int32(17))
 }
 
-// Hundreds of guesses at once, among what is right: exactly as many are tried as one after another.
+// Hundreds of guesses at once, among what is right: exactly as many are tried
+// as one after another.
 func TestAttack_GuessesAmongWhatIsRight(t *testing.T) {
 	for range 5 {
 		limiter := New()

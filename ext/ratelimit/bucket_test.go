@@ -20,7 +20,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// requireSound checks what makes it impossible to wait for nothing, and to get more than the buckets hold.
+// requireSound checks what makes it impossible to wait for nothing, and to get
+// more than the buckets hold.
 func requireSound(t *testing.T, l *Limiter) {
 	t.Helper()
 	l.mu.Lock()
@@ -39,7 +40,8 @@ func requireSound(t *testing.T, l *Limiter) {
 	}
 }
 
-// However slow attempts are, and however they end: in no time do more fail than were in the bucket and came back since.
+// However slow attempts are, and however they end: in no time do more fail than
+// were in the bucket and came back since.
 func TestFailuresAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter, random := &Limiter{Secret: Limit{3, time.Minute}}, rand.New(rand.NewPCG(1, 2))
@@ -79,12 +81,20 @@ func TestFailuresAreBounded(t *testing.T) {
 	})
 }
 
-// Whatever attempts do: all are answered, nothing is left, and no bucket gives more than it has.
+// Whatever attempts do: all are answered, nothing is left, and no bucket gives
+// more than it has.
 func TestAnyOrder(t *testing.T) {
 	for run := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
-			limiter := &Limiter{Secret: Limit{2, time.Minute}, Secrets: Limit{4, 30 * time.Second}, Password: Limit{2, time.Minute},
-				Passwords: Limit{3, 20 * time.Second}, User: Limit{3, time.Minute}, MaxWaiting: 20, MaxBuckets: 6 * int(run%2)}
+			limiter := &Limiter{
+				Secret:     Limit{2, time.Minute},
+				Secrets:    Limit{4, 30 * time.Second},
+				Password:   Limit{2, time.Minute},
+				Passwords:  Limit{3, 20 * time.Second},
+				User:       Limit{3, time.Minute},
+				MaxWaiting: 20,
+				MaxBuckets: 6 * int(run%2),
+			}
 			var answered atomic.Int32
 			for i := range uint64(400) {
 				random := rand.New(rand.NewPCG(run, i))
@@ -186,13 +196,29 @@ func TestMemoryIsBounded(t *testing.T) {
 	})
 }
 
+// What has filled up is looked for once a minute, not for each request.
+func TestSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.limiter.Secret.Every, s.limiter.Secrets.Every = time.Second, time.Second
+		require.Equal(t, 400, s.secret(home, "app", "wrong"))
+		time.Sleep(59 * time.Second)
+		require.Equal(t, 200, s.secret(elsewhere, "app", secret))
+		require.Len(t, s.limiter.buckets, 2)
+		time.Sleep(time.Second)
+		require.Equal(t, 200, s.secret(elsewhere, "app", secret))
+		require.Empty(t, s.limiter.buckets)
+	})
+}
+
 // What newcomers share is not what those without an address share.
 func TestNewcomersShareWithNewcomers(t *testing.T) {
 	limiter := &Limiter{Secrets: Limit{3, time.Minute}, MaxBuckets: -1}
 	none := key{limit: &limiter.Secrets, address: netip.Addr{}}
 	shared := map[key]bool{}
 	for i := range 20_000 {
-		shared[limiter.stored(key{limit: &limiter.Secrets, address: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})})] = true
+		address := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		shared[limiter.stored(key{limit: &limiter.Secrets, address: address})] = true
 	}
 	require.Len(t, shared, 1024)
 	require.NotContains(t, shared, none)

@@ -114,11 +114,11 @@ func (n networks) client(lines []string, cut func(list string) (rest string, las
 	for _, line := range slices.Backward(lines) {
 		for more := true; more; {
 			line, address, more = cut(line)
-			if entries++; entries > most || !address.IsValid() {
-				return netip.Addr{}
-			}
-			if !n.contain(address) {
+			if !n.contain(address) { // one that cannot be read is not contained
 				return address
+			}
+			if entries++; entries == most {
+				return netip.Addr{}
 			}
 		}
 	}

@@ -52,7 +52,9 @@ func (m *counting) GetClient(ctx context.Context, id, secret string) (*oauth2ser
 	return m.Model.GetClient(ctx, id, secret)
 }
 
-func (m *counting) GetUser(ctx context.Context, username, password string, c *oauth2server.Client) (*oauth2server.User, error) {
+func (m *counting) GetUser(
+	ctx context.Context, username, password string, c *oauth2server.Client,
+) (*oauth2server.User, error) {
 	if err := m.try(); err != nil {
 		return nil, err
 	}
@@ -76,7 +78,7 @@ func newHandler(model oauth2server.Model, limiter *Limiter) (http.Handler, error
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/authorize", srv.Authorize(nil)) // whoever signs in approves; a page of its own counts as the server does
+	mux.Handle("/authorize", srv.Authorize(nil)) // whoever signs in approves
 	mux.Handle("/token", srv.Token(nil))
 	mux.Handle("/introspect", srv.Introspect())
 	return mux, nil
@@ -86,21 +88,27 @@ func newHandler(model oauth2server.Model, limiter *Limiter) (http.Handler, error
 func newSite(t *testing.T) *site {
 	model := &counting{Model: memorymodel.New(&memorymodel.Options{PasswordCost: bcrypt.MinCost})}
 	for _, id := range []string{"app", "web", "tv", "car"} {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, RedirectURIs: []string{"https://client.example/cb"},
-			Grants: []string{"authorization_code", "client_credentials", "password"}}, secret))
+		require.NoError(t, model.AddClient(&oauth2server.Client{
+			ID:           id,
+			RedirectURIs: []string{"https://client.example/cb"},
+			Grants:       []string{"authorization_code", "client_credentials", "password"},
+		}, secret))
 	}
 	for _, name := range []string{"andy", "beth"} {
 		require.NoError(t, model.AddUser(&oauth2server.User{ID: name}, name, "123456"))
 	}
 	limiter := New()
-	limiter.Secret.Burst, limiter.Secrets.Burst, limiter.Password.Burst, limiter.Passwords.Burst, limiter.User.Burst = 3, 8, 4, 9, 6
+	limiter.Secret.Burst, limiter.Secrets.Burst = 3, 8
+	limiter.Password.Burst, limiter.Passwords.Burst, limiter.User.Burst = 4, 9, 6
 	handler, err := newHandler(model, limiter)
 	require.NoError(t, err)
 	return &site{t, limiter, model, handler}
 }
 
 // send returns the answer, and checks that a 429 says when to come again.
-func (s *site) send(ctx context.Context, from, path string, fields url.Values, header ...string) *httptest.ResponseRecorder {
+func (s *site) send(
+	ctx context.Context, from, path string, fields url.Values, header ...string,
+) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(fields.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for i := 0; i < len(header); i += 2 {
@@ -129,8 +137,8 @@ func (s *site) secret(from, client, secret string) int {
 }
 
 func (s *site) password(from, username, password string) int {
-	return s.post(from, "/token", url.Values{"grant_type": {"password"}, "client_id": {"app"}, "client_secret": {secret},
-		"username": {username}, "password": {password}})
+	return s.post(from, "/token", url.Values{"grant_type": {"password"}, "client_id": {"app"},
+		"client_secret": {secret}, "username": {username}, "password": {password}})
 }
 
 func (s *site) signIn(from, username, password string) int {
@@ -138,13 +146,15 @@ func (s *site) signIn(from, username, password string) int {
 		"username": {username}, "password": {password}})
 }
 
-// requireTried checks how many secrets and passwords the model was asked about since the last time.
+// requireTried checks how many secrets and passwords the model was asked about
+// since the last time.
 func (s *site) requireTried(n int) {
 	s.t.Helper()
 	require.EqualValues(s.t, n, s.model.tried.Swap(0))
 }
 
-// requireSound checks what makes it impossible to wait for nothing, and to get more than the buckets hold.
+// requireSound checks what makes it impossible to wait for nothing, and to get
+// more than the buckets hold.
 func (s *site) requireSound() {
 	s.t.Helper()
 	requireSound(s.t, s.limiter)

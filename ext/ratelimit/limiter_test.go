@@ -91,7 +91,8 @@ func TestManyUsernamesFromOneAddress(t *testing.T) {
 	require.Equal(t, 200, s.password(elsewhere, "andy", "123456"))
 }
 
-// A bucket that many addresses have emptied fills up again: the owner waits, and is not locked out.
+// A bucket that many addresses have emptied fills up again: the owner waits,
+// and is not locked out.
 func TestManyAddressesForOneUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
@@ -105,7 +106,8 @@ func TestManyAddressesForOneUser(t *testing.T) {
 	})
 }
 
-// With the limits as they come, a day of guesses from one address does not lock the owner out elsewhere.
+// With the limits as they come, a day of guesses from one address does not lock
+// the owner out elsewhere.
 func TestOneAddressDoesNotKeepAUserOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
@@ -162,7 +164,7 @@ func TestHowLongToWait(t *testing.T) {
 		for i := range 9 {
 			require.Zero(t, attempt(home, fmt.Sprint("user", i)))
 		}
-		require.Equal(t, 5*time.Minute, attempt(home, "andy"), "of 10 seconds for the address and 5 minutes for the user")
+		require.Equal(t, 5*time.Minute, attempt(home, "andy"), "10 seconds for the address, 5 minutes for the user")
 		require.Equal(t, 10*time.Second, attempt(home, "beth"))
 	})
 }

@@ -24,7 +24,7 @@ func fold(name string) string {
 	}
 	folded := cases.Fold().String(norm.NFKC.String(name))
 	folded = strings.ToLower(folded) // Fold makes lower case of Cherokee's upper case, and the reverse
-	return strings.TrimSpace(norm.NFKC.String(folded))
+	return norm.NFKC.String(folded)
 }
 
 func isASCII(s string) bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/secure/precis"
+	"golang.org/x/text/unicode/norm"
 )
 
 func TestTheProgramKnowsItsUsernames(t *testing.T) {
@@ -27,12 +28,17 @@ func TestSpellings(t *testing.T) {
 		spellings []string
 		others    []string
 	}{
-		{[]string{"andy", "Andy", "ANDY", " andy", "andy\t", "\u00a0andy\u3000", "ａｎｄｙ", "ＡＮＤＹ", "aｎdy"}, []string{"an dy", "andy1", "", "ändy"}},
+		{
+			[]string{"andy", "Andy", "ANDY", " andy", "andy\t", "\u00a0andy\u3000", "ａｎｄｙ", "ＡＮＤＹ", "aｎdy"},
+			[]string{"an dy", "andy1", "", "ändy"},
+		},
 		{[]string{"jörg", "jo\u0308rg", "JÖRG", "JO\u0308RG", "ｊörg", " Jo\u0308rg "}, []string{"jorg", "joerg"}},
 		{[]string{"\u1e9b\u0323", "\u1e69", "s\u0323\u0307", "s\u0307\u0323"}, []string{"s"}},
 		{[]string{"straße", "STRASSE", "STRAẞE"}, []string{"strase"}},
 		{[]string{"σίσυφος", "ΣΊΣΥΦΟΣ", "σίσυφοσ"}, nil},
 		{[]string{"ｶﾞ", "ガ", "カ\u3099"}, []string{"カ"}},
+		{[]string{"a\u0130\u0324", "ai\u0324\u0307"}, []string{"ai\u0324"}},
+		{[]string{"hans", "ℌans", "ℎANS"}, nil},
 		{[]string{"한글", "\u1112\u1161\u11ab\u1100\u1173\u11af"}, nil},
 	} {
 		for _, spelling := range row.spellings {
@@ -44,11 +50,15 @@ func TestSpellings(t *testing.T) {
 	}
 }
 
-// Names that RFC 8265 has as one have the same buckets, whatever characters they are of.
+// Names that RFC 8265 has as one have the same buckets, whatever characters
+// they are of.
 func TestSpellingsOfPRECIS(t *testing.T) {
 	names := 0
 	for r := rune(0x80); r <= unicode.MaxRune; r++ {
 		name := "a" + string(r) + "b"
+		if norm.NFKD.IsNormalString(name) && !unicode.IsUpper(r) && !unicode.IsLower(r) {
+			continue // has one spelling
+		}
 		prepared, err := precis.UsernameCaseMapped.String(name)
 		if err != nil {
 			continue
@@ -56,7 +66,7 @@ func TestSpellingsOfPRECIS(t *testing.T) {
 		names++
 		require.Equal(t, fold(prepared), fold(name), "%+q", name)
 	}
-	require.Greater(t, names, 100_000)
+	require.Greater(t, names, 10_000)
 }
 
 // A name that nobody has is no work.

@@ -18,7 +18,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Guesses at once get exactly as far as guesses one by one, and what is right is not refused for what is under way.
+// Guesses at once get exactly as far as guesses one by one, and what is right
+// is not refused for what is under way.
 func TestABurst(t *testing.T) {
 	right, wrong := withSecret("app", secret), withSecret("app", "wrong")
 	for _, row := range []struct {
@@ -99,7 +100,8 @@ func TestABurstOfPasswords(t *testing.T) {
 	}
 }
 
-// What says nothing of the secret is given back to those who wait: faults, and panics.
+// What says nothing of the secret is given back to those who wait: faults, and
+// panics.
 func TestABurstThatEndsInFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
@@ -131,7 +133,8 @@ func TestABurstThatEndsInFaults(t *testing.T) {
 	})
 }
 
-// The same over a network, with the address of the connection: what an API does that introspects each request.
+// The same over a network, with the address of the connection: what an API does
+// that introspects each request.
 func TestABurstOverHTTP(t *testing.T) {
 	for _, row := range []struct {
 		name, path, secret string
@@ -187,7 +190,8 @@ func (s *site) take(n int, from, client string) (done []func(failed bool)) {
 	return done
 }
 
-// Those who wait come one after another, and before those who come later, though a token has come back meanwhile.
+// Those who wait come one after another, and before those who come later,
+// though a token has come back meanwhile.
 func TestFirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
@@ -281,7 +285,8 @@ func TestARequestThatEndsWhileItWaits(t *testing.T) {
 	})
 }
 
-// A request that has ended before it is tried may be let in, or not: what counts is that it leaves nothing.
+// A request that has ended before it is tried may be let in, or not: what
+// counts is that it leaves nothing.
 func TestARequestThatEndsAsItIsLetIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
@@ -313,12 +318,24 @@ func TestHowManyWait(t *testing.T) {
 				s := newSite(t)
 				s.limiter.MaxWaiting = row.most
 				s.model.gate = make(chan struct{})
-				var answers tally
-				for range 3 + row.wait {
+				var answers, gone tally
+				for range 3 {
+					go func() { answers.add(s.secret(home, "app", secret)) }()
+				}
+				synctest.Wait()
+				ctx, cancel := context.WithCancel(t.Context())
+				for range row.wait { // who go, and make room
+					go func() { gone.add(s.send(ctx, home, "/token", withSecret("app", secret)).Code) }()
+				}
+				synctest.Wait()
+				cancel()
+				synctest.Wait()
+				for range row.wait {
 					go func() { answers.add(s.secret(home, "app", secret)) }()
 				}
 				synctest.Wait()
 				require.Empty(t, answers.count)
+				require.Equal(t, row.wait, gone.count[429])
 				w := s.send(t.Context(), home, "/token", withSecret("app", secret))
 				require.Equal(t, 429, w.Code)
 				require.Equal(t, "1", w.Header().Get("Retry-After"))
