@@ -74,7 +74,9 @@ func (c perishable) deleteSome(ctx context.Context, before time.Time) (deleted i
 
 // ids returns the _ids of a batch of the documents that the filter names.
 func (c perishable) ids(ctx context.Context, filter bson.D) (ids bson.A, err error) {
-	cursor, err := c.Find(alone(ctx), filter, options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetLimit(deleteBatch).SetBatchSize(deleteBatch))
+	// One more than the limit fits into the reply, so that the cursor ends with it.
+	only := options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetLimit(deleteBatch).SetBatchSize(deleteBatch + 1)
+	cursor, err := c.Find(alone(ctx), filter, only)
 	if err != nil {
 		return nil, err
 	}

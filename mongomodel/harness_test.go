@@ -36,12 +36,18 @@ const (
 func newModel(t testing.TB, db *mongo.Database) *mongomodel.Model {
 	t.Helper()
 	m := mongomodel.New(db, &mongomodel.Options{PasswordCost: bcrypt.MinCost})
+	register(t, m)
+	return m
+}
+
+// register makes the indexes, the client web and the user andy.
+func register(t testing.TB, m *mongomodel.Model) {
+	t.Helper()
 	ctx := context.Background()
 	require.NoError(t, m.EnsureIndexes(ctx))
 	require.NoError(t, m.AddClient(ctx, &oauth2server.Client{ID: "web", RedirectURIs: []string{callback},
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"}}, secret))
 	require.NoError(t, m.AddUser(ctx, &oauth2server.User{ID: "u1"}, "andy", "a password"))
-	return m
 }
 
 // recorder keeps the commands that a client sent to its server.

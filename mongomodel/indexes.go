@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 )
 
 // notImplemented is the code of the error for an index option that the server
@@ -27,12 +28,18 @@ const buildTime = 365 * 24 * time.Hour
 // minute or two. A server without TTL indexes gets plain ones and needs
 // [Model.DeleteExpired]. The error can also be about [Options.Prefix].
 func (m *Model) EnsureIndexes(ctx context.Context) error {
-	// A deadline takes the place of the client's timeout.
-	if _, limited := ctx.Deadline(); !limited {
-		unhurried, cancel := context.WithTimeout(ctx, buildTime)
-		defer cancel()
-		ctx = unhurried
+	if m.misnamed != nil {
+		return m.misnamed
 	}
+	// Within the client's timeout, so that a server that cannot be reached is
+	// reported as soon as by other methods.
+	if err := m.users.Database().Client().Ping(ctx, readpref.Primary()); err != nil {
+		return fault(ctx, "ping", err)
+	}
+	// A deadline takes the place of the client's timeout. The caller's own, which
+	// is sooner, still holds.
+	ctx, cancel := context.WithTimeout(ctx, buildTime)
+	defer cancel()
 	if err := m.ensureUsernames(ctx); err != nil {
 		return err
 	}
