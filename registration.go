@@ -184,6 +184,8 @@ func (c *Client) checkRedirectURIs() (wrong []error) {
 		case slices.Contains(c.RedirectURIs[:i], uri):
 			// With more than one, a request must name its URI.
 			err = errors.New("it is there twice")
+		case isRootless(uri) && !c.Public:
+			err = errors.New("without a slash behind its scheme it is for public clients only")
 		default:
 			err = checkLength("it", uri, maxRegistered)
 		}
@@ -207,8 +209,8 @@ func (s Scope) checkElements() (wrong []error) {
 		}
 	}
 	if len(wrong) == 0 {
-		if _, err := ParseScope(s.String()); err != nil {
-			wrong = append(wrong, errors.New(strings.TrimPrefix(err.Error(), "oauth2server: ")))
+		if err := s.check(); err != nil {
+			wrong = append(wrong, err)
 		}
 	}
 	return wrong

@@ -157,7 +157,7 @@ func TestNothingFound(t *testing.T) {
 	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "web"}, secret))
 	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "app", Public: true}, ""))
 	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u1"}, "andy", "a password"))
-	long := string(make([]byte, 100))
+	long := strings.Repeat("x", 100)
 	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u2"}, "long", long+"1"))
 	attempts := map[string]func(context.Context) error{
 		"unknown client":              func(ctx context.Context) error { _, err := m.GetClient(ctx, "nobody", ""); return err },

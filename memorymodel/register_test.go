@@ -8,47 +8,68 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-func TestAddClient(t *testing.T) {
-	m := newModel()
-	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "web", RedirectURIs: []string{"https://a.example"}}, secret))
-	for name, row := range map[string]struct {
-		client oauth2server.Client
-		secret string
-		want   string
-	}{
-		"no id":                    {oauth2server.Client{}, secret, "no ID"},
-		"taken":                    {oauth2server.Client{ID: "web"}, secret, "already"},
-		"public with a secret":     {oauth2server.Client{ID: "a", Public: true}, secret, "public"},
-		"confidential without one": {oauth2server.Client{ID: "a"}, "", "needs a secret"},
-		"short secret":             {oauth2server.Client{ID: "a"}, "qwerty", "fewer than 22"},
-		"bad redirection URI":      {oauth2server.Client{ID: "a", RedirectURIs: []string{"javascript:alert(1)"}}, secret, "redirection URI"},
-	} {
-		require.ErrorContains(t, m.AddClient(&row.client, row.secret), row.want, name)
-	}
-	m = New(&Options{InsecureAllowShortSecrets: true})
+// What both models promise is in the root's tests: this is what memory alone does.
+
+func TestShortSecrets(t *testing.T) {
+	require.ErrorIs(t, newModel().AddClient(&oauth2server.Client{ID: "a"}, "qwerty"), oauth2server.ErrShortSecret)
+	m := New(&Options{InsecureAllowShortSecrets: true})
 	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "a"}, "qwerty"))
-	c, err := m.GetClient(t.Context(), "a", "qwerty")
+	require.NoError(t, m.SetClientSecret(t.Context(), "a", "azerty"))
+	c, err := m.GetClient(t.Context(), "a", "azerty")
 	require.NoError(t, err)
 	require.Equal(t, "a", c.ID)
 }
 
-func TestAddUser(t *testing.T) {
+func TestExtensionGrants(t *testing.T) {
+	own := []string{"otp"}
+	m := New(&Options{ExtensionGrants: own})
+	own[0] = "changed"
+	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "a", Grants: []string{"otp"}}, secret))
+	require.ErrorIs(t, m.UpdateClient(t.Context(), &oauth2server.Client{ID: "a", Grants: []string{"changed"}}), oauth2server.InvalidArgument)
+}
+
+func TestUsers(t *testing.T) {
 	m := newModel()
 	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u1", Data: 7}, "andy", "a password"))
 	u, err := m.GetUser(t.Context(), "andy", "a password", nil)
 	require.NoError(t, err)
 	require.Equal(t, &oauth2server.User{ID: "u1", Data: 7}, u)
-	require.ErrorContains(t, m.AddUser(&oauth2server.User{}, "b", "p"), "needs an ID")
-	require.ErrorContains(t, m.AddUser(&oauth2server.User{ID: "b"}, "", "p"), "needs an ID")
-	require.ErrorContains(t, m.AddUser(&oauth2server.User{ID: "b"}, "b", ""), "needs an ID")
-	require.ErrorContains(t, m.AddUser(&oauth2server.User{ID: "b"}, "andy", "p"), "already")
-	require.ErrorContains(t, m.AddUser(&oauth2server.User{ID: "u1"}, "b", "p"), "already")
-	require.ErrorContains(t, m.AddUser(&oauth2server.User{ID: "client:web"}, "b", "p"), "for clients")
-	require.Error(t, New(&Options{PasswordCost: 99}).AddUser(&oauth2server.User{ID: "b"}, "b", "p"))
+	u.ID = "changed"
+	u, err = m.UserByID(t.Context(), "u1")
+	require.NoError(t, err)
+	require.Equal(t, &oauth2server.User{ID: "u1", Data: 7}, u)
+	require.NoError(t, m.UpdateUser(t.Context(), &oauth2server.User{ID: "u1", Data: 8}, "andy"))
+	page, err := m.ListUsers(t.Context(), "", 0)
+	require.NoError(t, err)
+	require.Equal(t, []*oauth2server.NamedUser{{User: oauth2server.User{ID: "u1", Data: 8}, Username: "andy"}}, page)
 
+	require.Error(t, New(&Options{PasswordCost: 99}).AddUser(&oauth2server.User{ID: "b"}, "b", "p"))
 	u, err = m.GetUserFromClient(t.Context(), &oauth2server.Client{ID: "web"})
 	require.NoError(t, err)
 	require.Equal(t, "client:web", u.ID)
+}
+
+// A hash of elsewhere, or of a lower cost, is replaced when its user signs in, and not before.
+func TestHashesAreReplaced(t *testing.T) {
+	const foreign = "$2y$05$WMmKbhSYxUnEth3XcvFr2u21QwqdDhSgxlpuvdmM59a05DmkL/Gwq" // PHP's, of "pass word"
+	m := newModel()
+	require.NoError(t, m.AddUserHash(t.Context(), &oauth2server.User{ID: "u1", Data: 7}, "andy", foreign))
+	require.Equal(t, foreign, m.user("u1").hash)
+	_, err := m.GetUser(t.Context(), "andy", "wrong", nil)
+	require.ErrorIs(t, err, oauth2server.ErrNotFound)
+	require.Equal(t, foreign, m.user("u1").hash)
+	for range 2 {
+		u, err := m.GetUser(t.Context(), "andy", "pass word", nil)
+		require.NoError(t, err)
+		require.Equal(t, &oauth2server.User{ID: "u1", Data: 7}, u)
+		require.Regexp(t, `^\$2a\$04\$`, m.user("u1").hash)
+	}
+	there := m.user("u1")
+	m.refreshHash(&user{username: "andy"}, "of somebody who was replaced since")
+	m.refreshHash(&user{username: "nobody"}, "of nobody")
+	require.Same(t, there, m.user("u1"))
+	byName, _ := m.users.Load("andy")
+	require.Same(t, there, byName)
 }
 
 // An unknown name costs a hash as a known one does. This one cannot be made, so it was tried.
@@ -57,7 +78,7 @@ func TestUnknownUsersCostAHash(t *testing.T) {
 	_, err := m.GetUser(t.Context(), "nobody", "p", nil)
 	require.ErrorContains(t, err, "memorymodel: ")
 	require.NotErrorIs(t, err, oauth2server.ErrNotFound)
-	m.users.Store("broken", &user{hash: []byte("no hash")})
+	m.users.Store("broken", &user{hash: "no hash"})
 	_, err = m.GetUser(t.Context(), "broken", "p", nil)
 	require.ErrorContains(t, err, "memorymodel: ")
 }
