@@ -18,7 +18,7 @@ import (
 
 // GetClient implements [oauth2server.Model]. Data is a [bson.Raw] if the client has any: read it with [bson.Unmarshal].
 func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*oauth2server.Client, error) {
-	document, err := m.findClient(ctx, clientID)
+	document, err := m.findClient(ctx, byID(clientID))
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, err
 	}
@@ -37,9 +37,9 @@ func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*
 
 // findClient returns the document of a client that is registered. It is not nil,
 // also with an error.
-func (m *Model) findClient(ctx context.Context, id string) (*clientDocument, error) {
+func (m *Model) findClient(ctx context.Context, filter bson.D) (*clientDocument, error) {
 	var document clientDocument
-	if err := findOne(ctx, m.clients, byID(id), &document); err != nil {
+	if err := findOne(ctx, m.clients, filter, &document); err != nil {
 		return &clientDocument{}, err
 	}
 	if document.deleted {
@@ -82,8 +82,9 @@ func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret st
 // one is ended. Of several callers one does.
 func (m *Model) replaceDeleted(ctx context.Context, document clientFields) (replaced bool, err error) {
 	deleted := append(ownClient(document.ID), bson.E{Key: deletedAt, Value: bson.D{{Key: "$ne", Value: nil}}})
-	switch err := findOne(ctx, m.clients, deleted, &clientDocument{}); {
-	case errors.Is(err, oauth2server.ErrNotFound):
+	var there clientDocument
+	switch err := findOne(ctx, m.clients, deleted, &there); {
+	case errors.Is(err, oauth2server.ErrNotFound) || err == nil && !there.deleted:
 		return false, nil
 	case err != nil:
 		return false, err
@@ -124,7 +125,7 @@ func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error 
 	if !errors.Is(err, oauth2server.ErrNotFound) {
 		return err
 	}
-	if _, err := m.findClient(ctx, c.ID); err != nil {
+	if _, err := m.findClient(ctx, ownClient(c.ID)); err != nil {
 		return err
 	}
 	return credential.FixedPublic(c)
@@ -146,7 +147,7 @@ func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string,
 		return err
 	}
 	for range updateTries {
-		document, err := m.findClient(ctx, clientID)
+		document, err := m.findClient(ctx, ownClient(clientID))
 		if err != nil {
 			return err
 		}
@@ -196,7 +197,7 @@ func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 		return fault(ctx, "replace in "+m.clients.Name(), err)
 	}
 	if result.MatchedCount == 0 {
-		if err := findOne(ctx, m.clients, byID(clientID), &clientDocument{}); err != nil {
+		if err := findOne(ctx, m.clients, ownClient(clientID), &clientDocument{}); err != nil {
 			return err
 		}
 	}

@@ -198,7 +198,7 @@ func TestBrokenDocuments(t *testing.T) {
 		{"grants", bson.D{{Key: "_id", Value: "x:0000000001"}, {Key: "grant_id", Value: "x"}, {Key: "oauth2_record", Value: "[]"}},
 			func() error { return second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "x", Seq: 1})) },
 			[]string{"x:0000000001", "oauth2_grants"}},
-		{"clients", bson.D{{Key: "_id", Value: "x"}, {Key: "grants", Value: "password"}},
+		{"clients", bson.D{{Key: "_id", Value: "x"}, {Key: "grants", Value: 7}},
 			func() error { return second(m.GetClient(ctx, "x", "")) }, []string{`"x"`, "oauth2_clients", "grants"}},
 		{"users", bson.D{{Key: "_id", Value: "x"}, {Key: "password_hash", Value: 7}},
 			func() error { return second(m.UserByID(ctx, "x")) }, []string{`"x"`, "oauth2_users", "password_hash"}},

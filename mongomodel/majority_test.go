@@ -44,7 +44,8 @@ func TestADuplicateWithoutAMajority(t *testing.T) {
 			}
 			return reply
 		case "find":
-			return mongotest.Found("d.c", bson.D{{Key: "_id", Value: "x"}, {Key: "oauth2_record", Value: `{"v":1,"nonce":"other"}`}})
+			return mongotest.Found("d.c", bson.D{{Key: "_id", Value: "x"}, {Key: "oauth2_record", Value: `{"v":1,"nonce":"other"}`},
+				{Key: "grants", Value: nil}, {Key: "public", Value: true}})
 		}
 		return nil
 	})

@@ -121,16 +121,16 @@ func (m *Model) refreshHash(ctx context.Context, d *userDocument, hash string) {
 // UserByID returns a user that was added. Data is a [bson.Raw] if the user has any: read it with [bson.Unmarshal].
 // [oauth2server.ErrNotFound] if there is none.
 func (m *Model) UserByID(ctx context.Context, userID string) (*oauth2server.User, error) {
-	found, err := m.findUser(ctx, userID)
+	found, err := m.findUser(ctx, byID(userID))
 	if err != nil {
 		return nil, err
 	}
 	return &found.user.User, nil
 }
 
-func (m *Model) findUser(ctx context.Context, userID string) (*userDocument, error) {
+func (m *Model) findUser(ctx context.Context, filter bson.D) (*userDocument, error) {
 	var found userDocument
-	if err := findOne(ctx, m.users, byID(userID), &found); err != nil {
+	if err := findOne(ctx, m.users, filter, &found); err != nil {
 		return nil, err
 	}
 	if found.deleted {
@@ -253,7 +253,7 @@ func (m *Model) olderName(ctx context.Context, u *oauth2server.User, username st
 	if u == nil {
 		return "", refused
 	}
-	there, err := m.findUser(ctx, u.ID)
+	there, err := m.findUser(ctx, ownUser(u.ID))
 	switch {
 	case err != nil && !errors.Is(err, oauth2server.ErrNotFound):
 		return "", err
