@@ -23,11 +23,14 @@ const deleteBatch = 1000
 type perishable struct {
 	*mongo.Collection
 	retention time.Duration
-	byUser    bool // RevokeUser looks here
+	parties   []string // fields by which RevokeUser and DeleteClient look here
 }
 
 func (m *Model) perishables() []perishable {
-	return []perishable{{m.codes, codeRetention, true}, {m.access, 0, false}, {m.refresh, 0, false}, {m.grants, 0, true}}
+	return []perishable{
+		{m.codes, codeRetention, []string{"client_id"}}, {m.access, 0, nil}, {m.refresh, 0, nil},
+		{m.grants, 0, []string{"user_id", "client_id"}},
+	}
 }
 
 // DeleteExpired deletes what a TTL index would, and returns how many documents

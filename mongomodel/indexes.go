@@ -48,9 +48,9 @@ func (m *Model) EnsureIndexes(ctx context.Context) error {
 		if err := ensureIndex(ctx, c.Collection, expiryField, ttl, options.Index()); err != nil {
 			return err
 		}
-		if c.byUser {
+		for _, field := range c.parties {
 			// Sparse: in a log, an entry that issued nothing names nobody.
-			if err := ensureIndex(ctx, c.Collection, "user_id", options.Index().SetSparse(true), nil); err != nil {
+			if err := ensureIndex(ctx, c.Collection, field, options.Index().SetSparse(true), nil); err != nil {
 				return err
 			}
 		}

@@ -175,7 +175,7 @@ func TestClientsWrittenByHand(t *testing.T) {
 			}
 		}
 	}
-	require.ErrorContains(t, second(m.ListClients(ctx, "scope", 0)), "secret_digest", "a list does not leave them out")
+	require.ErrorContains(t, second(m.ListClients(ctx, "scope", 0)), "former_secret_until", "a list does not leave them out")
 }
 
 func TestUsersWrittenByHand(t *testing.T) {
