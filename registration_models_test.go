@@ -188,8 +188,11 @@ func TestRegistry_RotatingAtOnce(t *testing.T) {
 				good++
 			}
 		}
-		require.Equal(t, 2, good)
-		require.False(t, m.holds(t, "web", secret))
+		if _, inMemory := m.target.(*memorymodel.Model); inMemory || !mongotest.IsFerretDB() { // whose updates are not atomic
+			require.Equal(t, 2, good)
+			require.False(t, m.holds(t, "web", secret))
+		}
+		require.NotZero(t, good)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -67,33 +68,29 @@ func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret st
 	if !c.Public {
 		document.SecretDigest = credential.DigestOf(secret).String()
 	}
-	_, err = m.clients.InsertOne(alone(ctx), document)
-	conflict := taken(m.clients, err, idIndex)
-	if conflict == nil {
-		return fault(ctx, "insert into "+m.clients.Name(), err)
-	}
-	if replaced, err := m.replaceDeleted(ctx, document); replaced || err != nil {
+	if err := m.endFormer(ctx, c.ID); err != nil {
 		return err
 	}
-	return fmt.Errorf("mongomodel: client %q: %w", c.ID, conflict)
+	_, err = m.clients.InsertOne(alone(ctx), document)
+	if conflict := taken(m.clients, err, idIndex); conflict != nil {
+		return fmt.Errorf("mongomodel: client %q: %w", c.ID, conflict)
+	}
+	return fault(ctx, "insert into "+m.clients.Name(), err)
 }
 
-// replaceDeleted puts a client where one was deleted, once what was granted to that
-// one is ended. Of several callers one does.
-func (m *Model) replaceDeleted(ctx context.Context, document clientFields) (replaced bool, err error) {
-	deleted := append(ownClient(document.ID), bson.E{Key: deletedAt, Value: bson.D{{Key: "$ne", Value: nil}}})
-	var there clientDocument
-	switch err := findOne(ctx, m.clients, deleted, &there); {
-	case errors.Is(err, oauth2server.ErrNotFound) || err == nil && !there.deleted:
-		return false, nil
-	case err != nil:
-		return false, err
+// endFormer ends once more what was granted to a client that had this ID and was
+// deleted: something may have been under way then. If the ID is taken it ends
+// nothing, and leaves it to the insert to say so.
+func (m *Model) endFormer(ctx context.Context, id string) error {
+	deleted, err := exists(ctx, m.clients, ownClient(deletedPrefix+id))
+	if err != nil || !deleted {
+		return err
 	}
-	if err := m.revokeClient(ctx, document.ID); err != nil {
-		return false, err
+	taken, err := exists(ctx, m.clients, byID(id))
+	if err != nil || taken {
+		return err
 	}
-	result, err := m.clients.ReplaceOne(alone(ctx), deleted, document)
-	return err == nil && result.MatchedCount == 1, fault(ctx, "replace in "+m.clients.Name(), err)
+	return m.revokeClient(ctx, id)
 }
 
 func (m *Model) rules() credential.Rules {
@@ -179,29 +176,62 @@ func secretsUpdate(s credential.Secrets) bson.D {
 	return bson.D{{Key: "$set", Value: set}}
 }
 
+// deletedPrefix stands before the ID of a deleted client, in the _id of the document
+// that remembers it. No client has such an ID, as it is not ASCII.
+const deletedPrefix = "deleted\u2014"
+
 // DeleteClient deletes a client and ends what was granted to it: its codes, its
 // refresh tokens and the access tokens that came with them. Access tokens of the
-// client credentials grant live until they expire. The ID stays in the collection,
-// with the time, so that [Model.AddClient] can end what was under way. After an
-// error call it again. [oauth2server.ErrNotFound] if there was no client with this
-// ID. It takes three queries by index, and then the commands of revoking a grant for
-// each of the client's.
+// client credentials grant live until they expire. That there was such a client
+// stays in the collection, so that [Model.AddClient] can end what was under way if
+// the ID is used again. After an error call it again. [oauth2server.ErrNotFound] if
+// there was no client with this ID. It takes five commands, two of them queries by
+// index, and then those of revoking a grant for each of the client's.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
-	if err := ctx.Err(); err != nil {
+	live, err := exists(ctx, m.clients, ownClient(clientID))
+	if err != nil {
 		return err
 	}
-	// What is left of it is still a document of ours.
-	tombstone := bson.D{{Key: "_id", Value: clientID}, {Key: clientMark, Value: bson.A{}}, {Key: deletedAt, Value: time.Now().UTC()}}
-	result, err := m.clients.ReplaceOne(alone(ctx), liveClient(clientID), tombstone)
-	if err != nil {
-		return fault(ctx, "replace in "+m.clients.Name(), err)
+	if live {
+		err = m.forget(ctx, clientID)
+	} else if live, err = exists(ctx, m.clients, ownClient(deletedPrefix+clientID)); err == nil && !live {
+		err = oauth2server.ErrNotFound
 	}
-	if result.MatchedCount == 0 {
-		if err := findOne(ctx, m.clients, ownClient(clientID), &clientDocument{}); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	return m.revokeClient(ctx, clientID)
+}
+
+// forget deletes a client, once it is written that it will be.
+func (m *Model) forget(ctx context.Context, clientID string) error {
+	// With the mark of clients, as it is a document of ours.
+	memory := bson.D{{Key: "_id", Value: deletedPrefix + clientID}, {Key: clientMark, Value: bson.A{}}, {Key: deletedAt, Value: time.Now().UTC()}}
+	_, err := m.clients.InsertOne(alone(ctx), memory)
+	if taken(m.clients, err, idIndex) == nil && err != nil {
+		return fault(ctx, "insert into "+m.clients.Name(), err)
+	}
+	if err := removeOne(ctx, m.clients, ownClient(clientID)); !errors.Is(err, oauth2server.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// exists reports whether there is a document that the filter names.
+func exists(ctx context.Context, c *mongo.Collection, filter bson.D) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	for _, field := range filter {
+		if text, ok := field.Value.(string); ok && !utf8.ValidString(text) {
+			return false, nil // nothing is stored under what BSON cannot hold
+		}
+	}
+	err := c.FindOne(alone(ctx), filter, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+	if errors.Is(err, mongo.ErrNoDocuments) && ctx.Err() == nil {
+		return false, nil
+	}
+	return err == nil, fault(ctx, "find in "+c.Name(), err)
 }
 
 // liveClient is the filter of a client of ours that was not deleted.

@@ -1,0 +1,205 @@
+package oauth2server_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/event"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/mongotest"
+	"github.com/seed-11d18166/oauth2server/mongomodel"
+)
+
+// inherited is what somebody has of the client web when it is deleted.
+type inherited struct {
+	access, refresh, spent, code, withoutPKCE, byPassword, machine string
+}
+
+func (s *site) inherit() inherited {
+	tokens := s.redeem("web", s.code(withChallenge(challenge)...), "code_verifier", verifier)
+	require.Equal(s.t, 200, tokens.StatusCode, tokens.text)
+	next := s.refresh("web", tokens.str("refresh_token"))
+	return inherited{
+		access:      next.str("access_token"),
+		refresh:     next.str("refresh_token"),
+		spent:       tokens.str("refresh_token"),
+		code:        s.code(withChallenge(challenge)...),
+		withoutPKCE: s.code(),
+		byPassword:  s.signIn("web").str("refresh_token"),
+		machine:     s.token("web", "grant_type", "client_credentials").str("access_token"),
+	}
+}
+
+// requireOver checks that none of it is good for whoever is web now, with a secret
+// or without.
+func (s *site) requireOver(had inherited) {
+	s.t.Helper()
+	send := func(params ...string) {
+		s.t.Helper()
+		public := s.post("/token", form(append(params, "client_id", "web")...))
+		require.GreaterOrEqual(s.t, public.StatusCode, 400, public.text)
+		require.NotContains(s.t, public.body, "access_token")
+		secretly := s.token("web", params...)
+		require.GreaterOrEqual(s.t, secretly.StatusCode, 400, secretly.text)
+		require.NotContains(s.t, secretly.body, "access_token")
+	}
+	for _, token := range []string{had.refresh, had.spent, had.byPassword} {
+		send("grant_type", "refresh_token", "refresh_token", token)
+	}
+	for _, code := range []string{had.code, had.withoutPKCE} {
+		send("grant_type", "authorization_code", "code", code, "redirect_uri", callback, "code_verifier", verifier)
+		send("grant_type", "authorization_code", "code", code, "redirect_uri", callback)
+	}
+	if had.access != "" {
+		require.Equal(s.t, 401, s.apiStatus(had.access))
+	}
+}
+
+// publicWeb is what the ID web is used for again: by whom nobody knows, as it has no
+// secret.
+var publicWeb = oauth2server.Client{ID: "web", Public: true, Grants: publicGrants, RedirectURIs: []string{callback}}
+
+// A client that is deleted and added anew as public, without a secret, inherits
+// nothing of the old one.
+func TestAttack_ClientIDUsedAgain(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		ctx := t.Context()
+		opts := &oauth2server.Options{Grants: allGrants, InsecureApprovePublicClients: true,
+			PublicClientGrants: publicGrants}
+		s := newSite(t, model, opts, nil)
+		other := s.signIn("other")
+		had := s.inherit()
+		require.NoError(t, model.(registry).DeleteClient(ctx, "web"))
+		s.requireOver(had)
+		require.Equal(t, 200, s.apiStatus(had.machine), "as documented: until it expires")
+		_, err := model.GetClient(ctx, "web", "")
+		require.ErrorIs(t, err, oauth2server.ErrNotFound)
+
+		// Under way when it was deleted: a code, and a grant, that are saved afterwards.
+		late, began := "late", time.Now().Add(-time.Second)
+		_, err = model.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: late, ExpiresAt: began.Add(time.Hour), RedirectURI: callback,
+			Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}, CodeChallenge: challenge, CodeChallengeMethod: "S256", GrantID: "grant of a late code"}, nil, nil)
+		require.NoError(t, err)
+
+		require.NoError(t, addClient(t, model, publicWeb, ""))
+		s.requireOver(had)
+		s.requireOver(inherited{code: late, withoutPKCE: late})
+		grants, err := model.UserGrants(ctx, "u1")
+		require.NoError(t, err)
+		require.Len(t, grants, 1)
+		require.Equal(t, "other", grants[0].ClientID)
+
+		// The new one works, and the others were left alone.
+		r := s.post("/token", form("grant_type", "authorization_code", "client_id", "web", "redirect_uri", callback,
+			"code", s.code(withChallenge(challenge)...), "code_verifier", verifier))
+		require.Equal(t, 200, r.StatusCode, r.text)
+		require.Equal(t, 200, s.apiStatus(r.str("access_token")))
+		r = s.post("/token", form("grant_type", "refresh_token", "client_id", "web", "refresh_token", r.str("refresh_token")))
+		require.Equal(t, 200, r.StatusCode, r.text)
+		require.Equal(t, 200, s.apiStatus(other.str("access_token")))
+		require.Equal(t, 200, s.refresh("other", other.str("refresh_token")).StatusCode)
+		require.ErrorIs(t, addClient(t, model, publicWeb, ""), oauth2server.ErrExists)
+
+		require.NoError(t, model.(registry).DeleteClient(ctx, "web"))
+		require.NoError(t, model.(registry).DeleteClient(ctx, "web"), "once more is no error")
+		require.Equal(t, 401, s.apiStatus(r.str("access_token")))
+		require.ErrorIs(t, model.(registry).UpdateClient(ctx, &publicWeb), oauth2server.ErrNotFound)
+		require.ErrorIs(t, model.(registry).SetClientSecret(ctx, "web", secret), oauth2server.ErrNotFound)
+	})
+}
+
+// Of several who take a free ID at once, one gets it.
+func TestAttack_ClientIDTakenAtOnce(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		require.NoError(t, model.(registry).DeleteClient(t.Context(), "web"))
+		var wg sync.WaitGroup
+		var added atomic.Int32
+		for range 8 {
+			wg.Go(func() {
+				switch err := addClient(t, model, publicWeb, ""); {
+				case err == nil:
+					added.Add(1)
+				case !errors.Is(err, oauth2server.ErrExists):
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 1, added.Load())
+	})
+}
+
+// A deletion that was stopped half-way, at each of its commands: the client is gone
+// or there, nothing of it is inherited, and the deletion can be called again.
+func TestAttack_ClientHalfDeleted(t *testing.T) {
+	for stop := 1; ; stop++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		var commands atomic.Int32
+		commands.Store(-1 << 20)
+		monitor := &event.CommandMonitor{Started: func(context.Context, *event.CommandStartedEvent) {
+			if commands.Add(1) == int32(stop) {
+				cancel()
+			}
+		}}
+		db := mongotest.Database(t, options.Client().SetMonitor(monitor))
+		model := mongomodel.New(db, &mongomodel.Options{PasswordCost: bcrypt.MinCost})
+		require.NoError(t, model.EnsureIndexes(t.Context()))
+		register(t, func(c *oauth2server.Client, secret string) error { return model.AddClient(t.Context(), c, secret) },
+			func(u *oauth2server.User, name, password string) error {
+				return model.AddUser(t.Context(), u, name, password)
+			})
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, PublicClientGrants: publicGrants}, nil)
+		had := s.inherit()
+		commands.Store(0)
+		err := model.DeleteClient(ctx, "web")
+		cancel()
+		commands.Store(-1 << 20)
+		if err == nil {
+			require.Greater(t, stop, 10, "there are as many commands as that")
+			return
+		}
+		require.ErrorIs(t, err, context.Canceled)
+		if _, err := model.GetClient(t.Context(), "web", ""); err == nil {
+			require.LessOrEqual(t, stop, 3, "only before it is deleted is the client there")
+			require.Equal(t, http.StatusOK, s.refresh("web", had.refresh).StatusCode)
+			continue
+		}
+		if stop%2 == 0 {
+			require.NoError(t, model.DeleteClient(t.Context(), "web"))
+		}
+		require.NoError(t, model.AddClient(t.Context(), &publicWeb, ""))
+		s.requireOver(had)
+	}
+}
+
+// A user who is deleted, and whose ID is used again, leaves nothing to whoever has
+// it then. Until all of it has ended, the ID is taken.
+func TestAttack_UserIDUsedAgain(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+		had := s.inherit()
+		require.NoError(t, model.(registry).DeleteUser(t.Context(), "u1"))
+		s.requireOver(had)
+		requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 400, "invalid_grant")
+		addUser := func() error {
+			u := &oauth2server.User{ID: "u1"}
+			if m, ok := model.(*mongomodel.Model); ok {
+				return m.AddUser(t.Context(), u, "andrea", "another password")
+			}
+			return model.(interface {
+				AddUser(*oauth2server.User, string, string) error
+			}).AddUser(u, "andrea", "another password")
+		}
+		require.NoError(t, addUser())
+		s.requireOver(had)
+	})
+}
