@@ -5,8 +5,10 @@ import (
 	"go/parser"
 	"go/token"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
@@ -122,4 +124,68 @@ func requireComparedBy(t *testing.T, file, function, by string) {
 		})
 	}
 	require.Equal(t, 1, calls, "%s: %s should use %s", file, function, by)
+}
+
+// User names found out by the time that a wrong password takes (CWE-208), while the
+// hashes that are stored are of a lower cost, or of other programs. The work is
+// counted in TestEveryCheckCostsTheSame of internal/credential; this is with a
+// stopwatch, so it leaves room for a machine that does something else meanwhile.
+func TestAttack_TimingOfUsernames(t *testing.T) {
+	const before, now, rounds, room = 4, 8, 11, 1.6
+	hashes := map[string]string{
+		"bcrypt of elsewhere": "$2b$05$dRyBfYlZ5XCivfXuROxQIeEwrhjyoHyWOyN1JMXOoggg5SddCrAUy",
+		"argon2id":            "$argon2id$v=19$m=256,t=2,p=1$cm9keTN3ZlAuSHhKSjB3UQ$AuBb+g8g/OWlyI7wPYkH/ChirP2RCCSbYuYuhtlF+IU",
+		"scrypt":              "$scrypt$ln=4,r=8,p=1$U0FMVFNBTFRTQUxUU0FMVA$2AuX2iG4qfh8yqhCzcsdB/6ILLCjOF8DtM2wh1v5PNk",
+	}
+	ctx, db := t.Context(), mongotest.Database(t)
+	older := mongomodel.New(db, &mongomodel.Options{PasswordCost: before})
+	require.NoError(t, older.AddClient(ctx, &oauth2server.Client{ID: "web", Grants: []string{"password"}}, secret+"web"))
+	require.NoError(t, older.AddUser(ctx, &oauth2server.User{ID: "older"}, "older", "a password"))
+	model := mongomodel.New(db, &mongomodel.Options{PasswordCost: now})
+	require.NoError(t, model.AddUser(ctx, &oauth2server.User{ID: "current"}, "current", "a password"))
+	names := []string{"nobody", "current", "older"}
+	for name, hash := range hashes {
+		require.NoError(t, older.AddUserHash(ctx, &oauth2server.User{ID: name}, name, hash)) // by another process than asks
+		names = append(names, name)
+	}
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+	measure := func() (slowest, fastest time.Duration) {
+		took := map[string][]time.Duration{}
+		for round := range rounds {
+			for _, name := range names {
+				begin := time.Now()
+				requireError(t, s.token("web", "grant_type", "password", "username", name, "password", "wrong"), 400, "invalid_grant")
+				if round > 0 { // in the first one it meets the hashes
+					took[name] = append(took[name], time.Since(begin))
+				}
+			}
+		}
+		fastest = time.Hour
+		for _, name := range names {
+			slices.Sort(took[name])
+			median := took[name][len(took[name])/2]
+			t.Logf("%-20s %v", name, median)
+			slowest, fastest = max(slowest, median), min(fastest, median)
+		}
+		return slowest, fastest
+	}
+	for try := 1; ; try++ {
+		slowest, fastest := measure()
+		if float64(slowest) < room*float64(fastest) {
+			break
+		}
+		require.Less(t, try, 4, "%v against %v", slowest, fastest)
+	}
+
+	// Whoever signs in has a hash of today then, and is told no sooner.
+	for _, name := range names[1:] {
+		password := "a password"
+		if hashes[name] != "" {
+			password = "pass word"
+		}
+		require.Equal(t, 200, s.token("web", "grant_type", "password", "username", name, "password", password).StatusCode, name)
+	}
+	stored, err := db.Collection("oauth2_users").CountDocuments(ctx, map[string]any{"password_hash": map[string]any{"$regex": `^\$2a\$08\$`}})
+	require.NoError(t, err)
+	require.EqualValues(t, len(names)-1, stored)
 }
