@@ -91,7 +91,7 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 	filled.Struct(&token)
 	filled.Struct(&code)
 	token.Extra["list"] = []any{"a", map[string]any{"b": []string{"c"}}}
-	_, err := m.SaveToken(ctx, &token, token.Client, token.User)
+	saved, err := m.SaveToken(ctx, &token, token.Client, token.User)
 	require.NoError(t, err)
 	_, err = m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
 	require.NoError(t, err)
@@ -118,12 +118,13 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 		require.Equal(t, "web", a.Client.ID)
 		require.Equal(t, "u1", a.User.ID)
 		list := a.Extra["list"].([]any)
-		deep := list[1].(map[string]any)["b"].([]string)
+		deep := list[1].(map[string]any)["b"].([]any)
 		require.Equal(t, "a", list[0])
 		require.Equal(t, "c", deep[0])
 		list[0], deep[0] = "x", "x"
 		a.Scope[0], a.GrantScope[0], a.Extra["tenant"], a.Client.ID, a.User.ID = "x", "x", "x", "x", "x"
 		token.Scope[0], token.Extra["tenant"], token.User.ID = "x", "x", "x"
+		saved.Extra["list"].([]any)[0], saved.Extra["tenant"] = "x", "x"
 
 		g, err := m.GetAuthorizationCode(ctx, "value of Code.")
 		require.NoError(t, err)
@@ -312,7 +313,7 @@ func TestNoRequestIsKept(t *testing.T) {
 // What expired when time began is not what never expires.
 func TestTheBeginningOfTime(t *testing.T) {
 	m := newModel()
-	token := m.store(&oauth2server.Token{RefreshTokenExpiresAt: time.Unix(0, 0)}).load()
+	token := m.store(&oauth2server.Token{RefreshTokenExpiresAt: time.Unix(0, 0)}, nil).load()
 	require.False(t, token.RefreshTokenExpiresAt.IsZero())
 }
 
