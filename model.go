@@ -174,8 +174,11 @@ type Model interface {
 	// A cache must not answer a call that carries a secret.
 	GetClient(ctx context.Context, clientID, clientSecret string) (*Client, error)
 
-	// SaveToken stores the access token and, when there is one, the refresh token, and returns what it stored:
-	// the answer to the client is made from that. The result is for the same client and user, and grants no more.
+	// SaveToken stores the access token and the refresh token, or the one of
+	// them that is not empty, and returns what it stored: the answer to the
+	// client is made from that. The result is for the same client and user, and
+	// grants no more. The server always sets the access token; a program that
+	// fills a storage may have refresh tokens alone.
 	SaveToken(ctx context.Context, token *Token, client *Client, user *User) (*Token, error)
 }
 

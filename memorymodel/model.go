@@ -86,7 +86,9 @@ func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oau
 		return nil, err
 	}
 	stored, now := m.store(token, attributes), time.Now()
-	m.access.put(keyOf(token.AccessToken), (*accessToken)(stored), now)
+	if token.AccessToken != "" {
+		m.access.put(keyOf(token.AccessToken), (*accessToken)(stored), now)
+	}
 	if token.RefreshToken != "" {
 		m.refresh.put(keyOf(token.RefreshToken), (*refreshToken)(stored), now)
 	}

@@ -134,6 +134,23 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 	}
 }
 
+func TestARefreshTokenAlone(t *testing.T) {
+	ctx, m := t.Context(), newModel()
+	for _, text := range []string{"r1", "r2"} {
+		_, err := m.SaveToken(ctx, &oauth2server.Token{RefreshToken: text, User: &oauth2server.User{ID: text}}, nil, nil)
+		require.NoError(t, err)
+	}
+	for _, text := range []string{"r1", "r2"} {
+		found, err := m.GetRefreshToken(ctx, text)
+		require.NoError(t, err)
+		require.Equal(t, text, found.User.ID)
+	}
+	_, err := m.GetAccessToken(ctx, "")
+	require.ErrorIs(t, err, oauth2server.ErrNotFound, "the access token that there is none of is not found by its absence")
+	_, err = m.GetRefreshToken(ctx, "")
+	require.ErrorIs(t, err, oauth2server.ErrNotFound)
+}
+
 func TestNothingFound(t *testing.T) {
 	ctx, m := t.Context(), newModel()
 	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "web"}, secret))
