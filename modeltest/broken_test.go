@@ -3,6 +3,7 @@ package modeltest
 import (
 	"context"
 	"errors"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -512,6 +513,18 @@ func newBroken(d defect) NewFixture {
 	}
 }
 
+// garbled is what a message has whose arguments are not those of its format, or
+// whose parts do not fit together.
+var garbled = regexp.MustCompile(`%!|[,:;.] ?[,:;]|\.\.\.|^ |  `)
+
+func requireReadable(t *testing.T, err error) {
+	t.Helper()
+	for seen := range strings.Lines(err.Error()) {
+		_, seen, found := strings.Cut(seen, " is broken: ")
+		require.False(t, found && garbled.MatchString(seen), seen)
+	}
+}
+
 func TestEachDefectIsCaughtByItsRule(t *testing.T) {
 	caught := map[string]bool{}
 	for _, d := range slices.Concat(defects, logDefects) {
@@ -527,6 +540,7 @@ func TestEachDefectIsCaughtByItsRule(t *testing.T) {
 				rules = append(rules, v.Rule)
 			}
 			require.Equal(t, []string{d.rule}, rules, err)
+			requireReadable(t, err)
 			t.Log(err)
 		})
 	}

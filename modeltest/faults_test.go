@@ -118,6 +118,7 @@ func TestMethodsThatFail(t *testing.T) {
 						}}))
 						if err != nil {
 							require.ErrorAs(t, err, new(*Violation))
+							requireReadable(t, err)
 							reported++
 						}
 					}

@@ -164,7 +164,7 @@ func tokenExact(ctx context.Context, t *trial) error {
 				return err
 			}
 		}
-		if err := present("%s, after others were tried,", k.name)(k.get(ctx, text)); err != nil {
+		if err := present("%s, after others were tried", k.name)(k.get(ctx, text)); err != nil {
 			return err
 		}
 	}
