@@ -40,21 +40,33 @@ func allowExtra(t testing.TB) *spy {
 	return model
 }
 
+// given is a model that keeps what the server gave it.
+type given struct {
+	*spy
+	extra map[string]any
+}
+
+func (m *given) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+	m.extra = t.Extra
+	return m.spy.SaveToken(ctx, t, c, u)
+}
+
 func TestIssueKeepsExtraInItsOneForm(t *testing.T) {
 	noon := time.Date(2031, 2, 3, 12, 0, 0, 123_456_789, time.FixedZone("here", 3600))
-	given := map[string]any{"id": 9007199254740993, "level": 3.0, "since": noon, "roles": []string{"a", "b"},
+	set := map[string]any{"id": 9007199254740993, "level": 3.0, "since": noon, "roles": []string{"a", "b"},
 		"deep": map[string]any{"list": []any{1, map[string]string{"k": "v"}}}, "none": nil, "key": []byte{0, 255}, "most": uint64(math.MaxUint64)}
 	want := map[string]any{"id": int64(9007199254740993), "level": 3.0, "since": noon.UTC(), "roles": []any{"a", "b"},
 		"deep": map[string]any{"list": []any{int64(1), map[string]any{"k": "v"}}}, "none": nil, "key": []byte{0, 255}, "most": uint64(math.MaxUint64)}
-	model := allowExtra(t)
-	s := newSite(t, model, withExtra(func() map[string]any { return given }, nil), nil)
+	model := &given{spy: allowExtra(t)}
+	s := newSite(t, model, withExtra(func() map[string]any { return set }, nil), nil)
 	r := s.token("extra", "grant_type", extraGrant, "refresh", "1")
 	require.Equal(t, 200, r.StatusCode, r.text)
 	for _, shown := range []string{`"id":9007199254740993`, `"level":3`, `"since":"2031-02-03T11:00:00.123456789Z"`, `"roles":["a","b"]`,
 		`"most":18446744073709551615`, `"key":"AP8="`, `"none":null`, `"deep":{"list":[1,{"k":"v"}]}`} {
 		require.Contains(t, r.text, shown)
 	}
-	given["roles"].([]string)[0] = "x"
+	require.Equal(t, want, model.extra, "a model of the program's own need not know of the form")
+	set["roles"].([]string)[0] = "x"
 	found, err := model.GetAccessToken(t.Context(), r.str("access_token"))
 	require.NoError(t, err)
 	require.Equal(t, want, found.Extra)

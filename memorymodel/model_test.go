@@ -93,6 +93,7 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 	token.Extra["list"] = []any{"a", map[string]any{"b": []string{"c"}}}
 	saved, err := m.SaveToken(ctx, &token, token.Client, token.User)
 	require.NoError(t, err)
+	require.Equal(t, []any{"a", map[string]any{"b": []any{"c"}}}, saved.Extra["list"], "what is returned is what is stored")
 	_, err = m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
 	require.NoError(t, err)
 
