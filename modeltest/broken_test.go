@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -513,6 +514,15 @@ func newBroken(d defect) NewFixture {
 	}
 }
 
+// allDefects are those of all files.
+var allDefects = slices.Concat(defects, extraDefects, logDefects)
+
+// check is Check without the time that a rule waits.
+func check(t *testing.T, newFixture NewFixture) (err error) {
+	synctest.Test(t, func(t *testing.T) { err = Check(t.Context(), newFixture) })
+	return err
+}
+
 // garbled is what a message has whose arguments are not those of its format, or
 // whose parts do not fit together.
 var garbled = regexp.MustCompile(`%!|[,:;.] ?[,:;]|\.\.\.|^ |  `)
@@ -527,11 +537,11 @@ func requireReadable(t *testing.T, err error) {
 
 func TestEachDefectIsCaughtByItsRule(t *testing.T) {
 	caught := map[string]bool{}
-	for _, d := range slices.Concat(defects, logDefects) {
+	for _, d := range allDefects {
 		caught[d.rule] = true
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
-			err := Check(t.Context(), newBroken(d))
+			err := check(t, newBroken(d))
 			require.Error(t, err)
 			var rules []string
 			for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
