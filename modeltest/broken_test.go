@@ -515,7 +515,7 @@ func newBroken(d defect) NewFixture {
 }
 
 // allDefects are those of all files.
-var allDefects = slices.Concat(defects, extraDefects, logDefects)
+var allDefects = slices.Concat(defects, extraDefects, logDefects, expiryDefects)
 
 // check is Check without the time that a rule waits.
 func check(t *testing.T, newFixture NewFixture) (err error) {
