@@ -145,6 +145,15 @@ func TestModelsRefuseWhatExtraMayNotHold(t *testing.T) {
 	require.ErrorIs(t, err, oauth2server.ErrNotFound)
 }
 
+// What a model returns from SaveToken is not stored by the server, but the cause in the log has the path all the same.
+func TestTheAnswerNamesWhatHasNoJSONForm(t *testing.T) {
+	var records bytes.Buffer
+	s := newSite(t, extras{newSpy(t), map[string]any{"a": []any{1, make(chan int)}}},
+		&oauth2server.Options{AllowExtendedTokenAttributes: true, Logger: slog.New(slog.NewTextHandler(&records, nil))}, nil)
+	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
+	require.Contains(t, records.String(), `reason=model_contract cause="Extra[\"a\"][1] is a chan int`)
+}
+
 // The first records have Extra as plain JSON, where nothing is a tag.
 func TestTheFirstRecordsAreRead(t *testing.T) {
 	var token oauth2server.Token
