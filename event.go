@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net/http"
+	"strings"
 )
 
 // EventKind says what happened.
@@ -20,8 +21,10 @@ const (
 	// EventRetried: a refresh token was used again within [Options.RefreshRetryWindow], and got the same successor.
 	EventRetried EventKind = "retried"
 
-	// EventReplayed: a code was redeemed a second time, by somebody who proved that it was his. Two have it, so the
-	// grant is over.
+	// EventReplayed: a code was redeemed a second time, by somebody who proved that
+	// it was theirs. Two have it, so the grant is over. With [Event.Reason]
+	// "code_repeated" they had the PKCE verifier too, and were fast: then it is the
+	// client that redeems twice, and the grant goes on.
 	EventReplayed EventKind = "replayed"
 
 	// EventReused: a refresh token was used that two parties must have. It was stolen, so the grant is over.
@@ -69,6 +72,7 @@ type Event struct {
 // Reasons of refusals that are more than that.
 const (
 	reasonReplayed = "code_replayed"
+	reasonRepeated = "code_repeated"
 	reasonReused   = "refresh_token_reused"
 )
 
@@ -83,7 +87,7 @@ func (s *ResourceServer) report(r *http.Request, e Event) {
 func (s *ResourceServer) reportRefusal(r *http.Request, e Event, refused *Error) {
 	e.Kind, e.Scope, e.Error, e.Reason = EventRefused, nil, refused.Code, cmp.Or(refused.reason, "chosen_by_program")
 	switch e.Reason {
-	case reasonReplayed:
+	case reasonReplayed, reasonRepeated:
 		e.Kind = EventReplayed
 	case reasonReused:
 		e.Kind = EventReused
@@ -92,12 +96,24 @@ func (s *ResourceServer) reportRefusal(r *http.Request, e Event, refused *Error)
 	s.report(r, e)
 }
 
+// maxSentText bounds what is logged of a stranger's text, in bytes.
+const maxSentText = 200
+
+// sentText is what a request says, for the log at Debug: people do paste a
+// secret where an ID belongs.
+func sentText(name, text string) slog.Attr {
+	if len(text) > maxSentText {
+		text = strings.ToValidUTF8(text[:maxSentText], "") + "..."
+	}
+	return slog.String(name, text)
+}
+
 // logRefusal writes what was refused and why. A request with no token or an old one, and a client that hung up, are
 // everyday business.
 func (s *ResourceServer) logRefusal(r *http.Request, e Event, refused *Error) {
 	ctx, level := r.Context(), slog.LevelInfo
 	switch {
-	case e.Kind != EventRefused: // first: a thief who hangs up must not keep it out of the log
+	case e.Kind != EventRefused && e.Reason != reasonRepeated: // first: a thief who hangs up must not keep it out of the log
 		level = slog.LevelWarn
 	case ctx.Err() != nil || e.Endpoint == "authenticate" && e.Error != ServerError:
 		level = slog.LevelDebug
@@ -118,8 +134,14 @@ func (s *ResourceServer) logRefusal(r *http.Request, e Event, refused *Error) {
 	if refused.Description != "" && e.Error != ServerError { // whose is always the same
 		attrs = append(attrs, slog.String("description", refused.Description))
 	}
+	if refused.Reference != "" {
+		attrs = append(attrs, slog.String("reference", refused.Reference))
+	}
 	if refused.Err != nil {
 		attrs = append(attrs, slog.String("cause", refused.Err.Error()))
+	}
+	if len(refused.sent) > 0 && s.options.Logger.Enabled(ctx, slog.LevelDebug) {
+		attrs = append(attrs, slog.Attr{Key: "sent", Value: slog.GroupValue(refused.sent...)})
 	}
 	s.options.Logger.LogAttrs(ctx, level, "oauth2server: refused", attrs...)
 }

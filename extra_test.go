@@ -73,6 +73,13 @@ func TestIssueKeepsExtraInItsOneForm(t *testing.T) {
 	found, err = model.GetRefreshToken(t.Context(), r.str("refresh_token"))
 	require.NoError(t, err)
 	require.Equal(t, want, found.Extra)
+
+	r = s.token("extra", "grant_type", "refresh_token", "refresh_token", r.str("refresh_token"))
+	require.Equal(t, 200, r.StatusCode, r.text)
+	require.Contains(t, r.text, `"id":9007199254740993`)
+	found, err = model.GetAccessToken(t.Context(), r.str("access_token"))
+	require.NoError(t, err)
+	require.Equal(t, want, found.Extra)
 }
 
 func TestIssueRefusesWhatExtraMayNotHold(t *testing.T) {

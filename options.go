@@ -32,7 +32,8 @@ type Options struct {
 	// public nor from a confidential client: the grant itself must find out who asks, say by an assertion (RFC 7521, section 4.1).
 	InsecureSkipClientAuthentication []string
 
-	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes. A lifetime is a second or more.
+	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes; an
+	// hour at most. A lifetime is a second or more.
 	AuthorizationCodeLifetime time.Duration
 
 	// AccessTokenLifetime is for clients without one of their own. 0: an hour.
@@ -70,7 +71,7 @@ type Options struct {
 	OnEvent func(*http.Request, Event)
 
 	// Issuer is the URL by which clients know this server (RFC 8414, section 2): https, or http on a loopback host for
-	// tests, without query and fragment. It is sent as iss with each authorization response (RFC 9207), and clients of
+	// tests, without query and fragment; see also InsecureHTTPIssuer. It is sent as iss with each authorization response (RFC 9207), and clients of
 	// several servers should check it (RFC 9700, section 4.4). "": it has none.
 	Issuer string
 
@@ -81,6 +82,12 @@ type Options struct {
 	// which is a confidential client with Grants or without. The token is one that is good. An error is a server_error. Nil: a client
 	// sees its own only.
 	MayIntrospect func(ctx context.Context, caller *Client, token *Token) (bool, error)
+
+	// TrustedOrigins are further origins from which forms may be posted to
+	// [Server.Authorize], such as https://login.example.com for a page on a
+	// sibling host. They can sign users in and approve in their name. The origin
+	// of Issuer is one of them. Nil: forms come from the host that they are sent to.
+	TrustedOrigins []string
 
 	// AllowEmptyState accepts authorization requests without state and without an S256 challenge: nothing then binds
 	// the answer to the browser that asked (RFC 9700, section 4.7.1).
@@ -105,8 +112,16 @@ type Options struct {
 
 	// RefreshRetryWindow is how long after a rotation the old refresh token gets the same successor again: a client whose
 	// reply was lost asks again, and so do two tabs at once. It is also how long a thief who is as fast goes unseen.
-	// 0: a minute; negative: not at all. It needs a model that is a [GrantLog].
+	// 0: a minute; negative: not at all, and of two requests at once both are answered, the first with a token that is
+	// dead: a client must send one at a time then. It needs a model that is a [GrantLog].
 	RefreshRetryWindow time.Duration
+
+	// ClockSkew is how far the clocks of the machines differ that serve one model:
+	// RefreshRetryWindow is as much longer for what another machine did, and a grant
+	// that began on another machine so shortly after [RevokeUser] is taken for one
+	// that began before. 0: 5 seconds; negative: not at all, as on one machine. At
+	// most a minute.
+	ClockSkew time.Duration
 
 	// StrictRefreshRotation takes every second use of a refresh token for theft, a retry after a lost reply too, and ends
 	// the grant. It needs a model that is a [GrantLog].
@@ -116,6 +131,11 @@ type Options struct {
 	// request can redeem the code.
 	InsecureAllowPlainPKCE bool
 
+	// InsecureHTTPIssuer lets Issuer and Endpoints be of http on any host, for
+	// development in containers and on telephones. Clients cannot tell then whom
+	// they talk to, and whoever is on the way reads tokens and passwords.
+	InsecureHTTPIssuer bool
+
 	// InsecureAllowHTTPRedirects lets codes and tokens go to redirection URIs of http on hosts other than 127.0.0.1, [::1]
 	// and localhost: whoever is on the way reads them (RFC 9700, section 2.6).
 	InsecureAllowHTTPRedirects bool
@@ -124,9 +144,11 @@ type Options struct {
 	// pose as one, and a signed-in user is not asked.
 	InsecureApprovePublicClients bool
 
-	// ErrorHandler writes the page for errors of the authorization endpoint that cannot be told to the client. It
-	// answers with err.Status, and must escape what it shows. err has no cause: that is in the log. Nil: a plain page,
-	// or JSON when the request does not accept text/html.
+	// ErrorHandler writes the page for errors of the authorization endpoint that
+	// cannot be told to the client. It answers with err.Status, and must escape what
+	// it shows. err has no cause: that is in the log, beside err.Reference, which a
+	// page shows so that people can quote it. Nil: a plain page, or JSON when the
+	// request does not accept text/html.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err *Error)
 
 	// MaxFormBytes bounds the body of a form, and the query of an authorization request. 0: 64 KiB.
@@ -140,6 +162,9 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// maxClockSkew bounds ClockSkew.
+const maxClockSkew = time.Minute
+
 var publicByDefault = []string{"authorization_code", "refresh_token", "implicit"}
 
 // withDefaults returns a copy with every default in its place, and what is wrong.
@@ -152,6 +177,7 @@ func (o *Options) withDefaults() (Options, []error) {
 	options.Grants = slices.Clone(o.Grants)
 	options.InsecureSkipClientAuthentication = slices.Clone(o.InsecureSkipClientAuthentication)
 	options.PublicClientGrants = slices.Clone(o.PublicClientGrants)
+	options.TrustedOrigins = slices.Clone(o.TrustedOrigins)
 	if o.PublicClientGrants == nil {
 		options.PublicClientGrants = publicByDefault
 	}
@@ -187,6 +213,13 @@ func (o *Options) withDefaults() (Options, []error) {
 		}
 		*lifetime.value = cmp.Or(*lifetime.value, lifetime.otherwise)
 	}
+	if options.AuthorizationCodeLifetime > maxCodeLifetime {
+		wrong = append(wrong, fmt.Errorf("option AuthorizationCodeLifetime: %v is more than an hour", options.AuthorizationCodeLifetime))
+	}
+	if options.ClockSkew > maxClockSkew {
+		wrong = append(wrong, fmt.Errorf("option ClockSkew: %v is more than a minute", options.ClockSkew))
+	}
+	options.ClockSkew = max(cmp.Or(options.ClockSkew, 5*time.Second), 0)
 	return options, wrong
 }
 

@@ -32,6 +32,7 @@ type tokenRecord struct {
 	GrantSeq         int             `json:"grant_seq,omitempty"`
 	GrantScope       Scope           `json:"grant_scope,omitempty"`
 	GrantExpiresAt   int64           `json:"grant_expires_at,omitempty"`
+	GrantPace        int64           `json:"grant_pace,omitempty"`
 	Attributes       json.RawMessage `json:"attributes,omitempty"`
 	PlainExtra       json.RawMessage `json:"extra,omitempty"`
 }
@@ -58,6 +59,7 @@ type entryRecord struct {
 	Nonce              string `json:"nonce,omitempty"`
 	Time               int64  `json:"time,omitempty"`
 	ExpiresAt          int64  `json:"expires_at,omitempty"`
+	Pace               int64  `json:"pace,omitempty"`
 	Presented          string `json:"presented,omitempty"`
 	AccessToken        string `json:"access_token,omitempty"`
 	AccessExpiresAt    int64  `json:"access_expires_at,omitempty"`
@@ -95,6 +97,7 @@ func (t Token) MarshalBinary() ([]byte, error) {
 		GrantSeq:         t.GrantSeq,
 		GrantScope:       t.GrantScope,
 		GrantExpiresAt:   millis.Of(t.GrantExpiresAt),
+		GrantPace:        millis.Of(t.GrantPace),
 		Attributes:       attributes,
 	})
 }
@@ -123,6 +126,7 @@ func (t *Token) UnmarshalBinary(data []byte) error {
 		GrantSeq:              r.GrantSeq,
 		GrantScope:            r.GrantScope,
 		GrantExpiresAt:        millis.Time(r.GrantExpiresAt),
+		GrantPace:             millis.Time(r.GrantPace),
 		Extra:                 attributes,
 		unknown:               unknown,
 	}
@@ -163,7 +167,7 @@ func (e GrantEntry) MarshalBinary() ([]byte, error) {
 		return nil, err
 	}
 	return marshalRecord(e.unknown, entryRecord{recordVersion, e.GrantID, e.Seq, e.Kind, e.Nonce, millis.Of(e.Time),
-		millis.Of(e.ExpiresAt), e.Presented, e.AccessToken, millis.Of(e.AccessTokenExpiresAt), e.Successor,
+		millis.Of(e.ExpiresAt), millis.Of(e.Pace), e.Presented, e.AccessToken, millis.Of(e.AccessTokenExpiresAt), e.Successor,
 		millis.Of(e.SuccessorExpiresAt), e.Sealed, e.ClientID, e.UserID, e.Scope, millis.Of(e.GrantExpiresAt)})
 }
 
@@ -174,7 +178,7 @@ func (e *GrantEntry) UnmarshalBinary(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*e = GrantEntry{r.GrantID, r.Seq, r.Kind, r.Nonce, millis.Time(r.Time), millis.Time(r.ExpiresAt), r.Presented,
+	*e = GrantEntry{r.GrantID, r.Seq, r.Kind, r.Nonce, millis.Time(r.Time), millis.Time(r.ExpiresAt), millis.Time(r.Pace), r.Presented,
 		r.AccessToken, millis.Time(r.AccessExpiresAt), r.Successor, millis.Time(r.SuccessorExpiresAt), r.Sealed,
 		r.ClientID, r.UserID, r.Scope, millis.Time(r.GrantExpiresAt), unknown}
 	return nil

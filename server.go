@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -15,7 +16,10 @@ type Server struct {
 	can      capabilities
 	rules    refreshRules
 	grants   map[string]GrantFunc // by grant type, what the token endpoint answers to
+	off      map[string]error     // by grant type, why a built-in one is not among them
 	implicit bool
+
+	crossOrigin *http.CrossOriginProtection
 }
 
 // New returns a Server over model. The error, an [InvalidArgument], lists everything that is wrong with model and opts.
@@ -25,10 +29,20 @@ func New(model Model, opts *Options) (*Server, error) {
 	options, wrong := opts.withDefaults()
 	can, faults := inspect(model)
 	wrong = append(wrong, faults...)
-	s := &Server{ResourceServer: &ResourceServer{tokens: can.tokens, verifier: can.verifier, options: options}, can: can,
-		rules: refreshRules{cmp.Or(options.RefreshRetryWindow, time.Minute), options.StrictRefreshRotation}}
+	s := &Server{
+		ResourceServer: &ResourceServer{tokens: can.tokens, verifier: can.verifier, options: options},
+		can:            can,
+		rules: refreshRules{
+			window:   cmp.Or(options.RefreshRetryWindow, time.Minute),
+			skew:     options.ClockSkew,
+			strict:   options.StrictRefreshRotation,
+			interval: refreshInterval,
+			burst:    refreshBurst,
+		},
+	}
 	wrong = append(wrong, s.enable()...)
 	wrong = append(wrong, s.checkMetadata()...)
+	wrong = append(wrong, s.trustOrigins()...)
 	if len(wrong) == 0 && len(s.grants) == 0 && !s.implicit {
 		wrong = append(wrong, errors.New("no grant is on: the model has neither AuthorizationCodeModel nor RefreshTokenModel "+
 			"nor ClientCredentialsModel, or Options.Grants leaves them out"))
@@ -54,7 +68,7 @@ func (s *Server) enable() (wrong []error) {
 		{"password", lacks(s.can.users, "PasswordModel"), s.password, true},
 		{"implicit", "", nil, true},
 	}
-	s.grants = make(map[string]GrantFunc)
+	s.grants, s.off = make(map[string]GrantFunc), make(map[string]error)
 	known := []string{}
 	for _, grant := range builtin {
 		known = append(known, grant.name)
@@ -62,7 +76,10 @@ func (s *Server) enable() (wrong []error) {
 		switch {
 		case named && grant.needs != "":
 			wrong = append(wrong, fmt.Errorf("grant %q: the model is no %s", grant.name, grant.needs))
-		case !named && (s.options.Grants != nil || grant.ask || grant.needs != ""):
+		case !named && grant.needs != "":
+			s.off[grant.name] = fmt.Errorf("the model is no %s", grant.needs)
+		case !named && (s.options.Grants != nil || grant.ask):
+			s.off[grant.name] = fmt.Errorf("Options.Grants does not name %q", grant.name)
 		case grant.by == nil:
 			s.implicit = true
 		default:

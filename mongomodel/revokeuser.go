@@ -25,7 +25,7 @@ func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) e
 	return m.revokeWhere(ctx, append(byUser(userID), bson.E{Key: "client_id", Value: clientID}))
 }
 
-func byUser(userID string) bson.D { return bson.D{{Key: "user_id", Value: userID}} }
+func byUser(userID string) bson.D { return bson.D{{Key: "user_id", Value: userID}, marked(recordMark)} }
 
 func (m *Model) revokeWhere(ctx context.Context, filter bson.D) error {
 	if err := ctx.Err(); err != nil {
@@ -60,7 +60,7 @@ func (m *Model) revokeGrants(ctx context.Context, grants map[string]time.Time) e
 
 // collectGrants adds the grants that the documents name, with the latest expiry of those.
 func collectGrants(ctx context.Context, c *mongo.Collection, filter bson.D, grants map[string]time.Time) error {
-	cursor, err := c.Find(ctx, filter)
+	cursor, err := c.Find(alone(ctx), filter)
 	if err != nil {
 		return fault(ctx, "find in "+c.Name(), err)
 	}
@@ -68,7 +68,7 @@ func collectGrants(ctx context.Context, c *mongo.Collection, filter bson.D, gran
 	for cursor.Next(ctx) {
 		var document struct {
 			GrantID   string    `bson:"grant_id"`
-			ExpiresAt time.Time `bson:"expires_at"`
+			ExpiresAt time.Time `bson:"oauth2_expires_at"`
 		}
 		if err := cursor.Decode(&document); err != nil {
 			return fault(ctx, "find in "+c.Name(), err)
