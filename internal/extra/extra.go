@@ -37,7 +37,7 @@ func Canonical(attributes map[string]any) (map[string]any, error) {
 	var c converter
 	own, wrong := c.members(reflect.ValueOf(attributes), 1)
 	if wrong != nil {
-		return nil, fmt.Errorf("Extra%s %s", wrong.path, wrong.what)
+		return nil, fmt.Errorf("%s %s", "Extra"+wrong.path, wrong.what)
 	}
 	return own, nil
 }

@@ -57,7 +57,10 @@ func (m *maker) text() string { return strings.ToValidUTF8(string(m.take(m.next(
 func (m *maker) members(depth int) map[string]any {
 	members := map[string]any{}
 	for range m.next(5) {
-		members[m.text()] = m.value(depth)
+		name := m.text()
+		if _, twice := members[name]; !twice { // a bad value must not get lost
+			members[name] = m.value(depth)
+		}
 	}
 	return members
 }
