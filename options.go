@@ -51,7 +51,8 @@ type Options struct {
 	// parsed. Nil: a page finds out, or, without a page, username and password are taken from the form.
 	AuthenticateUser func(*http.Request) (*User, error)
 
-	// LimitAttempts is asked before a client's secret or a user's password is tried; see examples/ratelimit.
+	// LimitAttempts is asked before a client's secret or a user's password is tried; package ext/ratelimit has one. It
+	// may block, say until attempts under way have ended, but not beyond the end of r.Context().
 	// With wait > 0 nothing is tried and done is not called: the answer is 429, with wait as Retry-After, in whole
 	// seconds and rounded up. Otherwise done, unless it is nil, is called exactly once, before the answer is sent: also
 	// after a panic of the model, and when the client hung up.
@@ -61,7 +62,7 @@ type Options struct {
 	// and an [Error] with status 429 or from 500 on. So what has not failed need not have been right.
 	//
 	// The password grant asks twice, for the client and then for the user. Whatever a page or an extension grant of the
-	// program tries is theirs to count. It is called concurrently. Nil: everything is tried, as often as somebody likes.
+	// program tries is theirs to count. It is called concurrently. Nil: everything is tried, without a limit.
 	LimitAttempts func(r *http.Request, attempt Attempt) (done func(failed bool), wait time.Duration)
 
 	// OnEvent is told of all that was issued, revoked or refused, for an audit: once it is decided, and before the answer

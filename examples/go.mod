@@ -19,7 +19,6 @@ require (
 	golang.org/x/mod v0.38.0
 	golang.org/x/oauth2 v0.36.0
 	golang.org/x/text v0.41.0
-	golang.org/x/time v0.15.0
 	modernc.org/sqlite v1.59.0
 )
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
 // grant is the log of one grant, in the order of places. It is dropped as a whole, and replaced when it grows.
@@ -145,6 +146,25 @@ func (m *Model) revokeUser(ctx context.Context, userID, clientID string) error {
 		}
 	}
 	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
+}
+
+// revokeClient ends what was granted to a client: its codes, and its grants.
+func (m *Model) revokeClient(ctx context.Context, clientID string) error {
+	until := map[string]time.Time{}
+	for c := range m.codes.all() {
+		if c.clientID == clientID {
+			until[c.texts.at(codeGrant)] = millis.Time(c.expiresAt)
+		}
+	}
+	for id := range m.grantsWhere(func(_, client string) bool { return client == clientID }) {
+		until[id] = time.Time{}
+	}
+	for id, until := range until {
+		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // grantsWhere returns the IDs of the logs that name such a user and client.

@@ -102,23 +102,18 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 	if err != nil {
 		return nil, err
 	}
-	// grant_id once more: the _ids of another grant can lie between these if its id begins with this one's and a colon.
-	filter := bson.D{
+	return m.findEntries(ctx, inLog(grantID, first), options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(oauth2server.GrantPage))
+}
+
+// inLog is the filter of the entries of a log from an _id on. grant_id once more:
+// the _ids of another grant can lie between these if its id begins with this one's
+// and a colon.
+func inLog(grantID, first string) bson.D {
+	return bson.D{
 		{Key: "_id", Value: bson.D{{Key: "$gte", Value: first}, {Key: "$lt", Value: grantID + ";"}}},
 		{Key: "grant_id", Value: grantID},
 		marked(recordMark),
 	}
-	return m.findEntries(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
-}
-
-// UserGrants returns the grants of a user of which something still works, the one used last first. It takes one command,
-// with an index.
-func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	entries, err := m.findEntries(ctx, byUser(userID))
-	return oauth2server.LiveGrants(entries), err
 }
 
 func (m *Model) findEntries(ctx context.Context, filter bson.D, opts ...options.Lister[options.FindOptions]) ([]*oauth2server.GrantEntry, error) {
@@ -141,25 +136,35 @@ func (m *Model) findEntries(ctx context.Context, filter bson.D, opts ...options.
 	return entries, nil
 }
 
-// deletesAtOnce is how many access tokens of a grant are deleted at the same time: a thief who refreshes all the time
-// must not make so many that they cannot be deleted while somebody waits.
-const deletesAtOnce = 8
-
 // RevokeAccessTokens implements [oauth2server.GrantLog]. An error says that some of them may be left.
 func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+	return atOnce(ctx, len(digests), func(i int) error {
+		err := removeOne(ctx, m.access, ownRecord(digests[i]))
+		if errors.Is(err, oauth2server.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+}
+
+// commandsAtOnce is how many commands of a list are under way at the same time: a
+// thief who refreshes all the time must not make so many access tokens that they
+// cannot be deleted while somebody waits.
+const commandsAtOnce = 8
+
+// atOnce calls do with each number below n, some at the same time, until one fails.
+func atOnce(ctx context.Context, n int, do func(i int) error) error {
 	var group sync.WaitGroup
 	var next atomic.Int64
-	faults := make([]error, min(len(digests), deletesAtOnce))
+	faults := make([]error, min(n, commandsAtOnce))
 	for worker := range faults {
 		group.Go(func() {
 			for faults[worker] == nil {
 				i := int(next.Add(1)) - 1
-				if i >= len(digests) {
+				if i >= n {
 					return
 				}
-				if err := removeOne(ctx, m.access, ownRecord(digests[i])); !errors.Is(err, oauth2server.ErrNotFound) {
-					faults[worker] = err
-				}
+				faults[worker] = do(i)
 			}
 		})
 	}
