@@ -186,7 +186,7 @@ func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery boo
 func readBearer(header string) (string, *Error) {
 	token, ok := cutScheme(header, "Bearer")
 	switch {
-	case !ok:
+	case !ok || strings.TrimSpace(token) == "": // as scripts send it that have no token yet
 		return "", refusal(UnauthorizedRequest, "token_missing", "")
 	case !isB64Token(token):
 		return "", refusal(InvalidRequest, "token_malformed", "Invalid request: malformed authorization header")

@@ -18,12 +18,12 @@ const (
 // longer. It bounds what a loop can make.
 const maxRetries = 16
 
-// A grant may be refreshed ten times a minute on average, and 1,200 times at once
-// after a pause. So time bounds how long its log is, and 1,200 entries how many
-// of them are of the last minutes.
+// A grant may be refreshed ten times a minute on average, and 6,000 times at once
+// after a pause. So time bounds how long its log is, and the burst how much of it
+// is of the last minutes, which a verdict may have to read.
 const (
 	refreshInterval = 6 * time.Second
-	refreshBurst    = 1200
+	refreshBurst    = 6000
 )
 
 // verdict is what a log says about a refresh token that is presented.

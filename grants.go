@@ -86,8 +86,13 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 	if own.GrantID != "" && !refresh && g.server.can.log != nil {
 		return orNil(g.server.join(ctx, g.Client, &own))
 	}
-	if refresh && own.GrantID == "" {
+	switch {
+	case refresh && own.GrantID == "":
 		own.GrantID = g.began.newID()
+	case refresh && g.server.can.log != nil:
+		if refused := g.server.checkUnused(ctx, own.GrantID); refused != nil {
+			return nil, refused
+		}
 	}
 	return orNil(g.server.issue(ctx, g.Client, &own, refresh, g.began))
 }
