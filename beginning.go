@@ -17,8 +17,9 @@ type beginning struct {
 }
 
 var (
-	thisProcess = func() (id [6]byte) { rand.Read(id[:]); return id }()
-	begun       atomic.Uint32
+	thisProcess     = func() (id [6]byte) { rand.Read(id[:]); return id }()
+	thisProcessText = base64.RawURLEncoding.EncodeToString(thisProcess[:])
+	begun           atomic.Uint32
 )
 
 // beginNow is called before anything is looked at that a later revocation may end.

@@ -32,8 +32,8 @@ type Options struct {
 	// public nor from a confidential client: the grant itself must find out who asks, say by an assertion (RFC 7521, section 4.1).
 	InsecureSkipClientAuthentication []string
 
-	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes; an
-	// hour at most. A lifetime is a second or more.
+	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes; 30
+	// days at most. A lifetime is a second or more.
 	AuthorizationCodeLifetime time.Duration
 
 	// AccessTokenLifetime is for clients without one of their own. 0: an hour.
@@ -215,7 +215,7 @@ func (o *Options) withDefaults() (Options, []error) {
 		*lifetime.value = cmp.Or(*lifetime.value, lifetime.otherwise)
 	}
 	if options.AuthorizationCodeLifetime > maxCodeLifetime {
-		wrong = append(wrong, fmt.Errorf("option AuthorizationCodeLifetime: %v is more than an hour", options.AuthorizationCodeLifetime))
+		wrong = append(wrong, fmt.Errorf("option AuthorizationCodeLifetime: %v is more than 30 days", options.AuthorizationCodeLifetime))
 	}
 	if options.ClockSkew > maxClockSkew {
 		wrong = append(wrong, fmt.Errorf("option ClockSkew: %v is more than a minute", options.ClockSkew))

@@ -34,6 +34,7 @@ func New(model Model, opts *Options) (*Server, error) {
 		can:            can,
 		rules: refreshRules{
 			window:   cmp.Or(options.RefreshRetryWindow, time.Minute),
+			process:  thisProcessText,
 			skew:     options.ClockSkew,
 			strict:   options.StrictRefreshRotation,
 			interval: refreshInterval,

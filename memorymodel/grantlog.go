@@ -30,11 +30,6 @@ func (g *grant) load(stored []*storedEntry) []*oauth2server.GrantEntry {
 	return entries
 }
 
-// told are the entries that name a user, and the last one.
-func (g *grant) told() []*storedEntry {
-	return append(slices.Clip(g.named), g.entries[len(g.entries)-1])
-}
-
 // concerns reports whether an entry names such a user and client.
 func (g *grant) concerns(concerned func(userID, clientID string) bool) bool {
 	return slices.ContainsFunc(g.named, func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
@@ -110,10 +105,13 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 	}
 	var entries []*oauth2server.GrantEntry
 	for id := range m.grantsWhere(func(user, _ string) bool { return user == userID }) {
-		for _, log := range oauth2server.GrantLogs(id) {
-			if g, ok := m.grants.get(keyOf(log)); ok {
-				entries = append(entries, g.load(g.told())...)
-			}
+		if g, ok := m.grants.get(keyOf(id)); ok {
+			entries = append(entries, g.load(g.named)...)
+		}
+	}
+	for _, id := range oauth2server.GrantLogs(entries) {
+		if g, ok := m.grants.get(keyOf(id)); ok {
+			entries = append(entries, g.entries[len(g.entries)-1].load(id))
 		}
 	}
 	return oauth2server.LiveGrants(entries), nil
@@ -172,7 +170,7 @@ func (m *Model) grantsWhere(concerned func(userID, clientID string) bool) map[st
 	ids := map[string]bool{}
 	for g := range m.grants.all() {
 		if g.concerns(concerned) {
-			ids[oauth2server.GrantLogs(g.id)[0]] = true
+			ids[g.id] = true
 		}
 	}
 	return ids
