@@ -110,7 +110,7 @@ func ExampleNew_mistakes() {
 	// true
 	// invalid_argument: oauth2server: 2 mistakes:
 	// 	option AccessTokenLifetime: 3.6µs is less than a second
-	// 	grant "authorisation_code" is unknown; grants of your own go into ExtensionGrants
+	// 	grant "authorisation_code" is unknown; "authorization_code" was probably meant
 }
 
 // Without a page, the program says who is signed in.

@@ -89,7 +89,11 @@ func (s *Server) enable() (wrong []error) {
 	}
 	for _, name := range s.options.Grants {
 		if !slices.Contains(known, name) {
-			wrong = append(wrong, fmt.Errorf("grant %q is unknown; grants of your own go into ExtensionGrants", name))
+			hint := "grants of your own go into ExtensionGrants"
+			if meant := nearest(name, known); meant != "" {
+				hint = fmt.Sprintf("%q was probably meant", meant)
+			}
+			wrong = append(wrong, fmt.Errorf("grant %q is unknown; %s", name, hint))
 		}
 	}
 	for name, grant := range s.options.ExtensionGrants {
