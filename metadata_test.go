@@ -167,8 +167,8 @@ func TestMetadataIsTrueAboutAuthentication(t *testing.T) {
 				options.Endpoints.Authorization = "/authorize"
 			}
 			model := newSpy(t)
-			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "spa", Public: true, RedirectURIs: []string{callback}, Grants: append([]string{skips}, allGrants...)}, ""))
-			s := newSite(t, model, &options, nil)
+			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "spa", Public: true, RedirectURIs: []string{callback}, Grants: append([]string{skips}, publicGrants...)}, ""))
+			s := newSite(t, confiding{model}, &options, nil)
 			var document map[string]any
 			require.NoError(t, json.Unmarshal([]byte(s.get("/.well-known/oauth-authorization-server").text), &document))
 			says := func(endpoint string) bool {
@@ -184,6 +184,18 @@ func TestMetadataIsTrueAboutAuthentication(t *testing.T) {
 			require.Equal(t, s.post("/introspect", form("client_id", "app", "token", "unknown")).StatusCode == 200, says("introspection"))
 		})
 	}
+}
+
+// confiding is a model that names client_credentials for public clients too, which none
+// may use.
+type confiding struct{ *spy }
+
+func (m confiding) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+	client, err := m.spy.GetClient(ctx, id, secret)
+	if err == nil && client.Public {
+		client.Grants = append(client.Grants, "client_credentials")
+	}
+	return client, err
 }
 
 // The path is a pattern of net/http too, whatever the issuer looks like.

@@ -114,7 +114,7 @@ func TestHostsAreWhatPeopleRead(t *testing.T) {
 func TestRootlessRedirects(t *testing.T) {
 	model := newSpy(t)
 	const uri = "com.example.app:cb"
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Public: true, RedirectURIs: []string{uri}, Grants: allGrants}, ""))
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Public: true, RedirectURIs: []string{uri}, Grants: publicGrants}, ""))
 	s := newSite(t, model, &oauth2server.Options{InsecureApprovePublicClients: true}, nil)
 	for _, named := range []string{uri, ""} {
 		r := s.authorize(append(withChallenge(challenge), "client_id", "phone", "redirect_uri", named)...)
