@@ -138,9 +138,11 @@ func TestAttack_ClientIDTakenAtOnce(t *testing.T) {
 	})
 }
 
-// A deletion that was stopped half-way, at each of its commands: the client is gone
-// or there, nothing of it is inherited, and the deletion can be called again.
-func TestAttack_ClientHalfDeleted(t *testing.T) {
+// stopped calls deletion again and again, each time on a new model whose context ends
+// one command later, until it succeeds. check is told what was there before, and where
+// it stopped.
+func stopped(t *testing.T, deletion func(ctx context.Context, m *mongomodel.Model) error,
+	check func(s *site, m *mongomodel.Model, had inherited, stop int)) {
 	for stop := 1; ; stop++ {
 		ctx, cancel := context.WithCancel(t.Context())
 		var commands atomic.Int32
@@ -150,8 +152,7 @@ func TestAttack_ClientHalfDeleted(t *testing.T) {
 				cancel()
 			}
 		}}
-		db := mongotest.Database(t, options.Client().SetMonitor(monitor))
-		model := mongomodel.New(db, &mongomodel.Options{PasswordCost: bcrypt.MinCost})
+		model := mongomodel.New(mongotest.Database(t, options.Client().SetMonitor(monitor)), &mongomodel.Options{PasswordCost: bcrypt.MinCost})
 		require.NoError(t, model.EnsureIndexes(t.Context()))
 		register(t, func(c *oauth2server.Client, secret string) error { return model.AddClient(t.Context(), c, secret) },
 			func(u *oauth2server.User, name, password string) error {
@@ -160,7 +161,7 @@ func TestAttack_ClientHalfDeleted(t *testing.T) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, PublicClientGrants: publicGrants}, nil)
 		had := s.inherit()
 		commands.Store(0)
-		err := model.DeleteClient(ctx, "web")
+		err := deletion(ctx, model)
 		cancel()
 		commands.Store(-1 << 20)
 		if err == nil {
@@ -168,17 +169,48 @@ func TestAttack_ClientHalfDeleted(t *testing.T) {
 			return
 		}
 		require.ErrorIs(t, err, context.Canceled)
-		if _, err := model.GetClient(t.Context(), "web", ""); err == nil {
+		check(s, model, had, stop)
+	}
+}
+
+// A deletion that was stopped half-way, at each of its commands: the client is gone
+// or there, nothing of it is inherited, and the deletion can be called again.
+func TestAttack_ClientHalfDeleted(t *testing.T) {
+	deletion := func(ctx context.Context, m *mongomodel.Model) error { return m.DeleteClient(ctx, "web") }
+	stopped(t, deletion, func(s *site, m *mongomodel.Model, had inherited, stop int) {
+		if _, err := m.GetClient(t.Context(), "web", ""); err == nil {
 			require.LessOrEqual(t, stop, 3, "only before it is deleted is the client there")
 			require.Equal(t, http.StatusOK, s.refresh("web", had.refresh).StatusCode)
-			continue
+			return
 		}
 		if stop%2 == 0 {
-			require.NoError(t, model.DeleteClient(t.Context(), "web"))
+			require.NoError(t, deletion(t.Context(), m))
 		}
-		require.NoError(t, model.AddClient(t.Context(), &publicWeb, ""))
+		require.NoError(t, m.AddClient(t.Context(), &publicWeb, ""))
 		s.requireOver(had)
+	})
+}
+
+// A user whose deletion was stopped half-way cannot sign in, and the ID is taken until
+// everything has ended.
+func TestAttack_UserHalfDeleted(t *testing.T) {
+	deletion := func(ctx context.Context, m *mongomodel.Model) error { return m.DeleteUser(ctx, "u1") }
+	again := func(m *mongomodel.Model) error {
+		return m.AddUser(t.Context(), &oauth2server.User{ID: "u1"}, "andrea", "another password")
 	}
+	stopped(t, deletion, func(s *site, m *mongomodel.Model, had inherited, stop int) {
+		if _, err := m.UserByID(t.Context(), "u1"); err == nil {
+			require.Equal(t, 1, stop, "only before it is marked is the user there")
+			return
+		}
+		requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 400, "invalid_grant")
+		if err := again(m); err != nil { // nil: all was done but to hear that it was
+			require.ErrorIs(t, err, oauth2server.ErrExists)
+			require.NoError(t, deletion(t.Context(), m))
+			require.NoError(t, again(m))
+		}
+		s.requireOver(had)
+	})
 }
 
 // A user who is deleted, and whose ID is used again, leaves nothing to whoever has

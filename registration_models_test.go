@@ -132,6 +132,34 @@ func TestRegistry_Clients(t *testing.T) {
 	})
 }
 
+// A context that has ended is reported as such, and nothing has changed.
+func TestRegistry_Cancelled(t *testing.T) {
+	onEachEmptyModel(t, func(t *testing.T, m storage) {
+		require.NoError(t, m.add(&oauth2server.Client{ID: "web"}, secret))
+		require.NoError(t, m.user(&oauth2server.User{ID: "u1"}, "andy", "p"))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for name, act := range map[string]func() error{
+			"ListClients":        func() error { _, err := m.ListClients(ctx, "", 0); return err },
+			"ListUsers":          func() error { _, err := m.ListUsers(ctx, "", 0); return err },
+			"UpdateClient":       func() error { return m.UpdateClient(ctx, &oauth2server.Client{ID: "web"}) },
+			"SetClientSecret":    func() error { return m.SetClientSecret(ctx, "web", secret+"2") },
+			"RotateClientSecret": func() error { return m.RotateClientSecret(ctx, "web", secret+"2", time.Hour) },
+			"DeleteClient":       func() error { return m.DeleteClient(ctx, "web") },
+			"AddUserHash":        func() error { return m.AddUserHash(ctx, &oauth2server.User{ID: "u2"}, "bert", foreignHash) },
+			"UpdateUser":         func() error { return m.UpdateUser(ctx, &oauth2server.User{ID: "u1"}, "bert") },
+			"SetPassword":        func() error { return m.SetPassword(ctx, "u1", "another") },
+			"DeleteUser":         func() error { return m.DeleteUser(ctx, "u1") },
+			"UserByID":           func() error { _, err := m.UserByID(ctx, "u1"); return err },
+		} {
+			require.ErrorIs(t, act(), context.Canceled, name)
+		}
+		require.True(t, m.holds(t, "web", secret))
+		_, err := m.target.GetUser(t.Context(), "andy", "p", nil)
+		require.NoError(t, err)
+	})
+}
+
 // While a second secret goes on, both are the client's, also over HTTP.
 func TestRegistry_TwoSecrets(t *testing.T) {
 	onEachEmptyModel(t, func(t *testing.T, m storage) {

@@ -32,9 +32,12 @@ func attempts(m *mongomodel.Model) map[string]func(context.Context) error {
 		},
 		"UpdateClient":    func(ctx context.Context) error { return m.UpdateClient(ctx, &oauth2server.Client{ID: "x"}) },
 		"SetClientSecret": func(ctx context.Context) error { return m.SetClientSecret(ctx, "x", secret) },
-		"DeleteClient":    func(ctx context.Context) error { return m.DeleteClient(ctx, "x") },
-		"UpdateUser":      func(ctx context.Context) error { return m.UpdateUser(ctx, &oauth2server.User{ID: "x"}, "n") },
-		"SetPassword":     func(ctx context.Context) error { return m.SetPassword(ctx, "x", "p") },
+		"RotateClientSecret": func(ctx context.Context) error {
+			return m.RotateClientSecret(ctx, "x", secret, time.Hour)
+		},
+		"DeleteClient": func(ctx context.Context) error { return m.DeleteClient(ctx, "x") },
+		"UpdateUser":   func(ctx context.Context) error { return m.UpdateUser(ctx, &oauth2server.User{ID: "x"}, "n") },
+		"SetPassword":  func(ctx context.Context) error { return m.SetPassword(ctx, "x", "p") },
 	}
 }
 
@@ -56,10 +59,18 @@ func others(m *mongomodel.Model) map[string]func(context.Context) error {
 		"DeleteUser":         func(ctx context.Context) error { return m.DeleteUser(ctx, "x") },
 		"AddClient":          func(ctx context.Context) error { return m.AddClient(ctx, &oauth2server.Client{ID: "x"}, secret) },
 		"AddUser":            func(ctx context.Context) error { return m.AddUser(ctx, &oauth2server.User{ID: "x"}, "x", "p") },
-		"EnsureIndexes":      func(ctx context.Context) error { return m.EnsureIndexes(ctx) },
-		"DeleteExpired":      func(ctx context.Context) error { return second(m.DeleteExpired(ctx)) },
+		"AddUserHash": func(ctx context.Context) error {
+			return m.AddUserHash(ctx, &oauth2server.User{ID: "y"}, "y", foreignHash)
+		},
+		"ListClients":   func(ctx context.Context) error { return second(m.ListClients(ctx, "", 0)) },
+		"ListUsers":     func(ctx context.Context) error { return second(m.ListUsers(ctx, "", 0)) },
+		"EnsureIndexes": func(ctx context.Context) error { return m.EnsureIndexes(ctx) },
+		"DeleteExpired": func(ctx context.Context) error { return second(m.DeleteExpired(ctx)) },
 	}
 }
+
+// foreignHash is bcrypt's of "pass word", by PHP.
+const foreignHash = "$2y$05$WMmKbhSYxUnEth3XcvFr2u21QwqdDhSgxlpuvdmM59a05DmkL/Gwq"
 
 func second[T any](_ T, err error) error { return err }
 

@@ -3,9 +3,14 @@ package mongomodel_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"log/slog"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -183,6 +188,62 @@ func TestClientsWrittenByHand(t *testing.T) {
 		}
 	}
 	require.ErrorContains(t, second(m.ListClients(ctx, "scope", 0)), "former_secret_until", "a list does not leave them out")
+}
+
+// The server answers that it has a fault, and the log says which document and which field.
+func TestBrokenClientsAreInTheLog(t *testing.T) {
+	db, m := start(t)
+	require.NoError(t, second(db.Collection(prefix+"clients").InsertOne(t.Context(), bson.D{{Key: "_id", Value: "shop"},
+		{Key: "grants", Value: bson.A{"client_credentials"}}, {Key: "clientSecret", Value: secret}})))
+	var log strings.Builder
+	server, err := oauth2server.New(m, &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	request := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader("grant_type=client_credentials"))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth("shop", secret)
+	answer := httptest.NewRecorder()
+	server.Token(nil).ServeHTTP(answer, request)
+	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+	for _, part := range []string{"model_fault", "oauth2_clients", "shop", "clientSecret", "secret_digest"} {
+		require.Contains(t, log.String(), part)
+	}
+	require.NotContains(t, log.String()+answer.Body.String(), secret)
+}
+
+// A hash is replaced by one conditional update. That this fails, or never ends, does not keep anybody out.
+func TestASignInDoesNotNeedTheRehash(t *testing.T) {
+	for name, fails := range map[string]func() bson.D{
+		"refused":  func() bson.D { return mongotest.Refusal(1, "Internal", "no") },
+		"too late": func() bson.D { time.Sleep(time.Hour); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var updates []bson.Raw
+				client := mongotest.Fake(t, func(command string, sent bson.Raw) bson.D {
+					switch command {
+					case "find":
+						return mongotest.Found("d.c", bson.D{{Key: "_id", Value: "u1"}, {Key: "username", Value: "andy"}, {Key: "password_hash", Value: foreignHash}})
+					case "update":
+						updates = append(updates, slices.Clone(sent))
+						return fails()
+					}
+					return nil
+				})
+				m := mongomodel.New(client.Database("d"), &mongomodel.Options{PasswordCost: bcrypt.MinCost})
+				begin := time.Now()
+				got, err := m.GetUser(t.Context(), "andy", "pass word", nil)
+				require.NoError(t, err)
+				require.Equal(t, "u1", got.ID)
+				require.LessOrEqual(t, time.Since(begin), time.Second)
+				require.Len(t, updates, 1)
+				require.Equal(t, "u1", updates[0].Lookup("updates", "0", "q", "_id").StringValue())
+				require.Equal(t, foreignHash, updates[0].Lookup("updates", "0", "q", "password_hash").StringValue(), "unless it was changed since")
+				_, err = m.GetUser(t.Context(), "andy", "wrong", nil)
+				require.ErrorIs(t, err, oauth2server.ErrNotFound)
+				require.Len(t, updates, 1)
+			})
+		})
+	}
 }
 
 func TestUsersWrittenByHand(t *testing.T) {

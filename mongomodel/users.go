@@ -114,7 +114,7 @@ func (m *Model) findUsername(ctx context.Context, username string) (*userDocumen
 func (m *Model) refreshHash(ctx context.Context, d *userDocument, hash string) {
 	ctx, cancel := context.WithTimeout(ctx, rehashTime)
 	defer cancel()
-	stale := append(ownUser(d.user.ID), bson.E{Key: "password_hash", Value: d.hash})
+	stale := append(byID(d.user.ID), bson.E{Key: userMark, Value: d.hash}) // so it is ours
 	update(ctx, m.users, stale, bson.D{{Key: "$set", Value: bson.D{{Key: "password_hash", Value: hash}}}})
 }
 
