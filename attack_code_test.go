@@ -198,6 +198,7 @@ func TestAttack_CodeUsedTwice(t *testing.T) {
 		requireError(t, s.redeem("web", code, "code_verifier", verifier), 400, "invalid_grant")
 		s.requireDead(first, second)
 
+		clock.by = 0
 		for name, late := range map[string]time.Duration{"late": -time.Millisecond, "very late": -time.Hour, "in time": time.Minute} {
 			saveCode(t, model, oauth2server.AuthorizationCode{Code: name, ExpiresAt: time.Now().Add(late)})
 			r := s.token("web", "grant_type", "authorization_code", "code", name)

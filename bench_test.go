@@ -28,7 +28,7 @@ var flows = []struct {
 }{
 	{"client credentials", (*caller).clientCredentials, 12},
 	{"authenticate", (*caller).authenticate, 4},
-	{"code flow", (*caller).codeFlow, 43},
+	{"code flow", (*caller).codeFlow, 44},
 	{"refresh", (*caller).refresh, 46},
 }
 

@@ -180,7 +180,7 @@ func TestPublicClients(t *testing.T) {
 	r = s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "app"))
 	require.Equal(t, 200, r.StatusCode, r.text)
 	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "web")), 400, "invalid_client")
-	requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", r.str("refresh_token"), "client_id", "app")), 400, "invalid_client")
+	requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", r.str("refresh_token"), "client_id", "app")), 400, "unauthorized_client")
 }
 
 // A confidential client authenticates, whatever else it brings: RFC 6749, section 3.2.1.

@@ -60,7 +60,7 @@ type refreshRules struct {
 // within reports whether an entry is not older than the window. Where another
 // process made it, by another clock, it is allowed to look older, or to come from
 // the future.
-func (rules refreshRules) within(e *GrantEntry, now time.Time) bool {
+func (rules *refreshRules) within(e *GrantEntry, now time.Time) bool {
 	age := now.Sub(e.Time)
 	if !strings.HasPrefix(e.Nonce, rules.process) {
 		age -= rules.skew
@@ -72,7 +72,7 @@ func (rules refreshRules) within(e *GrantEntry, now time.Time) bool {
 // a verdict. It depends on nothing else: docs/refresh.md explains the rules, and
 // their exploration is in grantlog_test.go.
 type judgment struct {
-	rules     refreshRules
+	rules     *refreshRules
 	presented string // the digest of the token
 	now       time.Time
 
@@ -87,8 +87,8 @@ type judgment struct {
 
 // judge begins with a token that was made at place made, when its grant had that
 // pace.
-func (rules refreshRules) judge(presented string, made int, pace, now time.Time) *judgment {
-	return &judgment{rules: rules, presented: presented, now: now, place: made + 1, pace: pace}
+func (rules *refreshRules) judge(presented string, made int, pace, now time.Time) judgment {
+	return judgment{rules: rules, presented: presented, now: now, place: made + 1, pace: pace}
 }
 
 // read takes the next entry and reports whether there can be any use in reading
@@ -139,7 +139,7 @@ func (j *judgment) ruling() ruling {
 // keepPace returns the pace of a grant after one more entry, or how long that has
 // to wait. A pace is when the entries so far would have been made, one each
 // interval: the generic cell rate algorithm.
-func (rules refreshRules) keepPace(pace, now time.Time) (next time.Time, wait time.Duration) {
+func (rules *refreshRules) keepPace(pace, now time.Time) (next time.Time, wait time.Duration) {
 	if rules.burst == 0 {
 		return pace, 0
 	}

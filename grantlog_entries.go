@@ -74,8 +74,7 @@ func (s *Server) entryFor(kind string, place int, token, issued, old *Token) *Gr
 // own, of which the reply was lost.
 func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until time.Time) (there *GrantEntry, refused *Error) {
 	if entry.Nonce == "" {
-		// 96 random bits tell attempts apart, and the rest processes, as their clocks differ.
-		entry.Nonce = thisProcessText + newID()[:16]
+		entry.Nonce = newNonce()
 	}
 	entry.Time = time.Now().UTC().Truncate(time.Millisecond)
 	entry.ExpiresAt = latest(entry.ExpiresAt, entry.Time, until, entry.speaksUntil()).Add(markerMargin)

@@ -154,7 +154,10 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	if refused != nil {
 		return nil, refused
 	}
-	issued.AccessTokenExpiresAt = earliest(expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime), issued.GrantExpiresAt)
+	issued.AccessTokenExpiresAt = issued.GrantExpiresAt
+	if client.AccessTokenLifetime != 0 || !s.options.InsecureEternalAccessTokens {
+		issued.AccessTokenExpiresAt = earliest(expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime), issued.GrantExpiresAt)
+	}
 	issued.RefreshToken, issued.RefreshTokenExpiresAt, issued.GrantSeq = "", time.Time{}, 0
 	if refresh {
 		issued.RefreshToken, refused = generate(ctx, "GenerateRefreshToken", s.can.newRefreshToken, client, issued.User, issued.Scope, isVSCHAR)

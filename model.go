@@ -58,7 +58,8 @@ type Token struct {
 	// from a model that stores digests.
 	AccessToken string
 
-	// AccessTokenExpiresAt is in UTC, to the millisecond. Zero is a broken record: the token is refused as a server_error.
+	// AccessTokenExpiresAt is in UTC, to the millisecond. Zero is a broken record: the token is refused as a server_error,
+	// unless [Options.InsecureEternalAccessTokens] has it mean never.
 	AccessTokenExpiresAt time.Time
 
 	// RefreshToken is empty when none was issued.

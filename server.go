@@ -51,6 +51,9 @@ func New(model Model, opts *Options) (*Server, error) {
 	if len(wrong) > 0 {
 		return nil, mistakes(wrong)
 	}
+	for _, warning := range options.cutLifetimes() {
+		options.Logger.Warn("oauth2server: " + warning)
+	}
 	options.Logger.Info("oauth2server: ready", "grants", s.grantTypes(), "model", fmt.Sprintf("%T", model), "interfaces", can.names())
 	return s, nil
 }

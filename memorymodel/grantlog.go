@@ -53,13 +53,17 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 		return old.entries[at].load(old.id), oauth2server.ErrExists
 	}
 	longer := &grant{id: old.id, named: old.named, expiresAt: max(old.expiresAt, own.expires)}
-	if entry.UserID != "" {
-		longer.named = append(old.named, own) // behind what readers of the old one see
-	}
 	if at == len(old.entries) {
 		longer.entries = append(old.entries, own) // behind what readers of the old one see
 	} else {
 		longer.entries = slices.Insert(slices.Clone(old.entries), at, own)
+	}
+	switch {
+	case entry.UserID == "":
+	case len(longer.entries) == 1:
+		longer.named = longer.entries[:1:1] // of most, there are no more
+	default:
+		longer.named = append(old.named, own) // behind what readers of the old one see
 	}
 	if len(old.entries) > 0 && longer.expiresAt == old.expiresAt {
 		s.entries[k] = longer
