@@ -65,6 +65,11 @@
 // A model answers [ErrNotFound] when there is no such thing; every other error is a fault. It stores [Digest] in place
 // of tokens, and [Token.MarshalBinary] has what else there is to store.
 //
+// # Registering
+//
+// Clients and users come in by the program, as it likes. [CheckClient], [CheckClientSecret], [CheckUser] and
+// [CheckUserPassword] find what no endpoint would take, before it is stored; both models here call them.
+//
 // # Grants
 //
 // authorization_code, refresh_token and client_credentials are on, as far as the model can. password and implicit must

@@ -323,9 +323,9 @@ func TestWhatRegistersWorks(t *testing.T) {
 		require.Less(t, count.registeredUsers, count.users*9/10)
 	}
 	t.Run("memorymodel", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { run(t, 5000, 50, memoryOffice) }) // in which no lifetime is too short
+		synctest.Test(t, func(t *testing.T) { run(t, 2000, 50, memoryOffice) }) // in which no lifetime is too short
 	})
-	t.Run("mongomodel", func(t *testing.T) { run(t, 200, 100, func() office { return mongoOffice(t) }) })
+	t.Run("mongomodel", func(t *testing.T) { run(t, 100, 100, func() office { return mongoOffice(t) }) })
 }
 
 func FuzzRegistration(f *testing.F) {

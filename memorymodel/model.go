@@ -7,7 +7,7 @@
 //		Grants: []string{"authorization_code", "refresh_token"}}, secret)
 //	err = model.AddUser(&oauth2server.User{ID: "u1"}, "andy", password)
 //
-// Codes, tokens and client secrets are kept as SHA-256 digests, passwords as bcrypt hashes. Every operation takes
+// Codes, tokens and client secrets are kept as SHA-256 digests, passwords as hashes. Every operation takes
 // constant time, however much is stored. What has expired is dropped bit by bit whenever something is saved; there is
 // no goroutine to stop.
 package memorymodel

@@ -12,13 +12,14 @@
 // # Commands
 //
 // What a request needs is find, insert and, to revoke, delete, one document at a
-// time and by _id: no update, no transaction, no listing but that of one grant's
-// log. So the same code runs on a single server, a replica set and a sharded
-// cluster, and each command is the business of one shard. In numbers:
+// time and by _id: no transaction, no listing but that of one grant's log, and no
+// update but that of a password's hash, once. So the same code runs on a single
+// server, a replica set and a sharded cluster, and each command is the business of
+// one shard. In numbers:
 //
 //	authenticate                 1  find
 //	authorize                    2  find client, insert code
-//	  signing in by password    +1  find user
+//	  signing in by password    +1  find user; +1 update user after PasswordCost was raised, or AddUserHash
 //	client credentials           2  find client, insert access token
 //	code exchange                5  find client, code; insert access token, refresh token, log entry
 //	refresh                      5  find client, refresh token; insert access token, refresh token, log entry
@@ -63,8 +64,10 @@
 // have a prefix, "oauth2_" unless [Options] say otherwise.
 //
 //	clients              _id (client id), redirect_uris, grants, scope, public, access_token_lifetime and
-//	                     refresh_token_lifetime ("1h30m0s"), secret_digest, data
-//	users                _id (user id), username, password_hash (bcrypt), data
+//	                     refresh_token_lifetime ("1h30m0s"), secret_digest, data; former_secret_digest and
+//	                     former_secret_until while a second secret goes on
+//	                     _id ("deleted—" and a client id), deleted_at, grants (empty): a client that was deleted
+//	users                _id (user id), username, password_hash, data; deleted_at while they are being deleted
 //	authorization_codes  _id (digest), client_id, user_id, grant_id, scope, oauth2_expires_at, oauth2_record
 //	access_tokens        _id (digest), client_id, user_id, grant_id, scope, oauth2_expires_at, oauth2_record
 //	refresh_tokens       _id (digest), client_id, user_id, grant_id, scope, oauth2_expires_at, oauth2_record
@@ -79,9 +82,20 @@
 // among users password_hash. Others in a collection of the same name are left
 // alone: they are not listed, changed, deleted or expired, nor counted by the
 // index of usernames. A look-up by _id that finds one fails, with an error that
-// names it. Who writes a client by hand must write grants, even if it is empty.
+// names it.
 //
 // Codes and tokens may be sharded by a hashed _id, grants by a hashed grant_id.
 // Clients and users stay on one shard, as usernames must be unique. See
 // docs/mongodb.md and docs/scaling.md.
+//
+// # Documents written by hand
+//
+// A client needs grants, even if that is empty, and secret_digest, which is
+// [oauth2server.Digest] of its secret, or the same SHA-256 in another base64 or in
+// hexadecimal; a public one needs public: true instead. The other fields may be left
+// out. Lists may be written as words with spaces between them, lifetimes as whole
+// seconds. A user needs username and password_hash: a hash of another program
+// ($2b$, $2y$, $argon2id$, $scrypt$; not $2a$, for which there is AddUserHash). What
+// cannot be used is a fault whose error, which is in the server's log, names
+// collection, _id and field.
 package mongomodel
