@@ -84,10 +84,18 @@ func TestAttack_ClientIDUsedAgain(t *testing.T) {
 		_, err := model.GetClient(ctx, "web", "")
 		require.ErrorIs(t, err, oauth2server.ErrNotFound)
 
-		// Under way when it was deleted: a code, and a grant, that are saved afterwards.
-		late, began := "late", time.Now().Add(-time.Second)
-		_, err = model.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: late, ExpiresAt: began.Add(time.Hour), RedirectURI: callback,
-			Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}, CodeChallenge: challenge, CodeChallengeMethod: "S256", GrantID: "grant of a late code"}, nil, nil)
+		// Under way when it was deleted: a code that is saved afterwards.
+		const late = "late"
+		_, err = model.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{
+			Code:                late,
+			ExpiresAt:           time.Now().Add(time.Hour),
+			RedirectURI:         callback,
+			Client:              &oauth2server.Client{ID: "web"},
+			User:                &oauth2server.User{ID: "u1"},
+			CodeChallenge:       challenge,
+			CodeChallengeMethod: "S256",
+			GrantID:             "grant of a late code",
+		}, nil, nil)
 		require.NoError(t, err)
 
 		require.NoError(t, addClient(t, model, publicWeb, ""))
@@ -103,7 +111,8 @@ func TestAttack_ClientIDUsedAgain(t *testing.T) {
 			"code", s.code(withChallenge(challenge)...), "code_verifier", verifier))
 		require.Equal(t, 200, r.StatusCode, r.text)
 		require.Equal(t, 200, s.apiStatus(r.str("access_token")))
-		r = s.post("/token", form("grant_type", "refresh_token", "client_id", "web", "refresh_token", r.str("refresh_token")))
+		r = s.post("/token", form("grant_type", "refresh_token", "client_id", "web",
+			"refresh_token", r.str("refresh_token")))
 		require.Equal(t, 200, r.StatusCode, r.text)
 		require.Equal(t, 200, s.apiStatus(other.str("access_token")))
 		require.Equal(t, 200, s.refresh("other", other.str("refresh_token")).StatusCode)
@@ -152,9 +161,11 @@ func stopped(t *testing.T, deletion func(ctx context.Context, m *mongomodel.Mode
 				cancel()
 			}
 		}}
-		model := mongomodel.New(mongotest.Database(t, options.Client().SetMonitor(monitor)), &mongomodel.Options{PasswordCost: bcrypt.MinCost})
+		db := mongotest.Database(t, options.Client().SetMonitor(monitor))
+		model := mongomodel.New(db, &mongomodel.Options{PasswordCost: bcrypt.MinCost})
 		require.NoError(t, model.EnsureIndexes(t.Context()))
-		register(t, func(c *oauth2server.Client, secret string) error { return model.AddClient(t.Context(), c, secret) },
+		register(t,
+			func(c *oauth2server.Client, secret string) error { return model.AddClient(t.Context(), c, secret) },
 			func(u *oauth2server.User, name, password string) error {
 				return model.AddUser(t.Context(), u, name, password)
 			})
@@ -203,7 +214,8 @@ func TestAttack_UserHalfDeleted(t *testing.T) {
 			require.Equal(t, 1, stop, "only before it is marked is the user there")
 			return
 		}
-		requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 400, "invalid_grant")
+		requireError(t, s.token("web", "grant_type", "password",
+			"username", "andy", "password", "andys-password"), 400, "invalid_grant")
 		if err := again(m); err != nil { // nil: all was done but to hear that it was
 			require.ErrorIs(t, err, oauth2server.ErrExists)
 			require.NoError(t, deletion(t.Context(), m))
@@ -221,7 +233,8 @@ func TestAttack_UserIDUsedAgain(t *testing.T) {
 		had := s.inherit()
 		require.NoError(t, model.(registry).DeleteUser(t.Context(), "u1"))
 		s.requireOver(had)
-		requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 400, "invalid_grant")
+		requireError(t, s.token("web", "grant_type", "password",
+			"username", "andy", "password", "andys-password"), 400, "invalid_grant")
 		addUser := func() error {
 			u := &oauth2server.User{ID: "u1"}
 			if m, ok := model.(*mongomodel.Model); ok {

@@ -134,27 +134,33 @@ func TestAttack_TimingOfUsernames(t *testing.T) {
 	const before, now, rounds, room = 4, 8, 11, 1.6
 	hashes := map[string]string{
 		"bcrypt of elsewhere": "$2b$05$dRyBfYlZ5XCivfXuROxQIeEwrhjyoHyWOyN1JMXOoggg5SddCrAUy",
-		"argon2id":            "$argon2id$v=19$m=256,t=2,p=1$cm9keTN3ZlAuSHhKSjB3UQ$AuBb+g8g/OWlyI7wPYkH/ChirP2RCCSbYuYuhtlF+IU",
-		"scrypt":              "$scrypt$ln=4,r=8,p=1$U0FMVFNBTFRTQUxUU0FMVA$2AuX2iG4qfh8yqhCzcsdB/6ILLCjOF8DtM2wh1v5PNk",
+		"argon2id": "$argon2id$v=19$m=256,t=2,p=1$cm9keTN3ZlAuSHhKSjB3UQ$" +
+			"AuBb+g8g/OWlyI7wPYkH/ChirP2RCCSbYuYuhtlF+IU",
+		"scrypt": "$scrypt$ln=4,r=8,p=1$U0FMVFNBTFRTQUxUU0FMVA$2AuX2iG4qfh8yqhCzcsdB/6ILLCjOF8DtM2wh1v5PNk",
 	}
 	ctx, db := t.Context(), mongotest.Database(t)
 	older := mongomodel.New(db, &mongomodel.Options{PasswordCost: before})
-	require.NoError(t, older.AddClient(ctx, &oauth2server.Client{ID: "web", Grants: []string{"password"}}, secret+"web"))
+	web := &oauth2server.Client{ID: "web", Grants: []string{"password"}}
+	require.NoError(t, older.AddClient(ctx, web, secret+"web"))
 	require.NoError(t, older.AddUser(ctx, &oauth2server.User{ID: "older"}, "older", "a password"))
 	model := mongomodel.New(db, &mongomodel.Options{PasswordCost: now})
 	require.NoError(t, model.AddUser(ctx, &oauth2server.User{ID: "current"}, "current", "a password"))
 	names := []string{"nobody", "current", "older"}
 	for name, hash := range hashes {
-		require.NoError(t, older.AddUserHash(ctx, &oauth2server.User{ID: name}, name, hash)) // by another process than asks
+		// By another process than the one that is asked.
+		require.NoError(t, older.AddUserHash(ctx, &oauth2server.User{ID: name}, name, hash))
 		names = append(names, name)
 	}
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+	signIn := func(name, password string) reply {
+		return s.token("web", "grant_type", "password", "username", name, "password", password)
+	}
 	measure := func() (slowest, fastest time.Duration) {
 		took := map[string][]time.Duration{}
 		for round := range rounds {
 			for _, name := range names {
 				begin := time.Now()
-				requireError(t, s.token("web", "grant_type", "password", "username", name, "password", "wrong"), 400, "invalid_grant")
+				requireError(t, signIn(name, "wrong"), 400, "invalid_grant")
 				if round > 0 { // in the first one it meets the hashes
 					took[name] = append(took[name], time.Since(begin))
 				}
@@ -183,9 +189,10 @@ func TestAttack_TimingOfUsernames(t *testing.T) {
 		if hashes[name] != "" {
 			password = "pass word"
 		}
-		require.Equal(t, 200, s.token("web", "grant_type", "password", "username", name, "password", password).StatusCode, name)
+		require.Equal(t, 200, signIn(name, password).StatusCode, name)
 	}
-	stored, err := db.Collection("oauth2_users").CountDocuments(ctx, map[string]any{"password_hash": map[string]any{"$regex": `^\$2a\$08\$`}})
+	ofToday := map[string]any{"password_hash": map[string]any{"$regex": `^\$2a\$08\$`}}
+	stored, err := db.Collection("oauth2_users").CountDocuments(ctx, ofToday)
 	require.NoError(t, err)
 	require.EqualValues(t, len(names)-1, stored)
 }

@@ -25,7 +25,8 @@ const minSecretLength = 22
 
 // ErrShortSecret is the cause in the error of [CheckClientSecret] for a secret
 // that has fewer than 22 characters and nothing else that is wrong.
-const ErrShortSecret = modelError("the secret has fewer than 22 characters, so it could be guessed: make it with crypto/rand.Text")
+const ErrShortSecret = modelError("the secret has fewer than 22 characters, so it could be guessed: " +
+	"make it with crypto/rand.Text")
 
 // CheckClient returns everything that keeps a client from being registered, as one
 // [InvalidArgument]; nil when nothing does. What passes can use each grant that it
@@ -71,7 +72,8 @@ func CheckUser(user *User, username string) error {
 	if user == nil {
 		return unfit("user", errors.New("it is nil"))
 	}
-	return unfit(fmt.Sprintf("user %q", username), checkUserID(user.ID), checkUserText("username", username, maxRegistered))
+	return unfit(fmt.Sprintf("user %q", username),
+		checkUserID(user.ID), checkUserText("username", username, maxRegistered))
 }
 
 // NamedUser is a user as a model lists them, with the name that they sign in by.
@@ -98,7 +100,10 @@ func unfit(what string, wrong ...error) error {
 	case 1:
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %s: %w", what, wrong[0])}
 	}
-	return &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %s: %d mistakes:%w", what, len(wrong), lines(wrong))}
+	return &Error{
+		Code: InvalidArgument,
+		Err:  fmt.Errorf("oauth2server: %s: %d mistakes:%w", what, len(wrong), lines(wrong)),
+	}
 }
 
 // lines are errors, each in a line of its own.
@@ -203,7 +208,8 @@ func (s Scope) checkElements() (wrong []error) {
 		switch {
 		case isScopeToken(token):
 		case len(strings.Fields(token)) > 1:
-			wrong = append(wrong, fmt.Errorf("scope %q: make each an element of its own: %q", token, strings.Fields(token)))
+			several := strings.Fields(token)
+			wrong = append(wrong, fmt.Errorf("scope %q: make each an element of its own: %q", token, several))
 		default:
 			wrong = append(wrong, fmt.Errorf("scope %q: not a scope token (RFC 6749, appendix A.4)", token))
 		}
@@ -228,8 +234,10 @@ func (c *Client) checkLifetimes() (wrong []error) {
 			wrong = append(wrong, fmt.Errorf("%s: %w; a number of seconds is n * time.Second", lifetime.name, err))
 		}
 	}
-	if c.RefreshTokenLifetime > 0 && c.AccessTokenLifetime > c.RefreshTokenLifetime && slices.Contains(c.Grants, "refresh_token") {
-		wrong = append(wrong, fmt.Errorf("a refresh token would expire after %v, before the access token that it is to renew, which lives for %v",
+	refreshes := c.RefreshTokenLifetime > 0 && slices.Contains(c.Grants, "refresh_token")
+	if refreshes && c.AccessTokenLifetime > c.RefreshTokenLifetime {
+		wrong = append(wrong, fmt.Errorf("a refresh token would expire after %v, "+
+			"before the access token that it is to renew, which lives for %v",
 			c.RefreshTokenLifetime, c.AccessTokenLifetime))
 	}
 	return wrong

@@ -22,11 +22,13 @@ func (c *Client) checkGrants(extensions []string) (wrong []error) {
 	}
 	for _, name := range []string{"authorization_code", "implicit"} {
 		if slices.Contains(c.Grants, name) && len(c.RedirectURIs) == 0 {
-			wrong = append(wrong, fmt.Errorf("grant %q: it needs a redirection URI (RFC 6749, section 3.1.2.2)", name))
+			wrong = append(wrong, fmt.Errorf("grant %q: it needs a redirection URI "+
+				"(RFC 6749, section 3.1.2.2)", name))
 		}
 	}
 	if c.Public && slices.Contains(c.Grants, "client_credentials") {
-		wrong = append(wrong, errors.New(`grant "client_credentials": it is for confidential clients (RFC 6749, section 4.4)`))
+		wrong = append(wrong, errors.New(`grant "client_credentials": it is for confidential clients `+
+			`(RFC 6749, section 4.4)`))
 	}
 	return wrong
 }
@@ -51,7 +53,8 @@ func checkGrant(name string, extensions []string) error {
 	if meant := nearest(name, known); meant != "" {
 		return fmt.Errorf("it is unknown; %q was probably meant", meant)
 	}
-	return errors.New("it is unknown; a grant of your own is an absolute URI (RFC 6749, section 4.5), or you name it as an extension grant")
+	return errors.New("it is unknown; a grant of your own is an absolute URI (RFC 6749, section 4.5), " +
+		"or you name it as an extension grant")
 }
 
 func isRelative(text string) bool { return !isAbsoluteURI(text) }

@@ -39,7 +39,11 @@ type applicant struct {
 // client returns what is to be registered. A bit stands for each grant that is built
 // in, for a public client, and for a second element of each list.
 func (a applicant) client() *oauth2server.Client {
-	c := &oauth2server.Client{ID: a.id, AccessTokenLifetime: time.Duration(a.access), RefreshTokenLifetime: time.Duration(a.refresh)}
+	c := &oauth2server.Client{
+		ID:                   a.id,
+		AccessTokenLifetime:  time.Duration(a.access),
+		RefreshTokenLifetime: time.Duration(a.refresh),
+	}
 	has := func(bit int) bool { return a.flags>>bit&1 == 1 }
 	for i, grant := range allGrants {
 		if has(i) {
@@ -52,7 +56,9 @@ func (a applicant) client() *oauth2server.Client {
 		text, second string
 		bit          int
 	}{
-		{&c.Grants, a.grant, "password", 6}, {&c.RedirectURIs, a.uri, "https://second.example/cb", 7}, {(*[]string)(&c.Scope), a.scope, "second", 8},
+		{&c.Grants, a.grant, "password", 6},
+		{&c.RedirectURIs, a.uri, "https://second.example/cb", 7},
+		{(*[]string)(&c.Scope), a.scope, "second", 8},
 	} {
 		if has(list.bit) {
 			*list.of = append(*list.of, list.second)
@@ -108,7 +114,8 @@ func (o office) try(t testing.TB, a applicant, count *tally) {
 	}
 	count.registeredUsers++
 	s := o.serve(t, desk)
-	r := s.post("/token", form("grant_type", "password", "username", a.username, "password", a.password, "client_id", desk.ID, "client_secret", secret))
+	r := s.post("/token", form("grant_type", "password", "username", a.username, "password", a.password,
+		"client_id", desk.ID, "client_secret", secret))
 	require.Equal(t, 200, r.StatusCode, "user %q, %q with %q: %s", a.userID, a.username, a.password, r.text)
 	require.Equal(t, a.userID, s.get("/api", "Authorization", "Bearer "+r.str("access_token")).str("user"))
 }
@@ -143,13 +150,7 @@ func (o office) serve(t testing.TB, c *oauth2server.Client) *site {
 		ExtensionGrants: map[string]oauth2server.GrantFunc{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	for _, grant := range c.Grants {
 		if !slices.Contains(allGrants, grant) {
-			opts.ExtensionGrants[grant] = func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-				scope, err := request.Scope(ctx, owner)
-				if err != nil {
-					return nil, err
-				}
-				return request.Issue(ctx, &oauth2server.Token{User: owner, Scope: scope}, false)
-			}
+			opts.ExtensionGrants[grant] = toOwner
 			opts.PublicClientGrants = append(slices.Clip(opts.PublicClientGrants), grant)
 		}
 	}
@@ -159,13 +160,23 @@ func (o office) serve(t testing.TB, c *oauth2server.Client) *site {
 	mux.Handle("/token", srv.Token(nil))
 	mux.Handle("/introspect", srv.Introspect())
 	mux.Handle("/authorize", srv.Authorize(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r, oauth2server.Approval{User: owner, All: true})
+		request := oauth2server.AuthorizationRequestFromContext(r.Context())
+		request.Approve(w, r, oauth2server.Approval{User: owner, All: true})
 	})))
 	mux.Handle("/api", srv.Authenticate()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(map[string]string{"user": oauth2server.UserFromContext(r.Context()).ID})
 	})))
 	return local(t, mux)
+}
+
+// toOwner is an extension grant.
+func toOwner(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+	scope, err := request.Scope(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	return request.Issue(ctx, &oauth2server.Token{User: owner, Scope: scope}, false)
 }
 
 // useClient gets a token by each grant that the client names, in each way that it can
@@ -212,7 +223,8 @@ func (o office) useClient(t testing.TB, c *oauth2server.Client, secret string) (
 				require.NotEmpty(t, c.RedirectURIs, "%q leads nowhere", grant)
 				for _, uri := range c.RedirectURIs {
 					s.visit(c, uri, grant, scope, func(code string) {
-						uses(post("/token", "grant_type", grant, "code", code, "redirect_uri", uri, "code_verifier", verifier))
+						uses(post("/token", "grant_type", grant, "code", code,
+							"redirect_uri", uri, "code_verifier", verifier))
 					})
 				}
 			case "password":
@@ -254,17 +266,28 @@ func dropRepeated(scope oauth2server.Scope) (once oauth2server.Scope) {
 
 // What applicants write: good things, and what makes them bad.
 var (
-	goodIDs       = []string{"web", "my app", "a:b", "100%", "a+b", "https://client.example/id", "\"'<&>\\", " ", "~"}
-	goodSecrets   = []string{secret, "aB3$%^&*()_+-=[]{}|;':\",./<>?`~ ", strings.Repeat("%41+", 8), strings.Repeat(":", 22), ""}
-	goodGrants    = []string{"", "", "", "urn:ietf:params:oauth:grant-type:jwt-bearer", "https://client.example/grant?x=1", "x:y", "password", "refresh_token"}
-	goodURIs      = []string{callback, "https://client.example", "https://client.example/cb?tenant=7&lang=de%20AT", "http://127.0.0.1:8080/cb", "http://[::1]/cb", "http://app.localhost", "com.example.app:/cb", "com.example.app:cb", "myapp://cb", "https://xn--bcher-kva.example:8443/", "http://intranet/cb", ""}
+	goodIDs     = []string{"web", "my app", "a:b", "100%", "a+b", "https://client.example/id", "\"'<&>\\", " ", "~"}
+	goodSecrets = []string{secret, "aB3$%^&*()_+-=[]{}|;':\",./<>?`~ ",
+		strings.Repeat("%41+", 8), strings.Repeat(":", 22), ""}
+	goodGrants = []string{"", "", "", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+		"https://client.example/grant?x=1",
+		"x:y", "password", "refresh_token"}
+	goodURIs = []string{callback, "https://client.example", "https://client.example/cb?tenant=7&lang=de%20AT",
+		"http://127.0.0.1:8080/cb", "http://[::1]/cb", "http://app.localhost", "com.example.app:/cb",
+		"com.example.app:cb", "myapp://cb",
+		"https://xn--bcher-kva.example:8443/", "http://intranet/cb", ""}
 	goodScopes    = []string{"", "read", "https://client.example/scope", "a,b", "second", strings.Repeat("x", 4000)}
-	goodUsernames = []string{"andy", "zo\u00eb", "name+1@example.com", "Zoe\u0308 van  de Beek", "\uff41\uff4e\uff44\uff59", "\u05d0\u05d1\u05d2", "\u7528\u6237"}
-	goodPasswords = []string{"123456", "a&b=c%d+", "p\u00e4ss w\u00f6rd\\", "\U0001F511\U0001F98A", " ", "a\tb", strings.Repeat("x", 200), "pa\u0308ss\u00a0word"}
+	goodUsernames = []string{"andy", "zo\u00eb", "name+1@example.com", "Zoe\u0308 van  de Beek",
+		"\uff41\uff4e\uff44\uff59", "\u05d0\u05d1\u05d2", "\u7528\u6237"}
+	goodPasswords = []string{"123456", "a&b=c%d+", "p\u00e4ss w\u00f6rd\\", "\U0001F511\U0001F98A", " ", "a\tb",
+		strings.Repeat("x", 200), "pa\u0308ss\u00a0word"}
 	goodLifetimes = []int64{0, 0, 0, int64(time.Minute), int64(time.Hour), int64(365 * 24 * time.Hour)}
 	badLifetimes  = []int64{1, 3600, -1, -int64(time.Hour), 1 << 62, int64(time.Second) - 1}
-	poison        = []string{" ", "\n", "\r\n", "\t", "\x00", "\x7f", "\u0085", "\u00a0", "\u2028", "\u202e", "\ufeff", "\ufffe", "\ufffd", "\xff", "\xc0\x80", "\xed\xa0\x80",
-		"\u0301", "\u200d", "\U0001F98A", "\U000E0041", "\"", "\\", "%", "%00", "%zz", "+", "&", "=", ";", "#", "?", "?code=1", "&state=", "/", "//", "..", "@", "*", ":", ",", ", ", "'", "<", "$where", "javascript:", "\u0430", "\uff0e", "[", "]"}
+	poison        = []string{" ", "\n", "\r\n", "\t", "\x00", "\x7f", "\u0085", "\u00a0", "\u2028", "\u202e", "\ufeff",
+		"\ufffe", "\ufffd", "\xff", "\xc0\x80", "\xed\xa0\x80",
+		"\u0301", "\u200d", "\U0001F98A", "\U000E0041", "\"", "\\", "%", "%00", "%zz", "+", "&", "=", ";", "#", "?",
+		"?code=1", "&state=", "/", "//", "..", "@", "*", ":", ",", ", ", "'", "<", "$where", "javascript:",
+		"\u0430", "\uff0e", "[", "]"}
 )
 
 // mutated is a good text, or something like it.
@@ -297,10 +320,19 @@ func arbitrary(r *rand.Rand) applicant {
 		}
 		return goodLifetimes[r.IntN(len(goodLifetimes))]
 	}
+	letter := func() string { return string(rune('a' + r.IntN(26))) }
 	return applicant{
-		id: mutated(r, goodIDs) + string(rune('a'+r.IntN(26))), secret: mutated(r, goodSecrets), grant: mutated(r, goodGrants), uri: mutated(r, goodURIs), scope: mutated(r, goodScopes),
-		userID: mutated(r, goodUsernames) + string(rune('a'+r.IntN(26))), username: mutated(r, goodUsernames) + string(rune('a'+r.IntN(26))), password: mutated(r, goodPasswords),
-		access: lifetime(), refresh: lifetime(), flags: uint16(r.IntN(1 << 9)),
+		id:       mutated(r, goodIDs) + letter(),
+		secret:   mutated(r, goodSecrets),
+		grant:    mutated(r, goodGrants),
+		uri:      mutated(r, goodURIs),
+		scope:    mutated(r, goodScopes),
+		userID:   mutated(r, goodUsernames) + letter(),
+		username: mutated(r, goodUsernames) + letter(),
+		password: mutated(r, goodPasswords),
+		access:   lifetime(),
+		refresh:  lifetime(),
+		flags:    uint16(r.IntN(1 << 9)),
 	}
 }
 
@@ -315,7 +347,8 @@ func TestWhatRegistersWorks(t *testing.T) {
 			}
 			o.try(t, arbitrary(r), &count)
 		}
-		t.Logf("%d clients, of which %d were registered and got %d tokens; %d users, of which %d were registered and signed in",
+		t.Logf("%d clients, of which %d were registered and got %d tokens; "+
+			"%d users, of which %d were registered and signed in",
 			count.clients, count.registeredClients, count.tokens, count.users, count.registeredUsers)
 		require.Greater(t, count.registeredClients, count.clients/10)
 		require.Less(t, count.registeredClients, count.clients*9/10)
@@ -334,10 +367,13 @@ func FuzzRegistration(f *testing.F) {
 		a := arbitrary(r)
 		f.Add(a.id, a.secret, a.grant, a.uri, a.scope, a.userID, a.username, a.password, a.access, a.refresh, a.flags)
 	}
-	f.Fuzz(func(t *testing.T, id, secret, grant, uri, scope, userID, username, password string, access, refresh int64, flags uint16) {
-		synctest.Test(t, func(t *testing.T) {
-			a := applicant{id, secret, grant, uri, scope, userID, username, password, access, refresh, flags}
-			memoryOffice().open(t).try(t, a, new(tally))
-		})
+	f.Fuzz(func(t *testing.T, id, secret, grant, uri, scope, userID, username, password string,
+		access, refresh int64, flags uint16) {
+		a := applicant{
+			id: id, secret: secret, grant: grant, uri: uri, scope: scope,
+			userID: userID, username: username, password: password,
+			access: access, refresh: refresh, flags: flags,
+		}
+		synctest.Test(t, func(t *testing.T) { memoryOffice().open(t).try(t, a, new(tally)) })
 	})
 }

@@ -21,92 +21,165 @@ func requireUnfit(t testing.TB, err error, want ...string) {
 	}
 }
 
-func TestCheckClient(t *testing.T) {
-	code, machine := []string{"authorization_code"}, []string{"client_credentials"}
-	uris := []string{callback}
-	for name, row := range map[string]struct {
-		client oauth2server.Client
-		want   string // "": it can be registered
-	}{
-		"no grants: it introspects":             {oauth2server.Client{ID: "api"}, ""},
-		"all grants":                            {oauth2server.Client{ID: "web", Grants: allGrants, RedirectURIs: uris}, ""},
-		"all grants of a public one":            {oauth2server.Client{ID: "app", Public: true, Grants: publicGrants, RedirectURIs: uris}, ""},
-		"grants twice":                          {oauth2server.Client{ID: "web", Grants: append(machine, machine...)}, ""},
-		"any printable character in the ID":     {oauth2server.Client{ID: ` !"#$%&'()*+,-./:;<=>?@[\]^_{|}~` + "`"}, ""},
-		"a grant of a URN":                      {oauth2server.Client{ID: "web", Grants: []string{"urn:ietf:params:oauth:grant-type:device_code"}}, ""},
-		"a grant of a URL":                      {oauth2server.Client{ID: "web", Grants: []string{"https://a.example/grant,1?x=2"}}, ""},
-		"a grant of another's":                  {oauth2server.Client{ID: "web", Grants: []string{"otp"}}, ""},
-		"scope tokens twice":                    {oauth2server.Client{ID: "web", Scope: oauth2server.Scope{"read", "read"}}, ""},
-		"lifetimes":                             {oauth2server.Client{ID: "web", AccessTokenLifetime: time.Second, RefreshTokenLifetime: time.Second}, ""},
-		"access outlives refresh, which is off": {oauth2server.Client{ID: "web", AccessTokenLifetime: 2 * time.Hour, RefreshTokenLifetime: time.Hour}, ""},
-		"access outlives what the server says":  {oauth2server.Client{ID: "web", Grants: []string{"refresh_token"}, AccessTokenLifetime: 1000 * time.Hour}, ""},
-		"a private scheme":                      {oauth2server.Client{ID: "app", Public: true, Grants: code, RedirectURIs: []string{"com.example.app:/cb"}}, ""},
-		"a private scheme, no slash":            {oauth2server.Client{ID: "app", Public: true, Grants: code, RedirectURIs: []string{"com.example.app:cb"}}, ""},
-		"all the scope that can be asked":       {oauth2server.Client{ID: "web", Scope: many(256)}, ""},
-
-		"no ID":                         {oauth2server.Client{}, "no ID"},
-		"an ID outside ASCII":           {oauth2server.Client{ID: "\u5e94\u7528"}, "printable ASCII"},
-		"an ID with a line break":       {oauth2server.Client{ID: "web\n"}, "printable ASCII"},
-		"a long ID":                     {oauth2server.Client{ID: strings.Repeat("x", 2049)}, "2049 bytes"},
-		"an empty grant":                {oauth2server.Client{ID: "web", Grants: []string{""}}, "empty"},
-		"another spelling":              {oauth2server.Client{ID: "web", Grants: []string{"authorisation_code"}}, `"authorization_code" was probably meant`},
-		"a letter too few":              {oauth2server.Client{ID: "web", Grants: []string{"client_credential"}}, `"client_credentials" was probably meant`},
-		"a part":                        {oauth2server.Client{ID: "web", Grants: []string{"refresh"}}, `"refresh_token" was probably meant`},
-		"the response type":             {oauth2server.Client{ID: "web", Grants: []string{"code"}}, `"authorization_code" was probably meant`},
-		"camel case":                    {oauth2server.Client{ID: "web", Grants: []string{"authorizationCode"}}, `"authorization_code" was probably meant`},
-		"upper case":                    {oauth2server.Client{ID: "web", Grants: []string{"PASSWORD"}}, `"password" was probably meant`},
-		"the long name":                 {oauth2server.Client{ID: "web", Grants: []string{"resource_owner_password_credentials"}}, `"password" was probably meant`},
-		"one of another's, misspelt":    {oauth2server.Client{ID: "web", Grants: []string{"O-T-P"}}, `"otp" was probably meant`},
-		"an unknown grant":              {oauth2server.Client{ID: "web", Grants: []string{"x"}}, "absolute URI"},
-		"two grants in one":             {oauth2server.Client{ID: "web", Grants: []string{"client_credentials, password"}}, `["client_credentials" "password"]`},
-		"two grants in one, by spaces":  {oauth2server.Client{ID: "web", Grants: []string{"client_credentials password"}}, "element of its own"},
-		"a grant with a space":          {oauth2server.Client{ID: "web", Grants: []string{"client_credentials "}}, `"client_credentials" was probably meant`},
-		"two grants of URNs":            {oauth2server.Client{ID: "web", Grants: []string{"urn:a:b,urn:c:d"}}, "element of its own"},
-		"a URN and another":             {oauth2server.Client{ID: "web", Grants: []string{"urn:a:b,password"}}, "element of its own"},
-		"a grant of a URI, with a part": {oauth2server.Client{ID: "web", Grants: []string{"urn:a:b#c"}}, "unknown"},
-		"a grant of a relative URI":     {oauth2server.Client{ID: "web", Grants: []string{"//a.example/grant"}}, "unknown"},
-		"a grant of a scheme":           {oauth2server.Client{ID: "web", Grants: []string{"urn:"}}, "unknown"},
-		"a grant of a bad scheme":       {oauth2server.Client{ID: "web", Grants: []string{"1a:b"}}, "unknown"},
-		"a grant of a long URI":         {oauth2server.Client{ID: "web", Grants: []string{"urn:" + strings.Repeat("x", 2045)}}, "2049 bytes"},
-		"another's that is no grant":    {oauth2server.Client{ID: "web", Grants: []string{"ot p"}}, "appendix A.10"},
-		"a code without a URI":          {oauth2server.Client{ID: "web", Grants: code}, "needs a redirection URI"},
-		"a token without a URI":         {oauth2server.Client{ID: "web", Grants: []string{"implicit"}}, "needs a redirection URI"},
-		"a public machine":              {oauth2server.Client{ID: "app", Public: true, Grants: machine}, "confidential"},
-		"a URI that runs code":          {oauth2server.Client{ID: "web", RedirectURIs: []string{"javascript:alert(1)"}}, `redirection URI "javascript:alert(1)"`},
-		"a URI twice":                   {oauth2server.Client{ID: "web", RedirectURIs: append(uris, uris...)}, "twice"},
-		"a long URI":                    {oauth2server.Client{ID: "web", RedirectURIs: []string{callback + "?" + strings.Repeat("x", 2048)}}, "may have 2048"},
-		"two scope tokens in one":       {oauth2server.Client{ID: "web", Scope: oauth2server.Scope{"read write"}}, `["read" "write"]`},
-		"a scope token outside ASCII":   {oauth2server.Client{ID: "web", Scope: oauth2server.Scope{"l\u00e9ser"}}, "not a scope token"},
-		"an empty scope token":          {oauth2server.Client{ID: "web", Scope: oauth2server.Scope{""}}, "not a scope token"},
-		"a scope token with a quote":    {oauth2server.Client{ID: "web", Scope: oauth2server.Scope{`"`}}, "not a scope token"},
-		"more scope than can be asked":  {oauth2server.Client{ID: "web", Scope: many(257)}, "at most 256 tokens"},
-		"longer than can be asked":      {oauth2server.Client{ID: "web", Scope: oauth2server.Scope{strings.Repeat("x", 4097)}}, "4096 bytes"},
-		"a URI of a wildcard":           {oauth2server.Client{ID: "web", RedirectURIs: []string{"https://*.app.example/"}}, "wildcard"},
-		"a URI of a look-alike":         {oauth2server.Client{ID: "web", RedirectURIs: []string{"https://%D0%B0pple.com/cb"}}, "punycode"},
-		"a URN":                         {oauth2server.Client{ID: "app", Public: true, RedirectURIs: []string{"urn:ietf:wg:oauth:2.0:oob"}}, "URN"},
-		"confidential, without a slash": {oauth2server.Client{ID: "web", RedirectURIs: []string{"com.example.app:cb"}}, "public clients only"},
-		"nanoseconds":                   {oauth2server.Client{ID: "web", AccessTokenLifetime: 3600}, "AccessTokenLifetime: 3.6\u00b5s"},
-		"nanoseconds, refresh":          {oauth2server.Client{ID: "web", RefreshTokenLifetime: 3600}, "RefreshTokenLifetime: 3.6\u00b5s"},
-		"a negative lifetime":           {oauth2server.Client{ID: "web", AccessTokenLifetime: -time.Hour}, "less than a second"},
-		"access outlives refresh": {oauth2server.Client{ID: "web", Grants: []string{"password", "refresh_token"},
-			AccessTokenLifetime: 2 * time.Hour, RefreshTokenLifetime: time.Hour}, "a refresh token would expire after 1h0m0s"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := oauth2server.CheckClient(&row.client, "otp", "ot p")
-			if row.want == "" {
-				require.NoError(t, err)
-				return
-			}
-			requireUnfit(t, err, row.want)
-			require.NotContains(t, err.Error(), "mistakes", "one, and nothing that follows from it")
-		})
+// requireFit checks that what CheckClient says of a client has this in it, and is about
+// one thing: nothing that follows from it is told too. "" wants nothing to be wrong.
+func requireFit(t *testing.T, name, want string, client oauth2server.Client) {
+	t.Helper()
+	err := oauth2server.CheckClient(&client, "otp", "ot p")
+	if want == "" {
+		require.NoError(t, err, name)
+		return
 	}
+	requireUnfit(t, err, want)
+	require.NotContains(t, err.Error(), "mistakes", name)
+}
+
+func TestCheckClient(t *testing.T) {
 	requireUnfit(t, oauth2server.CheckClient(nil), "nil")
+	for name, row := range map[string]struct{ id, want string }{
+		"plain":                   {"web", ""},
+		"any printable character": {` !"#$%&'()*+,-./:;<=>?@[\]^_{|}~` + "`", ""},
+		"none":                    {"", "no ID"},
+		"outside ASCII":           {"\u5e94\u7528", "printable ASCII"},
+		"a line break":            {"web\n", "printable ASCII"},
+		"long":                    {strings.Repeat("x", 2048), ""},
+		"too long":                {strings.Repeat("x", 2049), "2049 bytes"},
+	} {
+		requireFit(t, name, row.want, oauth2server.Client{ID: row.id})
+	}
 	requireUnfit(t, oauth2server.CheckClient(&oauth2server.Client{ID: "web", Grants: []string{"otp"}}), "unknown")
-	err := oauth2server.CheckClient(&oauth2server.Client{ID: "web", Grants: []string{"code", "implicit"}, RedirectURIs: []string{"/cb", "data:,"},
-		Scope: oauth2server.Scope{"a b", "\u00e9"}, AccessTokenLifetime: 1, RefreshTokenLifetime: -1})
-	requireUnfit(t, err, `client "web": 7 mistakes:`, "\n\tgrant \"code\"", "\n\tredirection URI \"/cb\"", "\n\tredirection URI \"data:,\"",
-		"\n\tscope \"a b\"", "\n\tscope \"\u00e9\"", "\n\tAccessTokenLifetime", "\n\tRefreshTokenLifetime")
+	err := oauth2server.CheckClient(&oauth2server.Client{
+		ID:                   "web",
+		Grants:               []string{"code", "implicit"},
+		RedirectURIs:         []string{"/cb", "data:,"},
+		Scope:                oauth2server.Scope{"a b", "\u00e9"},
+		AccessTokenLifetime:  1,
+		RefreshTokenLifetime: -1,
+	})
+	requireUnfit(t, err, `client "web": 7 mistakes:`, "\n\tgrant \"code\"",
+		"\n\tredirection URI \"/cb\"", "\n\tredirection URI \"data:,\"", "\n\tscope \"a b\"",
+		"\n\tscope \"\u00e9\"", "\n\tAccessTokenLifetime", "\n\tRefreshTokenLifetime")
+}
+
+func TestCheckClient_Grants(t *testing.T) {
+	const apart, unknown = "element of its own", "it is unknown; a grant of your own"
+	meant := func(name string) string { return `"` + name + `" was probably meant` }
+	for name, row := range map[string]struct {
+		grant, want string
+	}{
+		"of a URN":                   {"urn:ietf:params:oauth:grant-type:device_code", ""},
+		"of a URL":                   {"https://a.example/grant,1?x=2", ""},
+		"of one's own":               {"otp", ""},
+		"empty":                      {"", "empty"},
+		"another spelling":           {"authorisation_code", meant("authorization_code")},
+		"a letter too few":           {"client_credential", meant("client_credentials")},
+		"a part":                     {"refresh", meant("refresh_token")},
+		"the response type":          {"code", meant("authorization_code")},
+		"camel case":                 {"authorizationCode", meant("authorization_code")},
+		"upper case":                 {"PASSWORD", meant("password")},
+		"the long name":              {"resource_owner_password_credentials", meant("password")},
+		"a space at its end":         {"client_credentials ", meant("client_credentials")},
+		"of one's own, misspelt":     {"O-T-P", meant("otp")},
+		"of one's own, but no grant": {"ot p", "appendix A.10"},
+		"like nothing":               {"x", unknown},
+		"two":                        {"client_credentials, password", `["client_credentials" "password"]`},
+		"two, by spaces":             {"client_credentials password", apart},
+		"two, by lines":              {"client_credentials\npassword", apart},
+		"two URNs":                   {"urn:a:b,urn:c:d", apart},
+		"a URN and another":          {"urn:a:b,password", apart},
+		"a URI with a fragment":      {"urn:a:b#c", unknown},
+		"a relative URI":             {"//a.example/grant", unknown},
+		"a scheme":                   {"urn:", unknown},
+		"a bad scheme":               {"1a:b", unknown},
+		"a long URI":                 {"urn:" + strings.Repeat("x", 2045), "2049 bytes"},
+	} {
+		requireFit(t, name, row.want, oauth2server.Client{ID: "web", Grants: []string{row.grant}})
+	}
+
+	const noURI = "needs a redirection URI"
+	for name, row := range map[string]struct {
+		grants []string
+		public bool
+		uri    string
+		want   string
+	}{
+		"none: it introspects":      {nil, false, "", ""},
+		"all":                       {allGrants, false, callback, ""},
+		"all that a public one can": {publicGrants, true, callback, ""},
+		"twice":                     {[]string{"password", "password"}, false, "", ""},
+		"a code without a URI":      {[]string{"authorization_code"}, false, "", noURI},
+		"a token without a URI":     {[]string{"implicit"}, true, "", noURI},
+		"a public machine":          {[]string{"client_credentials"}, true, "", "confidential"},
+	} {
+		client := oauth2server.Client{ID: "web", Grants: row.grants, Public: row.public}
+		if row.uri != "" {
+			client.RedirectURIs = []string{row.uri}
+		}
+		requireFit(t, name, row.want, client)
+	}
+}
+
+// What CheckRedirectURI says is in its own tests.
+func TestCheckClient_RedirectURIs(t *testing.T) {
+	for name, row := range map[string]struct {
+		public bool
+		uris   []string
+		want   string
+	}{
+		"several":                {false, []string{callback, callback + "2"}, ""},
+		"by port":                {false, []string{"http://127.0.0.1:1/", "http://127.0.0.1:2/"}, ""},
+		"a private scheme":       {true, []string{"com.example.app:/cb"}, ""},
+		"no slash":               {true, []string{"com.example.app:cb"}, ""},
+		"no slash, confidential": {false, []string{"com.example.app:cb"}, "public clients only"},
+		"twice":                  {false, []string{callback, callback}, "twice"},
+		"code":                   {false, []string{"javascript:alert(1)"}, `redirection URI "javascript:alert(1)"`},
+		"a wildcard":             {false, []string{"https://*.app.example/"}, "wildcard"},
+		"a look-alike":           {false, []string{"https://%D0%B0pple.com/cb"}, "punycode"},
+		"a URN":                  {true, []string{"urn:ietf:wg:oauth:2.0:oob"}, "URN"},
+		"too long":               {false, []string{callback + "?" + strings.Repeat("x", 2048)}, "may have 2048"},
+	} {
+		requireFit(t, name, row.want, oauth2server.Client{ID: "web", Public: row.public, RedirectURIs: row.uris})
+	}
+}
+
+func TestCheckClient_Scope(t *testing.T) {
+	for name, row := range map[string]struct {
+		scope oauth2server.Scope
+		want  string
+	}{
+		"twice":                 {oauth2server.Scope{"read", "read"}, ""},
+		"all that can be asked": {many(256), ""},
+		"more":                  {many(257), "at most 256 tokens"},
+		"longer":                {oauth2server.Scope{strings.Repeat("x", 4097)}, "4096 bytes"},
+		"two in one":            {oauth2server.Scope{"read write"}, `["read" "write"]`},
+		"outside ASCII":         {oauth2server.Scope{"l\u00e9ser"}, "not a scope token"},
+		"empty":                 {oauth2server.Scope{""}, "not a scope token"},
+		"a space":               {oauth2server.Scope{" "}, "not a scope token"},
+		"a quote":               {oauth2server.Scope{`"`}, "not a scope token"},
+	} {
+		requireFit(t, name, row.want, oauth2server.Client{ID: "web", Scope: row.scope})
+	}
+}
+
+func TestCheckClient_Lifetimes(t *testing.T) {
+	none, refreshes := []string(nil), []string{"password", "refresh_token"}
+	for name, row := range map[string]struct {
+		grants          []string
+		access, refresh time.Duration
+		want            string
+	}{
+		"a second":                   {refreshes, time.Second, time.Second, ""},
+		"access first":               {refreshes, time.Hour, 2 * time.Hour, ""},
+		"access later, the server's": {refreshes, 1000 * time.Hour, 0, ""},
+		"access later, no refresh":   {none, 2 * time.Hour, time.Hour, ""},
+		"access later":               {refreshes, 2 * time.Hour, time.Hour, "would expire after 1h0m0s"},
+		"nanoseconds":                {none, 3600, 0, "AccessTokenLifetime: 3.6\u00b5s"},
+		"nanoseconds, refresh":       {none, 0, 3600, "RefreshTokenLifetime: 3.6\u00b5s"},
+		"negative":                   {none, -time.Hour, 0, "less than a second"},
+	} {
+		requireFit(t, name, row.want, oauth2server.Client{ID: "web", Grants: row.grants,
+			AccessTokenLifetime: row.access, RefreshTokenLifetime: row.refresh})
+	}
 }
 
 func many(n int) (scope oauth2server.Scope) {
@@ -180,7 +253,8 @@ func TestCheckUser(t *testing.T) {
 
 	for password, want := range map[string]string{
 		"123456": "", "a&b=c%d+": "", "\U0001F511\U0001F98A": "", " ": "", "a\tb": "", strings.Repeat("x", 4096): "",
-		"": "needs a password", "two\nlines": "line break", "\xff": "not UTF-8", "x\x00": "line break", strings.Repeat("x", 4097): "4097 bytes",
+		"": "needs a password", "two\nlines": "line break", "\xff": "not UTF-8", "x\x00": "line break",
+		strings.Repeat("x", 4097): "4097 bytes",
 	} {
 		err := oauth2server.CheckUserPassword(password)
 		if want == "" {

@@ -51,7 +51,10 @@ func (m *Model) AddClient(c *oauth2server.Client, secret string) error {
 }
 
 func (m *Model) rules() credential.Rules {
-	return credential.Rules{AllowShortSecrets: m.options.InsecureAllowShortSecrets, ExtensionGrants: m.options.ExtensionGrants}
+	return credential.Rules{
+		AllowShortSecrets: m.options.InsecureAllowShortSecrets,
+		ExtensionGrants:   m.options.ExtensionGrants,
+	}
 }
 
 // nobody is whom a secret is compared with when there is no such client.

@@ -58,7 +58,8 @@ func (m *Model) insertUser(u *user) error {
 	defer m.registering.Unlock()
 	_, named := m.users.Load(u.username)
 	if _, known := m.userIDs.Load(u.record.ID); named || known {
-		return fmt.Errorf("memorymodel: username %q or ID %q is taken: %w", u.username, u.record.ID, oauth2server.ErrExists)
+		return fmt.Errorf("memorymodel: username %q or ID %q is taken: %w",
+			u.username, u.record.ID, oauth2server.ErrExists)
 	}
 	m.storeUser(u)
 	m.userOrder.changed()

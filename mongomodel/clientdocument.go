@@ -164,7 +164,8 @@ func misnamed(fields []bson.RawElement) (wrong []string) {
 		switch {
 		case want == "" || has[want]:
 		case want == "secret_digest":
-			wrong = append(wrong, fmt.Sprintf("field %q is not read: write %q, which is oauth2server.Digest(secret)", name, want))
+			wrong = append(wrong, fmt.Sprintf("field %q is not read: write %q, which is "+
+				"oauth2server.Digest(secret)", name, want))
 		default:
 			wrong = append(wrong, fmt.Sprintf("field %q is not read: write %q", name, want))
 		}

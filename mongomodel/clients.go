@@ -17,7 +17,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// GetClient implements [oauth2server.Model]. Data is a [bson.Raw] if the client has any: read it with [bson.Unmarshal].
+// GetClient implements [oauth2server.Model]. Data is a [bson.Raw] if the client has
+// any: read it with [bson.Unmarshal].
 func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*oauth2server.Client, error) {
 	document, err := m.findClient(ctx, byID(clientID))
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
@@ -94,7 +95,10 @@ func (m *Model) endFormer(ctx context.Context, id string) error {
 }
 
 func (m *Model) rules() credential.Rules {
-	return credential.Rules{AllowShortSecrets: m.options.InsecureAllowShortSecrets, ExtensionGrants: m.options.ExtensionGrants}
+	return credential.Rules{
+		AllowShortSecrets: m.options.InsecureAllowShortSecrets,
+		ExtensionGrants:   m.options.ExtensionGrants,
+	}
 }
 
 // ListClients returns the clients whose IDs come after this one, in the order of
@@ -118,7 +122,7 @@ func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error 
 	if err != nil {
 		return err
 	}
-	err = update(ctx, m.clients, append(liveClient(c.ID), ofKind(c.Public)), bson.D{{Key: "$set", Value: settings}})
+	err = update(ctx, m.clients, append(liveClient(c.ID), ofKind(c.Public)), set(settings))
 	if !errors.Is(err, oauth2server.ErrNotFound) {
 		return err
 	}
@@ -154,7 +158,8 @@ func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string,
 		// Unless somebody else was faster, in which case the secret that goes on is
 		// another one.
 		found := append(liveClient(clientID), bson.E{Key: "secret_digest", Value: document.digest})
-		err = update(ctx, m.clients, found, secretsUpdate(document.secrets.Replaced(credential.DigestOf(secret), keep)))
+		replaced := document.secrets.Replaced(credential.DigestOf(secret), keep)
+		err = update(ctx, m.clients, found, secretsUpdate(replaced))
 		if !errors.Is(err, oauth2server.ErrNotFound) {
 			return err
 		}
@@ -167,13 +172,14 @@ const updateTries = 10
 
 // secretsUpdate is the update that stores them.
 func secretsUpdate(s credential.Secrets) bson.D {
-	set := bson.D{{Key: "secret_digest", Value: s.Current.String()}}
+	fields := bson.D{{Key: "secret_digest", Value: s.Current.String()}}
 	if s.FormerUntil.IsZero() {
 		gone := bson.D{{Key: formerDigest, Value: ""}, {Key: formerUntil, Value: ""}}
-		return bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: gone}}
+		return append(set(fields), bson.E{Key: "$unset", Value: gone})
 	}
-	set = append(set, bson.E{Key: formerDigest, Value: s.Former.String()}, bson.E{Key: formerUntil, Value: s.FormerUntil})
-	return bson.D{{Key: "$set", Value: set}}
+	fields = append(fields, bson.E{Key: formerDigest, Value: s.Former.String()},
+		bson.E{Key: formerUntil, Value: s.FormerUntil})
+	return set(fields)
 }
 
 // deletedPrefix stands before the ID of a deleted client, in the _id of the document
@@ -206,7 +212,11 @@ func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 // forget deletes a client, once it is written that it will be.
 func (m *Model) forget(ctx context.Context, clientID string) error {
 	// With the mark of clients, as it is a document of ours.
-	memory := bson.D{{Key: "_id", Value: deletedPrefix + clientID}, {Key: clientMark, Value: bson.A{}}, {Key: deletedAt, Value: time.Now().UTC()}}
+	memory := bson.D{
+		{Key: "_id", Value: deletedPrefix + clientID},
+		{Key: clientMark, Value: bson.A{}},
+		{Key: deletedAt, Value: time.Now().UTC()},
+	}
 	_, err := m.clients.InsertOne(alone(ctx), memory)
 	if taken(m.clients, err, idIndex) == nil && err != nil {
 		return fault(ctx, "insert into "+m.clients.Name(), err)
@@ -261,6 +271,9 @@ func update(ctx context.Context, c *mongo.Collection, filter, change bson.D) err
 	return fault(ctx, "update in "+c.Name(), err)
 }
 
+// set is the update that replaces these fields.
+func set(fields any) bson.D { return bson.D{{Key: "$set", Value: fields}} }
+
 // list calls each with the documents of ours whose _ids come after this one.
 func list[T any, P interface {
 	*T
@@ -272,7 +285,9 @@ func list[T any, P interface {
 	var of P
 	limit = credential.Page(limit)
 	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}, marked(of.mark()), live}
-	cursor, err := c.Find(alone(ctx), filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetBatchSize(int32(limit)+1))
+	// One more than the limit fits into the reply, so that the cursor ends with it.
+	page := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetBatchSize(int32(limit) + 1)
+	cursor, err := c.Find(alone(ctx), filter, page)
 	if err != nil {
 		return fault(ctx, "find in "+c.Name(), err)
 	}

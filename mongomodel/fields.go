@@ -106,7 +106,8 @@ func readLifetime(value bson.RawValue) (time.Duration, error) {
 	case !ok:
 		return 0, mustBe("a duration such as \"1h30m0s\", or a whole number of seconds", value)
 	case seconds < 0 || seconds > maxSeconds:
-		return 0, fmt.Errorf("is %d: as a number it is in seconds, and at most %d of them; otherwise write \"1h30m0s\"", seconds, maxSeconds)
+		return 0, fmt.Errorf("is %d: as a number it is in seconds, and at most %d of them; "+
+			"otherwise write \"1h30m0s\"", seconds, maxSeconds)
 	}
 	return time.Duration(seconds) * time.Second, nil
 }

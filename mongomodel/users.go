@@ -82,7 +82,8 @@ func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth
 	case errors.Is(err, oauth2server.ErrNotFound):
 		return nil, oauth2server.ErrNotFound
 	case err != nil && document.hash != "":
-		return nil, fmt.Errorf("mongomodel: document %q of %s: field \"password_hash\": %w", document.user.ID, m.users.Name(), err)
+		return nil, fmt.Errorf("mongomodel: document %q of %s: field %q: %w",
+			document.user.ID, m.users.Name(), userMark, err)
 	case err != nil:
 		return nil, fmt.Errorf("mongomodel: %w", err)
 	case fresh != "":
@@ -115,10 +116,11 @@ func (m *Model) refreshHash(ctx context.Context, d *userDocument, hash string) {
 	ctx, cancel := context.WithTimeout(ctx, rehashTime)
 	defer cancel()
 	stale := append(byID(d.user.ID), bson.E{Key: userMark, Value: d.hash}) // so it is ours
-	update(ctx, m.users, stale, bson.D{{Key: "$set", Value: bson.D{{Key: "password_hash", Value: hash}}}})
+	update(ctx, m.users, stale, set(bson.D{{Key: userMark, Value: hash}}))
 }
 
-// UserByID returns a user that was added. Data is a [bson.Raw] if the user has any: read it with [bson.Unmarshal].
+// UserByID returns a user that was added. Data is a [bson.Raw] if the user has any:
+// read it with [bson.Unmarshal].
 // [oauth2server.ErrNotFound] if there is none.
 func (m *Model) UserByID(ctx context.Context, userID string) (*oauth2server.User, error) {
 	found, err := m.findUser(ctx, byID(userID))
@@ -148,8 +150,9 @@ func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oaut
 	return page, err
 }
 
-// GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user that stands for the client has the
-// client's ID behind "client:", which no other user can have. It asks no server.
+// GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user that
+// stands for the client has the client's ID behind "client:", which no other user
+// can have. It asks no server.
 func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*oauth2server.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -192,7 +195,8 @@ func (m *Model) AddUserHash(ctx context.Context, u *oauth2server.User, username,
 }
 
 // insertUser adds a user whose name was given as username.
-func (m *Model) insertUser(ctx context.Context, u *oauth2server.User, username string, fields userFields) (err error) {
+func (m *Model) insertUser(ctx context.Context, u *oauth2server.User, username string, fields userFields) error {
+	var err error
 	if fields.Data, err = encodeData(u.Data); err != nil {
 		return fmt.Errorf("mongomodel: user %q: Data: %w", username, err)
 	}
@@ -240,7 +244,7 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 	if err != nil {
 		return fmt.Errorf("mongomodel: user %q: Data: %w", username, err)
 	}
-	err = update(ctx, m.users, append(ownUser(u.ID), live), bson.D{{Key: "$set", Value: bson.D{{Key: "username", Value: name}, {Key: "data", Value: data}}}})
+	err = update(ctx, m.users, liveUser(u.ID), set(bson.D{{Key: "username", Value: name}, {Key: "data", Value: data}}))
 	if conflict := taken(m.users, err, usernameIndex); conflict != nil {
 		return fmt.Errorf("mongomodel: username %q: %w", username, conflict)
 	}
@@ -271,14 +275,17 @@ func (m *Model) SetPassword(ctx context.Context, userID, password string) error 
 	if err != nil {
 		return err
 	}
-	return update(ctx, m.users, append(ownUser(userID), live), bson.D{{Key: "$set", Value: bson.D{{Key: "password_hash", Value: hash}}}})
+	return update(ctx, m.users, liveUser(userID), set(bson.D{{Key: userMark, Value: hash}}))
 }
+
+// liveUser is the filter of a user of ours who was not deleted.
+func liveUser(id string) bson.D { return append(ownUser(id), live) }
 
 // DeleteUser deletes a user, who can no longer sign in, and revokes what was issued
 // for them as [Model.RevokeUser] does; until that is done, ID and username are
 // taken. After an error call it again: a user who is gone is no error.
 func (m *Model) DeleteUser(ctx context.Context, userID string) error {
-	err := update(ctx, m.users, append(ownUser(userID), live), bson.D{{Key: "$set", Value: bson.D{{Key: deletedAt, Value: time.Now().UTC()}}}})
+	err := update(ctx, m.users, liveUser(userID), set(bson.D{{Key: deletedAt, Value: time.Now().UTC()}}))
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return err
 	}

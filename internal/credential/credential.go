@@ -82,7 +82,8 @@ func unfit(format string, args ...any) error {
 // FixedPublic is the error of a change that would make a public client of a
 // confidential one, or the other way round.
 func FixedPublic(c *oauth2server.Client) error {
-	return unfit("client %q: Public cannot change, as its tokens would lose their protection: delete the client and add it anew, which ends them", c.ID)
+	return unfit("client %q: Public cannot change, as its tokens would lose their protection: "+
+		"delete the client and add it anew, which ends them", c.ID)
 }
 
 // CheckKeep returns why a secret cannot be kept that long.

@@ -53,13 +53,15 @@ func readForeign(text string) (*hash, error) {
 	return readStored(text)
 }
 
+const knownKinds = "it can be bcrypt ($2a$, $2b$, $2y$), $argon2id$ or $scrypt$"
+
 // readStored reads a hash as it is stored. The errors do not contain it.
 func readStored(text string) (*hash, error) {
 	var h *hash
 	var err error
 	switch kind, _, _ := strings.Cut(strings.TrimPrefix(text, "$"), "$"); {
 	case !strings.HasPrefix(text, "$"):
-		return nil, errors.New("it is of no known kind; it can be bcrypt ($2a$, $2b$, $2y$), $argon2id$ or $scrypt$")
+		return nil, errors.New("it is of no known kind; " + knownKinds)
 	case kind == "2a" || kind == "2b" || kind == "2y":
 		h, err = readBcrypt(text)
 	case kind == "argon2id":
@@ -69,7 +71,7 @@ func readStored(text string) (*hash, error) {
 	case kind == "2x":
 		return nil, errors.New("$2x$ marks hashes of a faulty bcrypt: their users need a new password")
 	default:
-		return nil, fmt.Errorf("the kind $%.16s$ is not known; it can be bcrypt ($2a$, $2b$, $2y$), $argon2id$ or $scrypt$", kind)
+		return nil, fmt.Errorf("the kind $%.16s$ is not known; "+knownKinds, kind)
 	}
 	if err != nil {
 		return nil, err

@@ -94,7 +94,8 @@ func (w scryptWork) check() error {
 		return errors.New("ln, r and p must be at least 1 (RFC 7914, section 2)")
 	}
 	memory := uint64(w.r) << min(w.log2N, 32) / 8 // KiB: 128 bytes times N times r
-	if w.log2N > 30 || w.r > maxParallel || w.p > maxParallel || memory > maxMemory || memory*uint64(w.p) > maxScryptWork {
+	if w.log2N > 30 || w.r > maxParallel || w.p > maxParallel ||
+		memory > maxMemory || memory*uint64(w.p) > maxScryptWork {
 		return fmt.Errorf("ln=%d,r=%d,p=%d is too much work; at most %d MiB, r=%d, p=%d and %d MiB times p",
 			w.log2N, w.r, w.p, maxMemory>>10, maxParallel, maxParallel, maxScryptWork>>10)
 	}
