@@ -15,6 +15,8 @@ const secret = "a-client-secret-of-good-length"
 
 func TestRules(t *testing.T) {
 	short := credential.Rules{AllowShortSecrets: true}
+	named := credential.Rules{ExtensionGrants: []string{"otp"}}
+	withOTP := &oauth2server.Client{ID: "a", Grants: []string{"otp"}}
 	for name, row := range map[string]struct {
 		rules  credential.Rules
 		client *oauth2server.Client
@@ -27,8 +29,8 @@ func TestRules(t *testing.T) {
 		"short secret, allowed":        {short, &oauth2server.Client{ID: "a"}, "qwerty", ""},
 		"short and bad, though":        {short, &oauth2server.Client{ID: "a"}, "qwerty\n", "newline"},
 		"no secret, though":            {short, &oauth2server.Client{ID: "a"}, "", "needs a secret"},
-		"extension grant":              {credential.Rules{}, &oauth2server.Client{ID: "a", Grants: []string{"otp"}}, secret, "unknown"},
-		"extension grant, if named so": {credential.Rules{ExtensionGrants: []string{"otp"}}, &oauth2server.Client{ID: "a", Grants: []string{"otp"}}, secret, ""},
+		"extension grant":              {credential.Rules{}, withOTP, secret, "unknown"},
+		"extension grant, if named so": {named, withOTP, secret, ""},
 		"nil":                          {short, nil, secret, "nil"},
 	} {
 		err := row.rules.CheckNew(row.client, row.secret)
@@ -89,7 +91,9 @@ func TestUsers(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	for name, prepared := range map[string]string{"andy": "andy", "zoe\u0308": "zo\u00eb", "\U0001F98A": "\U0001F98A", "\xff": "\xff", "": ""} {
+	for name, prepared := range map[string]string{
+		"andy": "andy", "zoe\u0308": "zo\u00eb", "\U0001F98A": "\U0001F98A", "\xff": "\xff", "": "",
+	} {
 		raw, got := credential.Names(name)
 		require.Equal(t, name, raw)
 		require.Equal(t, prepared, got)
@@ -103,13 +107,17 @@ func TestPage(t *testing.T) {
 }
 
 func TestCheckKeep(t *testing.T) {
-	for keep, good := range map[time.Duration]bool{0: true, -1: false, -time.Hour: false, 3600: false, time.Second: true, time.Hour: true} {
+	for keep, good := range map[time.Duration]bool{
+		0: true, time.Second: true, time.Hour: true, -1: false, -time.Hour: false, 3600: false,
+	} {
 		require.Equal(t, good, credential.CheckKeep(keep) == nil, keep)
 	}
 }
 
 func TestErrorsHoldNoSecret(t *testing.T) {
-	for _, secret := range []string{"short-secret", strings.Repeat("secret", 500), "secret\n", "secr\u00e9t-secret-secret-secret"} {
+	for _, secret := range []string{
+		"short-secret", strings.Repeat("secret", 500), "secret\n", "secr\u00e9t-secret-secret-secret",
+	} {
 		err := credential.Rules{}.CheckNew(&oauth2server.Client{ID: "a"}, secret)
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), secret)

@@ -19,6 +19,9 @@ func TestMatches(t *testing.T) {
 	of := credential.DigestOf
 	later, before := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
 	digest := of("s")
+	two := func(current, former string, until time.Time) credential.Secrets {
+		return credential.Secrets{Current: of(current), Former: of(former), FormerUntil: until}
+	}
 	for name, row := range map[string]struct {
 		stored    credential.Secrets
 		presented string
@@ -31,13 +34,13 @@ func TestMatches(t *testing.T) {
 		"some, of the empty one":  {credential.Secrets{Current: of("")}, "s", false},
 		"of nobody":               {credential.Secrets{}, "s", false},
 		"nothing, and of nobody":  {credential.Secrets{}, "", false},
-		"the one before":          {credential.Secrets{Current: of("t"), Former: of("s"), FormerUntil: later}, "s", true},
-		"the one before, ended":   {credential.Secrets{Current: of("t"), Former: of("s"), FormerUntil: before}, "s", false},
+		"the one before":          {two("t", "s", later), "s", true},
+		"the one before, ended":   {two("t", "s", before), "s", false},
 		"the one before, of none": {credential.Secrets{Current: of("t"), Former: of("s")}, "s", false},
-		"the current one of two":  {credential.Secrets{Current: of("t"), Former: of("s"), FormerUntil: later}, "t", true},
-		"the current one after":   {credential.Secrets{Current: of("t"), Former: of("s"), FormerUntil: before}, "t", true},
-		"neither":                 {credential.Secrets{Current: of("t"), Former: of("s"), FormerUntil: later}, "u", false},
-		"nothing, of two":         {credential.Secrets{Current: of("t"), Former: of(""), FormerUntil: later}, "", false},
+		"the current one of two":  {two("t", "s", later), "t", true},
+		"the current one after":   {two("t", "s", before), "t", true},
+		"neither":                 {two("t", "s", later), "u", false},
+		"nothing, of two":         {two("t", "", later), "", false},
 	} {
 		require.Equal(t, row.want, row.stored.Matches(row.presented), name)
 	}
@@ -69,7 +72,8 @@ func TestParseDigest(t *testing.T) {
 	d := credential.DigestOf("s")
 	require.Equal(t, oauth2server.Digest("s"), d.String())
 	sum := sha256.Sum256([]byte("s"))
-	for _, text := range []string{d.String(), d.String() + "=", base64.StdEncoding.EncodeToString(sum[:]), base64.RawStdEncoding.EncodeToString(sum[:]),
+	for _, text := range []string{d.String(), d.String() + "=", base64.StdEncoding.EncodeToString(sum[:]),
+		base64.RawStdEncoding.EncodeToString(sum[:]),
 		hex.EncodeToString(sum[:]), strings.ToUpper(hex.EncodeToString(sum[:]))} {
 		got, ok := credential.ParseDigest(text)
 		require.True(t, ok, text)
