@@ -21,14 +21,14 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
+
+	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
 //go:embed templates words static
@@ -87,7 +87,7 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	base = cmp.Or(base, "http://"+reachable(listener.Addr().(*net.TCPAddr)))
+	base = cmp.Or(base, "http://"+demo.Reachable(listener.Addr()))
 	model, closeModel, err := open(ctx, *mongo, base)
 	if err != nil {
 		listener.Close()
@@ -104,7 +104,7 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 		return err
 	}
 	fmt.Fprintf(out, welcome, base)
-	return serve(ctx, listener, handler)
+	return demo.Serve(ctx, listener, handler)
 }
 
 // origin is a URL as browsers write it in Origin and Host; empty: there is none.
@@ -139,37 +139,6 @@ func open(ctx context.Context, mongo, base string) (storage, func(), error) {
 	}
 	model, err := openMemory(base)
 	return model, func() {}, err
-}
-
-// drainTime is how long requests in flight may take at the end.
-const drainTime = 5 * time.Second
-
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		MaxHeaderBytes: 32 << 10}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	draining, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	err := server.Shutdown(draining)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return server.Close()
-	}
-	return err
-}
-
-// reachable is an address that a browser on this machine can open.
-func reachable(addr *net.TCPAddr) string {
-	host := addr.IP.String()
-	if addr.IP.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, fmt.Sprint(addr.Port))
 }
 
 const welcome = `The example is at %[1]s/
