@@ -34,7 +34,7 @@ func newApp(base string, proxies []netip.Prefix, model storage, files fs.FS, ver
 	if err != nil {
 		return nil, err
 	}
-	a := &app{pages: pages, model: model, sessions: newSessions("session", base), signIns: newSignIns(), limiter: ratelimit.New()}
+	a := &app{pages: pages, model: model, sessions: newSessions("session", base, pages.fault), signIns: newSignIns(), limiter: ratelimit.New()}
 	a.limiter.Address = ratelimit.Forwarded(proxies)
 	options := &oauth2server.Options{
 		// The password grant is for the curl lines. RFC 9700, section 2.4, advises against it.

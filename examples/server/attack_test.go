@@ -194,7 +194,7 @@ func TestAttack_TicketOfTheLastUser(t *testing.T) {
 	b.post("/signin", "next", "/apps", "username", "beth", "password", "abcdef")
 	b.submitOf(consent, "/authorize", "verdict", "allow")
 	b.says("consent.again")
-	require.Contains(t, b.last.page, "signed in as 2")
+	require.Contains(t, b.last.page, "signed in as <bdi>2</bdi>")
 }
 
 // The client's answer is another browser's (RFC 6749, section 10.12), or another server's (RFC 9700, section 4.4).
@@ -262,7 +262,7 @@ func TestAttack_SessionFixation(t *testing.T) {
 	require.Len(t, planted, 2, "of the server and of the client")
 	victim.Jar.SetCookies(site, planted)
 	victim.post("/signin", "next", "/apps", "username", "andy", "password", "123456")
-	require.Contains(t, victim.last.page, "Sign out Andy")
+	require.Contains(t, victim.last.page, "Sign out <bdi>Andy</bdi>")
 	require.Equal(t, "/signin", attacker.open("/apps").Request.URL.Path)
 
 	victim.open(attacker.open("/").Request.URL.String())

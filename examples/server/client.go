@@ -37,7 +37,7 @@ func newDemoClient(base string, pages *pages) *demoClient {
 		Scopes:       []string{"read"},
 		Endpoint: oauth2.Endpoint{AuthURL: base + "/authorize", TokenURL: base + "/user/token",
 			AuthStyle: oauth2.AuthStyleInHeader},
-	}, pages, newSessions("client", base)}
+	}, pages, newSessions("client", base, pages.fault)}
 }
 
 func (c *demoClient) handler() http.Handler {
@@ -91,7 +91,7 @@ func (c *demoClient) load(ctx context.Context) *connection {
 func (c *demoClient) store(w http.ResponseWriter, r *http.Request, known *connection, next string) {
 	text, err := json.Marshal(known)
 	if err != nil {
-		http.Error(w, "The session cannot be kept.", http.StatusInternalServerError)
+		c.pages.fault(w, r, err)
 		return
 	}
 	c.sessions.Put(r.Context(), sessionConnection, string(text))

@@ -136,17 +136,3 @@ func (a *app) takeTicket(r *http.Request, request *oauth2server.AuthorizationReq
 	}
 	return nil, false
 }
-
-// hostOf says to whom an answer goes: a website, or with its scheme what is none.
-func hostOf(redirectURI string) string {
-	u, err := url.Parse(redirectURI)
-	switch {
-	case err != nil:
-		return redirectURI
-	case u.Scheme == "https":
-		return u.Host
-	case u.Host == "":
-		return u.Scheme + ":"
-	}
-	return u.Scheme + "://" + u.Host
-}

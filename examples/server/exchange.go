@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // exchange is a request of the demo client and its answer, as its page shows them.
@@ -68,9 +69,18 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 	return response, nil
 }
 
-// cut bounds what is kept of a stranger's text.
+// cut bounds what is kept of a stranger's text, and shows what would not be seen.
 func cut(text string) string {
-	const most = 4 << 10
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.In(r, unicode.C) {
+			return '\uFFFD' // a control, or a mark that turns the direction of what follows
+		}
+		return r
+	}, cutTo(text, 4<<10))
+}
+
+// cutTo returns most bytes of text, or less.
+func cutTo(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -29,6 +29,7 @@ type pages struct {
 // page is what a template gets.
 type page struct {
 	Name   string // of the template
+	Title  string // by its name among the words; empty: that of the template
 	Site   string // whose page it is: "client" or "spa"; empty: the server's
 	User   string // who is signed in, for the menu; empty: nobody
 	Notice string // what is said first, by its name among the words; empty: nothing
@@ -90,8 +91,8 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content
 	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"), languages[i].String(), p.words[i]
 	var body bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&body, content.Name+".html", content); err != nil {
-		slog.Error("a page", "name", content.Name, "error", err)
-		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
+		reference := p.log(r, http.StatusInternalServerError, "the page "+content.Name, err)
+		http.Error(w, "This page cannot be shown. Reference: "+reference, http.StatusInternalServerError)
 		return
 	}
 	referrer := "same-origin" // with no-referrer a browser sends "Origin: null" with the form
@@ -120,16 +121,27 @@ func acceptLanguage(r *http.Request) string {
 	return ""
 }
 
-// T returns the words of that name, args in their places.
-func (p page) T(name string, args ...any) (string, error) {
+// T returns the words of that name.
+func (p page) T(name string) (string, error) {
 	text, ok := p.words[name]
 	if !ok {
 		return "", fmt.Errorf("there are no words %q in %s", name, p.Lang)
 	}
-	if len(args) > 0 {
-		text = fmt.Sprintf(text, args...)
-	}
 	return text, nil
+}
+
+// With returns the words of that name with foreign ones in their place, isolated: in
+// whatever direction those are written, the words around them stay where they are.
+func (p page) With(name, foreign string) (template.HTML, error) {
+	text, err := p.T(name)
+	isolated := "<bdi>" + template.HTMLEscapeString(clean(foreign)) + "</bdi>"
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(text), "%s", isolated)), err
+}
+
+// Label is With for an attribute, which is read aloud and not seen.
+func (p page) Label(name, foreign string) (string, error) {
+	text, err := p.T(name)
+	return strings.ReplaceAll(text, "%s", clean(foreign)), err
 }
 
 // Scope says what a scope value means; of one that the application does not know, the value itself.

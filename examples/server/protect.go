@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -16,7 +17,8 @@ func (a *app) atBase(base string, next http.Handler) http.Handler {
 		case r.Method == http.MethodGet && scheme == "http":
 			http.Redirect(w, r, base+r.URL.RequestURI(), http.StatusFound)
 		default: // behind a proxy that does not pass Host as it came, a redirect would come back here
-			a.show(w, r, http.StatusMisdirectedRequest, page{Name: "problem", Data: problem{Advice: "problem.host"}})
+			a.problem(w, r, http.StatusMisdirectedRequest, "", problem{Advice: "problem.host"},
+				fmt.Errorf("the request is for the host %q", cutTo(r.Host, 200)))
 		}
 	})
 }
@@ -24,10 +26,14 @@ func (a *app) atBase(base string, next http.Handler) http.Handler {
 // protect keeps out forms that another site sends, as the library does at /authorize, and reads the others.
 func (a *app) protect(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
-	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.show(w, r, http.StatusForbidden, page{Name: "problem", Data: problem{Advice: "problem.origin"}})
-	}))
-	return crossOrigin.Handler(a.readForm(next))
+	next = a.readForm(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := crossOrigin.Check(r); err != nil {
+			a.problem(w, r, http.StatusForbidden, "", problem{Advice: "problem.origin"}, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // maxForm bounds the forms, in bytes.
@@ -39,7 +45,7 @@ func (a *app) readForm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
-			a.show(w, r, http.StatusBadRequest, page{Name: "problem", Data: problem{Advice: "problem.form"}})
+			a.problem(w, r, http.StatusBadRequest, "", problem{Advice: "problem.form"}, err)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -14,9 +14,11 @@ import (
 )
 
 // newSessions keeps sessions in memory: scs has stores for databases. The cookie, of that name, is out of reach for
-// scripts and other sites' forms, and goes over TLS alone where browsers reach the application by that (base).
-func newSessions(name, base string) *scs.SessionManager {
+// scripts and other sites' forms, and goes over TLS alone where browsers reach the application by that (base). When the
+// store fails, fault answers.
+func newSessions(name, base string, fault func(http.ResponseWriter, *http.Request, error)) *scs.SessionManager {
 	sessions := scs.New()
+	sessions.ErrorFunc = fault
 	sessions.Lifetime, sessions.IdleTimeout = 12*time.Hour, time.Hour
 	sessions.HashTokenInStore = true
 	sessions.Cookie.Name = name

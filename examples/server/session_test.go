@@ -47,7 +47,7 @@ func TestSessionCookies(t *testing.T) {
 }
 
 func TestSessionsEnd(t *testing.T) {
-	sessions := newSessions("session", "https://auth.example")
+	sessions := newSessions("session", "https://auth.example", nil)
 	require.LessOrEqual(t, sessions.Lifetime, 12*time.Hour)
 	require.LessOrEqual(t, sessions.IdleTimeout, time.Hour)
 	require.Positive(t, sessions.IdleTimeout)
