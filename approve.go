@@ -171,7 +171,7 @@ func (q *AuthorizationRequest) redirect(w http.ResponseWriter, r *http.Request, 
 	if issuer := q.server.options.Issuer; issuer != "" {
 		parameters = append(parameters, parameter{"iss", issuer})
 	}
-	redirect(w, r, answerAt(q.RedirectURI, q.implicit(), parameters))
+	redirect(w, r, answerAt(q.RedirectURI, q.inFragment(), parameters))
 }
 
 // sendCode makes and saves a code (RFC 6749, section 4.1.2).

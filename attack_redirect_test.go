@@ -45,7 +45,7 @@ func TestAttack_RedirectThatRunsCode(t *testing.T) {
 }
 
 // The exception for loopback addresses, stretched (CVE-2020-15233, CVE-2020-15234, doorkeeper#1878): only the port may
-// differ, only with http, 127.0.0.1, [::1] and the exact name localhost, only for a public client.
+// differ, only with http, 127.0.0.1, [::1] and names that are localhost or end in .localhost.
 func TestAttack_AlmostLoopback(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "native", Public: true, Grants: allGrants, RedirectURIs: []string{
@@ -65,8 +65,10 @@ func TestAttack_AlmostLoopback(t *testing.T) {
 			{"native", "http://127.0.0.1:1/fixed?a=1", true},
 			{"native", "http://127.0.0.1/fixed?a=1", true},
 			{"server", "http://127.0.0.1/cb", true},
-			{"server", "http://127.0.0.1:51004/cb", false},
-			{"server", "http://localhost:51004/cb", false},
+			{"server", "http://127.0.0.1:51004/cb", true},
+			{"server", "http://localhost:51004/cb", true},
+			{"server", "http://localhost:51004/CB", false},
+			{"server", "http://a.localhost:51004/cb", false},
 			{"native", "http://user@127.0.0.1:51004/cb", false},
 			{"native", "http://user:51004@127.0.0.1/cb", false},
 			{"native", "http://127.0.0.1:51004@evil.example/cb", false},

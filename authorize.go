@@ -2,11 +2,16 @@ package oauth2server
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 )
 
 // Authorize returns the authorization endpoint (RFC 6749, section 3.1), for GET and POST.
+// HEAD is answered as GET would be, but asks nobody and grants nothing.
 //
 // A request with an unknown client, or whose redirection URI is not the client's, is answered with an error page and
 // never redirected. Other errors go to the client by redirect.
@@ -18,7 +23,11 @@ import (
 // As that asks nobody, public clients get access_denied; see [Options.InsecureApprovePublicClients].
 //
 // A POST from another origin is refused with 403: it could sign somebody in or approve in the owner's name. So a form
-// has to come from the host that it is sent to.
+// has to come from the host that it is sent to, or from one of [Options.TrustedOrigins].
+//
+// The answer is a redirect with a short body. A request that accepts
+// application/json, as a page's script sends it, gets 200 and the location as a
+// value instead: {"location": "https://client.example/callback?code=..."}.
 func (s *Server) Authorize(page http.Handler) http.Handler {
 	if fault := s.cannotAuthorize(page); fault != nil {
 		s.options.Logger.Error("oauth2server: Authorize cannot work", "error", fault)
@@ -34,9 +43,12 @@ func (s *Server) Authorize(page http.Handler) http.Handler {
 			request.refuse(w, r, refused)
 			return
 		}
-		if page == nil {
+		switch {
+		case r.Method == http.MethodHead:
+			request.answerHead(w, r)
+		case page == nil:
 			s.authorizeUser(w, r, request)
-		} else {
+		default:
 			s.askPage(w, r, request, page)
 		}
 	})
@@ -53,17 +65,41 @@ func (s *Server) cannotAuthorize(page http.Handler) *Error {
 	return nil
 }
 
-var crossOrigin = http.NewCrossOriginProtection()
+// trustOrigins prepares the check of where forms come from.
+func (s *Server) trustOrigins() (wrong []error) {
+	s.crossOrigin = http.NewCrossOriginProtection()
+	for _, origin := range s.options.TrustedOrigins {
+		if err := errors.Join(s.crossOrigin.AddTrustedOrigin(origin), checkAuthority(authorityOf(origin))); err != nil {
+			wrong = append(wrong, fmt.Errorf("option TrustedOrigins: %q: %w", origin, err))
+		}
+	}
+	if issuer, err := url.Parse(s.options.Issuer); err == nil && issuer.Host != "" {
+		s.crossOrigin.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host) // New looks at Issuer
+	}
+	return wrong
+}
+
+// checkOrigin refuses a form that comes from another origin. Origin leaves out
+// the default port, which Host may have.
+func (s *Server) checkOrigin(r *http.Request) *Error {
+	err := s.crossOrigin.Check(r)
+	origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
+	if err == nil || site == "" && r.Host != "" && (origin+":443" == "https://"+r.Host || origin+":80" == "http://"+r.Host) {
+		return nil
+	}
+	return &Error{Code: AccessDenied, Description: "Access denied: the form came from another origin",
+		Status: http.StatusForbidden, Err: err, reason: "cross_origin",
+		sent: []slog.Attr{sentText("origin", origin), sentText("host", r.Host), sentText("sec_fetch_site", site)}}
+}
 
 // authorizationRequest reads and proves what an answer depends on: the client and the redirection URI. With a refusal
 // it returns who asked, if that was found out.
 func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *Error) {
-	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		return nil, wrongMethod("GET, POST")
+	if r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead {
+		return nil, wrongMethod("GET, HEAD, POST")
 	}
-	if err := crossOrigin.Check(r); err != nil {
-		return nil, &Error{Code: AccessDenied, Description: "Access denied: the form came from another origin",
-			Status: http.StatusForbidden, Err: err, reason: "cross_origin"}
+	if refused := s.checkOrigin(r); refused != nil {
+		return nil, refused
 	}
 	sent := &struct { // one piece of memory for both; see AuthorizationRequest.form
 		request AuthorizationRequest
@@ -88,11 +124,12 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 		}
 	}
 	client, err := s.can.model.GetClient(r.Context(), id, "")
-	if refused := found(client, err, unknownClient); refused != nil {
+	unknown := func() *Error { return unknownClient(id) }
+	if refused := found(client, err, unknown); refused != nil {
 		return nil, refused
 	}
 	if client.ID != id {
-		return nil, unknownClient() // a storage that folds case
+		return nil, unknown() // a storage that folds case
 	}
 	q := &sent.request
 	q.Client, q.ResponseType, q.State, q.server, q.form = client, f.get("response_type"), f.get("state"), s, f
@@ -101,8 +138,9 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 	return q, refused
 }
 
-func unknownClient() *Error {
-	return refusal(InvalidClient, "client_unknown", "Invalid client: client credentials are invalid")
+func unknownClient(id string) *Error {
+	return &Error{Code: InvalidClient, Description: "Invalid client: `client_id` names no client that is known here",
+		reason: "client_unknown", sent: []slog.Attr{sentText("client_id", id)}}
 }
 
 // readAuthorization reads the query and, if there is one, the urlencoded body into f.
@@ -119,6 +157,17 @@ func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
 		}
 	}
 	return refused
+}
+
+// answerHead answers as a page would begin, for whoever follows links to see what
+// is there: nobody is asked, and nothing is granted.
+func (q *AuthorizationRequest) answerHead(w http.ResponseWriter, r *http.Request) {
+	if _, refused := q.check(r.Context(), nil); refused != nil {
+		q.refuse(w, r, refused)
+		return
+	}
+	protectPage(w.Header())
+	w.WriteHeader(http.StatusOK)
 }
 
 // askPage lets the page decide.
@@ -208,7 +257,8 @@ func (q *AuthorizationRequest) checkClient() *Error {
 	}
 	mayNot := q.Client.Public && !slices.Contains(q.server.options.PublicClientGrants, grant)
 	if mayNot || !slices.Contains(q.Client.Grants, grant) {
-		return refusal(UnauthorizedClient, "grant_unauthorized", "Unauthorized client: `grant_type` is invalid")
+		return &Error{Code: UnauthorizedClient, Description: "Unauthorized client: it may not use this `response_type`",
+			reason: "grant_unauthorized", Err: fmt.Errorf("the client needs the grant %s", grant)}
 	}
 	return nil
 }
@@ -246,10 +296,29 @@ func (q *AuthorizationRequest) check(ctx context.Context, owner *User) (granted 
 		return nil, missing("response_type")
 	case q.ResponseType != "code" && !q.implicit(), q.ResponseType == "code" && q.server.grants["authorization_code"] == nil:
 		return nil, refusal(UnsupportedResponseType, "response_type", "Unsupported response type: `response_type` is not supported")
-	case q.implicit():
-		return granted, nil
+	}
+	if refused = q.checkResponseMode(); refused != nil || q.implicit() {
+		return granted, refused
 	}
 	return granted, q.server.checkChallenge(q.Client, challenge, method)
+}
+
+// checkResponseMode refuses what would leave the answer where the client does
+// not look, or a token in the query (OAuth 2.0 Multiple Response Types, section 5).
+func (q *AuthorizationRequest) checkResponseMode() *Error {
+	switch mode := q.form.get("response_mode"); {
+	case mode == "" || mode == "fragment", mode == "query" && !q.implicit():
+		return nil
+	case mode == "query":
+		return refusal(InvalidRequest, "response_mode", "Invalid request: `response_mode` must be fragment, as the answer is a token")
+	}
+	return refusal(InvalidRequest, "response_mode", "Invalid request: `response_mode` must be query or fragment")
+}
+
+// inFragment reports whether the answer goes into the fragment of the redirection
+// URI, and not into its query.
+func (q *AuthorizationRequest) inFragment() bool {
+	return q.implicit() || q.form.get("response_mode") == "fragment"
 }
 
 func denied(why string) *Error {

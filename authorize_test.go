@@ -1,10 +1,14 @@
 package oauth2server_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"html"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -87,10 +91,10 @@ func TestAuthorizeNeverRedirectsBeforeTheClientIsProven(t *testing.T) {
 		requireNoRedirect(t, s.post("/authorize", "a="+strings.Repeat("b", 70000)), 413, "invalid_request")
 	})
 	t.Run("methods", func(t *testing.T) {
-		for _, method := range []string{"HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"} {
+		for _, method := range []string{"OPTIONS", "PUT", "PATCH", "DELETE"} {
 			r := s.do(s.request(method, "/authorize?"+form(authorization()...), ""))
 			require.Equal(t, 405, r.StatusCode)
-			require.Equal(t, "GET, POST", r.Header.Get("Allow"))
+			require.Equal(t, "GET, HEAD, POST", r.Header.Get("Allow"))
 			require.Empty(t, r.Header.Get("Location"))
 		}
 	})
@@ -282,14 +286,124 @@ func TestCrossOriginPostsAreRefused(t *testing.T) {
 	body := form(authorization("username", "andy", "password", "andys-password")...)
 	for _, headers := range [][]string{
 		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
+		{"Origin", "https://evil.example", "Sec-Fetch-Site", "same-site"}, {"Origin", "https://auth.example:443"}, {"Origin", "//"},
 	} {
 		requireNoRedirect(t, s.post("/authorize", body, headers...), 403, "access_denied")
 		require.Empty(t, model.stored())
 	}
 	require.NotEmpty(t, s.post("/authorize", body, "Sec-Fetch-Site", "same-origin").at("code"))
+	require.NotEmpty(t, s.post("/authorize", body, "Sec-Fetch-Site", "same-origin", "Origin", "null").at("code"))
 	require.NotEmpty(t, s.post("/authorize", body, "Origin", s.URL).at("code"))
 	r := s.get("/authorize?"+form(authorization()...), "Sec-Fetch-Site", "cross-site")
 	requireNoRedirect(t, r, 400, "access_denied") // not signed in, that is: a link from the client is how it begins
+}
+
+// A proxy may write the default port into Host, which Origin leaves out.
+func TestTheDefaultPortIsNoOtherOrigin(t *testing.T) {
+	s := newSite(t, newSpy(t), nil, nil)
+	for _, row := range []struct {
+		host, origin string
+		same         bool
+	}{
+		{"auth.example:443", "https://auth.example", true}, {"auth.example:80", "http://auth.example", true},
+		{"auth.example:80", "https://auth.example", false}, {"auth.example:443", "http://auth.example", false},
+		{"auth.example:8443", "https://auth.example", false}, {"auth.example:443", "https://evil.example", false},
+		{"auth.example:443", "null", false}, {"auth.example:443", "https://auth.example:443.evil.example", false},
+	} {
+		r := s.request("POST", "/authorize", form(authorization("username", "andy", "password", "andys-password")...), "Origin", row.origin)
+		r.Host = row.host
+		require.Equal(t, row.same, s.do(r).at("code") != "", "%v", row)
+	}
+}
+
+// The page that signs people in may be on a sibling host, and the issuer's own
+// origin needs no naming, though a proxy may have changed Host.
+func TestTrustedOrigins(t *testing.T) {
+	const login = "https://login.example.com"
+	s := newSite(t, newSpy(t), &oauth2server.Options{TrustedOrigins: []string{login}, Issuer: "https://auth.example.com/oauth"}, nil)
+	body := form(authorization("username", "andy", "password", "andys-password")...)
+	for _, origin := range []string{login, "https://auth.example.com"} {
+		require.NotEmpty(t, s.post("/authorize", body, "Origin", origin).at("code"))
+		require.NotEmpty(t, s.post("/authorize", body, "Origin", origin, "Sec-Fetch-Site", "same-site").at("code"))
+	}
+	for _, origin := range []string{"https://login.example.com.evil.example", "http://login.example.com", "https://login.example.com:8443", "null"} {
+		requireNoRedirect(t, s.post("/authorize", body, "Origin", origin, "Sec-Fetch-Site", "same-site"), 403, "access_denied")
+	}
+	for _, wrong := range []string{"", "login.example.com", "https://login.example.com/", "https://*.example.com", "null"} {
+		_, err := oauth2server.New(newSpy(t), &oauth2server.Options{TrustedOrigins: []string{wrong}})
+		require.ErrorContains(t, err, "TrustedOrigins", "%q", wrong)
+	}
+}
+
+// Link checkers and previews ask by HEAD. They see what GET would begin with, and
+// get no code.
+func TestHeadAsksNobody(t *testing.T) {
+	model := newSpy(t)
+	asked := 0
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
+	})
+	options := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
+	for _, page := range []http.Handler{page, nil} {
+		s := newSite(t, model, options, page)
+		head := func(params ...string) reply {
+			return s.do(s.request("HEAD", "/authorize?"+form(authorization(params...)...), ""))
+		}
+		r := head()
+		require.Equal(t, 200, r.StatusCode)
+		require.Equal(t, "DENY", r.Header.Get("X-Frame-Options"))
+		requireRedirect(t, head("scope", `"`), "invalid_scope", "xyz")
+		require.Equal(t, 400, head("client_id", "nobody").StatusCode)
+		require.Empty(t, model.stored())
+	}
+	require.Zero(t, asked)
+}
+
+func TestResponseMode(t *testing.T) {
+	s := newSite(t, newSpy(t), &oauth2server.Options{Grants: allGrants}, nil)
+	for _, row := range []struct{ responseType, mode, answer string }{
+		{"code", "", "?"}, {"code", "query", "?"}, {"code", "fragment", "#"},
+		{"token", "", "#"}, {"token", "fragment", "#"},
+	} {
+		r := s.authorize("response_type", row.responseType, "response_mode", row.mode)
+		require.True(t, strings.HasPrefix(r.Header.Get("Location"), callback+row.answer), "%v: %s", row, r.Header.Get("Location"))
+		require.Empty(t, r.at("error"))
+		r = s.authorize("response_type", row.responseType, "response_mode", row.mode, "scope", `"`)
+		require.True(t, strings.HasPrefix(r.Header.Get("Location"), callback+row.answer+"error="), "%v: %s", row, r.Header.Get("Location"))
+	}
+	for _, row := range []struct{ responseType, mode string }{
+		{"code", "form_post"}, {"code", "web_message"}, {"code", "Query"}, {"token", "query"}, {"token", "form_post"},
+	} {
+		r := s.authorize("response_type", row.responseType, "response_mode", row.mode)
+		require.Equal(t, "invalid_request", r.at("error"), row)
+		require.Contains(t, r.at("error_description"), "response_mode")
+		require.Equal(t, row.responseType == "token", strings.Contains(r.Header.Get("Location"), "#"), "%v", row)
+	}
+	requireRedirect(t, s.get("/authorize?"+form(authorization("response_mode", "query")...)+"&response_mode=fragment"), "invalid_request", "xyz")
+}
+
+// A script cannot see where a redirect goes, and browsers do not follow the
+// scheme of an app by themselves.
+func TestTheWayBackIsAlsoAValue(t *testing.T) {
+	s := newSite(t, newSpy(t), nil, nil)
+	body := form(authorization("username", "andy", "password", "andys-password")...)
+	for _, wrong := range []string{"", "&scope=%22"} {
+		r := s.post("/authorize", body+wrong, "Accept", "application/json, */*;q=0.1")
+		require.Equal(t, 200, r.StatusCode, r.text)
+		require.Empty(t, r.Header.Get("Location"))
+		require.Equal(t, "no-store", r.Header.Get("Cache-Control"))
+		require.True(t, strings.HasPrefix(r.str("location"), callback+"?"), r.text)
+		require.Contains(t, r.str("location"), "state=xyz")
+		require.Len(t, r.body, 1)
+	}
+	for _, accept := range []string{"", "*/*", "text/html,application/json", "text/html,application/xhtml+xml,*/*;q=0.8"} {
+		r := s.post("/authorize", body, "Accept", accept)
+		require.Equal(t, 303, r.StatusCode)
+		require.Equal(t, `<a href="`+html.EscapeString(r.Header.Get("Location"))+"\">Continue</a>\n", r.text)
+		require.Equal(t, "text/html; charset=utf-8", r.Header.Get("Content-Type"))
+		require.Equal(t, "nosniff", r.Header.Get("X-Content-Type-Options"))
+	}
 }
 
 func TestErrorPage(t *testing.T) {
@@ -310,23 +424,51 @@ func TestErrorPage(t *testing.T) {
 	require.Equal(t, "no-store", r.Header.Get("Cache-Control"))
 
 	require.Contains(t, r.text, "made a mistake")
+	model.fails["GetClient"] = oauth2server.ErrorCode("<script>")
+	r = s.get("/authorize?"+form("client_id", hostile), "Accept", "text/html,*/*")
+	require.Contains(t, r.text, "<code>&lt;script&gt;</code>", "a code of the model's own")
+	require.NotContains(t, r.text, "<script>")
 	delete(model.fails, "GetClient")
 	r = s.get("/authorize?"+form(authorization()...), "Accept", "text/html")
 	require.Contains(t, r.text, "Go back and try again.", "it is not the application's mistake that nobody is signed in")
 	require.Contains(t, r.text, "access_denied")
+	r = s.post("/authorize", form(authorization()...), "Accept", "text/html", "Origin", "https://evil.example")
+	require.Contains(t, r.text, "came from another site")
 
+	var reference string
 	options.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err *oauth2server.Error) {
+		reference = err.Reference
 		w.WriteHeader(err.Status)
 		w.Write([]byte("own page: " + err.Error()))
 	}
 	s = newSite(t, model, options, nil)
 	r = s.get("/authorize?client_id=nobody")
-	require.Equal(t, "own page: invalid_client: Invalid client: client credentials are invalid", r.text)
+	require.Equal(t, "own page: invalid_client: Invalid client: `client_id` names no client that is known here", r.text)
 	require.Equal(t, 400, r.StatusCode)
+	require.Regexp(t, "^[A-Z2-7]{8}$", reference)
 	model.fails["GetClient"] = errors.New("the database is down")
 	r = s.get("/authorize?client_id=web")
 	require.NotContains(t, r.text, "database", "the cause is for the log")
 	require.Equal(t, 503, r.StatusCode)
+}
+
+// People quote the reference, and the log has it beside the cause.
+func TestErrorPagesHaveAReference(t *testing.T) {
+	var log bytes.Buffer
+	s := newSite(t, newSpy(t), &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
+	seen := map[string]bool{}
+	for range 3 {
+		log.Reset()
+		r := s.get("/authorize?client_id=nobody", "Accept", "text/html")
+		found := regexp.MustCompile("Reference: <code>([A-Z2-7]{8})</code>").FindStringSubmatch(r.text)
+		require.NotNil(t, found, r.text)
+		require.Contains(t, log.String(), "reference="+found[1])
+		seen[found[1]] = true
+	}
+	require.Len(t, seen, 3)
+	log.Reset()
+	s.authorize("scope", `"`)
+	require.NotContains(t, log.String(), "reference", "nobody sees one in a redirect")
 }
 
 func TestAuthorizeThatCannotWorkSaysSo(t *testing.T) {

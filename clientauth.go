@@ -2,6 +2,7 @@ package oauth2server
 
 import (
 	"encoding/base64"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -41,60 +42,92 @@ func unauthorized(refused *Error) *Error {
 
 func (s *Server) identifyClient(r *http.Request, f form, exempt exemption) (*Client, *Error) {
 	sent, refused := readCredentials(r.Header["Authorization"], f)
-	if refused != nil {
+	switch {
+	case refused != nil:
 		return nil, refused
+	case sent[0].secret != "":
+		return try(s, r, Attempt{ClientID: sent[0].id}, func() (*Client, *Error) { return s.proveClient(r, sent) })
+	case exempt == (exemption{}):
+		return nil, noSecret()
 	}
-	if sent.secret == "" && exempt == (exemption{}) {
-		return nil, noCredentials("client_secret_missing")
-	}
-	if !isVSCHAR(sent.id) {
-		return nil, invalid("client_id")
-	}
-	if sent.secret == "" {
-		return s.excuseClient(r, sent.id, exempt)
-	}
-	return try(s, r, Attempt{ClientID: sent.id}, func() (*Client, *Error) {
-		client, refused := s.findClient(r, sent)
-		if refused == nil && client.Public {
-			refused = refusal(InvalidClient, "client_public_with_secret", "Invalid client: client is invalid")
-		}
-		return client, refused
-	})
+	return s.excuseClient(r, sent, exempt)
 }
 
-// excuseClient returns a client that sent no secret, if it needs none.
-func (s *Server) excuseClient(r *http.Request, id string, exempt exemption) (*Client, *Error) {
-	client, refused := s.findClient(r, credentials{id: id})
-	if refused == nil && !client.Public && !exempt.all {
-		return nil, noCredentials("client_secret_missing")
+// proveClient returns the client whose secret it is.
+func (s *Server) proveClient(r *http.Request, sent readings) (*Client, *Error) {
+	client, refused := s.findEither(r, sent)
+	if refused != nil && refused.Code == InvalidClient {
+		// Nobody is let in. Look without the secret, so that the log has the true reason.
+		known, unknown := s.findEither(r, readings{{id: sent[0].id}, {id: sent[1].id}})
+		if unknown != nil {
+			return nil, unknown
+		}
+		client = known
+	}
+	if client != nil && client.Public {
+		return nil, refusal(InvalidClient, "client_public_with_secret", wrongCredentials)
 	}
 	return client, refused
 }
 
+// excuseClient returns a client that sent no secret, if it needs none.
+func (s *Server) excuseClient(r *http.Request, sent readings, exempt exemption) (*Client, *Error) {
+	client, refused := s.findEither(r, sent)
+	if refused == nil && !client.Public && !exempt.all {
+		return nil, noSecret()
+	}
+	return client, refused
+}
+
+// findEither returns the client of the first reading that names one.
+func (s *Server) findEither(r *http.Request, sent readings) (*Client, *Error) {
+	client, refused := s.findClient(r, sent[0])
+	if refused != nil && refused.Code == InvalidClient && sent[1].id != "" {
+		return s.findClient(r, sent[1])
+	}
+	return client, refused
+}
+
+// findClient asks the model for the client, with its secret if there is one.
 func (s *Server) findClient(r *http.Request, sent credentials) (*Client, *Error) {
 	client, err := s.can.model.GetClient(r.Context(), sent.id, sent.secret)
-	if refused := found(client, err, wrongClient); refused != nil {
+	if refused := found("GetClient", client, err, sent.refused); refused != nil {
 		return nil, refused
 	}
 	if client.ID != sent.id {
-		return nil, wrongClient() // a storage that folds case
+		return nil, sent.refused() // a storage that folds case
 	}
 	return client, nil
 }
 
-func wrongClient() *Error {
-	return refusal(InvalidClient, "client_unknown", "Invalid client: client is invalid")
+// wrongCredentials is what a client is told whatever was wrong: whether there is
+// such a client is none of a stranger's business.
+const wrongCredentials = "Invalid client: the client is unknown, or its secret is wrong"
+
+func (sent credentials) refused() *Error {
+	e := &Error{Code: InvalidClient, Description: wrongCredentials, reason: "client_unknown",
+		sent: []slog.Attr{sentText("client_id", sent.id)}}
+	if sent.secret != "" {
+		e.reason = "client_secret_wrong"
+	}
+	return e
 }
 
-func noCredentials(reason string) *Error {
-	return refusal(InvalidClient, reason, "Invalid client: cannot retrieve client credentials")
+func noSecret() *Error {
+	return refusal(InvalidClient, "client_secret_missing",
+		"Invalid client: it must authenticate, by HTTP Basic or with `client_secret` in the body")
 }
 
-// readCredentials reads what the header and the body say. Only one method may be used (RFC 6749, section 2.3): Basic
-// beside the same client_id is one, beside a client_secret or another client_id it is two.
-func readCredentials(authorization []string, f form) (credentials, *Error) {
+// readings are what a request may mean by its credentials, the likelier one
+// first. The other one is empty if there is none.
+type readings [2]credentials
+
+// readCredentials reads what the header and the body say. Only one method may be
+// used (RFC 6749, section 2.3): Basic beside the same client_id is one, beside a
+// client_secret or another client_id it is two.
+func readCredentials(authorization []string, f form) (readings, *Error) {
 	if len(authorization) > 1 {
-		return credentials{}, refusal(InvalidRequest, "authorization_repeated",
+		return readings{}, refusal(InvalidRequest, "authorization_repeated",
 			"Invalid request: more than one Authorization header")
 	}
 	inBody := credentials{f.get("client_id"), f.get("client_secret")}
@@ -105,38 +138,58 @@ func readCredentials(authorization []string, f form) (credentials, *Error) {
 	}
 	switch {
 	case inBody.id == "":
-		return credentials{}, noCredentials("client_id_missing")
+		return readings{}, refusal(InvalidClient, "client_id_missing",
+			"Invalid client: nothing says which client it is; send HTTP Basic, or `client_id` in the body")
+	case !isVSCHAR(inBody.id):
+		return readings{}, invalid("client_id")
 	case inBody.secret != "" && !isVSCHAR(inBody.secret):
-		return credentials{}, invalid("client_secret")
+		return readings{}, invalid("client_secret")
 	}
-	return inBody, nil
+	return readings{inBody}, nil
 }
 
-func readBasic(encoded string, inBody credentials) (credentials, *Error) {
-	sent, ok := decodeBasic(encoded)
+func readBasic(encoded string, inBody credentials) (readings, *Error) {
+	sent := decodeBasic(encoded)
+	known := sent[0].id != ""
 	switch {
-	case inBody.secret != "" || inBody.id != "" && ok && inBody.id != sent.id:
-		return credentials{}, refusal(InvalidRequest, "client_auth_twice",
+	case inBody.secret != "", known && inBody.id != "" && inBody.id != sent[0].id && inBody.id != sent[1].id:
+		return readings{}, refusal(InvalidRequest, "client_auth_twice",
 			"Invalid request: only one client authentication method is allowed")
-	case !ok:
-		return credentials{}, noCredentials("basic_malformed")
+	case !known:
+		return readings{}, refusal(InvalidClient, "basic_malformed",
+			"Invalid client: the Authorization header must have base64 of id, colon and secret, each form-urlencoded")
 	}
 	return sent, nil
 }
 
-// decodeBasic reads id and secret, each form-urlencoded before the base64 (RFC 6749, section 2.3.1). An empty secret
-// names a public client.
-func decodeBasic(encoded string) (credentials, bool) {
+// decodeBasic reads id and secret, each form-urlencoded before the base64 (RFC
+// 6749, section 2.3.1). Many clients leave that out, so what reads differently
+// without it is read both ways. An empty secret names a public client.
+func decodeBasic(encoded string) (sent readings) {
 	var buffer [128]byte // for most
 	pair, err := base64.RawStdEncoding.AppendDecode(buffer[:0], []byte(strings.TrimRight(encoded, "=")))
-	if err != nil {
-		return credentials{}, false
+	id, secret, found := strings.Cut(string(pair), ":")
+	if err != nil || !found {
+		return sent
 	}
-	encodedID, encodedSecret, found := strings.Cut(string(pair), ":")
-	id, idErr := url.QueryUnescape(encodedID)
-	secret, secretErr := url.QueryUnescape(encodedSecret)
-	ok := found && idErr == nil && secretErr == nil && isVSCHAR(id) && (secret == "" || isVSCHAR(secret))
-	return credentials{id, secret}, ok
+	raw := credentials{id, secret}
+	decodedID, idErr := url.QueryUnescape(id)
+	decodedSecret, secretErr := url.QueryUnescape(secret)
+	if decoded := (credentials{decodedID, decodedSecret}); idErr == nil && secretErr == nil && decoded.wellFormed() {
+		sent[0] = decoded
+	}
+	switch {
+	case raw == sent[0] || !raw.wellFormed():
+	case sent[0].id == "":
+		sent[0] = raw
+	default:
+		sent[1] = raw
+	}
+	return sent
+}
+
+func (sent credentials) wellFormed() bool {
+	return isVSCHAR(sent.id) && (sent.secret == "" || isVSCHAR(sent.secret))
 }
 
 // cutScheme returns what follows the scheme in an Authorization header, "" when that does not follow after spaces.

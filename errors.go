@@ -3,6 +3,7 @@ package oauth2server
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -95,7 +96,12 @@ type Error struct {
 	// Err is the cause, for the log. May be nil.
 	Err error
 
+	// Reference is a short random word that stands in the log record too, where
+	// the error is shown to a person; see [Options.ErrorHandler]. Empty elsewhere.
+	Reference string
+
 	reason string        // stable word for the log; empty when the program made the error
+	sent   []slog.Attr   // what the request says of it; logged at Debug only
 	allow  string        // the methods that would do
 	wait   time.Duration // until then nothing is tried; 0: the status says it all
 	scope  Scope         // what a route required
@@ -144,13 +150,14 @@ func (e *Error) sentFrom(place endpoint) *Error {
 	case ok && known.at&place == 0, !ok && !isNQSCHAR(string(e.Code)):
 		return breach("%w cannot be sent from here", e)
 	case e.Code == ServerError:
-		return &Error{Code: ServerError, Description: "The server could not answer. Try again later.",
-			Status: e.Status, Err: e.Err, reason: e.reason}
+		own := *e
+		own.Description = "The server could not answer. Try again later."
+		return &own
 	case e.Description == "" || isNQSCHAR(e.Description):
 		return e
 	}
-	clean := *e
-	clean.Description = strings.Map(func(r rune) rune {
+	own := *e
+	own.Description = strings.Map(func(r rune) rune {
 		switch {
 		case r == '"':
 			return '\''
@@ -159,7 +166,7 @@ func (e *Error) sentFrom(place endpoint) *Error {
 		}
 		return r
 	}, e.Description)
-	return &clean
+	return &own
 }
 
 // refusal is an error that the request itself brought about. reason is a stable word for the log.

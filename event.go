@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net/http"
+	"strings"
 )
 
 // EventKind says what happened.
@@ -92,6 +93,18 @@ func (s *ResourceServer) reportRefusal(r *http.Request, e Event, refused *Error)
 	s.report(r, e)
 }
 
+// maxSentText bounds what is logged of a stranger's text, in bytes.
+const maxSentText = 200
+
+// sentText is what a request says, for the log at Debug: people do paste a
+// secret where an ID belongs.
+func sentText(name, text string) slog.Attr {
+	if len(text) > maxSentText {
+		text = strings.ToValidUTF8(text[:maxSentText], "") + "..."
+	}
+	return slog.String(name, text)
+}
+
 // logRefusal writes what was refused and why. A request with no token or an old one, and a client that hung up, are
 // everyday business.
 func (s *ResourceServer) logRefusal(r *http.Request, e Event, refused *Error) {
@@ -118,8 +131,14 @@ func (s *ResourceServer) logRefusal(r *http.Request, e Event, refused *Error) {
 	if refused.Description != "" && e.Error != ServerError { // whose is always the same
 		attrs = append(attrs, slog.String("description", refused.Description))
 	}
+	if refused.Reference != "" {
+		attrs = append(attrs, slog.String("reference", refused.Reference))
+	}
 	if refused.Err != nil {
 		attrs = append(attrs, slog.String("cause", refused.Err.Error()))
+	}
+	if len(refused.sent) > 0 && s.options.Logger.Enabled(ctx, slog.LevelDebug) {
+		attrs = append(attrs, slog.Attr{Key: "sent", Value: slog.GroupValue(refused.sent...)})
 	}
 	s.options.Logger.LogAttrs(ctx, level, "oauth2server: refused", attrs...)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +40,40 @@ func (a *audit) take(t *testing.T) (e oauth2server.Event) {
 	}
 	a.events = nil
 	return e
+}
+
+// Where values differ, the log has both, at Debug alone, as they are a stranger's.
+func TestWhatAStrangerWrote(t *testing.T) {
+	var log bytes.Buffer
+	at := func(level slog.Level, send func(s *site)) string {
+		log.Reset()
+		options := &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))}
+		send(listen(t, mountFor(t, nil, newSpy(t), options, nil)))
+		return log.String()
+	}
+	for _, row := range []struct {
+		name string
+		send func(s *site)
+		want []string
+	}{
+		{"redirection URI", func(s *site) { s.authorize("redirect_uri", callback+"/") },
+			[]string{"sent.redirect_uri=" + callback + "/", "sent.registered=[" + callback + "]"}},
+		{"a URI that is none", func(s *site) { s.authorize("redirect_uri", "urn:x") }, []string{"sent.redirect_uri=urn:x"}},
+		{"unknown client at authorize", func(s *site) { s.authorize("client_id", "webb") }, []string{"sent.client_id=webb"}},
+		{"unknown client at token", func(s *site) { s.token("webb", "grant_type", "client_credentials") }, []string{"sent.client_id=webb"}},
+		{"origin", func(s *site) { s.post("/authorize", "", "Origin", "https://evil.example", "Sec-Fetch-Site", "same-site") },
+			[]string{"sent.origin=https://evil.example", "sent.host=127.0.0.1:", "sent.sec_fetch_site=same-site"}},
+		{"a long text", func(s *site) { s.authorize("client_id", strings.Repeat("x", 1000)) }, []string{"sent.client_id=" + strings.Repeat("x", 200) + "...\n"}},
+		{"a line break", func(s *site) { s.authorize("redirect_uri", callback+"\nlevel=ERROR") }, []string{`cb\nlevel=ERROR"`}},
+	} {
+		debug := at(slog.LevelDebug, row.send)
+		for _, want := range row.want {
+			require.Contains(t, debug, want, row.name)
+		}
+		info := at(slog.LevelInfo, row.send)
+		require.Contains(t, info, "refused", row.name)
+		require.NotContains(t, info, "sent.", row.name)
+	}
 }
 
 func TestEvents(t *testing.T) {

@@ -16,7 +16,7 @@ const maxParameters = 512
 // repeat, as resource does (RFC 8707, section 2), and some are fields of a page's own form.
 var (
 	authorizationParameters = []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
-		"code_challenge_method", "allowed"}
+		"code_challenge_method", "response_mode", "allowed"}
 	tokenParameters = []string{"grant_type", "client_id", "client_secret", "redirect_uri", "scope", "code", "code_verifier",
 		"refresh_token", "username", "password"}
 	statusParameters = []string{"token", "token_type_hint", "client_id", "client_secret"} // RFC 7009 and 7662, section 2.1

@@ -85,13 +85,16 @@ func (s *Server) metadata() metadata {
 		Revocation: o.resolve(o.Endpoints.Revocation), Introspection: o.resolve(o.Endpoints.Introspection),
 		ResponseTypes: []string{}, GrantTypes: s.grantTypes(), SendsIssuer: o.Issuer != ""}
 	if s.grants["authorization_code"] != nil {
-		m.ResponseTypes, m.ResponseModes, m.ChallengeMethods = []string{"code"}, []string{"query"}, []string{methodS256}
+		m.ResponseTypes, m.ResponseModes, m.ChallengeMethods = []string{"code"}, []string{"query", "fragment"}, []string{methodS256}
 		if o.InsecureAllowPlainPKCE {
 			m.ChallengeMethods = append(m.ChallengeMethods, methodPlain)
 		}
 	}
 	if s.implicit {
-		m.ResponseTypes, m.ResponseModes = append(m.ResponseTypes, "token"), append(m.ResponseModes, "fragment")
+		m.ResponseTypes = append(m.ResponseTypes, "token")
+		if m.ResponseModes == nil {
+			m.ResponseModes = []string{"fragment"}
+		}
 	}
 	confidential := []string{"client_secret_basic", "client_secret_post"}
 	anybody := append(slices.Clone(confidential), "none")
@@ -145,7 +148,7 @@ func (o *Options) resolve(endpoint string) string {
 // checkMetadata looks at what clients would be told.
 func (s *Server) checkMetadata() (wrong []error) {
 	o := &s.options
-	switch err := checkPublicURL(o.Issuer); {
+	switch err := o.checkPublicURL(o.Issuer); {
 	case o.Issuer == "" && o.Endpoints != Endpoints{}:
 		return []error{errors.New("option Endpoints: it needs Issuer")}
 	case o.Issuer == "":
@@ -179,7 +182,7 @@ func (s *Server) checkMetadata() (wrong []error) {
 		case !endpoint.works:
 			wrong = append(wrong, fmt.Errorf("option Endpoints.%s: no grant that is on has a use for it", endpoint.name))
 		default:
-			if err := checkPublicURL(cmp.Or(o.resolve(endpoint.url), endpoint.url)); err != nil {
+			if err := o.checkPublicURL(cmp.Or(o.resolve(endpoint.url), endpoint.url)); err != nil {
 				wrong = append(wrong, fmt.Errorf("option Endpoints.%s: %w", endpoint.name, err))
 			}
 		}
@@ -190,9 +193,10 @@ func (s *Server) checkMetadata() (wrong []error) {
 // isCleanPath says whether net/http serves a path as it stands.
 func isCleanPath(p string) bool { return path.Clean(p) == p }
 
-// checkPublicURL says what keeps a URL from being one that clients may be told: it must be of https, or of http on a
-// loopback host, and without user information and fragment (RFC 8414, section 2; RFC 6749, section 3.1 and 3.2).
-func checkPublicURL(text string) error {
+// checkPublicURL returns what keeps a URL from being one that clients may be told:
+// it must be of https, or of http on a loopback host, and without user information
+// and fragment (RFC 8414, section 2; RFC 6749, section 3.1 and 3.2).
+func (o *Options) checkPublicURL(text string) error {
 	parsed, err := url.Parse(text)
 	_, loopback := cutLoopbackPort(text)
 	switch {
@@ -202,8 +206,10 @@ func checkPublicURL(text string) error {
 		return fmt.Errorf("%q has no scheme or no host", text)
 	case parsed.User != nil || strings.Contains(text, "#"):
 		return fmt.Errorf("%q has a user or a fragment", text)
-	case parsed.Scheme != "https" && !loopback:
-		return fmt.Errorf("%q is not https; http is for loopback hosts", text)
+	case parsed.Scheme == "https", loopback, parsed.Scheme == "http" && o.InsecureHTTPIssuer:
+		return nil
+	case parsed.Scheme == "http":
+		return fmt.Errorf("%q is not https; http is for loopback hosts, or, in development, with the option InsecureHTTPIssuer", text)
 	}
-	return nil
+	return fmt.Errorf("%q is not https", text)
 }

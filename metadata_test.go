@@ -25,7 +25,7 @@ func TestMetadata(t *testing.T) {
 		{"zero", "/.well-known/oauth-authorization-server",
 			oauth2server.Options{Issuer: "https://auth.example", Endpoints: paths},
 			`{"issuer":"https://auth.example","authorization_endpoint":"https://auth.example/authorize","token_endpoint":"https://auth.example/token",
-			"response_types_supported":["code"],"response_modes_supported":["query"],"grant_types_supported":["authorization_code","client_credentials","refresh_token"],
+			"response_types_supported":["code"],"response_modes_supported":["query","fragment"],"grant_types_supported":["authorization_code","client_credentials","refresh_token"],
 			"token_endpoint_auth_methods_supported":` + methods + `,"code_challenge_methods_supported":["S256"],"authorization_response_iss_parameter_supported":true}`},
 		{"everything", "/.well-known/oauth-authorization-server/tenant/1",
 			oauth2server.Options{Issuer: "https://auth.example/tenant/1", Endpoints: all, Grants: allGrants, InsecureAllowPlainPKCE: true},
@@ -98,6 +98,7 @@ func TestMetadataNeedsAnIssuerAndEndpoints(t *testing.T) {
 	}{
 		{"no issuer", oauth2server.Options{Endpoints: both}, "option Endpoints: it needs Issuer"},
 		{"http", oauth2server.Options{Issuer: "http://auth.example"}, `option Issuer: "http://auth.example" is not https`},
+		{"http, where the option is for plain http alone", oauth2server.Options{Issuer: "ftp://auth.example", InsecureHTTPIssuer: true}, "is not https"},
 		{"http on a host that begins like loopback", oauth2server.Options{Issuer: "http://localhost.evil.example"}, "is not https"},
 		{"no host", oauth2server.Options{Issuer: "auth.example"}, "option Issuer: \"auth.example\" has no scheme or no host"},
 		{"user", oauth2server.Options{Issuer: "https://u:p@auth.example"}, "has a user or a fragment"},
@@ -123,6 +124,23 @@ func TestMetadataNeedsAnIssuerAndEndpoints(t *testing.T) {
 			require.ErrorIs(t, err, oauth2server.InvalidArgument)
 			require.ErrorContains(t, err, test.want)
 		})
+	}
+}
+
+// Networks for development have names and no certificates.
+func TestIssuersOfHTTP(t *testing.T) {
+	both := oauth2server.Endpoints{Authorization: "/authorize", Token: "http://auth:8080/token"}
+	for issuer, loopback := range map[string]bool{
+		"http://127.0.0.1:8080": true, "http://[::1]": true, "http://localhost:8080": true, "http://auth.localhost:8080/tenant": true,
+		"http://192.168.1.10:8080": false, "http://auth:8080": false, "http://host.docker.internal:8080": false,
+	} {
+		_, err := oauth2server.New(newSpy(t), &oauth2server.Options{Issuer: issuer})
+		require.Equal(t, loopback, err == nil, "%s: %v", issuer, err)
+		if !loopback {
+			require.ErrorContains(t, err, "InsecureHTTPIssuer", issuer)
+		}
+		_, err = oauth2server.New(newSpy(t), &oauth2server.Options{Issuer: issuer, Endpoints: both, InsecureHTTPIssuer: true})
+		require.NoError(t, err, issuer)
 	}
 }
 

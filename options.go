@@ -70,7 +70,7 @@ type Options struct {
 	OnEvent func(*http.Request, Event)
 
 	// Issuer is the URL by which clients know this server (RFC 8414, section 2): https, or http on a loopback host for
-	// tests, without query and fragment. It is sent as iss with each authorization response (RFC 9207), and clients of
+	// tests, without query and fragment; see also InsecureHTTPIssuer. It is sent as iss with each authorization response (RFC 9207), and clients of
 	// several servers should check it (RFC 9700, section 4.4). "": it has none.
 	Issuer string
 
@@ -81,6 +81,12 @@ type Options struct {
 	// which is a confidential client with Grants or without. The token is one that is good. An error is a server_error. Nil: a client
 	// sees its own only.
 	MayIntrospect func(ctx context.Context, caller *Client, token *Token) (bool, error)
+
+	// TrustedOrigins are further origins from which forms may be posted to
+	// [Server.Authorize], such as https://login.example.com for a page on a
+	// sibling host. They can sign users in and approve in their name. The origin
+	// of Issuer is one of them. Nil: forms come from the host that they are sent to.
+	TrustedOrigins []string
 
 	// AllowEmptyState accepts authorization requests without state and without an S256 challenge: nothing then binds
 	// the answer to the browser that asked (RFC 9700, section 4.7.1).
@@ -116,6 +122,11 @@ type Options struct {
 	// request can redeem the code.
 	InsecureAllowPlainPKCE bool
 
+	// InsecureHTTPIssuer lets Issuer and Endpoints be of http on any host, for
+	// development in containers and on telephones. Clients cannot tell then whom
+	// they talk to, and whoever is on the way reads tokens and passwords.
+	InsecureHTTPIssuer bool
+
 	// InsecureAllowHTTPRedirects lets codes and tokens go to redirection URIs of http on hosts other than 127.0.0.1, [::1]
 	// and localhost: whoever is on the way reads them (RFC 9700, section 2.6).
 	InsecureAllowHTTPRedirects bool
@@ -124,9 +135,11 @@ type Options struct {
 	// pose as one, and a signed-in user is not asked.
 	InsecureApprovePublicClients bool
 
-	// ErrorHandler writes the page for errors of the authorization endpoint that cannot be told to the client. It
-	// answers with err.Status, and must escape what it shows. err has no cause: that is in the log. Nil: a plain page,
-	// or JSON when the request does not accept text/html.
+	// ErrorHandler writes the page for errors of the authorization endpoint that
+	// cannot be told to the client. It answers with err.Status, and must escape what
+	// it shows. err has no cause: that is in the log, beside err.Reference, which a
+	// page shows so that people can quote it. Nil: a plain page, or JSON when the
+	// request does not accept text/html.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err *Error)
 
 	// MaxFormBytes bounds the body of a form, and the query of an authorization request. 0: 64 KiB.
@@ -152,6 +165,7 @@ func (o *Options) withDefaults() (Options, []error) {
 	options.Grants = slices.Clone(o.Grants)
 	options.InsecureSkipClientAuthentication = slices.Clone(o.InsecureSkipClientAuthentication)
 	options.PublicClientGrants = slices.Clone(o.PublicClientGrants)
+	options.TrustedOrigins = slices.Clone(o.TrustedOrigins)
 	if o.PublicClientGrants == nil {
 		options.PublicClientGrants = publicByDefault
 	}

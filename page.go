@@ -1,29 +1,37 @@
 package oauth2server
 
 import (
+	"crypto/rand"
 	"html"
 	"io"
 	"net/http"
 	"strings"
 )
 
-// errorPage is what a browser's user sees when there is nobody to redirect to: what to do, and for the developer of the
-// client code and description. It is put together by hand because html/template would make the linker keep every
-// method of the program.
+// errorPage is what a browser's user sees when there is nobody to redirect to:
+// what to do and a reference to quote, and for the developer of the client code
+// and description. It is put together by hand because html/template would make
+// the linker keep every method of the program.
 func errorPage(e *Error) string {
-	advice := "The application that sent you here made a mistake, or the link is broken."
+	title, advice := "The app sent a request that we cannot accept",
+		"The app that sent you here made a mistake, or the link is broken. Nothing was granted."
 	switch {
 	case e.status() == http.StatusTooManyRequests:
-		advice = "Wait for a while, then go back and try again."
+		title, advice = "Too many attempts", "Wait for a while, then go back and try again. Nothing was granted."
+	case e.status() == http.StatusForbidden:
+		title, advice = "This form came from another site", "Go back to the app and begin again. Nothing was granted."
 	case e.Code == AccessDenied:
-		advice = "Go back and try again."
+		title, advice = "You are not signed in", "Go back and try again. Nothing was granted."
+	case e.Code == ServerError:
+		title, advice = "We cannot answer at the moment", "Wait for a while, then go back and try again. Nothing was granted."
 	}
 	return `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Authorization error</title></head>
-<body><h1>This authorization request cannot be answered</h1>
-<p>` + advice + ` Nothing was granted.</p>
-<p><code>` + html.EscapeString(string(e.Code)) + `</code> ` + html.EscapeString(e.Description) + `</p></body></html>
+<title>` + title + `</title></head>
+<body><h1>` + title + `</h1>
+<p>` + advice + `</p>
+<p><code>` + html.EscapeString(string(e.Code)) + `</code> ` + html.EscapeString(e.Description) + `</p>
+<p>Reference: <code>` + e.Reference + `</code></p></body></html>
 `
 }
 
@@ -33,7 +41,7 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, about Event, 
 		s.WriteError(w, r, refused)
 		return
 	}
-	e := refused.sentFrom(everywhere)
+	e := refused.sentFrom(everywhere).referenced()
 	s.reportRefusal(r, about, e)
 	forbidStoring(w)
 	protectPage(w.Header())
@@ -51,6 +59,14 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, about Event, 
 	default:
 		writeErrorJSON(w, e)
 	}
+}
+
+// referenced returns e with a reference to quote. It is in the alphabet of
+// base32, so that it can be read out.
+func (e *Error) referenced() *Error {
+	own := *e
+	own.Reference = rand.Text()[:8]
+	return &own
 }
 
 // protectPage keeps a page that signs people in or asks for consent out of frames (RFC 9700, section 4.16) and caches.

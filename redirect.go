@@ -4,17 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
+	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// CheckRedirectURI says what keeps uri from being registered as a redirection URI; nil when nothing does. It must be
-// absolute, of printable ASCII, without fragment and user information (RFC 6749, section 3.1.2), of a scheme that
-// runs no code in the browser, and without a response parameter in its query: the client would see two of them.
-// Models call it when a client is registered. That http is for loopback hosts only is for the server to see:
-// [Options.InsecureAllowHTTPRedirects].
+// CheckRedirectURI returns what keeps uri from being registered as a
+// redirection URI; nil when nothing does. It must be absolute, of printable
+// ASCII, without fragment and user information (RFC 6749, section 3.1.2), of a
+// scheme that runs no code in the browser, and without a response parameter in
+// its query, as the client would see two of them. A host is made of letters,
+// digits, hyphens and dots, or is an IP address: what people read is then where
+// the answer goes.
+//
+// Only public clients may have a URI without a slash behind its scheme, such as
+// com.example.app:cb. That http is for loopback hosts only depends on
+// [Options.InsecureAllowHTTPRedirects], so the server looks at it.
 func CheckRedirectURI(uri string) error {
 	if err := checkTarget(uri); err != nil {
 		return fmt.Errorf("oauth2server: redirection URI %q: %w", uri, err)
@@ -35,30 +45,118 @@ var codeSchemes = []string{"javascript", "data", "vbscript", "file", "blob", "ab
 func checkTarget(uri string) error {
 	parsed, err := url.Parse(uri)
 	switch {
+	case !isURIText(uri):
+		return errors.New("not printable ASCII, or a character that a URI cannot have (RFC 3986, section 2)")
 	case err != nil:
 		return errors.New("not a URI")
-	case !isURIText(uri):
-		return errors.New("not printable ASCII")
-	case parsed.Scheme == "" || parsed.Opaque != "":
-		return errors.New("not absolute")
+	case parsed.Scheme == "":
+		return errors.New("not absolute: it has no scheme")
 	case slices.Contains(codeSchemes, parsed.Scheme):
-		return errors.New("the scheme is not allowed")
-	case parsed.Host == "" && (parsed.Scheme == "http" || parsed.Scheme == "https"):
-		return errors.New("no host")
-	case parsed.User != nil || strings.Contains(parsed.Host, "@"):
-		return errors.New("user information")
+		return fmt.Errorf("the scheme %s is not allowed", parsed.Scheme)
 	case strings.Contains(uri, "#"):
 		return errors.New("a fragment")
+	case parsed.Opaque != "":
+		return checkRootless(parsed.Scheme)
+	case parsed.User != nil:
+		return errors.New("user information")
+	case parsed.Host == "" && (parsed.Scheme == "http" || parsed.Scheme == "https"):
+		return errors.New("no host")
+	}
+	return checkAuthority(authorityOf(uri))
+}
+
+// checkRootless looks at a URI that has no slash behind its scheme. It is
+// absolute all the same (RFC 3986, section 4.3), and an app may have it if its
+// scheme is a domain name in reverse (RFC 8252, section 7.1).
+func checkRootless(scheme string) error {
+	switch {
+	case scheme == "urn":
+		return errors.New("a URN names no place to redirect to; register a loopback URI (RFC 8252, section 7.3)")
+	case !strings.Contains(scheme, "."):
+		return errors.New("without a slash behind it, the scheme must be a domain name in reverse, " +
+			"such as com.example.app (RFC 8252, section 7.1)")
 	}
 	return nil
 }
 
-// refuseTarget refuses a redirection URI that must not be one, or that would carry the answer in clear over a network
-// (RFC 9700, section 2.6).
+// isRootless reports whether a URI has no slash behind its scheme.
+func isRootless(uri string) bool {
+	_, rest, found := strings.Cut(uri, ":")
+	return found && !strings.HasPrefix(rest, "/")
+}
+
+// authorityOf returns host and port as they are written: a parser decodes them.
+func authorityOf(uri string) string {
+	_, rest, found := strings.Cut(uri, "://")
+	if !found {
+		return ""
+	}
+	if end := strings.IndexAny(rest, "/?"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest
+}
+
+// checkAuthority refuses hosts that people read as another one, or that a
+// browser reads differently than it is written: percent-encoded letters of other
+// alphabets, numbers that are an address.
+func checkAuthority(authority string) error {
+	host, port := splitPort(authority)
+	if port != "" && !isPort(port) {
+		return errors.New("the port is no number from 1 to 65535")
+	}
+	if literal, found := strings.CutPrefix(host, "["); found {
+		if address, err := netip.ParseAddr(strings.TrimSuffix(literal, "]")); err != nil || !address.Is6() || address.Zone() != "" {
+			return errors.New("the host is no IPv6 address")
+		}
+		return nil
+	}
+	switch {
+	case host != "" && !consistsOf(host, isHostCharacter):
+		return errors.New("the host may have letters, digits, hyphens and dots only; " +
+			"write letters of other alphabets as punycode, and no wildcard")
+	case endsInNumber(host):
+		if _, err := netip.ParseAddr(host); err != nil {
+			return errors.New("the host ends in a number and is no IPv4 address")
+		}
+	}
+	return nil
+}
+
+// splitPort splits what authorityOf returns; port has its colon.
+func splitPort(authority string) (host, port string) {
+	end := strings.LastIndexByte(authority, ']') + 1 // of an IP literal
+	if colon := strings.IndexByte(authority[end:], ':'); colon >= 0 {
+		return authority[:end+colon], authority[end+colon:]
+	}
+	return authority, ""
+}
+
+// isPort reports whether text is a colon and a port.
+func isPort(text string) bool {
+	number, err := strconv.ParseUint(text[1:], 10, 16)
+	return err == nil && number > 0
+}
+
+func isHostCharacter(c byte) bool { return isUnreserved(c) && c != '_' && c != '~' }
+
+// endsInNumber reports whether a browser takes a host for an IPv4 address (URL
+// Standard, section 3.5).
+func endsInNumber(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if hex, found := strings.CutPrefix(strings.ToLower(last), "0x"); found {
+		return hex == "" || consistsOf(hex, func(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' })
+	}
+	return consistsOf(last, func(c byte) bool { return '0' <= c && c <= '9' })
+}
+
+// refuseTarget refuses a redirection URI that must not be one, or that would
+// carry the answer in clear over a network (RFC 9700, section 2.6).
 func (s *Server) refuseTarget(uri string) *Error {
 	if err := checkTarget(uri); err != nil {
-		return &Error{Code: InvalidRequest, Description: "Invalid request: `redirect_uri` is not a valid URI", Err: err,
-			reason: "redirect_uri_not_allowed"}
+		return &Error{Code: InvalidRequest, Description: "Invalid request: `redirect_uri`: " + err.Error(),
+			reason: "redirect_uri_not_allowed", sent: []slog.Attr{sentText("redirect_uri", uri)}}
 	}
 	scheme, _, _ := strings.Cut(uri, ":")
 	if _, loopback := cutLoopbackPort(uri); equalFold(scheme, "http") && !loopback && !s.options.InsecureAllowHTTPRedirects {
@@ -73,14 +171,22 @@ func (s *Server) refuseTarget(uri string) *Error {
 func (s *Server) redirectURI(ctx context.Context, client *Client, named string) (string, *Error) {
 	switch {
 	case len(client.RedirectURIs) == 0:
-		return "", refusal(InvalidClient, "client_without_redirect_uri", "Invalid client: missing client `redirectUri`")
-	case named != "":
-		return named, s.matchRedirectURI(ctx, client, named)
-	case len(client.RedirectURIs) > 1:
+		return "", refusal(InvalidClient, "client_without_redirect_uri", "Invalid client: no redirection URI is registered")
+	case named == "" && len(client.RedirectURIs) > 1:
 		return "", missing("redirect_uri") // RFC 6749, section 3.1.2.3
 	}
-	only := client.RedirectURIs[0]
-	return only, s.refuseTarget(only)
+	target, refused := named, (*Error)(nil)
+	if named == "" {
+		target = client.RedirectURIs[0]
+		refused = s.refuseTarget(target)
+	} else {
+		refused = s.matchRedirectURI(ctx, client, named)
+	}
+	if refused == nil && isRootless(target) && !client.Public {
+		refused = refusal(InvalidRequest, "redirect_uri_not_allowed",
+			"Invalid request: `redirect_uri`: without a slash behind its scheme it is for public clients only")
+	}
+	return target, refused
 }
 
 func (s *Server) matchRedirectURI(ctx context.Context, client *Client, named string) *Error {
@@ -88,49 +194,60 @@ func (s *Server) matchRedirectURI(ctx context.Context, client *Client, named str
 		ok, err := s.can.redirectURIs.ValidateRedirectURI(ctx, named, client)
 		switch {
 		case err != nil:
-			return modelFailure(err, unregistered())
+			return modelFailure(err, unregistered(client, named))
 		case !ok:
-			return unregistered()
+			return unregistered(client, named)
 		}
 		return nil
 	}
 	for _, registered := range client.RedirectURIs {
-		if named == registered || client.Public && sameButPort(registered, named) {
+		if named == registered || sameButPort(registered, named) {
 			return nil
 		}
 	}
-	return unregistered()
+	return unregistered(client, named)
 }
 
-func unregistered() *Error {
-	return refusal(InvalidRequest, "redirect_uri_unregistered", "Invalid request: `redirect_uri` does not match client value")
+func unregistered(client *Client, named string) *Error {
+	return &Error{Code: InvalidRequest, Description: "Invalid request: `redirect_uri` is not one that is registered",
+		reason: "redirect_uri_unregistered",
+		sent:   []slog.Attr{sentText("redirect_uri", named), slog.Any("registered", client.RedirectURIs)}}
 }
 
-// sameButPort compares two loopback URIs. A native app listens on whatever port is free (RFC 8252, section 7.3); host,
-// path and query are as registered.
+// sameButPort compares two loopback URIs. A native app listens on whatever port
+// is free (RFC 8252, section 7.3); host, path and query are as registered.
 func sameButPort(registered, named string) bool {
 	a, ok := cutLoopbackPort(registered)
 	b, alsoOK := cutLoopbackPort(named)
 	return ok && alsoOK && a == b
 }
 
-// cutLoopbackPort returns a loopback URI without its port. It works on the text: a parser forgives what a browser, or
-// the next parser, reads differently.
+// cutLoopbackPort returns a loopback URI of http without its port; its empty
+// path is a slash. Names below localhost are this machine too (RFC 6761, section
+// 6.3). It works on the text: a parser forgives what a browser, or the next
+// parser, reads differently.
 func cutLoopbackPort(uri string) (string, bool) {
-	for _, host := range []string{"http://127.0.0.1", "http://[::1]", "http://localhost"} {
-		rest, ok := strings.CutPrefix(uri, host)
-		if !ok {
-			continue
-		}
-		if port, found := strings.CutPrefix(rest, ":"); found {
-			rest = strings.TrimLeft(port, "0123456789")
-			if digits := len(port) - len(rest); digits == 0 || digits > 5 {
-				return "", false
-			}
-		}
-		return host + rest, rest == "" || rest[0] == '/' || rest[0] == '?'
+	if !strings.HasPrefix(uri, "http://") {
+		return "", false
 	}
-	return "", false
+	authority := authorityOf(uri)
+	rest := uri[len("http://")+len(authority):]
+	host, port := splitPort(authority)
+	if !isLoopback(host) || port != "" && !isPort(port) {
+		return "", false
+	}
+	if rest == "" || rest[0] == '?' {
+		rest = "/" + rest
+	}
+	return "http://" + host + rest, true
+}
+
+// isLoopback reports whether a host, as it is written, is this machine.
+func isLoopback(host string) bool {
+	if name, found := strings.CutSuffix(host, ".localhost"); found {
+		return consistsOf(name, isHostCharacter) && !strings.HasPrefix(name, ".")
+	}
+	return host == "127.0.0.1" || host == "[::1]" || host == "localhost"
 }
 
 // parameter is a name and a value for the client, in the order of the answer.
@@ -169,13 +286,32 @@ func answerAt(target string, fragment bool, parameters []parameter) string {
 	return string(answer)
 }
 
-// redirect sends the browser to location. Only 302, and 303 after a POST: 307 would repeat the POST, and the owner's
-// password with it, at the client (RFC 9700, section 4.12).
+// redirect sends the browser to location. Only 302, and 303 after a POST: 307
+// would repeat the POST, and the owner's password with it, at the client (RFC
+// 9700, section 4.12). A script, which cannot see where a redirect goes, gets the
+// location as a value.
 func redirect(w http.ResponseWriter, r *http.Request, location string) {
-	setHeaders(w.Header(), unstored, []string{"Location", location})
-	status := http.StatusFound
-	if r.Method == http.MethodPost {
-		status = http.StatusSeeOther
+	buffer := buffers.Get().(*[]byte)
+	body, status := (*buffer)[:0], http.StatusFound
+	switch {
+	case acceptsJSON(r):
+		body, status = append(appendString(append(body, `{"location":`...), location), '}'), http.StatusOK
+		setHeaders(w.Header(), unstored, ofJSON)
+	default:
+		if r.Method == http.MethodPost {
+			status = http.StatusSeeOther
+		}
+		// The link is for schemes that a browser does not follow by itself (RFC 9110, section 15.4).
+		body = append(append(append(body, `<a href="`...), html.EscapeString(location)...), "\">Continue</a>\n"...)
+		setHeaders(w.Header(), unstored, []string{"Location", location}, ofHTML)
 	}
 	w.WriteHeader(status)
+	w.Write(body) // an error means that the browser hung up
+	release(buffer, body)
+}
+
+// acceptsJSON reports whether a request asks for JSON, and not for a page.
+func acceptsJSON(r *http.Request) bool {
+	accept := r.Header.Get("Accept")
+	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
 }

@@ -44,23 +44,26 @@ func TestCheckRedirectURI(t *testing.T) {
 	for _, uri := range []string{
 		"https://client.example/cb", "https://client.example", "https://client.example/cb?tenant=7&lang=de%20AT", "http://127.0.0.1/cb",
 		"http://[::1]:8080/", "http://localhost", "com.example.app:/cb", "myapp://cb/path", "https://client.example/cb?codes=1",
-		"https://client.example/cb?x=%zz",
+		"https://client.example/cb?x=%zz", "https://xn--bcher-kva.example:8443/cb", "https://[2001:db8::1]:8443/cb", "https://192.0.2.7/cb",
+		"com.example.app:cb", "com.example.app:///cb", "app://", "chrome-extension://abcdefghijklmnop/cb.html", "exp://127.0.0.1:8081/--/auth",
+		"http://app.localhost:3000/cb",
 	} {
 		require.NoError(t, oauth2server.CheckRedirectURI(uri), uri)
 	}
 	for uri, why := range map[string]string{
-		"":                                         "not printable",
+		"":                                         "ASCII",
 		"/cb":                                      "not absolute",
 		"//client.example/cb":                      "not absolute",
 		"client.example/cb":                        "not absolute",
 		"https:/cb":                                "no host",
 		"https://":                                 "no host",
-		"mailto:a@b.example":                       "not absolute",
-		"urn:ietf:wg:oauth:2.0:oob":                "not absolute",
-		"javascript:alert(1)":                      "not absolute",
+		"mailto:a@b.example":                       "domain name in reverse",
+		"myapp:cb":                                 "domain name in reverse",
+		"urn:ietf:wg:oauth:2.0:oob":                "URN",
+		"javascript:alert(1)":                      "the scheme javascript",
 		"javascript://x/%0aalert(1)":               "scheme",
 		"JavaScript:/alert":                        "scheme",
-		"data:text/html,x":                         "not absolute",
+		"data:text/html,x":                         "the scheme data",
 		"data:/text/html,x":                        "scheme",
 		"vbscript:/x":                              "scheme",
 		"file:///etc/passwd":                       "scheme",
@@ -73,8 +76,8 @@ func TestCheckRedirectURI(t *testing.T) {
 		"https://client.example/ä":                 "ASCII",
 		"https://client.example/ b":                "ASCII",
 		"https://client.example/\\b":               "ASCII",
-		"https://client.example/\r\nX:":            "URI",
-		"https://client.example/cb\x00":            "URI",
+		"https://client.example/\r\nX:":            "ASCII",
+		"https://client.example/cb\x00":            "ASCII",
 		"https://client.example/?code=1":           "response parameter",
 		"https://client.example/?a=1&state":        "response parameter",
 		"https://client.example/?iss=x":            "response parameter",
@@ -87,7 +90,42 @@ func TestCheckRedirectURI(t *testing.T) {
 	}
 }
 
-// Only the port of a loopback URI may differ, and only for a public client: RFC 8252, section 7.3.
+// What people read as the host is where the answer goes: no letter of another
+// alphabet, however it is written, and no number that a browser takes for an
+// address.
+func TestHostsAreWhatPeopleRead(t *testing.T) {
+	for _, host := range []string{
+		"%D0%B0pple.com", "client.example%E2%80%AE", "client%E3%80%82example", "client.example%E2%88%95evil.example", "%63lient.example",
+		"*.app.example", "*", "client_1.example", "client.example%00", "cl~ient.example", "client.example:", "client.example:0",
+		"client.example:65536", "client.example:80a", "client.example:+80", "2130706433", "127.1", "0x7f.0.0.1", "0x7f000001", "127.0.0.0x",
+		"127.0.0.1.", "256.0.0.1", "[::1", "[::1%25eth0]", "[127.0.0.1]", "[v1.x]", "::1", "a,b.example", "a!b.example", "a;b.example",
+	} {
+		for _, uri := range []string{"https://" + host + "/cb", "https://" + host, "https://" + host + "?x=1", "com.example.app://" + host + "/cb"} {
+			require.Error(t, oauth2server.CheckRedirectURI(uri), uri)
+			s := newSite(t, careless{newSpy(t), uri}, nil, nil)
+			requireNoRedirect(t, s.authorize("redirect_uri", uri), 400, "invalid_request")
+			requireNoRedirect(t, s.authorize("redirect_uri", ""), 400, "invalid_request")
+		}
+	}
+}
+
+// Any program can claim the scheme of an app, so a confidential client, which
+// has a server, is not sent there. RFC 8252, section 7.1.
+func TestRootlessRedirects(t *testing.T) {
+	model := newSpy(t)
+	const uri = "com.example.app:cb"
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Public: true, RedirectURIs: []string{uri}, Grants: allGrants}, ""))
+	s := newSite(t, model, &oauth2server.Options{InsecureApprovePublicClients: true}, nil)
+	for _, named := range []string{uri, ""} {
+		r := s.authorize(append(withChallenge(challenge), "client_id", "phone", "redirect_uri", named)...)
+		require.True(t, strings.HasPrefix(r.Header.Get("Location"), uri+"?code="), r.text)
+		r = newSite(t, careless{newSpy(t), uri}, nil, nil).authorize("redirect_uri", named)
+		requireNoRedirect(t, r, 400, "invalid_request")
+		require.Contains(t, r.str("error_description"), "public clients only")
+	}
+}
+
+// Only the port of a loopback URI may differ: RFC 8252, section 7.3.
 func TestLoopbackRedirects(t *testing.T) {
 	model := newSpy(t)
 	add := func(id string, public bool, uris ...string) {
@@ -97,7 +135,8 @@ func TestLoopbackRedirects(t *testing.T) {
 		}
 		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Public: public, RedirectURIs: uris, Grants: allGrants}, clientSecret))
 	}
-	add("native", true, "http://127.0.0.1/cb", "http://[::1]:3000/cb?x=1", "http://localhost/cb", "http://127.0.0.1", "https://127.0.0.1/tls", "http://127.0.0.2/cb")
+	add("native", true, "http://127.0.0.1/cb", "http://[::1]:3000/cb?x=1", "http://localhost/cb", "http://127.0.0.1", "https://127.0.0.1/tls",
+		"http://127.0.0.2/cb", "http://app.localhost/cb", "http://localhost?x=1")
 	add("server", false, "http://127.0.0.1/cb", "http://localhost/cb")
 	s := newSite(t, model, &oauth2server.Options{InsecureApprovePublicClients: true}, nil)
 	for _, row := range []struct {
@@ -111,6 +150,15 @@ func TestLoopbackRedirects(t *testing.T) {
 		{"native", "http://[::1]/cb?x=1", true},
 		{"native", "http://localhost:51004/cb", true},
 		{"native", "http://127.0.0.1:51004", true},
+		{"native", "http://127.0.0.1:51004/", true},
+		{"native", "http://127.0.0.1/", true},
+		{"native", "http://localhost:51004/?x=1", true},
+		{"native", "http://app.localhost:51004/cb", true},
+		{"native", "http://app.localhost/cb", true},
+		{"native", "http://b.localhost/cb", false},
+		{"native", "http://.localhost/cb", false},
+		{"native", "http://app.localhost.evil.example/cb", false},
+		{"native", "http://applocalhost/cb", false},
 		{"native", "http://127.0.0.1:/cb", false},
 		{"native", "http://127.0.0.1:123456/cb", false},
 		{"native", "http://127.0.0.1:80a/cb", false},
@@ -131,8 +179,9 @@ func TestLoopbackRedirects(t *testing.T) {
 		{"native", "http://0.0.0.0:51004/cb", false},
 		{"native", "http://127.1:51004/cb", false},
 		{"server", "http://127.0.0.1/cb", true},
-		{"server", "http://127.0.0.1:51004/cb", false},
-		{"server", "http://localhost:51004/cb", false},
+		{"server", "http://127.0.0.1:51004/cb", true},
+		{"server", "http://localhost:51004/cb", true},
+		{"server", "http://localhost:51004/cb/", false},
 	} {
 		r := s.authorize("client_id", row.client, "redirect_uri", row.uri, "code_challenge", challenge, "code_challenge_method", "S256")
 		if row.good {

@@ -114,7 +114,10 @@ var unstored = []string{"Cache-Control", "no-store", "Pragma", "no-cache", "Refe
 
 func forbidStoring(w http.ResponseWriter) { setHeaders(w.Header(), unstored) }
 
-var ofJSON = []string{"Content-Type", "application/json", "X-Content-Type-Options", "nosniff"}
+var (
+	ofJSON = []string{"Content-Type", "application/json", "X-Content-Type-Options", "nosniff"}
+	ofHTML = []string{"Content-Type", "text/html; charset=utf-8", "X-Content-Type-Options", "nosniff"}
+)
 
 // writeJSON answers with body, and with more header fields than those of JSON.
 func writeJSON(w http.ResponseWriter, status int, body []byte, more []string) {

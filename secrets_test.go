@@ -96,8 +96,10 @@ func (e *ear) options(where string, opts *oauth2server.Options) *oauth2server.Op
 	return &own
 }
 
+// withoutTime also leaves out what a stranger wrote, which is there at Debug
+// alone; see TestWhatAStrangerWrote.
 func withoutTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
+	if len(groups) == 0 && a.Key == slog.TimeKey || len(groups) > 0 && groups[0] == "sent" {
 		return slog.Attr{}
 	}
 	return a
@@ -369,7 +371,7 @@ func (row listed) tells(r refused) bool {
 	switch {
 	case r.status == 0:
 		status = ""
-	case r.status/100 == 3:
+	case r.status/100 == 3, r.status == http.StatusOK: // as a value
 		status = "redirect"
 	}
 	return strings.Contains(row.told, "`"+string(r.code)+"`") && strings.Contains(row.told, status)

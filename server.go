@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -16,6 +17,8 @@ type Server struct {
 	rules    refreshRules
 	grants   map[string]GrantFunc // by grant type, what the token endpoint answers to
 	implicit bool
+
+	crossOrigin *http.CrossOriginProtection
 }
 
 // New returns a Server over model. The error, an [InvalidArgument], lists everything that is wrong with model and opts.
@@ -29,6 +32,7 @@ func New(model Model, opts *Options) (*Server, error) {
 		rules: refreshRules{cmp.Or(options.RefreshRetryWindow, time.Minute), options.StrictRefreshRotation}}
 	wrong = append(wrong, s.enable()...)
 	wrong = append(wrong, s.checkMetadata()...)
+	wrong = append(wrong, s.trustOrigins()...)
 	if len(wrong) == 0 && len(s.grants) == 0 && !s.implicit {
 		wrong = append(wrong, errors.New("no grant is on: the model has neither AuthorizationCodeModel nor RefreshTokenModel "+
 			"nor ClientCredentialsModel, or Options.Grants leaves them out"))
