@@ -73,10 +73,10 @@ func newApp(base string, proxies []netip.Prefix, model storage, files fs.FS, ver
 	own.HandleFunc("POST /signout", a.signOut)
 	own.HandleFunc("GET /apps", a.requireUser(a.connected))
 	own.HandleFunc("POST /apps", a.requireUser(a.disconnect))
-	mux.Handle("/", a.atBase(base, a.protect(a.sessions.LoadAndSave(own))))
+	mux.Handle("/", a.atBase(base, a.protect(base, a.sessions.LoadAndSave(own))))
 
 	a.client = newDemoClient(base, pages)
-	mux.Handle("/client/", a.atBase(base, a.protect(a.client.handler())))
+	mux.Handle("/client/", a.atBase(base, a.protect(base, a.client.handler())))
 	mux.Handle("GET /spa/{$}", a.atBase(base, http.HandlerFunc(a.singlePage)))
 	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")

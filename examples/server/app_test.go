@@ -227,8 +227,8 @@ func TestSignOut(t *testing.T) {
 func TestBrokenRequestsSayWhatToTellTheDeveloper(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
 	for name, row := range map[string]struct{ query, code, description string }{
-		"unknown client": {"client_id=nobody", "invalid_client", "client credentials are invalid"},
-		"other URI":      {"client_id=" + clientID + "&redirect_uri=https://evil.example/", "invalid_request", "`redirect_uri` does not match client value"},
+		"unknown client": {"client_id=nobody", "invalid_client", "`client_id` names no client that is known here"},
+		"other URI":      {"client_id=" + clientID + "&redirect_uri=https://evil.example/", "invalid_request", "`redirect_uri` is not one that is registered"},
 		"no client":      {"", "invalid_request", "Missing parameter: `client_id`"},
 	} {
 		b.open("/authorize?response_type=code&state=1&" + row.query)
@@ -352,6 +352,9 @@ func (m *broken) fails(name string) error {
 }
 
 func (m *broken) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+	if err := m.fails("GetClientFault"); err != nil {
+		return nil, err
+	}
 	if err := m.fails("GetClient"); err != nil {
 		return nil, oauth2server.ErrNotFound // it was deleted
 	}

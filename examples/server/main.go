@@ -116,8 +116,7 @@ func origin(public string) (string, error) {
 	if err != nil || u.Host == "" || !strings.EqualFold(public, u.Scheme+"://"+u.Host) {
 		return "", fmt.Errorf("-url %q: want scheme and host alone, as in https://auth.example", public)
 	}
-	defaults := map[string]string{"https": ":443", "http": ":80"}
-	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), defaults[u.Scheme]), nil
+	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), defaultPorts[u.Scheme]), nil
 }
 
 // prefixes reads a list of networks.

@@ -87,7 +87,7 @@ func sortedNames(words map[string]string) []string { return slices.Sorted(maps.K
 // show writes a page. Nothing of it is stored by caches, put into frames, or loaded from other hosts, and no script runs
 // but those of ours that it names. There is no form-action: it would stop the redirect from the consent form to the client.
 func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content page) {
-	_, i := language.MatchStrings(p.matcher, acceptLanguage(r))
+	i := p.language(r)
 	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"), languages[i].String(), p.words[i]
 	var body bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&body, content.Name+".html", content); err != nil {
@@ -113,12 +113,30 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content
 	body.WriteTo(w) // an error means that the browser hung up
 }
 
-// acceptLanguage is what the reader prefers; a list that nobody wrote by hand is left out, as it takes its time to sort.
-func acceptLanguage(r *http.Request) string {
-	if list := r.Header.Get("Accept-Language"); len(list) <= 500 {
-		return list
+// maxLanguages bounds a list of languages, in bytes: one that nobody wrote by hand
+// takes its time to sort.
+const maxLanguages = 500
+
+// language returns the place among languages of that of the reader: what the client
+// asks for (OpenID Connect Core, section 3.1.2.1), or else what the browser does.
+func (p *pages) language(r *http.Request) int {
+	if list := localesOf(r); len(list) <= maxLanguages {
+		var wanted []language.Tag
+		for _, text := range strings.Fields(list) {
+			if tag, err := language.Parse(text); err == nil {
+				wanted = append(wanted, tag)
+			}
+		}
+		if _, i, confidence := p.matcher.Match(wanted...); confidence > language.No {
+			return i
+		}
 	}
-	return ""
+	list := r.Header.Get("Accept-Language")
+	if len(list) > maxLanguages {
+		return 0
+	}
+	_, i := language.MatchStrings(p.matcher, list)
+	return i
 }
 
 // T returns the words of that name.

@@ -20,6 +20,7 @@ type problem struct {
 }
 
 // refuse is for [oauth2server.Options.ErrorHandler]: there is nobody to redirect to.
+// The server has logged why.
 func (a *app) refuse(w http.ResponseWriter, r *http.Request, err *oauth2server.Error) {
 	data := problem{Advice: "problem.client", Code: string(err.Code), Description: err.Description}
 	switch {
@@ -28,7 +29,9 @@ func (a *app) refuse(w http.ResponseWriter, r *http.Request, err *oauth2server.E
 	case err.Status == http.StatusForbidden:
 		data = problem{Advice: "problem.origin"}
 	}
-	a.problem(w, r, err.Status, a.signedInName(r), data, err)
+	data.Reference = err.Reference
+	a.steps.page(err.Reference)
+	a.showProblem(w, r, err.Status, a.signedInName(r), data)
 }
 
 // missing answers where there is no page.
@@ -44,8 +47,12 @@ func (p *pages) fault(w http.ResponseWriter, r *http.Request, err error) {
 // problem shows data and logs it, with the cause, under the same reference. user is
 // who is signed in, for the menu.
 func (p *pages) problem(w http.ResponseWriter, r *http.Request, status int, user string, data problem, cause error) {
-	data.At = time.Now()
 	data.Reference = p.log(r, status, data.Advice, cause)
+	p.showProblem(w, r, status, user, data)
+}
+
+func (p *pages) showProblem(w http.ResponseWriter, r *http.Request, status int, user string, data problem) {
+	data.At = time.Now()
 	p.show(w, r, status, page{Name: "problem", Title: data.Advice + ".title", User: user, Data: data})
 }
 

@@ -48,10 +48,10 @@ func TestProblemsHaveAReferenceThatIsLogged(t *testing.T) {
 		advice  string
 		because string
 	}{
-		{"unknown client", func() { b.open("/authorize?client_id=nobody") }, 400, "problem.client", "invalid_client"},
+		{"unknown client", func() { b.open("/authorize?client_id=nobody") }, 400, "problem.client", "client_unknown"},
 		{"no such page", func() { b.open("/nothing") }, 404, "problem.missing", "/nothing"},
 		{"form of another site", elsewhere("/signin"), 403, "problem.origin", "Origin"},
-		{"and at the endpoint", elsewhere("/authorize?client_id=" + clientID), 403, "problem.origin", "another origin"},
+		{"and at the endpoint", elsewhere("/authorize?client_id=" + clientID), 403, "problem.origin", "cross_origin"},
 		{"form that is none", func() { b.post("/signin", "username", strings.Repeat("a", maxForm)) }, 400, "problem.form", "too large"},
 		{"storage", func() { b.post("/signin", "username", "andy", "password", "123456") }, 503, "problem.fault", "secret details"},
 		{"another host", func() {

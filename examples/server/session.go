@@ -86,7 +86,7 @@ func (a *app) requireUser(next func(http.ResponseWriter, *http.Request, *oauth2s
 		user, err := a.signedIn(r)
 		switch {
 		case user == nil && (err == nil || errors.Is(err, oauth2server.ErrNotFound)):
-			redirectToSignIn(w, r, r.URL.Path)
+			redirectToSignIn(w, r, r.URL.Path, false)
 		case err != nil:
 			a.fault(w, r, err)
 		default:
