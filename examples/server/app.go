@@ -21,7 +21,7 @@ type app struct {
 	*pages
 	model    storage
 	sessions *scs.SessionManager
-	signIns  signIns
+	signIns  *signIns
 	limiter  *ratelimit.Limiter
 	steps    *steps
 	client   *demoClient
@@ -75,7 +75,7 @@ func newApp(base string, proxies []netip.Prefix, model storage, files fs.FS, ver
 	own.HandleFunc("POST /apps", a.requireUser(a.disconnect))
 	mux.Handle("/", a.atBase(base, a.protect(base, a.sessions.LoadAndSave(own))))
 
-	a.client = newDemoClient(base, pages)
+	a.client = newDemoClient(base, pages, http.DefaultTransport)
 	mux.Handle("/client/", a.atBase(base, a.protect(base, a.client.handler())))
 	mux.Handle("GET /spa/{$}", a.atBase(base, http.HandlerFunc(a.singlePage)))
 	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {

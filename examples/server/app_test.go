@@ -426,7 +426,7 @@ func TestFaults(t *testing.T) {
 	require.Contains(t, b.open("/apps").page, ">"+clientID+"<", "its name is gone with it")
 	model.methods = "AppendGrant"
 	b.post("/client/disconnect")
-	b.says("client.failed", "client.connected", "step.revoke")
+	b.says("client.failed", "client.doubt.unclear", "step.revoke")
 	require.Contains(t, b.last.page, "503 Service Unavailable")
 	model.methods = ""
 	require.NotContains(t, b.open("/").page, "connected.ended")
