@@ -35,6 +35,7 @@ type AuthorizationRequest struct {
 	User *User
 
 	server  *Server
+	began   beginning
 	form    *form // a pointer, so that printing the request does not print a password in it
 	decided atomic.Bool
 }
@@ -132,7 +133,7 @@ func (q *AuthorizationRequest) Refuse(w http.ResponseWriter, r *http.Request, er
 	if err == nil {
 		err = misuse("Refuse needs an error")
 	}
-	q.refuse(w, r, modelFailure(err, breach("%w", err)))
+	q.refuse(w, r, modelFailure("the page", err, breach("%w", err)))
 }
 
 // decide is true once. A page that decides twice has a fault, but the first answer is already on its way.
@@ -150,7 +151,7 @@ func (q *AuthorizationRequest) answer(w http.ResponseWriter, r *http.Request, ow
 	if q.implicit() {
 		send = q.sendToken
 	}
-	grantID := newID()
+	grantID := q.began.newID()
 	parameters, refused := send(r.Context(), owner, granted, grantID)
 	if refused != nil {
 		q.refuse(w, r, refused)
@@ -177,7 +178,7 @@ func (q *AuthorizationRequest) redirect(w http.ResponseWriter, r *http.Request, 
 // sendCode makes and saves a code (RFC 6749, section 4.1.2).
 func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, granted Scope, grantID string) ([]parameter, *Error) {
 	s := q.server
-	code, refused := generate(ctx, s.can.newCode, q.Client, owner, granted, isVSCHAR)
+	code, refused := generate(ctx, "GenerateAuthorizationCode", s.can.newCode, q.Client, owner, granted, isVSCHAR)
 	if refused != nil {
 		return nil, refused
 	}
@@ -195,7 +196,7 @@ func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, grante
 	}, q.Client, owner)
 	switch {
 	case err != nil:
-		return nil, modelFailure(err, breach("SaveAuthorizationCode: %w", err))
+		return nil, modelFailure("SaveAuthorizationCode", err, breach("SaveAuthorizationCode: %w", err))
 	case saved == nil || saved.Code == "":
 		return nil, breach("SaveAuthorizationCode did not return the code")
 	}
@@ -204,7 +205,7 @@ func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, grante
 
 // sendToken issues an access token, and never a refresh token (RFC 6749, section 4.2.2).
 func (q *AuthorizationRequest) sendToken(ctx context.Context, owner *User, granted Scope, grantID string) ([]parameter, *Error) {
-	token, refused := q.server.issue(ctx, q.Client, &Token{User: owner, Scope: granted, GrantID: grantID}, false)
+	token, refused := q.server.issue(ctx, q.Client, &Token{User: owner, Scope: granted, GrantID: grantID}, false, q.began)
 	if refused != nil && refused.Code == InvalidGrant { // it was revoked at once, which this endpoint has another word for
 		refused = &Error{Code: AccessDenied, Description: "Access denied: the grant was revoked", reason: refused.reason}
 	}

@@ -33,7 +33,7 @@ func try[T any](s *Server, r *http.Request, a Attempt, check func() (*T, *Error)
 func (s *Server) tryPassword(r *http.Request, client *Client, username, password string, wrong func() *Error) (*User, *Error) {
 	return try(s, r, Attempt{ClientID: client.ID, Username: username}, func() (*User, *Error) {
 		user, err := s.can.users.GetUser(r.Context(), username, password, client)
-		return foundUser(user, err, wrong)
+		return foundUser("GetUser", user, err, wrong)
 	})
 }
 

@@ -71,9 +71,12 @@ func requiredScope(elements []string) (Scope, *Error) {
 	if slices.Contains(elements, "") {
 		return nil, misuse("a required scope is empty")
 	}
-	scope, err := ParseScope(strings.Join(elements, " "))
+	scope, err := parseScope(strings.Join(elements, " "))
 	if err != nil {
 		return nil, misuse("a required scope is malformed: %w", err)
+	}
+	if list := slices.IndexFunc(scope, func(token string) bool { return strings.Contains(token, ",") }); list >= 0 {
+		return nil, misuse("the required scope %q has a comma: separate scope tokens by spaces, or give each as an argument", scope[list])
 	}
 	return scope, nil
 }
@@ -103,7 +106,7 @@ func (s *ResourceServer) checkToken(r *http.Request, presented string) (*Token, 
 		return nil, misuse("the model has no GetAccessToken")
 	}
 	token, err := s.tokens.GetAccessToken(r.Context(), presented)
-	if refused := found(token, err, unknownToken); refused != nil {
+	if refused := found("GetAccessToken", token, err, unknownToken); refused != nil {
 		return nil, refused
 	}
 	switch {
@@ -132,7 +135,7 @@ func (s *ResourceServer) checkScope(r *http.Request, token *Token, required Scop
 	}
 	switch {
 	case err != nil:
-		return modelFailure(err, insufficientScope(required))
+		return modelFailure("VerifyScope", err, insufficientScope(required))
 	case !ok:
 		return insufficientScope(required)
 	}

@@ -101,6 +101,7 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 	if refused := s.checkOrigin(r); refused != nil {
 		return nil, refused
 	}
+	began := beginNow()
 	sent := &struct { // one piece of memory for both; see AuthorizationRequest.form
 		request AuthorizationRequest
 		form    form
@@ -125,14 +126,14 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 	}
 	client, err := s.can.model.GetClient(r.Context(), id, "")
 	unknown := func() *Error { return unknownClient(id) }
-	if refused := found(client, err, unknown); refused != nil {
+	if refused := found("GetClient", client, err, unknown); refused != nil {
 		return nil, refused
 	}
 	if client.ID != id {
 		return nil, unknown() // a storage that folds case
 	}
 	q := &sent.request
-	q.Client, q.ResponseType, q.State, q.server, q.form = client, f.get("response_type"), f.get("state"), s, f
+	q.Client, q.ResponseType, q.State, q.server, q.form, q.began = client, f.get("response_type"), f.get("state"), s, f, began
 	var refused *Error
 	q.RedirectURI, refused = s.redirectURI(r.Context(), client, named)
 	return q, refused
@@ -226,7 +227,7 @@ func consentNeeded() *Error {
 // signedIn asks the program who is signed in; nil when nobody is.
 func (s *Server) signedIn(r *http.Request) (*User, *Error) {
 	user, err := s.options.AuthenticateUser(r)
-	return foundUser(user, err, func() *Error { return nil })
+	return foundUser("AuthenticateUser", user, err, func() *Error { return nil })
 }
 
 // signIn takes username and password from the body; nil when one is missing.
@@ -286,7 +287,7 @@ func (q *AuthorizationRequest) check(ctx context.Context, owner *User) (granted 
 	if owner != nil {
 		granted, refused = q.server.validateScope(ctx, owner, q.Client, q.Scope)
 	} else if !q.Client.allows(q.Scope) {
-		refused = invalidScope("scope_beyond_client")
+		refused = beyondClient(q.Scope)
 	}
 	if refused != nil {
 		return nil, refused

@@ -90,8 +90,8 @@
 //
 // # Security
 //
-// What the program must do itself, TLS and rate limits among it, is in SECURITY.md. Browser clients on other origins
-// need CORS headers on the token endpoint and the API: wrap those handlers in a CORS middleware.
+// What the program must do itself, TLS and rate limits (package ext/ratelimit) among it, is in SECURITY.md. Browser
+// clients on other origins need CORS headers on the token endpoint and the API: wrap those handlers in a CORS middleware.
 //
 // Clients are proven before anything is redirected or spent. Redirection URIs are compared byte by byte. A code is used
 // once, and a failed attempt costs it. Refresh tokens are rotated; with a [GrantLog], a lost reply signs nobody out and a

@@ -199,22 +199,36 @@ func standing(reason, format string, args ...any) *Error {
 		Err: fmt.Errorf("oauth2server: "+format, args...)}
 }
 
-// modelFailure turns what a model returned into what the client is told: notFound for [ErrNotFound], the model's own
-// choice when it made one, server_error for everything else.
-func modelFailure(err error, notFound *Error) *Error {
+// modelFailure turns what a method of the model returned into what the client is
+// told: notFound for [ErrNotFound], the model's own choice when it made one,
+// server_error for everything else.
+func modelFailure(method string, err error, notFound *Error) *Error {
 	if e := asError(err); e != nil {
 		return e
 	}
 	if errors.Is(err, ErrNotFound) {
 		return notFound
 	}
-	return &Error{Code: ServerError, reason: "model_fault", Err: err}
+	return &Error{Code: ServerError, reason: "model_fault", Err: fmt.Errorf("%s: %w%s", method, err, meantAsNotFound(err))}
 }
 
-// found is nil when the model found something. notFound makes the refusal when it did not: most of the time nobody needs it.
-func found[T any](value *T, err error, notFound func() *Error) *Error {
+// meantAsNotFound is a hint for the log where a storage's own word for "not
+// found" reached the server, which takes it for a fault.
+func meantAsNotFound(err error) string {
+	text := err.Error()
+	for _, theirs := range []string{"no rows in result set", "no documents in result", "record not found", "redis: nil", "key not found", "not exist"} {
+		if strings.Contains(text, theirs) {
+			return " (for what is not there, return oauth2server.ErrNotFound)"
+		}
+	}
+	return ""
+}
+
+// found is nil when a method of the model found something. notFound makes the
+// refusal when it did not: most of the time nobody needs it.
+func found[T any](method string, value *T, err error, notFound func() *Error) *Error {
 	if err != nil {
-		return modelFailure(err, notFound())
+		return modelFailure(method, err, notFound())
 	}
 	if value == nil {
 		return notFound()
@@ -223,8 +237,8 @@ func found[T any](value *T, err error, notFound func() *Error) *Error {
 }
 
 // foundUser is found for a user. A notFound that makes nil says that nobody is no error.
-func foundUser(user *User, err error, notFound func() *Error) (*User, *Error) {
-	if refused := found(user, err, notFound); refused != nil {
+func foundUser(method string, user *User, err error, notFound func() *Error) (*User, *Error) {
+	if refused := found(method, user, err, notFound); refused != nil {
 		return nil, refused
 	}
 	if err != nil || !user.known() {

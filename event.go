@@ -21,8 +21,10 @@ const (
 	// EventRetried: a refresh token was used again within [Options.RefreshRetryWindow], and got the same successor.
 	EventRetried EventKind = "retried"
 
-	// EventReplayed: a code was redeemed a second time, by somebody who proved that it was his. Two have it, so the
-	// grant is over.
+	// EventReplayed: a code was redeemed a second time, by somebody who proved that
+	// it was theirs. Two have it, so the grant is over. With [Event.Reason]
+	// "code_repeated" they had the PKCE verifier too, and were fast: then it is the
+	// client that redeems twice, and the grant goes on.
 	EventReplayed EventKind = "replayed"
 
 	// EventReused: a refresh token was used that two parties must have. It was stolen, so the grant is over.
@@ -70,6 +72,7 @@ type Event struct {
 // Reasons of refusals that are more than that.
 const (
 	reasonReplayed = "code_replayed"
+	reasonRepeated = "code_repeated"
 	reasonReused   = "refresh_token_reused"
 )
 
@@ -84,7 +87,7 @@ func (s *ResourceServer) report(r *http.Request, e Event) {
 func (s *ResourceServer) reportRefusal(r *http.Request, e Event, refused *Error) {
 	e.Kind, e.Scope, e.Error, e.Reason = EventRefused, nil, refused.Code, cmp.Or(refused.reason, "chosen_by_program")
 	switch e.Reason {
-	case reasonReplayed:
+	case reasonReplayed, reasonRepeated:
 		e.Kind = EventReplayed
 	case reasonReused:
 		e.Kind = EventReused
@@ -110,7 +113,7 @@ func sentText(name, text string) slog.Attr {
 func (s *ResourceServer) logRefusal(r *http.Request, e Event, refused *Error) {
 	ctx, level := r.Context(), slog.LevelInfo
 	switch {
-	case e.Kind != EventRefused: // first: a thief who hangs up must not keep it out of the log
+	case e.Kind != EventRefused && e.Reason != reasonRepeated: // first: a thief who hangs up must not keep it out of the log
 		level = slog.LevelWarn
 	case ctx.Err() != nil || e.Endpoint == "authenticate" && e.Error != ServerError:
 		level = slog.LevelDebug

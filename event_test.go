@@ -61,7 +61,9 @@ func TestWhatAStrangerWrote(t *testing.T) {
 		{"a URI that is none", func(s *site) { s.authorize("redirect_uri", "urn:x") }, []string{"sent.redirect_uri=urn:x"}},
 		{"unknown client at authorize", func(s *site) { s.authorize("client_id", "webb") }, []string{"sent.client_id=webb"}},
 		{"unknown client at token", func(s *site) { s.token("webb", "grant_type", "client_credentials") }, []string{"sent.client_id=webb"}},
-		{"origin", func(s *site) { s.post("/authorize", "", "Origin", "https://evil.example", "Sec-Fetch-Site", "same-site") },
+		{"origin", func(s *site) {
+			s.post("/authorize", "", "Origin", "https://evil.example", "Sec-Fetch-Site", "same-site")
+		},
 			[]string{"sent.origin=https://evil.example", "sent.host=127.0.0.1:", "sent.sec_fetch_site=same-site"}},
 		{"a long text", func(s *site) { s.authorize("client_id", strings.Repeat("x", 1000)) }, []string{"sent.client_id=" + strings.Repeat("x", 200) + "...\n"}},
 		{"a line break", func(s *site) { s.authorize("redirect_uri", callback+"\nlevel=ERROR") }, []string{`cb\nlevel=ERROR"`}},

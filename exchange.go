@@ -27,11 +27,14 @@ func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, err
 		// Spend the code before anything about it is tried: a failed guess must burn it, otherwise the verifier could be
 		// searched online. RFC 7636, section 4.6; RFC 6749, section 4.1.2.
 		if err := s.can.codes.RevokeAuthorizationCode(ctx, code); err != nil {
-			return nil, modelFailure(err, invalidCode("code_spent"))
+			return nil, modelFailure("RevokeAuthorizationCode", err, invalidCode("code_spent"))
 		}
 	}
 	if refused := s.proveCode(code, g); refused != nil {
 		return nil, s.burn(ctx, code, refused)
+	}
+	if refused := s.checkUser(ctx, code.User, g.Client, code.GrantID); refused != nil {
+		return nil, refused
 	}
 	scope, refused := s.validateScope(ctx, code.User, g.Client, code.Scope)
 	if refused != nil {
@@ -42,7 +45,7 @@ func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, err
 
 // proveCode looks at what shows that the code was given to who redeems it.
 func (s *Server) proveCode(code *AuthorizationCode, g *GrantRequest) *Error {
-	if refused := s.verifyPKCE(code, g.Param("code_verifier")); refused != nil {
+	if refused := s.verifyPKCE(code, g.Client, g.Param("code_verifier")); refused != nil {
 		return refused
 	}
 	presented := g.Param("redirect_uri")
@@ -57,9 +60,9 @@ func (s *Server) proveCode(code *AuthorizationCode, g *GrantRequest) *Error {
 }
 
 // burn spends a code in the log because an attempt on it was refused. A code that was redeemed before is left alone:
-// otherwise who finds one could end the grant of its owner.
+// otherwise anyone who finds one could end the grant of its owner. What is no fault of the client spends nothing.
 func (s *Server) burn(ctx context.Context, code *AuthorizationCode, refused *Error) *Error {
-	if s.can.log == nil {
+	if s.can.log == nil || refused.Code == ServerError {
 		return refused
 	}
 	entry := &GrantEntry{GrantID: code.GrantID, Seq: 1, Kind: kindBurnt, Presented: Digest(code.Code)}
@@ -69,11 +72,10 @@ func (s *Server) burn(ctx context.Context, code *AuthorizationCode, refused *Err
 	return refused
 }
 
-// redeem issues the tokens that a code stands for. With a log, the code is spent by the entry that the tokens need: who
-// proves a second time that the code is his shows that two have it, and ends the grant (RFC 6749, section 4.1.2).
+// redeem issues the tokens that a code stands for. With a log, the code is spent by the entry that the tokens need.
 func (s *Server) redeem(ctx context.Context, client *Client, code *AuthorizationCode, scope Scope) (*Token, *Error) {
 	token := &Token{User: code.User, Scope: scope, GrantID: code.GrantID}
-	issued, refused := s.prepare(ctx, client, token, 1, s.grants["refresh_token"] != nil)
+	issued, refused := s.prepare(ctx, client, token, 1, s.mayRefresh(client))
 	if refused != nil || s.can.log == nil {
 		return issued, refused
 	}
@@ -82,22 +84,34 @@ func (s *Server) redeem(ctx context.Context, client *Client, code *Authorization
 	case refused != nil:
 		return nil, refused
 	case there == nil:
-		return issued, nil
+		return s.unlessOutlived(ctx, issued, beginningOf(code.GrantID))
 	}
 	s.discard(ctx, issued)
-	if there.Kind != kindGrant {
-		return nil, invalidCode("code_spent")
+	return nil, s.refuseReplay(ctx, code, there)
+}
+
+// refuseReplay refuses a code of which there says what became of it. Whoever proves
+// a second time that the code is theirs shows that two have it, which ends the grant
+// (RFC 6749, section 4.1.2). With the verifier it is the client's own page that
+// redeems twice, as some do within milliseconds, or somebody who has the page's
+// memory, against whom that would be no help.
+func (s *Server) refuseReplay(ctx context.Context, code *AuthorizationCode, there *GrantEntry) *Error {
+	switch {
+	case there.Kind != kindGrant:
+		return invalidCode("code_spent")
+	case code.CodeChallengeMethod == methodS256 && !s.rules.strict && s.rules.within(there.Time, time.Now()):
+		return invalidCode(reasonRepeated)
 	}
 	if fault := s.revokeGrant(ctx, code.GrantID, time.Time{}); fault != nil {
-		return nil, fault
+		return fault
 	}
-	return nil, invalidCode(reasonReplayed)
+	return invalidCode(reasonReplayed)
 }
 
 // findCode returns what the model has of a code.
 func (s *Server) findCode(ctx context.Context, presented string) (*AuthorizationCode, *Error) {
 	code, err := s.can.codes.GetAuthorizationCode(ctx, presented)
-	if refused := found(code, err, func() *Error { return invalidCode("code_unknown") }); refused != nil {
+	if refused := found("GetAuthorizationCode", code, err, func() *Error { return invalidCode("code_unknown") }); refused != nil {
 		return nil, refused
 	}
 	if code.Client == nil || !code.User.known() {

@@ -1,7 +1,6 @@
 package oauth2server
 
 import (
-	"slices"
 	"time"
 )
 
@@ -17,6 +16,14 @@ const (
 // maxRetries is how often a token that was rotated may be used again within the window, or within a minute if that is
 // longer. It bounds what a loop can make.
 const maxRetries = 16
+
+// A grant may be refreshed ten times a minute on average, and 1,200 times at once
+// after a pause. So time bounds how long its log is, and 1,200 entries how many
+// of them are of the last minutes.
+const (
+	refreshInterval = 6 * time.Second
+	refreshBurst    = 1200
+)
 
 // verdict is what a log says about a refresh token that is presented.
 type verdict string
@@ -34,65 +41,104 @@ const (
 type ruling struct {
 	verdict
 	place    int
-	rotation *GrantEntry // for retry: what made the successor
+	rotation *GrantEntry   // for retry: what made the successor
+	pace     time.Time     // for what gives tokens: GrantEntry.Pace of the entry to write
+	wait     time.Duration // for tooOften: until when
 }
 
 // refreshRules are the options that the log is judged by.
 type refreshRules struct {
-	window time.Duration // how long after a rotation the same successor is given again; not positive: never
-	strict bool          // nothing is given twice
+	window   time.Duration // how long after a rotation the same successor is given again; not positive: never
+	skew     time.Duration // how far the clocks of machines differ
+	strict   bool          // nothing is given twice
+	interval time.Duration // between the entries of a grant, on average
+	burst    int           // how many of them may be made at once; 0: any number
 }
 
-func (rules refreshRules) within(rotation *GrantEntry, now time.Time) bool {
-	return rules.window > 0 && now.Sub(rotation.Time) <= rules.window
+// within reports whether something that was done at a time by one machine is
+// within the window at another time of another machine.
+func (rules refreshRules) within(at, now time.Time) bool {
+	return rules.window > 0 && now.Sub(at) <= rules.window+rules.skew
 }
 
-// isCurrent says, from the entries that follow the one that made a refresh token, whether it is the one that the grant
-// goes on with: it was neither rotated nor superseded, and the grant is not over.
-func isCurrent(entries []*GrantEntry) bool {
-	return !slices.ContainsFunc(entries, func(e *GrantEntry) bool { return e.Kind == kindRotate || e.Kind == kindRevoked })
+// judgment folds the entries that follow the one that made a refresh token into
+// a verdict. It depends on nothing else: docs/refresh.md explains the rules, and
+// their exploration is in grantlog_test.go.
+type judgment struct {
+	rules     refreshRules
+	presented string // the digest of the token
+	now       time.Time
+
+	decided  verdict     // empty: not yet
+	place    int         // behind the last entry
+	pace     time.Time   // of the last entry
+	until    time.Time   // when what the entries speak of has expired
+	rotation *GrantEntry // the one that made the current successor of presented
+	repeats  int         // how often presented was used lately
+	used     bool        // whether somebody presented that successor
 }
 
-// judge folds the entries that follow the one that made a refresh token, which has the digest presented and was made
-// at place made, into a verdict. It depends on nothing else: docs/refresh.md explains the rules, and their exploration
-// is in grantlog_test.go.
-func (rules refreshRules) judge(entries []*GrantEntry, made int, presented string, now time.Time) ruling {
-	var (
-		place    = made + 1
-		rotation *GrantEntry // the one that made the current successor of presented
-		repeats  int         // how often presented was used lately
-		used     bool        // whether somebody presented that successor
-	)
-	for _, e := range entries {
-		place = e.Seq + 1
-		if e.Presented == presented && now.Sub(e.Time) <= max(rules.window, time.Minute) {
-			repeats++
-		}
-		switch {
-		case e.Kind == kindRevoked:
-			return ruling{verdict: over}
-		case e.Successor == presented:
-			return ruling{verdict: broken}
-		case e.Kind == kindRotate && e.Presented == presented:
-			rotation = e
-		case e.Kind == kindRotate && rotation == nil:
-			// Whoever had the token before this one asked again, and got another in its place.
-			return ruling{verdict: theft}
-		case rotation != nil && e.Presented == rotation.Successor:
-			used = true
-		}
+// judge begins with a token that was made at place made, when its grant had that
+// pace.
+func (rules refreshRules) judge(presented string, made int, pace, now time.Time) *judgment {
+	return &judgment{rules: rules, presented: presented, now: now, place: made + 1, pace: pace}
+}
+
+// read takes the next entry and reports whether there can be any use in reading
+// more. A token that was stolen long ago needs no more than a page.
+func (j *judgment) read(e *GrantEntry) (more bool) {
+	j.place, j.pace = e.Seq+1, e.Pace
+	j.until = latest(j.until, e.speaksUntil())
+	if e.Presented == j.presented && j.now.Sub(e.Time) <= max(j.rules.window, time.Minute) {
+		j.repeats++
 	}
 	switch {
-	case rotation == nil:
-		return ruling{verdict: rotate, place: place}
-	case rules.strict:
-		return ruling{verdict: theft}
-	case used && !rules.within(rotation, now):
-		return ruling{verdict: theft}
-	case repeats > maxRetries:
-		return ruling{verdict: tooOften}
-	case rules.within(rotation, now):
-		return ruling{verdict: retry, place: place, rotation: rotation}
+	case e.Kind == kindRevoked:
+		j.decided = over
+	case e.Successor == j.presented:
+		j.decided = broken
+	case e.Kind == kindRotate && e.Presented == j.presented:
+		j.rotation = e
+	case e.Kind == kindRotate && j.rotation == nil:
+		// Whoever had the token before this one asked again, and got another in its place.
+		j.decided = theft
+	case j.rotation != nil && e.Presented == j.rotation.Successor:
+		j.used = true
 	}
-	return ruling{verdict: rotate, place: place}
+	if j.rotation != nil && (j.rules.strict || j.used && !j.rules.within(j.rotation.Time, j.now)) && j.decided == "" {
+		j.decided = theft
+	}
+	return j.decided == ""
+}
+
+// ruling returns what the entries that were read come to.
+func (j *judgment) ruling() ruling {
+	r := ruling{verdict: rotate, place: j.place}
+	switch {
+	case j.decided != "":
+		return ruling{verdict: j.decided}
+	case j.rotation != nil && j.repeats > maxRetries:
+		return ruling{verdict: tooOften}
+	case j.rotation != nil && j.rules.within(j.rotation.Time, j.now):
+		r.verdict, r.rotation = retry, j.rotation
+	}
+	var wait time.Duration
+	if r.pace, wait = j.rules.keepPace(j.pace, j.now); wait > 0 {
+		return ruling{verdict: tooOften, wait: wait}
+	}
+	return r
+}
+
+// keepPace returns the pace of a grant after one more entry, or how long that has
+// to wait. A pace is when the entries so far would have been made, one each
+// interval: the generic cell rate algorithm.
+func (rules refreshRules) keepPace(pace, now time.Time) (next time.Time, wait time.Duration) {
+	if rules.burst == 0 {
+		return pace, 0
+	}
+	next = latest(pace, now).Add(rules.interval).UTC().Truncate(time.Millisecond)
+	if ahead := next.Sub(now) - time.Duration(rules.burst)*rules.interval; ahead > 0 {
+		return pace, ahead
+	}
+	return next, 0
 }

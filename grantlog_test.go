@@ -10,13 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// world is a grant, its owner and perhaps a thief. Time is in ticks that are longer than the window, so "within the
-// window" means "in this tick". Whatever takes part is small enough for every run of events to be tried.
+// world is a grant, its owner and perhaps a thief, and two machines whose clocks differ. Time is in ticks that are
+// longer than window and skew, so "within the window" means "in this tick": at its beginning, or a window later. Whatever
+// takes part is small enough for every run of events to be tried.
 type world struct {
 	log  []*GrantEntry
 	made map[string]int // the place of the entry that made a token
 	tick int
-	busy int // presentations in this tick
+	busy int  // presentations in this tick
+	late bool // one of them was at its end
 
 	owner    string    // the token that the owner has
 	requests []request // of the owner's, under way
@@ -32,34 +34,72 @@ type world struct {
 // request is one that the owner has sent. got is the successor that the server answered; "": not yet.
 type request struct{ token, got string }
 
-// law is a set of rules to explore.
+// law is a set of rules to explore: what the entries come to that follow the first,
+// which made a token.
 type law func(entries []*GrantEntry, made int, presented string, now time.Time) ruling
 
-const window = time.Second
+const (
+	window = time.Second
+	skew   = 5 * time.Second
+	tick   = 100 * time.Second
+)
 
-var rightRules = refreshRules{window: window}
+var (
+	rightRules = refreshRules{window: window, skew: skew}
+	paced      = refreshRules{window: window, skew: skew, interval: tick, burst: 2}
+)
 
-func (w *world) now() time.Time { return time.Unix(int64(w.tick)*10, 0) }
+// fold judges entries that are at hand. What is read after the first one that
+// decides must make no difference, so it is not read.
+func (rules refreshRules) fold(entries []*GrantEntry, made int, presented string, now time.Time) ruling {
+	j := rules.judge(presented, made, entries[0].Pace, now)
+	for _, e := range entries[1:] {
+		if !j.read(e) {
+			break
+		}
+	}
+	return j.ruling()
+}
 
-func (w *world) judge(rules law, token string) ruling {
+// moment is when, in a tick, a request arrives, and at which of two machines whose
+// clocks differ by the skew.
+type moment struct{ late, ahead bool }
+
+var moments = []moment{{false, false}, {false, true}, {true, false}, {true, true}}
+
+func (w *world) now(m moment) time.Time {
+	now := time.Unix(0, 0).Add(time.Duration(w.tick) * tick)
+	if m.late {
+		now = now.Add(window)
+	}
+	if m.ahead {
+		now = now.Add(skew)
+	}
+	return now
+}
+
+func (w *world) judge(rules law, token string, m moment) ruling {
 	made := w.made[token]
-	return rules(w.log[made:], made, token, w.now())
+	return rules(w.log[made-1:], made, token, w.now(m))
 }
 
 // present is a request at the token endpoint, up to its last storage operation.
-func (w *world) present(rules law, token string) (successor string, fault string) {
+func (w *world) present(rules law, token string, m moment) (successor string, fault string) {
 	w.busy++
-	r := w.judge(rules, token)
+	w.late = w.late || m.late
+	r := w.judge(rules, token, m)
 	switch r.verdict {
 	case rotate:
 		successor = fmt.Sprintf("t%d", r.place)
 		w.made[successor] = r.place
-		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: kindRotate, Time: w.now(), Presented: token, Successor: successor})
+		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: kindRotate, Time: w.now(m), Presented: token, Successor: successor, Pace: r.pace})
 	case retry:
 		successor = r.rotation.Successor
-		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: kindRetry, Time: w.now(), Presented: token})
+		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: kindRetry, Time: w.now(m), Presented: token, Pace: r.pace})
 	case theft:
 		w.dead = true
+		return "", ""
+	case tooOften:
 		return "", ""
 	default:
 		return "", "unexpected verdict " + string(r.verdict)
@@ -71,7 +111,8 @@ func (w *world) present(rules law, token string) (successor string, fault string
 func (w *world) line(rules law) string {
 	var current []string
 	for token := range w.made {
-		if r := w.judge(rules, token); r.verdict == rotate && !slices.ContainsFunc(w.log, func(e *GrantEntry) bool { return e.Kind == kindRotate && e.Presented == token }) {
+		rotated := slices.ContainsFunc(w.log, func(e *GrantEntry) bool { return e.Kind == kindRotate && e.Presented == token })
+		if r := w.judge(rules, token, moment{true, true}); r.verdict == rotate && !rotated {
 			current = append(current, token)
 		}
 	}
@@ -86,6 +127,15 @@ func (w *world) line(rules law) string {
 	return ""
 }
 
+// unbounded checks that time bounds the log, if there is a rate.
+func (w *world) unbounded() string {
+	since := w.now(moment{true, true}).Sub(time.Unix(0, 0))
+	if most := paced.burst + 2 + int(since/paced.interval); len(w.log) > most {
+		return fmt.Sprintf("a log of %d entries after %v", len(w.log), since)
+	}
+	return ""
+}
+
 func (w *world) clone() *world {
 	own := *w
 	own.log, own.requests, own.stolen = slices.Clone(w.log), slices.Clone(w.requests), slices.Clone(w.stolen)
@@ -94,6 +144,11 @@ func (w *world) clone() *world {
 		own.made[token] = place
 	}
 	return &own
+}
+
+// moments are those that may come in this tick: time does not go back.
+func (w *world) moments() []moment {
+	return slices.DeleteFunc(slices.Clone(moments), func(m moment) bool { return w.late && !m.late })
 }
 
 // key is what the future depends on: of each token that somebody has, or could be given, how the log stands to it.
@@ -109,7 +164,7 @@ func (w *world) key(rules law) string {
 		}
 		return numbers[token]
 	}
-	fmt.Fprint(&b, name(w.owner), w.busy, w.theft, w.showed, w.answers)
+	fmt.Fprint(&b, name(w.owner), w.busy, w.late, w.theft, w.showed, w.answers)
 	for _, r := range w.requests {
 		fmt.Fprint(&b, " r", name(r.token), name(r.got))
 	}
@@ -117,21 +172,27 @@ func (w *world) key(rules law) string {
 		fmt.Fprint(&b, " s", name(token))
 	}
 	for i := 0; i < len(told); i++ {
-		r := w.judge(rules, told[i])
+		b.WriteString(" ")
+		for _, m := range w.moments() {
+			r := w.judge(rules, told[i], m)
+			fmt.Fprint(&b, r.verdict)
+			if !r.pace.IsZero() {
+				fmt.Fprint(&b, r.pace.Sub(w.now(m)))
+			}
+		}
 		var rotation *GrantEntry
 		retries := 0
 		for _, e := range w.log[w.made[told[i]]:] {
 			if e.Presented == told[i] && e.Kind == kindRotate {
 				rotation, retries = e, 0
-			} else if e.Presented == told[i] && e.Time.Equal(w.now()) {
+			} else if e.Presented == told[i] && !e.Time.Before(w.now(moment{})) {
 				retries++
 			}
 		}
-		fmt.Fprint(&b, " ", r.verdict)
-		if rotation != nil && r.verdict != theft { // else nobody is given the successor any more
+		if rotation != nil && w.judge(rules, told[i], moment{true, true}).verdict != theft { // else nobody is given the successor any more
 			later := w.clone()
-			later.tick++
-			fmt.Fprint(&b, name(rotation.Successor), rotation.Time.Equal(w.now()), retries, later.judge(rules, told[i]).verdict)
+			later.tick, later.late = later.tick+1, false
+			fmt.Fprint(&b, name(rotation.Successor), max(rotation.Time.Sub(w.now(moment{})), -time.Second), retries, later.judge(rules, told[i], moment{}).verdict)
 		}
 	}
 	return b.String()
@@ -161,15 +222,19 @@ func (w *world) honest(rules law, patient bool) (steps []step) {
 		})
 	}
 	for i, r := range w.requests {
-		if r.got == "" && w.busy < 3 {
-			add("arrive "+r.token, func(n *world) (fault string) {
-				n.requests[i].got, fault = n.present(rules, r.token)
+		for _, m := range w.arrivals(r.got == "") {
+			add(fmt.Sprint("arrive ", r.token, m), func(n *world) (fault string) {
+				n.requests[i].got, fault = n.present(rules, r.token, m)
+				if n.requests[i].got == "" && fault == "" && !n.dead {
+					n.requests = slices.Delete(n.requests, i, i+1) // told to come back later
+					return n.unbounded()
+				}
 				if n.dead && !n.theft {
 					return "I3: the owner was signed out, and nobody stole anything"
 				}
 				// I2: in one tick, all who present the same token get the same successor.
 				for _, other := range n.requests {
-					if fault == "" && !n.dead && patient && other.token == r.token && other.got != "" && other.got != n.requests[i].got {
+					if fault == "" && !n.dead && patient && n.requests[i].got != "" && other.token == r.token && other.got != "" && other.got != n.requests[i].got {
 						return "I2: two successors of one token"
 					}
 				}
@@ -185,9 +250,18 @@ func (w *world) honest(rules law, patient bool) (steps []step) {
 		}
 	}
 	if len(w.requests) == 0 || !patient {
-		add("wait", func(n *world) string { n.tick, n.busy = n.tick+1, 0; return "" })
+		add("wait", func(n *world) string { n.tick, n.busy, n.late = n.tick+1, 0, false; return "" })
 	}
 	return steps
+}
+
+// arrivals are the moments at which a request may arrive, if it is one that has not
+// yet, and enough others have not.
+func (w *world) arrivals(under bool) []moment {
+	if !under || w.busy >= 3 {
+		return nil
+	}
+	return w.moments()
 }
 
 // stealing adds a thief who once copies the owner's token, and uses whatever he has whenever he likes.
@@ -198,33 +272,35 @@ func (w *world) stealing(rules law) (steps []step) {
 		next.theft, next.stolen = true, []string{w.owner}
 		steps = append(steps, step{"steal " + w.owner, next, ""})
 	}
-	if w.busy < 3 {
-		for _, token := range w.stolen {
-			steps = append(steps, w.abuse(rules, token))
+	for _, token := range w.stolen {
+		for _, m := range w.arrivals(true) {
+			steps = append(steps, w.abuse(rules, token, m))
 		}
 	}
 	return steps
 }
 
-func (w *world) abuse(rules law, token string) step {
+func (w *world) abuse(rules law, token string, m moment) step {
 	next := w.clone()
-	got, fault := next.present(rules, token)
+	got, fault := next.present(rules, token, m)
 	next.showed = true
 	if got != "" && !slices.Contains(next.stolen, got) {
 		next.stolen = append(next.stolen, got)
 	}
 	// What would give him away now always will: he could as well stop.
-	next.stolen = slices.DeleteFunc(next.stolen, func(token string) bool { return next.judge(rules, token).verdict == theft })
-	return step{"abuse " + token, next, fault}
+	next.stolen = slices.DeleteFunc(next.stolen, func(token string) bool {
+		return next.judge(rules, token, moment{}).verdict == theft && next.judge(rules, token, moment{true, true}).verdict == theft
+	})
+	return step{fmt.Sprint("abuse ", token, m), next, fault}
 }
 
 // apart are the events in which nobody repeats within the window: each presentation has a tick of its own.
 func (w *world) apart(rules law) (steps []step) {
-	for _, delivered := range []bool{true, false} {
+	for _, how := range []struct{ delivered, ahead bool }{{true, false}, {false, false}, {true, true}, {false, true}} {
 		n := w.clone()
-		n.tick, n.busy = n.tick+1, 0
-		got, fault := n.present(rules, n.owner)
-		if delivered && got != "" {
+		n.tick, n.busy, n.late = n.tick+1, 0, false
+		got, fault := n.present(rules, n.owner, moment{ahead: how.ahead})
+		if how.delivered && got != "" {
 			n.owner = got
 			if n.theft && n.showed {
 				n.answers, n.showed = n.answers+1, false
@@ -236,7 +312,7 @@ func (w *world) apart(rules law) (steps []step) {
 		if n.dead && !n.theft {
 			fault = "I3: the owner was signed out, and nobody stole anything"
 		}
-		steps = append(steps, step{fmt.Sprint("refresh ", w.owner, " ", delivered), n, fault})
+		steps = append(steps, step{fmt.Sprint("refresh ", w.owner, how), n, fault})
 	}
 	if !w.theft {
 		n := w.clone()
@@ -244,9 +320,11 @@ func (w *world) apart(rules law) (steps []step) {
 		return append(steps, step{"steal " + w.owner, n, ""})
 	}
 	for _, token := range w.stolen {
-		later := w.clone()
-		later.tick, later.busy = later.tick+1, 0
-		steps = append(steps, later.abuse(rules, token))
+		for _, ahead := range []bool{false, true} {
+			later := w.clone()
+			later.tick, later.busy, later.late = later.tick+1, 0, false
+			steps = append(steps, later.abuse(rules, token, moment{ahead: ahead}))
+		}
 	}
 	return steps
 }
@@ -289,7 +367,7 @@ func explore(rules law, events func(w *world) []step, until string) (states, tra
 
 // sameUntilUsed is a rule that looks kinder: the same successor however late, as long as nobody used it.
 func sameUntilUsed(entries []*GrantEntry, made int, presented string, now time.Time) ruling {
-	r := rightRules.judge(entries, made, presented, now)
+	r := rightRules.fold(entries, made, presented, now)
 	for _, e := range entries {
 		if r.verdict == rotate && e.Kind == kindRotate && e.Presented == presented {
 			return ruling{verdict: retry, place: r.place, rotation: e}
@@ -300,11 +378,11 @@ func sameUntilUsed(entries []*GrantEntry, made int, presented string, now time.T
 
 // forgiving lets a superseded token be used.
 func forgiving(entries []*GrantEntry, made int, presented string, now time.Time) ruling {
-	own := slices.DeleteFunc(slices.Clone(entries), func(e *GrantEntry) bool { return e.Kind == kindRotate && e.Presented != presented })
-	r := rightRules.judge(own, made, presented, now)
-	if len(entries) > 0 {
-		r.place = entries[len(entries)-1].Seq + 1
-	}
+	own := slices.DeleteFunc(slices.Clone(entries), func(e *GrantEntry) bool {
+		return e.Kind == kindRotate && e.Presented != presented && e.Seq != made
+	})
+	r := rightRules.fold(own, made, presented, now)
+	r.place = entries[len(entries)-1].Seq + 1
 	return r
 }
 
@@ -320,15 +398,18 @@ func TestRefreshRulesExplored(t *testing.T) {
 		events func(law) func(*world) []step
 		breaks string // "": nothing
 	}{
-		{"lost replies and two tabs", rightRules.judge, withLostReplies, ""},
-		{"a thief at any time", rightRules.judge, withAThief, ""},
-		{"a thief, nobody within the window", rightRules.judge, outsideTheWindow, ""},
-		{"no window, nobody within it", none.judge, outsideTheWindow, ""},
+		{"lost replies and two tabs", rightRules.fold, withLostReplies, ""},
+		{"a thief at any time", rightRules.fold, withAThief, ""},
+		{"a thief, nobody within the window", rightRules.fold, outsideTheWindow, ""},
+		{"no window, nobody within it", none.fold, outsideTheWindow, ""},
+		{"a rate, lost replies and two tabs", paced.fold, withLostReplies, ""},
+		{"a rate, a thief at any time", paced.fold, withAThief, ""},
 
 		// What the promises rest on: without it they break, and the exploration finds out.
-		{"a client that is not patient", rightRules.judge, impatient, "I3"},
-		{"strict rotation", refreshRules{window, true}.judge, withLostReplies, "I3"},
-		{"no window", none.judge, withLostReplies, "I2"},
+		{"a client that is not patient", rightRules.fold, impatient, "I3"},
+		{"no allowance for clocks", refreshRules{window: window}.fold, withLostReplies, "I2"},
+		{"strict rotation", refreshRules{window: window, skew: skew, strict: true}.fold, withLostReplies, "I3"},
+		{"no window", none.fold, withLostReplies, "I2"},
 		{"the same successor until it is used", sameUntilUsed, outsideTheWindow, "I4"},
 		{"superseded tokens go on", forgiving, outsideTheWindow, "I1"},
 	} {

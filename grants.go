@@ -3,6 +3,7 @@ package oauth2server
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,7 @@ type GrantRequest struct {
 	request  *http.Request
 	form     *form // a pointer, so that printing the request does not print a secret in it
 	repeated string
+	began    beginning
 	event    Event // what is known of what becomes of it
 }
 
@@ -50,10 +52,10 @@ func (g *GrantRequest) Scope(ctx context.Context, user *User) (Scope, error) {
 }
 
 // Issue completes the token, saves it and returns what the model stored. User must be set and Scope is what to grant;
-// Extra and GrantID are kept; client, token strings and lifetimes are the server's to set. With refresh there is a
-// refresh token too, if the server has the refresh token grant; GrantID must then be empty or new. Without, the access
-// token joins the grant of the same user that GrantID names, and ends with it; if that is empty, no grant of an owner is behind it, and
-// revoking one does not end it.
+// Extra and GrantID are kept, Extra at each refresh too; client, token strings and lifetimes are the server's to set.
+// With refresh there is a refresh token too, if the server and the client have the refresh token grant; GrantID must
+// then be empty or new. Without, the access token joins the grant of the same user that GrantID names, and ends with
+// it; if that is empty, no grant of an owner is behind it, and revoking one does not end it.
 func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*Token, error) {
 	if g.repeated != "" {
 		return nil, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+g.repeated+"`")
@@ -61,20 +63,29 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 	if token == nil || !token.User.known() {
 		return nil, misuse("Issue needs a token with a user")
 	}
-	if !token.Scope.wellFormed() {
-		return nil, misuse("Issue was given the malformed scope %q", token.Scope)
+	if err := token.Scope.check(); err != nil {
+		return nil, misuse("Issue was given a malformed scope: %w", err)
+	}
+	if isReserved(token.GrantID) {
+		return nil, misuse("Issue was given the GrantID %q, whose prefix is the server's own", token.GrantID)
 	}
 	own, user := *token, *token.User
 	// It may be a parameter: what a model keeps of it must not keep the whole request, with the client's secret in it.
 	own.User, user.ID = &user, strings.Clone(user.ID)
-	refresh = refresh && g.server.grants["refresh_token"] != nil
-	if own.GrantID != "" && g.server.can.log != nil {
-		return orNil(g.server.join(ctx, g.Client, &own, refresh))
+	refresh = refresh && g.server.mayRefresh(g.Client)
+	if own.GrantID != "" && !refresh && g.server.can.log != nil {
+		return orNil(g.server.join(ctx, g.Client, &own))
 	}
 	if refresh && own.GrantID == "" {
-		own.GrantID = newID()
+		own.GrantID = g.began.newID()
 	}
-	return orNil(g.server.issue(ctx, g.Client, &own, refresh))
+	return orNil(g.server.issue(ctx, g.Client, &own, refresh, g.began))
+}
+
+// mayRefresh reports whether a client is given refresh tokens: it could not use
+// them without the grant.
+func (s *Server) mayRefresh(client *Client) bool {
+	return s.grants["refresh_token"] != nil && slices.Contains(client.Grants, "refresh_token")
 }
 
 // concerns notes whose grant it turned out to be.
@@ -97,30 +108,27 @@ func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) 
 	if refused != nil {
 		return nil, refused
 	}
-	return orNil(s.issueToUser(ctx, g.Client, asked, &Token{User: user, GrantID: newID()}, s.grants["refresh_token"] != nil))
+	return orNil(s.issueToUser(ctx, g, asked, &Token{User: user, GrantID: g.began.newID()}, s.mayRefresh(g.Client)))
 }
 
 // clientCredentials is the grant of a client that acts for itself (RFC 6749, section 4.4).
 func (s *Server) clientCredentials(ctx context.Context, g *GrantRequest) (*Token, error) {
-	if g.Client.Public {
-		return nil, refusal(UnauthorizedClient, "grant_public_client", "Unauthorized client: `grant_type` is invalid")
-	}
 	asked, refused := askedScope(g.form)
 	if refused != nil {
 		return nil, refused
 	}
 	user, err := s.can.clientUsers.GetUserFromClient(ctx, g.Client)
-	if _, refused := foundUser(user, err, func() *Error { return wrongUser("client_without_user") }); refused != nil {
+	if _, refused := foundUser("GetUserFromClient", user, err, func() *Error { return wrongUser("client_without_user") }); refused != nil {
 		return nil, refused
 	}
-	return orNil(s.issueToUser(ctx, g.Client, asked, &Token{User: user}, false))
+	return orNil(s.issueToUser(ctx, g, asked, &Token{User: user}, false))
 }
 
-func (s *Server) issueToUser(ctx context.Context, client *Client, asked Scope, token *Token, refresh bool) (_ *Token, refused *Error) {
-	if token.Scope, refused = s.validateScope(ctx, token.User, client, asked); refused != nil {
+func (s *Server) issueToUser(ctx context.Context, g *GrantRequest, asked Scope, token *Token, refresh bool) (_ *Token, refused *Error) {
+	if token.Scope, refused = s.validateScope(ctx, token.User, g.Client, asked); refused != nil {
 		return nil, refused
 	}
-	return s.issue(ctx, client, token, refresh)
+	return s.issue(ctx, g.Client, token, refresh, g.began)
 }
 
 // checkUserCredentials refuses what cannot be a name and a password (RFC 6749, appendix A.15 and A.16).

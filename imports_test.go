@@ -26,6 +26,24 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// A package under ext is written on what the root exports, so that anybody could have written it: it imports the standard
+// library, the root, other packages under ext, and golang.org/x/text.
+func TestImportsOfExtensions(t *testing.T) {
+	const root = "github.com/seed-11d18166/oauth2server"
+	dirs, err := filepath.Glob("ext/*")
+	require.NoError(t, err)
+	require.NotEmpty(t, dirs)
+	for _, dir := range dirs {
+		pkg, err := build.ImportDir(dir, 0)
+		require.NoError(t, err)
+		for _, path := range pkg.Imports {
+			first, _, _ := strings.Cut(path, "/")
+			allowed := path == root || strings.HasPrefix(path, root+"/ext/") || strings.HasPrefix(path, "golang.org/x/text/")
+			require.True(t, allowed || !strings.Contains(first, "."), "%s imports %s", dir, path)
+		}
+	}
+}
+
 // No lock is held while something is read, written or asked: what calls a model, or a database, has none, and what has some
 // is in memory.
 func TestNoLockIsHeldAcrossIO(t *testing.T) {

@@ -1,6 +1,7 @@
 package oauth2server_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"math/rand"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,9 +29,12 @@ import (
 type actor struct {
 	deed
 	goOn  chan fate
+	alone bool // the next operation meets none of the others, so their order makes no difference
 	gone  bool // crashed: whatever it does now has no effect, and nobody sees its answer
 	ended bool
 	got   outcome
+
+	began, until int // which operation of all was its first, and its last
 }
 
 // deed is a request, and the status that acknowledges, if it was meant to, that the grant is over.
@@ -64,6 +69,8 @@ type actorKey struct{}
 type stage struct {
 	store
 	arrived chan *actor
+	wrong   bool            // what is saved may be known already
+	named   map[string]bool // the logs that have entries of the user
 }
 
 // store is what is staged; all of it is memorymodel's, perhaps in a wrong order.
@@ -77,8 +84,9 @@ type store interface {
 
 func (s *stage) Unwrap() oauth2server.Model { return s.store }
 
-// at waits for the actor's turn and then carries op out.
-func at[T any](s *stage, ctx context.Context, op func() (T, error)) (result T, err error) {
+// at waits for the actor's turn and then carries op out. alone: what it reads
+// never changes, or what it writes nobody knows yet.
+func at[T any](s *stage, ctx context.Context, alone bool, op func() (T, error)) (result T, err error) {
 	a, staged := ctx.Value(actorKey{}).(*actor)
 	if !staged {
 		return op()
@@ -86,6 +94,7 @@ func at[T any](s *stage, ctx context.Context, op func() (T, error)) (result T, e
 	if a.gone {
 		return result, errFault
 	}
+	a.alone = alone && !s.wrong
 	s.arrived <- a
 	f := <-a.goOn
 	if f == crashBefore || f == crashAfter {
@@ -102,27 +111,33 @@ func at[T any](s *stage, ctx context.Context, op func() (T, error)) (result T, e
 }
 
 func (s *stage) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
-	return at(s, ctx, func() (*oauth2server.Token, error) { return s.store.SaveToken(ctx, t, c, u) })
+	return at(s, ctx, true, func() (*oauth2server.Token, error) { return s.store.SaveToken(ctx, t, c, u) })
 }
 
 func (s *stage) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
-	return at(s, ctx, func() (*oauth2server.AuthorizationCode, error) { return s.store.GetAuthorizationCode(ctx, code) })
+	return at(s, ctx, true, func() (*oauth2server.AuthorizationCode, error) { return s.store.GetAuthorizationCode(ctx, code) })
 }
 
 func (s *stage) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
-	return at(s, ctx, func() (*oauth2server.Token, error) { return s.store.GetRefreshToken(ctx, token) })
+	return at(s, ctx, true, func() (*oauth2server.Token, error) { return s.store.GetRefreshToken(ctx, token) })
 }
 
 func (s *stage) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
-	return at(s, ctx, func() (*oauth2server.GrantEntry, error) { return s.store.AppendGrant(ctx, e) })
+	return at(s, ctx, false, func() (*oauth2server.GrantEntry, error) {
+		there, err := s.store.AppendGrant(ctx, e)
+		if err == nil && e.UserID != "" {
+			s.named[e.GrantID] = true
+		}
+		return there, err
+	})
 }
 
 func (s *stage) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
-	return at(s, ctx, func() ([]*oauth2server.GrantEntry, error) { return s.store.GrantEntries(ctx, id, from) })
+	return at(s, ctx, false, func() ([]*oauth2server.GrantEntry, error) { return s.store.GrantEntries(ctx, id, from) })
 }
 
 func (s *stage) RevokeAccessTokens(ctx context.Context, digests ...string) error {
-	_, err := at(s, ctx, func() (struct{}, error) { return struct{}{}, s.store.RevokeAccessTokens(ctx, digests...) })
+	_, err := at(s, ctx, false, func() (struct{}, error) { return struct{}{}, s.store.RevokeAccessTokens(ctx, digests...) })
 	return err
 }
 
@@ -164,34 +179,48 @@ type play struct {
 	strict  http.Handler // without a retry window
 	signOut http.Handler
 	first   outcome
+
+	constant  http.Handler // without rotation
+	authorize http.Handler // without a page
 }
 
 const playedGrant = "the grant"
 
 // stagePlay makes the servers. wrong puts claimFirst between them and the stage.
 func stagePlay(t *testing.T, wrong bool) *play {
-	p := &play{t: t, stage: &stage{store: memorymodel.New(nil), arrived: make(chan *actor)}}
+	p := &play{t: t, stage: &stage{store: memorymodel.New(nil), arrived: make(chan *actor), wrong: wrong}}
 	var model oauth2server.Model = p.stage
 	if wrong {
 		model = &claimFirst{store: p.stage, saves: map[string]func() error{}}
 	}
-	serve := func(window time.Duration) *oauth2server.Server {
-		srv, err := oauth2server.New(model, &oauth2server.Options{RefreshRetryWindow: window, Logger: slog.New(slog.DiscardHandler)})
+	serve := func(options oauth2server.Options) *oauth2server.Server {
+		options.Logger, options.Grants = slog.New(slog.DiscardHandler), []string{"authorization_code", "refresh_token", "password"}
+		options.ExtensionGrants = map[string]oauth2server.GrantFunc{"urn:join": p.joinGrant}
+		srv, err := oauth2server.New(model, &options)
 		require.NoError(t, err)
 		return srv
 	}
-	p.handler, p.strict, p.signOut = serve(0).Token(nil), serve(-1).Token(nil), serve(0).Revoke()
+	p.handler, p.signOut = serve(oauth2server.Options{}).Token(nil), serve(oauth2server.Options{}).Revoke()
+	p.authorize = serve(oauth2server.Options{}).Authorize(nil)
+	p.strict = serve(oauth2server.Options{RefreshRetryWindow: -1}).Token(nil)
+	p.constant = serve(oauth2server.Options{DisableRefreshTokenRotation: true}).Token(nil)
 	return p
+}
+
+// joinGrant gives an access token that joins the grant.
+func (p *play) joinGrant(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+	return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, GrantID: playedGrant}, false)
 }
 
 // begin clears the stage, and prepares a grant on it.
 func (p *play) begin(redeemed bool) {
 	memory := memorymodel.New(nil)
-	require.NoError(p.t, memory.AddClient(&oauth2server.Client{ID: "web", Grants: allGrants, RedirectURIs: []string{callback}}, secret+"web"))
+	require.NoError(p.t, memory.AddClient(&oauth2server.Client{ID: "web", Grants: append([]string{"urn:join"}, allGrants...),
+		RedirectURIs: []string{callback}}, secret+"web"))
 	_, err := memory.SaveAuthorizationCode(context.Background(), &oauth2server.AuthorizationCode{Code: "code", GrantID: playedGrant,
 		ExpiresAt: time.Now().Add(time.Minute), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
 	require.NoError(p.t, err)
-	p.stage.store, p.first = memory, outcome{}
+	p.stage.store, p.stage.named, p.first = memory, map[string]bool{}, outcome{}
 	if redeemed {
 		p.first = p.redeem(context.Background())
 		require.Equal(p.t, 200, p.first.status)
@@ -217,6 +246,16 @@ func (p *play) redeem(ctx context.Context) outcome {
 
 func (p *play) refresh(ctx context.Context) outcome {
 	return p.post(ctx, p.handler, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
+}
+
+// use refreshes without rotation.
+func (p *play) use(ctx context.Context) outcome {
+	return p.post(ctx, p.constant, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
+}
+
+// join is an extension grant whose token is to end with the grant.
+func (p *play) join(ctx context.Context) outcome {
+	return p.post(ctx, p.handler, "grant_type", "urn:join")
 }
 
 // loop refreshes times in a row, each time with what it got, and keeps what it got last.
@@ -251,8 +290,12 @@ func (p *play) revoke(ctx context.Context) outcome {
 	return outcome{status: 200}
 }
 
-// act runs the requests. choose is asked at each operation for one of n ways to go on.
-func (p *play) act(choose func(n int) int, faults int, requests ...deed) []*actor {
+// anyNumber of times the turn may change between requests.
+const anyNumber = 1 << 30
+
+// act runs the requests. choose is asked at each operation for one of n ways to go on. The turn passes from a request
+// that could go on to another one switches times at the most.
+func (p *play) act(choose func(n int) int, faults, switches int, requests ...deed) []*actor {
 	actors := make([]*actor, len(requests))
 	var waiting []*actor
 	for i, request := range requests {
@@ -266,20 +309,41 @@ func (p *play) act(choose func(n int) int, faults int, requests ...deed) []*acto
 		}()
 		waiting = append(waiting, a)
 	}
+	operation := 0
+	at := -1        // whose turn it is, if nobody else's can be
+	var last *actor // whose turn it was before the turn could change
 	for len(waiting) > 0 {
-		kinds := 1
+		kinds, ways := 1, len(waiting)
 		if faults > 0 {
 			kinds = int(fates)
 		}
-		choice := choose(len(waiting) * kinds)
-		at, f := choice%len(waiting), fate(choice/len(waiting))
-		if f != done {
+		if at >= 0 {
+			ways = 1
+		}
+		operation++
+		choice := choose(ways * kinds)
+		if f := fate(choice / ways); f != done {
 			faults--
 		}
+		if at < 0 {
+			if at = choice % ways; last != nil && !last.ended && waiting[at] != last {
+				switches--
+			}
+		}
 		a := waiting[at]
-		a.goOn <- f
+		if a.began == 0 {
+			a.began = operation
+		}
+		a.goOn <- fate(choice / ways)
 		if <-p.stage.arrived; a.ended { // one runs at a time, so it is a that arrives
 			waiting = append(waiting[:at:at], waiting[at+1:]...)
+			a.until = operation
+		}
+		switch {
+		case a.ended, !a.alone && switches > 0:
+			last, at = a, -1
+		case !a.alone:
+			at = slices.Index(waiting, a)
 		}
 		if a.gone {
 			a.got = outcome{}
@@ -336,7 +400,12 @@ func (p *play) review(actors []*actor, revokes bool) (faults []string) {
 	ctx := context.Background()
 	entries, err := p.stage.GrantEntries(ctx, playedGrant, 1)
 	require.NoError(p.t, err)
+	uses, err := p.stage.GrantEntries(ctx, oauth2server.GrantLogs(playedGrant)[1], 0)
+	require.NoError(p.t, err)
 	issued, line := map[string]bool{}, map[string]bool{}
+	for _, e := range uses {
+		issued[e.AccessToken] = true
+	}
 	next, end := 1, 0 // the place behind the line, and the first one that ends it
 	for _, e := range entries {
 		switch {
@@ -399,27 +468,34 @@ type scene struct {
 	name     string
 	redeemed bool // before they begin
 	revokes  bool // one of them is a reason to end the grant
+	switches int  // how often the turn may change; 0: any number of times
 	deeds    func(p *play) []deed
 }
 
 func TestRequestsInEveryOrder(t *testing.T) {
 	for _, s := range []scene{
-		{"refresh, refresh", true, false, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}} }},
-		{"refresh, revoke", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.revoke, 200}} }},
-		{"refresh, sign out", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.leave, 200}} }},
-		{"sign out, theft", true, true, func(p *play) []deed { return []deed{{p.leave, 200}, {p.abuse, 400}} }},
-		{"redeem, revoke", false, true, func(p *play) []deed { return []deed{{p.redeem, 0}, {p.revoke, 200}} }},
-		{"redeem, redeem", false, true, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}} }},
-		{"refresh, replay of the code", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.redeem, 400}} }},
-		{"refresh, theft", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 400}} }},
-		{"revoke, revoke", true, true, func(p *play) []deed { return []deed{{p.revoke, 200}, {p.revoke, 200}} }},
-		{"two refreshes, revoke", true, true, func(p *play) []deed { return []deed{{p.loop(2), 0}, {p.revoke, 200}} }},
+		{"refresh, refresh", true, false, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}} }},
+		{"refresh, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.revoke, 200}} }},
+		{"refresh, sign out", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.leave, 200}} }},
+		{"sign out, theft", true, true, 0, func(p *play) []deed { return []deed{{p.leave, 200}, {p.abuse, 400}} }},
+		{"redeem, revoke", false, true, 0, func(p *play) []deed { return []deed{{p.redeem, 0}, {p.revoke, 200}} }},
+		{"redeem, redeem", false, true, 0, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}} }},
+		{"refresh, replay of the code", true, true, 5, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.redeem, 400}} }},
+		{"refresh, theft", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 400}} }},
+		{"revoke, revoke", true, true, 3, func(p *play) []deed { return []deed{{p.revoke, 200}, {p.revoke, 200}} }},
+		{"use, use", true, false, 0, func(p *play) []deed { return []deed{{p.use, 0}, {p.use, 0}} }},
+		{"use, revoke", true, true, 3, func(p *play) []deed { return []deed{{p.use, 0}, {p.revoke, 200}} }},
+		{"use, refresh", true, false, 3, func(p *play) []deed { return []deed{{p.use, 0}, {p.refresh, 0}} }},
+		{"join, join", true, false, 0, func(p *play) []deed { return []deed{{p.join, 0}, {p.join, 0}} }},
+		{"join, revoke", true, true, 3, func(p *play) []deed { return []deed{{p.join, 0}, {p.revoke, 200}} }},
+		{"join, theft", true, true, 3, func(p *play) []deed { return []deed{{p.join, 0}, {p.abuse, 400}} }},
+		{"two refreshes, revoke", true, true, 4, func(p *play) []deed { return []deed{{p.loop(2), 0}, {p.revoke, 200}} }},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			p := stagePlay(t, false)
 			runs := orders(func(choose func(int) int) {
 				p.begin(s.redeemed)
-				actors := p.act(choose, 1, s.deeds(p)...)
+				actors := p.act(choose, 1, cmp.Or(s.switches, anyNumber), s.deeds(p)...)
 				require.Empty(t, p.review(actors, s.revokes), "%s", told(actors))
 			})
 			t.Logf("%d runs", runs)
@@ -436,14 +512,14 @@ func told(actors []*actor) (text string) {
 
 func TestThreeRequestsInManyOrders(t *testing.T) {
 	three := []scene{
-		{"refresh, refresh, revoke", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.revoke, 200}} }},
-		{"redeem, redeem, revoke", false, true, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}} }},
-		{"refresh, refresh, refresh", true, false, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}} }},
-		{"refresh, refresh, sign out", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.leave, 200}} }},
-		{"refreshes, sign out, revoke", true, true, func(p *play) []deed { return []deed{{p.loop(3), 0}, {p.leave, 200}, {p.revoke, 200}} }},
-		{"refreshes up to the block, revoke", true, true, func(p *play) []deed { return []deed{{p.loop(2 * 4), 0}, {p.revoke, 200}} }},
-		{"refreshes, refreshes, revoke", true, true, func(p *play) []deed { return []deed{{p.loop(5), 0}, {p.loop(5), 0}, {p.revoke, 200}} }},
-		{"refresh, theft, replay of the code", true, true, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}} }},
+		{"refresh, refresh, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.revoke, 200}} }},
+		{"redeem, redeem, revoke", false, true, 0, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}} }},
+		{"refresh, refresh, refresh", true, false, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}} }},
+		{"refresh, refresh, sign out", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.leave, 200}} }},
+		{"refreshes, sign out, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.loop(3), 0}, {p.leave, 200}, {p.revoke, 200}} }},
+		{"refreshes up to the block, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.loop(2 * 4), 0}, {p.revoke, 200}} }},
+		{"refreshes, refreshes, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.loop(5), 0}, {p.loop(5), 0}, {p.revoke, 200}} }},
+		{"refresh, theft, replay of the code", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}} }},
 	}
 	runs := 2000
 	if underRace {
@@ -454,7 +530,7 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 			p := stagePlay(t, false)
 			someOrders(runs, func(choose func(int) int) {
 				p.begin(s.redeemed)
-				actors := p.act(choose, 1, s.deeds(p)...)
+				actors := p.act(choose, 1, anyNumber, s.deeds(p)...)
 				require.Empty(t, p.review(actors, s.revokes), "%s", told(actors))
 			})
 		})
@@ -467,7 +543,7 @@ func TestClaimingBeforeSavingIsFound(t *testing.T) {
 	p := stagePlay(t, true)
 	runs := everyOrder(func(choose func(int) int) {
 		p.begin(true)
-		for _, fault := range p.review(p.act(choose, 0, deed{p.refresh, 0}, deed{p.revoke, 200}), true) {
+		for _, fault := range p.review(p.act(choose, 0, anyNumber, deed{p.refresh, 0}, deed{p.revoke, 200}), true) {
 			found[fault]++
 		}
 	})

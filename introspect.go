@@ -76,8 +76,12 @@ func (s *Server) isActive(r *http.Request, caller *Client, token *Token) (bool, 
 	if s.can.log == nil {
 		return true, nil
 	}
-	entries, refused := readEntries(r.Context(), s.can.log, token.GrantID, token.GrantSeq+1, 0)
-	return refused == nil && isCurrent(entries), refused
+	current := true
+	refused := eachEntry(r.Context(), s.can.log, token.GrantID, token.GrantSeq+1, func(e *GrantEntry) bool {
+		current = e.Kind != kindRotate && e.Kind != kindRevoked // neither replaced nor over
+		return current
+	})
+	return refused == nil && current, refused
 }
 
 // mayIntrospect says whether the caller may know of an access token.
@@ -89,7 +93,7 @@ func (s *Server) mayIntrospect(r *http.Request, caller *Client, token *Token) (b
 		may, err := s.options.MayIntrospect(r.Context(), caller, token)
 		switch {
 		case err != nil:
-			return false, modelFailure(err, nil)
+			return false, modelFailure("MayIntrospect", err, nil)
 		case may:
 			return true, nil
 		}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"slices"
 	"time"
 )
 
-// issue prepares token, and begins its grant in the log if it has both. The GrantID must be a new one.
-func (s *Server) issue(ctx context.Context, client *Client, token *Token, refresh bool) (*Token, *Error) {
+// issue prepares token, and begins its grant in the log if it has both. The
+// GrantID must be a new one, of something that began as it says.
+func (s *Server) issue(ctx context.Context, client *Client, token *Token, refresh bool, began beginning) (*Token, *Error) {
 	issued, refused := s.prepare(ctx, client, token, 1, refresh)
 	if refused != nil || s.can.log == nil || token.GrantID == "" {
 		return issued, refused
@@ -18,56 +20,78 @@ func (s *Server) issue(ctx context.Context, client *Client, token *Token, refres
 	case refused != nil:
 		return nil, refused
 	case there == nil:
-		return issued, nil
+		return s.unlessOutlived(ctx, issued, began)
 	}
 	s.discard(ctx, issued)
-	if there.Kind == kindRevoked { // by who ended all grants of the user, while he signed in
+	if there.Kind == kindRevoked { // by who ended all grants of the user, while they signed in
 		return nil, grantOver()
 	}
-	return nil, breach("the new grant %q exists already", token.GrantID)
+	return nil, misuse("grant %q exists already and cannot begin again", token.GrantID)
 }
 
-// join issues token into the grant that it names, which goes on or, with refresh, has yet to begin. The log is read
-// first: a place that is free may have been taken, and have expired.
-func (s *Server) join(ctx context.Context, client *Client, token *Token, refresh bool) (issued *Token, refused *Error) {
-	for tried := 0; ; {
-		entries, refused := readEntries(ctx, s.can.log, token.GrantID, 1, tried)
-		if refused != nil {
-			return nil, refused
-		}
-		place, over, until := endOf(entries, 1)
-		for _, e := range entries {
-			token.GrantExpiresAt = latest(token.GrantExpiresAt, e.GrantExpiresAt)
-		}
-		_, owner := parties(entries)
-		end := s.grantExpiry(token)
-		switch {
-		case owner != "" && owner != token.User.ID: // it would be neither's to see and to end
-			refused = misuse("grant %q is of user %q, and cannot be joined by a token of %q", token.GrantID, owner, token.User.ID)
-		case over:
-			refused = s.finishRevocation(ctx, token.GrantID)
-		case !end.IsZero() && expired(end):
-			refused = grantOver()
-		case place > 1 && refresh:
-			refused = misuse("grant %q exists already and cannot begin again", token.GrantID)
-		case issued == nil:
-			issued, refused = s.prepare(ctx, client, token, place, refresh)
-		}
-		if refused != nil {
-			if issued != nil {
-				s.discard(ctx, issued)
-			}
-			return nil, refused
-		}
-		there, refused := appendEntry(ctx, s.can.log, s.entryFor(kindGrant, place, token, issued), until)
-		if refused != nil {
-			return nil, refused
-		}
-		if there == nil {
-			return issued, nil
-		}
-		tried = place
+// unlessOutlived returns what was issued for a grant that is in the log now, unless
+// the user revoked it before: then it ends at once.
+func (s *Server) unlessOutlived(ctx context.Context, issued *Token, began beginning) (*Token, *Error) {
+	outlived, refused := s.outlived(ctx, began, issued.User, issued.Client)
+	if refused == nil && outlived {
+		refused = s.finishRevocation(ctx, issued.GrantID)
 	}
+	if refused != nil {
+		return nil, refused
+	}
+	return issued, nil
+}
+
+// join issues an access token into a grant that goes on. The line of the grant
+// stays as it is: afterwards the log of its end is read, as whoever ends the grant
+// writes there first, and looks for its uses then.
+func (s *Server) join(ctx context.Context, client *Client, token *Token) (*Token, *Error) {
+	clientID, refused := s.checkJoin(ctx, token)
+	if refused != nil {
+		return nil, refused
+	}
+	issued, refused := s.prepare(ctx, client, token, 0, false)
+	if refused != nil {
+		return nil, refused
+	}
+	entry := s.entryFor(kindGrant, 0, token, issued, nil)
+	if clientID == client.ID {
+		entry.ClientID, entry.UserID, entry.Scope = "", "", nil // they are known
+	}
+	begun := false
+	if refused = appendUse(ctx, s.can.log, entry); refused == nil {
+		begun, _, refused = endState(ctx, s.can.log, token.GrantID)
+	}
+	if refused == nil && begun {
+		refused = s.finishRevocation(ctx, token.GrantID)
+	}
+	if refused != nil {
+		s.discard(ctx, issued)
+		return nil, refused
+	}
+	return issued, nil
+}
+
+// checkJoin looks at the beginning of a grant that a token is to join, and returns
+// the client that the grant is for. As long as something of a grant lives, an entry
+// that names client and owner comes first.
+func (s *Server) checkJoin(ctx context.Context, token *Token) (clientID string, refused *Error) {
+	owner := ""
+	refused = eachEntry(ctx, s.can.log, token.GrantID, 1, func(e *GrantEntry) bool {
+		clientID, owner = e.ClientID, e.UserID
+		token.GrantExpiresAt = latest(token.GrantExpiresAt, e.GrantExpiresAt)
+		return owner == "" && e.Kind != kindRevoked && e.Kind != kindBurnt
+	})
+	end := s.grantExpiry(token)
+	switch {
+	case refused != nil:
+		return "", refused
+	case owner != "" && owner != token.User.ID: // it would be neither's to see and to end
+		return "", misuse("grant %q is of user %q, and cannot be joined by a token of %q", token.GrantID, owner, token.User.ID)
+	case !end.IsZero() && expired(end):
+		return "", grantOver()
+	}
+	return clientID, nil
 }
 
 // discard deletes tokens that nobody was given, as their entry is not in the log. They are of no use to anybody and would
@@ -84,7 +108,7 @@ func (s *Server) discard(ctx context.Context, issued *Token) {
 // begin writes the first entry of a grant: token's, of which issued is what the model stored. presented is the digest of
 // the code, if there was one. It returns what is there if something is.
 func (s *Server) begin(ctx context.Context, issued, token *Token, presented string, until time.Time) (*GrantEntry, *Error) {
-	entry := s.entryFor(kindGrant, 1, token, issued)
+	entry := s.entryFor(kindGrant, 1, token, issued, nil)
 	entry.Presented = presented
 	return appendEntry(ctx, s.can.log, entry, until)
 }
@@ -93,7 +117,7 @@ func (s *Server) begin(ctx context.Context, issued, token *Token, presented stri
 // the token before that entry is there.
 func (s *Server) prepare(ctx context.Context, client *Client, token *Token, place int, refresh bool) (*Token, *Error) {
 	if !client.allows(token.Scope) {
-		return nil, invalidScope("scope_beyond_client")
+		return nil, beyondClient(token.Scope)
 	}
 	for _, lifetime := range []time.Duration{client.AccessTokenLifetime, client.RefreshTokenLifetime} {
 		if err := checkLifetime(lifetime); err != nil {
@@ -102,17 +126,19 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	}
 	issued := *token
 	issued.Client = client
-	issued.GrantScope = token.granted()
+	if issued.GrantScope = token.granted(); slices.Equal(issued.GrantScope, issued.Scope) {
+		issued.GrantScope = nil // it is the same
+	}
 	issued.GrantExpiresAt = s.grantExpiry(token)
 	var refused *Error
-	issued.AccessToken, refused = generate(ctx, s.can.newAccessToken, client, issued.User, issued.Scope, isB64Token)
+	issued.AccessToken, refused = generate(ctx, "GenerateAccessToken", s.can.newAccessToken, client, issued.User, issued.Scope, isB64Token)
 	if refused != nil {
 		return nil, refused
 	}
 	issued.AccessTokenExpiresAt = earliest(expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime), issued.GrantExpiresAt)
 	issued.RefreshToken, issued.RefreshTokenExpiresAt, issued.GrantSeq = "", time.Time{}, 0
 	if refresh {
-		issued.RefreshToken, refused = generate(ctx, s.can.newRefreshToken, client, issued.User, issued.Scope, isVSCHAR)
+		issued.RefreshToken, refused = generate(ctx, "GenerateRefreshToken", s.can.newRefreshToken, client, issued.User, issued.Scope, isVSCHAR)
 		if refused != nil {
 			return nil, refused
 		}
@@ -124,7 +150,7 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	saved, err := s.can.model.SaveToken(ctx, &issued, client, issued.User)
 	switch {
 	case err != nil:
-		return nil, modelFailure(err, breach("SaveToken: %w", err))
+		return nil, modelFailure("SaveToken", err, breach("SaveToken: %w", err))
 	case saved == nil || saved.AccessToken == "" || saved.Client.id() != client.ID || saved.User.id() != token.User.ID:
 		return nil, breach("SaveToken did not return a token with its client and user")
 	case !token.Scope.Contains(saved.Scope...) || saved.RefreshToken != "" && !refresh: // issued may be saved, and have been changed
@@ -161,18 +187,18 @@ const minToken = 20
 // generator is a model's own way to make a token or a code.
 type generator func(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
 
-func generate(ctx context.Context, own generator, client *Client, user *User, scope Scope, wellFormed func(string) bool) (string, *Error) {
+func generate(ctx context.Context, method string, own generator, client *Client, user *User, scope Scope, wellFormed func(string) bool) (string, *Error) {
 	if own == nil {
 		return newID(), nil
 	}
 	generated, err := own(ctx, client, user, scope)
 	switch {
 	case err != nil:
-		return "", modelFailure(err, breach("a generator returned %w", err))
+		return "", modelFailure(method, err, breach("%s: %w", method, err))
 	case generated == "":
 		return newID(), nil
 	case !wellFormed(generated) || len(generated) < minToken:
-		return "", breach("a generator returned characters that may not be sent, or fewer than %d", minToken)
+		return "", breach("%s returned characters that may not be sent, or fewer than %d", method, minToken)
 	}
 	return generated, nil
 }

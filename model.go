@@ -90,6 +90,10 @@ type Token struct {
 	// GrantExpiresAt is when the grant ends, however often it is refreshed; see [Options.MaxGrantLifetime]. Zero: never.
 	GrantExpiresAt time.Time
 
+	// GrantPace bounds how often the grant is refreshed: see [GrantEntry.Pace] of
+	// the entry at GrantSeq. Zero: it was not refreshed yet.
+	GrantPace time.Time
+
 	// Extra are attributes of the model's own. They are sent to the client only with
 	// [Options.AllowExtendedTokenAttributes], and never in place of a standard one.
 	Extra map[string]any
@@ -229,8 +233,10 @@ type GrantLog interface {
 	// machine. On success the returned entry is not looked at.
 	AppendGrant(ctx context.Context, entry *GrantEntry) (*GrantEntry, error)
 
-	// GrantEntries returns the entries of a grant from place from on, in the order of places. None is no error. Places
-	// may be missing, as entries expire one by one.
+	// GrantEntries returns the entries of a grant from place from on, in the order
+	// of places: the first [GrantPage] of them, or all if they are fewer. The server
+	// asks again from behind the last one, so more than that only cost memory. None
+	// is no error. Places may be missing, as entries expire one by one.
 	GrantEntries(ctx context.Context, grantID string, from int) ([]*GrantEntry, error)
 
 	// RevokeAccessTokens ends access tokens, given by [Digest]: GetAccessToken no longer finds them. Ending what is
@@ -239,7 +245,8 @@ type GrantLog interface {
 }
 
 // GrantEntry is a line in the log of a grant. A model stores it under GrantID and Seq and returns it as it was; it
-// looks at these two, at ExpiresAt, and at UserID if it lists the grants of a user. Whatever the entry is about is
+// looks at these two, at ExpiresAt, and at UserID and ClientID if it lists the grants of a user or a client. Some logs
+// belong to a grant or a user and have an ID with a prefix, such as "uses:"; to a model they are logs like others. Whatever the entry is about is
 // there as a [Digest]: whoever reads the log cannot use it.
 type GrantEntry struct {
 	// GrantID is that of the grant.
@@ -262,6 +269,11 @@ type GrantEntry struct {
 	// ExpiresAt is when the entry may be deleted, and not before: until then, what was used stays used.
 	ExpiresAt time.Time
 
+	// Pace is up to when the entries so far would have been made, had they been
+	// made at the rate that a grant may be refreshed at. It is ahead of Time by as
+	// much as they were faster.
+	Pace time.Time
+
 	// Presented is the digest of the code or the refresh token that was used. Empty: none was.
 	Presented string
 
@@ -274,19 +286,22 @@ type GrantEntry struct {
 	// Successor is the digest of the refresh token that was issued. Empty: none was.
 	Successor string
 
-	// SuccessorExpiresAt is when that one expires.
+	// SuccessorExpiresAt is when that one expires; in a "retry", when the refresh
+	// token does that was given again.
 	SuccessorExpiresAt time.Time
 
 	// Sealed is the successor, encrypted so that only who has the refresh token that was used can open it: it gets the
 	// same successor when it asks again.
 	Sealed []byte
 
-	// ClientID and UserID are whom the grant is for, and by, in an entry that issued a token, and in one that ended a
-	// grant of which there is such an entry. Empty in others. Entries expire one by one, but as long as something of a
-	// grant can be used, one with these is there. So the entries of a user tell all about his grants: see [LiveGrants].
+	// ClientID and UserID are whom the grant is for, and by, in the first entry of a
+	// grant, in one of each 30 days, and in one that ended it. Empty in others, as
+	// they would repeat it. Entries expire one by one, but as long as something of a
+	// grant can be used, one with these is there: see [LiveGrants].
 	ClientID, UserID string
 
-	// Scope is what the owner granted, in an entry that issued a token.
+	// Scope is what the owner granted, in an entry that has ClientID and UserID and
+	// issued a token.
 	Scope Scope
 
 	// GrantExpiresAt is when the grant ends, in an entry that issued a token; see [Token.GrantExpiresAt].
@@ -295,12 +310,24 @@ type GrantEntry struct {
 	unknown map[string]json.RawMessage
 }
 
+// UserChecker tells whether a user may still act, say because their account was
+// not closed. It is asked when a code is redeemed and when a token is refreshed.
+// Without it, tokens go on until they expire or [RevokeUser] is called.
+type UserChecker interface {
+	// CheckUser returns nil if user may be acted for by client. [ErrNotFound] ends
+	// the grant; any other error is a fault, and changes nothing. Of user only the
+	// ID is known.
+	CheckUser(ctx context.Context, user *User, client *Client) error
+}
+
 // ScopeValidator narrows or refuses the scope that a client asks for. Without it the requested scope is granted
 // unchanged, within [Client.Scope].
 type ScopeValidator interface {
 	// ValidateScope returns the scope to grant; empty, or [ErrNotFound], refuses with invalid_scope. scope is empty
 	// when the client named none: the result is then the default. user is never nil. The result must lie within
-	// scope, unless that is empty, and within client.Scope; the server checks.
+	// scope, unless that is empty, and within client.Scope; the server checks. It is
+	// asked when a scope is granted, when a code is redeemed, and at each refresh for
+	// what was granted: a right that was taken away does not come back.
 	ValidateScope(ctx context.Context, user *User, client *Client, scope Scope) (Scope, error)
 }
 

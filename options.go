@@ -32,7 +32,8 @@ type Options struct {
 	// public nor from a confidential client: the grant itself must find out who asks, say by an assertion (RFC 7521, section 4.1).
 	InsecureSkipClientAuthentication []string
 
-	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes. A lifetime is a second or more.
+	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes; an
+	// hour at most. A lifetime is a second or more.
 	AuthorizationCodeLifetime time.Duration
 
 	// AccessTokenLifetime is for clients without one of their own. 0: an hour.
@@ -50,7 +51,8 @@ type Options struct {
 	// parsed. Nil: a page finds out, or, without a page, username and password are taken from the form.
 	AuthenticateUser func(*http.Request) (*User, error)
 
-	// LimitAttempts is asked before a client's secret or a user's password is tried; see examples/ratelimit.
+	// LimitAttempts is asked before a client's secret or a user's password is tried; package ext/ratelimit has one. It
+	// may block, say until attempts under way have ended, but not beyond the end of r.Context().
 	// With wait > 0 nothing is tried and done is not called: the answer is 429, with wait as Retry-After, in whole
 	// seconds and rounded up. Otherwise done, unless it is nil, is called exactly once, before the answer is sent: also
 	// after a panic of the model, and when the client hung up.
@@ -60,7 +62,7 @@ type Options struct {
 	// and an [Error] with status 429 or from 500 on. So what has not failed need not have been right.
 	//
 	// The password grant asks twice, for the client and then for the user. Whatever a page or an extension grant of the
-	// program tries is theirs to count. It is called concurrently. Nil: everything is tried, as often as somebody likes.
+	// program tries is theirs to count. It is called concurrently. Nil: everything is tried, without a limit.
 	LimitAttempts func(r *http.Request, attempt Attempt) (done func(failed bool), wait time.Duration)
 
 	// OnEvent is told of all that was issued, revoked or refused, for an audit: once it is decided, and before the answer
@@ -111,8 +113,16 @@ type Options struct {
 
 	// RefreshRetryWindow is how long after a rotation the old refresh token gets the same successor again: a client whose
 	// reply was lost asks again, and so do two tabs at once. It is also how long a thief who is as fast goes unseen.
-	// 0: a minute; negative: not at all. It needs a model that is a [GrantLog].
+	// 0: a minute; negative: not at all, and of two requests at once both are answered, the first with a token that is
+	// dead: a client must send one at a time then. It needs a model that is a [GrantLog].
 	RefreshRetryWindow time.Duration
+
+	// ClockSkew is how far the clocks of the machines differ that serve one model:
+	// RefreshRetryWindow is as much longer for what another machine did, and a grant
+	// that began on another machine so shortly after [RevokeUser] is taken for one
+	// that began before. 0: 5 seconds; negative: not at all, as on one machine. At
+	// most a minute.
+	ClockSkew time.Duration
 
 	// StrictRefreshRotation takes every second use of a refresh token for theft, a retry after a lost reply too, and ends
 	// the grant. It needs a model that is a [GrantLog].
@@ -152,6 +162,9 @@ type Options struct {
 	// Nil: [slog.Default].
 	Logger *slog.Logger
 }
+
+// maxClockSkew bounds ClockSkew.
+const maxClockSkew = time.Minute
 
 var publicByDefault = []string{"authorization_code", "refresh_token", "implicit"}
 
@@ -201,6 +214,13 @@ func (o *Options) withDefaults() (Options, []error) {
 		}
 		*lifetime.value = cmp.Or(*lifetime.value, lifetime.otherwise)
 	}
+	if options.AuthorizationCodeLifetime > maxCodeLifetime {
+		wrong = append(wrong, fmt.Errorf("option AuthorizationCodeLifetime: %v is more than an hour", options.AuthorizationCodeLifetime))
+	}
+	if options.ClockSkew > maxClockSkew {
+		wrong = append(wrong, fmt.Errorf("option ClockSkew: %v is more than a minute", options.ClockSkew))
+	}
+	options.ClockSkew = max(cmp.Or(options.ClockSkew, 5*time.Second), 0)
 	return options, wrong
 }
 

@@ -41,8 +41,13 @@ func challengeMethod(challenge, method string) string {
 
 // verifyPKCE compares the verifier with the challenge that the code was asked for with. A verifier for a code without
 // challenge is refused: somebody took the challenge out of the authorization request (RFC 9700, section 4.8.2).
-func (s *Server) verifyPKCE(code *AuthorizationCode, verifier string) *Error {
+func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier string) *Error {
 	switch {
+	case client.Public && !s.options.InsecureAllowPlainPKCE && (code.CodeChallenge == "" || code.CodeChallengeMethod == ""):
+		// The server demanded both.
+		return breach("GetAuthorizationCode did not return a public client's code with its CodeChallenge and CodeChallengeMethod")
+	case client.Public && code.CodeChallenge == "":
+		return breach("GetAuthorizationCode did not return a public client's code with its CodeChallenge")
 	case code.CodeChallenge == "" && code.CodeChallengeMethod == "" && verifier == "":
 		return nil
 	case code.CodeChallenge == "":

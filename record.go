@@ -26,6 +26,7 @@ type tokenRecord struct {
 	GrantSeq         int            `json:"grant_seq,omitempty"`
 	GrantScope       Scope          `json:"grant_scope,omitempty"`
 	GrantExpiresAt   int64          `json:"grant_expires_at,omitempty"`
+	GrantPace        int64          `json:"grant_pace,omitempty"`
 	Extra            map[string]any `json:"extra,omitempty"`
 }
 
@@ -51,6 +52,7 @@ type entryRecord struct {
 	Nonce              string `json:"nonce,omitempty"`
 	Time               int64  `json:"time,omitempty"`
 	ExpiresAt          int64  `json:"expires_at,omitempty"`
+	Pace               int64  `json:"pace,omitempty"`
 	Presented          string `json:"presented,omitempty"`
 	AccessToken        string `json:"access_token,omitempty"`
 	AccessExpiresAt    int64  `json:"access_expires_at,omitempty"`
@@ -72,7 +74,7 @@ func (t Token) MarshalBinary() ([]byte, error) {
 	}
 	return marshalRecord(t.unknown, tokenRecord{recordVersion, millis.Of(t.AccessTokenExpiresAt),
 		millis.Of(t.RefreshTokenExpiresAt), t.Scope, t.Client.id(), t.User.id(), t.GrantID, t.GrantSeq, t.GrantScope,
-		millis.Of(t.GrantExpiresAt), t.Extra})
+		millis.Of(t.GrantExpiresAt), millis.Of(t.GrantPace), t.Extra})
 }
 
 // UnmarshalBinary reads what [Token.MarshalBinary] wrote, and leaves the token strings as they are. Numbers in Extra
@@ -85,7 +87,7 @@ func (t *Token) UnmarshalBinary(data []byte) error {
 	}
 	*t = Token{t.AccessToken, millis.Time(r.AccessExpiresAt), t.RefreshToken, millis.Time(r.RefreshExpiresAt),
 		r.Scope, clientOf(r.ClientID), userOf(r.UserID), r.GrantID, r.GrantSeq, r.GrantScope,
-		millis.Time(r.GrantExpiresAt), r.Extra, unknown}
+		millis.Time(r.GrantExpiresAt), millis.Time(r.GrantPace), r.Extra, unknown}
 	return nil
 }
 
@@ -116,7 +118,7 @@ func (e GrantEntry) MarshalBinary() ([]byte, error) {
 		return nil, err
 	}
 	return marshalRecord(e.unknown, entryRecord{recordVersion, e.GrantID, e.Seq, e.Kind, e.Nonce, millis.Of(e.Time),
-		millis.Of(e.ExpiresAt), e.Presented, e.AccessToken, millis.Of(e.AccessTokenExpiresAt), e.Successor,
+		millis.Of(e.ExpiresAt), millis.Of(e.Pace), e.Presented, e.AccessToken, millis.Of(e.AccessTokenExpiresAt), e.Successor,
 		millis.Of(e.SuccessorExpiresAt), e.Sealed, e.ClientID, e.UserID, e.Scope, millis.Of(e.GrantExpiresAt)})
 }
 
@@ -127,7 +129,7 @@ func (e *GrantEntry) UnmarshalBinary(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*e = GrantEntry{r.GrantID, r.Seq, r.Kind, r.Nonce, millis.Time(r.Time), millis.Time(r.ExpiresAt), r.Presented,
+	*e = GrantEntry{r.GrantID, r.Seq, r.Kind, r.Nonce, millis.Time(r.Time), millis.Time(r.ExpiresAt), millis.Time(r.Pace), r.Presented,
 		r.AccessToken, millis.Time(r.AccessExpiresAt), r.Successor, millis.Time(r.SuccessorExpiresAt), r.Sealed,
 		r.ClientID, r.UserID, r.Scope, millis.Time(r.GrantExpiresAt), unknown}
 	return nil

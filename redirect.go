@@ -194,7 +194,7 @@ func (s *Server) matchRedirectURI(ctx context.Context, client *Client, named str
 		ok, err := s.can.redirectURIs.ValidateRedirectURI(ctx, named, client)
 		switch {
 		case err != nil:
-			return modelFailure(err, unregistered(client, named))
+			return modelFailure("ValidateRedirectURI", err, unregistered(client, named))
 		case !ok:
 			return unregistered(client, named)
 		}

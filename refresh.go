@@ -2,6 +2,7 @@ package oauth2server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -23,127 +24,205 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 	if refused := s.checkRefreshToken(old, g.Client); refused != nil {
 		return nil, refused
 	}
-	granted := old.granted()
-	scope, refused := refreshedScope(g, granted)
+	if refused := s.checkUser(ctx, old.User, g.Client, old.GrantID); refused != nil {
+		return nil, refused
+	}
+	scope, refused := s.refreshedScope(ctx, g, old)
 	if refused != nil {
 		return nil, refused
 	}
-	next := &Token{User: old.User, Scope: scope, GrantID: old.GrantID, GrantScope: granted, GrantExpiresAt: old.GrantExpiresAt}
+	next := &Token{User: old.User, Scope: scope, GrantID: old.GrantID, GrantScope: old.granted(),
+		GrantExpiresAt: old.GrantExpiresAt, Extra: old.Extra}
 	// A public client's refresh token is nobody's but its bearer's, so it is always replaced. RFC 9700, section 2.2.2.
 	replace := g.Client.Public || !s.options.DisableRefreshTokenRotation
 	g.event.Kind = EventRefreshed
-	if s.can.log != nil {
-		return orNil(s.refreshInLog(ctx, g, old, next, replace))
-	}
-	if replace {
+	switch {
+	case s.can.log != nil:
+		return orNil((&refreshing{g: g, old: old, next: next, presented: Digest(presented)}).answer(ctx, replace))
+	case replace:
 		if err := s.can.refresh.RevokeToken(ctx, old); err != nil {
-			return nil, modelFailure(err, invalidRefreshToken("refresh_token_spent"))
+			return nil, modelFailure("RevokeToken", err, invalidRefreshToken("refresh_token_spent"))
 		}
 	}
 	return orNil(s.prepare(ctx, g.Client, next, 0, replace))
 }
 
-// refreshInLog answers by an entry in the log of the grant. Most of the time the place after the one that made old is
-// free, so that is tried first; if it is taken, the log is read and judged, as often as another request is faster.
-func (s *Server) refreshInLog(ctx context.Context, g *GrantRequest, old, next *Token, replace bool) (*Token, *Error) {
-	var (
-		presented = Digest(old.RefreshToken)
-		r         = ruling{verdict: rotate, place: old.GrantSeq + 1}
-		until     = old.RefreshTokenExpiresAt
-		issued    *Token
-		refused   *Error
-	)
-	if until.IsZero() {
-		until = never() // used for as long as the token lives
+// refreshing is a refresh on a model with a log.
+type refreshing struct {
+	g         *GrantRequest
+	old, next *Token
+	presented string // the digest of the old refresh token
+
+	issued *Token    // what is prepared and was not delivered yet
+	until  time.Time // when what the log speaks of has expired, as far as it was read
+}
+
+// answer answers by an entry in the log of the grant. Most of the time the place
+// after the one that made old is free, so that is tried first; if it is taken, the
+// log is read and judged, as often as another request is faster.
+func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) {
+	if f.until = f.old.RefreshTokenExpiresAt; f.until.IsZero() {
+		f.until = never()
+	}
+	j := f.judgment()
+	if !replace {
+		answer, line, refused := f.use(ctx)
+		if refused != nil || answer != nil {
+			return answer, refused
+		}
+		j = line
 	}
 	for {
-		if !replace {
-			r.verdict = retry
+		r := j.ruling()
+		if refused := f.refuse(ctx, r); refused != nil {
+			f.discard(ctx)
+			return nil, refused
 		}
-		if issued == nil || r.verdict == rotate { // a retry has use for the access token of an attempt that failed
-			if issued, refused = s.prepare(ctx, g.Client, next, r.place, r.verdict == rotate); refused != nil {
-				return nil, refused
-			}
-		}
-		answer, entry, refused := s.carryOut(r, old, next, issued, presented)
+		answer, entry, refused := f.prepare(ctx, r)
 		if refused != nil {
 			return nil, refused
 		}
-		there, refused := appendEntry(ctx, s.can.log, entry, until)
+		there, refused := appendEntry(ctx, f.g.server.can.log, entry, f.until)
 		if refused != nil {
 			return nil, refused
 		}
 		if there == nil {
 			if r.rotation != nil {
-				g.event.Kind = EventRetried
+				f.g.event.Kind = EventRetried
 			}
 			return answer, nil
 		}
-		entries, refused := readEntries(ctx, s.can.log, old.GrantID, old.GrantSeq+1, r.place)
-		if refused != nil {
+		if j, refused = f.read(ctx); refused != nil {
 			return nil, refused
 		}
-		_, _, last := endOf(entries, 0)
-		until = latest(until, last)
-		r = s.rules.judge(entries, old.GrantSeq, presented, time.Now())
-		if refused := s.refuseRefresh(ctx, old.GrantID, r.verdict); refused != nil {
-			s.discard(ctx, issued)
-			return nil, refused
+		if j.place <= r.place && j.decided == "" {
+			return nil, breach("GrantEntries did not return the entry that AppendGrant found at place %d", r.place)
 		}
 	}
 }
 
-// carryOut returns what the client gets once the entry is in the log. presented is the digest of the old refresh token.
-func (s *Server) carryOut(r ruling, old, next, issued *Token, presented string) (answer *Token, entry *GrantEntry, refused *Error) {
+// use answers without replacing the refresh token. Afterwards the line is read:
+// whoever ends the grant writes there first, and looks for its uses then. A token
+// that was replaced, before the server ceased to do so, is for answer to judge.
+func (f *refreshing) use(ctx context.Context) (answer *Token, j *judgment, refused *Error) {
+	s := f.g.server
+	if f.issued, refused = s.prepare(ctx, f.g.Client, f.next, 0, false); refused != nil {
+		return nil, nil, refused
+	}
+	entry := s.entryFor(kindRetry, 0, f.next, f.issued, f.old)
+	entry.Presented = f.presented
+	if refused = appendUse(ctx, s.can.log, entry); refused == nil {
+		j, refused = f.read(ctx)
+	}
+	if refused != nil || j.decided != "" || j.rotation != nil {
+		f.discard(ctx)
+		return nil, j, refused
+	}
+	return f.issued, j, nil
+}
+
+// judgment begins to judge what follows the entry that made the old token.
+func (f *refreshing) judgment() *judgment {
+	return f.g.server.rules.judge(f.presented, f.old.GrantSeq, f.old.GrantPace, time.Now())
+}
+
+func (f *refreshing) read(ctx context.Context) (*judgment, *Error) {
+	j := f.judgment()
+	refused := eachEntry(ctx, f.g.server.can.log, f.old.GrantID, f.old.GrantSeq+1, j.read)
+	f.until = latest(f.until, j.until)
+	return j, refused
+}
+
+// prepare returns what the client gets, and the entry that has to be in the log
+// before.
+func (f *refreshing) prepare(ctx context.Context, r ruling) (answer *Token, entry *GrantEntry, refused *Error) {
+	s := f.g.server
+	// A retry has use for the access token of an attempt that failed.
+	if f.issued == nil || r.verdict == rotate {
+		f.next.GrantPace = r.pace
+		if f.issued, refused = s.prepare(ctx, f.g.Client, f.next, r.place, r.verdict == rotate); refused != nil {
+			return nil, nil, refused
+		}
+	}
 	if r.verdict == rotate {
-		if issued.RefreshToken == "" {
-			return nil, nil, breach("SaveToken did not return the refresh token")
-		}
-		sealed, err := seal(old.RefreshToken, old.GrantID, issued.RefreshToken)
-		if err != nil {
-			return nil, nil, breach("%w", err)
-		}
-		entry = s.entryFor(kindRotate, r.place, next, issued)
-		entry.Presented, entry.Sealed = presented, sealed
-		return issued, entry, nil
+		return f.rotate(r)
 	}
-	own := *issued
+	return f.repeat(r)
+}
+
+// rotate answers with a new refresh token.
+func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
+	if f.issued.RefreshToken == "" {
+		return nil, nil, breach("SaveToken did not return the refresh token")
+	}
+	sealed, err := seal(f.old.RefreshToken, f.old.GrantID, f.issued.RefreshToken)
+	if err != nil {
+		return nil, nil, breach("%w", err)
+	}
+	entry := f.g.server.entryFor(kindRotate, r.place, f.next, f.issued, f.old)
+	entry.Presented, entry.Sealed, entry.Pace = f.presented, sealed, r.pace
+	return f.issued, entry, nil
+}
+
+// repeat answers with the refresh token that was given before.
+func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
+	successor, err := unseal(f.old.RefreshToken, f.old.GrantID, r.rotation.Sealed)
+	if err != nil {
+		return nil, nil, breach("%w", err)
+	}
+	own := *f.issued
 	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = "", time.Time{}, 0
-	entry = s.entryFor(kindRetry, r.place, next, &own)
-	entry.Presented = presented
-	if r.rotation != nil {
-		successor, err := unseal(old.RefreshToken, old.GrantID, r.rotation.Sealed)
-		if err != nil {
-			return nil, nil, breach("%w", err)
-		}
-		own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = successor, r.rotation.SuccessorExpiresAt, r.rotation.Seq
-	}
+	entry := f.g.server.entryFor(kindRetry, r.place, f.next, &own, f.old)
+	entry.Presented, entry.Pace = f.presented, r.pace
+	entry.SuccessorExpiresAt = r.rotation.SuccessorExpiresAt // so that the last entry tells when the grant ends
+	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = successor, r.rotation.SuccessorExpiresAt, r.rotation.Seq
 	return &own, entry, nil
 }
 
-// refuseRefresh is nil for a verdict that gives tokens.
-func (s *Server) refuseRefresh(ctx context.Context, grantID string, v verdict) *Error {
-	switch v {
+// refuse is nil for a verdict that gives tokens.
+func (f *refreshing) refuse(ctx context.Context, r ruling) *Error {
+	s, grantID := f.g.server, f.old.GrantID
+	switch r.verdict {
 	case theft:
-		if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
+		begun, _, fault := endState(ctx, s.can.log, grantID)
+		if fault == nil && !begun {
+			fault = s.revokeGrant(ctx, grantID, time.Time{})
+		}
+		switch {
+		case fault != nil:
 			return fault
+		case begun:
+			return s.finishRevocation(ctx, grantID)
 		}
 		return invalidRefreshToken(reasonReused)
 	case over:
 		return s.finishRevocation(ctx, grantID)
 	case tooOften:
-		return &Error{Code: InvalidRequest, Description: "The refresh token was used too often. Try again later.",
-			Status: http.StatusTooManyRequests, reason: "refresh_too_often"}
+		return usedTooOften(r.wait)
 	case broken:
 		return breach("GetRefreshToken returned a token without its GrantSeq")
 	}
 	return nil
 }
 
+// discard deletes what nobody was given.
+func (f *refreshing) discard(ctx context.Context) {
+	if f.issued != nil {
+		f.g.server.discard(ctx, f.issued)
+	}
+	f.issued = nil
+}
+
+// usedTooOften is no verdict on a grant. wait 0: it is not known how long.
+func usedTooOften(wait time.Duration) *Error {
+	return &Error{Code: InvalidRequest, Description: "The grant was refreshed too often. Try again later.",
+		Status: http.StatusTooManyRequests, reason: "refresh_too_often", wait: wait}
+}
+
 // findRefreshToken returns what the model has of a refresh token.
 func (s *Server) findRefreshToken(ctx context.Context, presented string) (*Token, *Error) {
 	token, err := s.can.refresh.GetRefreshToken(ctx, presented)
-	if refused := found(token, err, func() *Error { return invalidRefreshToken("refresh_token_unknown") }); refused != nil {
+	if refused := found("GetRefreshToken", token, err, func() *Error { return invalidRefreshToken("refresh_token_unknown") }); refused != nil {
 		return nil, refused
 	}
 	if token.Client == nil || !token.User.known() {
@@ -174,20 +253,45 @@ func invalidRefreshToken(reason string) *Error {
 	return refusal(InvalidGrant, reason, "Invalid grant: refresh token is invalid")
 }
 
-// refreshedScope is what the request asks, at most what was granted; all of that when it asks nothing. A limit that the
-// client was given since then holds.
-func refreshedScope(g *GrantRequest, granted Scope) (Scope, *Error) {
+// refreshedScope is what the request asks of what was granted, or all of that when
+// it asks nothing: within the limit that the client has by now, and what the model
+// grants by now. A request for more gets what there is (RFC 6749, section 6 and 3.3).
+func (s *Server) refreshedScope(ctx context.Context, g *GrantRequest, old *Token) (Scope, *Error) {
+	granted := old.granted()
 	asked, refused := askedScope(g.form)
-	switch {
-	case refused != nil:
+	if refused != nil {
 		return nil, refused
-	case !granted.Contains(asked...):
-		return nil, refusal(InvalidScope, "scope_beyond_grant", "Invalid scope: Unable to add extra scopes")
-	case len(asked) == 0:
-		asked = g.Client.narrow(granted)
 	}
-	if !g.Client.allows(asked) || len(asked) == 0 && len(granted) > 0 {
-		return nil, invalidScope("scope_beyond_client")
+	scope := granted
+	if len(asked) > 0 {
+		if scope = asked.within(granted); len(scope) == 0 {
+			return nil, refusal(InvalidScope, "scope_beyond_grant", "Invalid scope: the owner granted nothing of it")
+		}
 	}
-	return asked, nil
+	if len(scope) == 0 {
+		return nil, nil // there is none to speak of
+	}
+	if scope = g.Client.narrow(scope); len(scope) == 0 {
+		return nil, beyondClient(granted)
+	}
+	return s.validateScope(ctx, old.User, g.Client, scope)
+}
+
+// checkUser asks the model whether the user may still act, if it can tell. If not,
+// the grant ends.
+func (s *Server) checkUser(ctx context.Context, user *User, client *Client, grantID string) *Error {
+	if s.can.checker == nil {
+		return nil
+	}
+	err := s.can.checker.CheckUser(ctx, user, client)
+	if err == nil {
+		return nil
+	}
+	refused := modelFailure("CheckUser", err, refusal(InvalidGrant, "user_gone", "Invalid grant: the user may no longer act"))
+	if s.can.log != nil && errors.Is(err, ErrNotFound) && asError(err) == nil {
+		if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
+			return fault
+		}
+	}
+	return refused
 }

@@ -16,6 +16,7 @@ type capabilities struct {
 	log             GrantLog
 	users           PasswordModel
 	clientUsers     ClientCredentialsModel
+	checker         UserChecker
 	scopes          ScopeValidator
 	verifier        ScopeVerifier
 	redirectURIs    RedirectURIValidator
@@ -71,6 +72,7 @@ func (can *capabilities) take(layer any) {
 	takeIf(&can.log, layer)
 	takeIf(&can.users, layer)
 	takeIf(&can.clientUsers, layer)
+	takeIf(&can.checker, layer)
 	takeIf(&can.scopes, layer)
 	takeIf(&can.verifier, layer)
 	takeIf(&can.redirectURIs, layer)
@@ -105,6 +107,7 @@ func (can *capabilities) names() (names []string) {
 		{"GrantLog", can.log != nil},
 		{"PasswordModel", can.users != nil},
 		{"ClientCredentialsModel", can.clientUsers != nil},
+		{"UserChecker", can.checker != nil},
 		{"ScopeValidator", can.scopes != nil},
 		{"ScopeVerifier", can.verifier != nil},
 		{"RedirectURIValidator", can.redirectURIs != nil},

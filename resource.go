@@ -29,7 +29,7 @@ func NewResourceServer(tokens AccessTokenModel, opts *Options) (*ResourceServer,
 // WriteError answers a request that [ResourceServer.AuthenticateRequest] refused: status, challenge and, unless the
 // request had no token at all, a JSON document (RFC 6750, section 3). An err that is no [Error] is a server_error.
 func (s *ResourceServer) WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	refused := modelFailure(err, invalidToken("token_unknown"))
+	refused := modelFailure("the program", err, invalidToken("token_unknown"))
 	about := Event{Endpoint: "authenticate"}
 	if token := refused.token; token != nil {
 		about.ClientID, about.UserID, about.GrantID = token.Client.id(), token.User.id(), token.GrantID

@@ -11,37 +11,74 @@ import (
 // nil and empty mean the same, everywhere: no scope.
 type Scope []string
 
-// maxScopeTokens bounds the work that a scope makes: sets are compared token by token.
-const maxScopeTokens = 100
+// A scope is bounded in tokens, as sets are compared token by token, and in the
+// bytes of its text, as each token and each header has it.
+const (
+	maxScopeTokens = 256
+	maxScopeBytes  = 4096
+)
 
-// ParseScope reads the text form of a scope: at most 100 tokens of printable ASCII without quotation mark and backslash,
-// one space between them. Repetitions are dropped. "" is the empty scope.
+// ParseScope reads the text form of a scope: at most 256 tokens of printable ASCII
+// without quotation mark and backslash, of 4096 bytes together, and white space
+// between and around them. Repetitions are dropped. "" is the empty scope.
 func ParseScope(s string) (Scope, error) {
-	if s == "" {
-		return nil, nil
-	}
-	many := strings.Count(s, " ") + 1
-	if many > maxScopeTokens {
-		return nil, fmt.Errorf("oauth2server: a scope of more than %d tokens", maxScopeTokens)
-	}
-	scope := make(Scope, 0, many)
-	for token := range strings.SplitSeq(s, " ") {
-		if !isScopeToken(token) {
-			return nil, fmt.Errorf("oauth2server: %q is no scope (RFC 6749, appendix A.4)", s)
-		}
-		if !slices.Contains(scope, token) {
-			scope = append(scope, token)
-		}
+	scope, err := parseScope(s)
+	if err != nil {
+		return nil, fmt.Errorf("oauth2server: %w", err)
 	}
 	return scope, nil
 }
 
+func parseScope(s string) (Scope, error) {
+	many := 1
+	if len(s) > maxScopeBytes {
+		return nil, fmt.Errorf("a scope has at most %d bytes, not %d", maxScopeBytes, len(s))
+	}
+	for i := range len(s) {
+		if isSpace(rune(s[i])) {
+			many++
+		}
+	}
+	var scope Scope
+	for token := range strings.FieldsFuncSeq(s, isSpace) {
+		if !isScopeToken(token) {
+			return nil, fmt.Errorf("%q is no scope token (RFC 6749, appendix A.4)", token)
+		}
+		if scope == nil {
+			scope = make(Scope, 0, min(many, maxScopeTokens))
+		}
+		if slices.Contains(scope, token) {
+			continue
+		}
+		if len(scope) == maxScopeTokens {
+			return nil, fmt.Errorf("a scope has at most %d tokens", maxScopeTokens)
+		}
+		scope = append(scope, token)
+	}
+	return scope, nil
+}
+
+// isSpace: what clients write between scope tokens.
+func isSpace(c rune) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
 // String returns the text form.
 func (s Scope) String() string { return strings.Join(s, " ") }
 
-// wellFormed says whether each element is one scope token: "read write" would be two to who reads the text form.
-func (s Scope) wellFormed() bool {
-	return !slices.ContainsFunc(s, func(token string) bool { return !isScopeToken(token) })
+// check returns what is wrong with a scope that no parser made: an element that is
+// no scope token, as "read write" would be two to anyone who reads the text form,
+// or too many of them.
+func (s Scope) check() error {
+	size := len(s) - 1
+	for _, token := range s {
+		if !isScopeToken(token) {
+			return fmt.Errorf("%q is no scope token (RFC 6749, appendix A.4)", token)
+		}
+		size += len(token)
+	}
+	if size > maxScopeBytes || len(s) > maxScopeTokens {
+		return fmt.Errorf("a scope has at most %d tokens and %d bytes, not %d and %d", maxScopeTokens, maxScopeBytes, len(s), size)
+	}
+	return nil
 }
 
 // Contains says whether all of other is in s. It is true for an empty other.
@@ -80,11 +117,20 @@ func (c *Client) narrow(scope Scope) Scope {
 
 // askedScope reads the scope parameter.
 func askedScope(f *form) (Scope, *Error) {
-	scope, err := ParseScope(f.get("scope"))
+	scope, err := parseScope(f.get("scope"))
 	if err != nil {
-		return nil, refusal(InvalidScope, "scope_malformed", "Invalid parameter: `scope`")
+		return nil, refusal(InvalidScope, "scope_malformed", "Invalid parameter: `scope`: "+err.Error())
 	}
 	return scope, nil
+}
+
+// beyondClient refuses a scope of which the client may not ask for all.
+func beyondClient(asked Scope) *Error {
+	e := invalidScope("scope_beyond_client")
+	if slices.ContainsFunc(asked, func(token string) bool { return strings.Contains(token, ",") }) {
+		e.Description = "Invalid scope: Requested scope is invalid; its tokens are separated by spaces, not by commas"
+	}
+	return e
 }
 
 func invalidScope(reason string) *Error {
@@ -95,20 +141,20 @@ func invalidScope(reason string) *Error {
 // narrow it: what it adds would be granted unseen.
 func (s *Server) validateScope(ctx context.Context, user *User, client *Client, asked Scope) (Scope, *Error) {
 	if !client.allows(asked) {
-		return nil, invalidScope("scope_beyond_client")
+		return nil, beyondClient(asked)
 	}
 	if s.can.scopes == nil {
 		return asked, nil
 	}
 	scope, err := s.can.scopes.ValidateScope(ctx, user, client, slices.Clone(asked))
 	if err != nil {
-		return nil, modelFailure(err, invalidScope("scope_refused"))
+		return nil, modelFailure("ValidateScope", err, invalidScope("scope_refused"))
 	}
 	if len(asked) > 0 && !asked.Contains(scope...) {
 		return nil, breach("ValidateScope returned %q for %q: it may only narrow", scope, asked)
 	}
-	if !scope.wellFormed() {
-		return nil, breach("ValidateScope returned the malformed scope %q", scope)
+	if err := scope.check(); err != nil {
+		return nil, breach("ValidateScope returned a malformed scope: %w", err)
 	}
 	if scope = client.narrow(scope); len(scope) == 0 {
 		return nil, invalidScope("scope_refused")

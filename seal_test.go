@@ -61,7 +61,8 @@ func TestARotationSealsUnderThePresentedToken(t *testing.T) {
 	old := &Token{RefreshToken: newID(), GrantID: newID()}
 	next := &Token{User: &User{ID: "u1"}, GrantID: old.GrantID}
 	issued := &Token{AccessToken: newID(), RefreshToken: newID(), Client: &Client{ID: "web"}}
-	_, entry, refused := (&Server{ResourceServer: &ResourceServer{}}).carryOut(ruling{verdict: rotate, place: 2}, old, next, issued, Digest(old.RefreshToken))
+	g := &GrantRequest{server: &Server{ResourceServer: &ResourceServer{}}}
+	_, entry, refused := (&refreshing{g: g, old: old, next: next, presented: Digest(old.RefreshToken), issued: issued}).rotate(ruling{verdict: rotate, place: 2})
 	require.Nil(t, refused)
 	successor, err := unseal(old.RefreshToken, old.GrantID, entry.Sealed)
 	require.NoError(t, err)

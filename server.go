@@ -16,6 +16,7 @@ type Server struct {
 	can      capabilities
 	rules    refreshRules
 	grants   map[string]GrantFunc // by grant type, what the token endpoint answers to
+	off      map[string]error     // by grant type, why a built-in one is not among them
 	implicit bool
 
 	crossOrigin *http.CrossOriginProtection
@@ -28,8 +29,17 @@ func New(model Model, opts *Options) (*Server, error) {
 	options, wrong := opts.withDefaults()
 	can, faults := inspect(model)
 	wrong = append(wrong, faults...)
-	s := &Server{ResourceServer: &ResourceServer{tokens: can.tokens, verifier: can.verifier, options: options}, can: can,
-		rules: refreshRules{cmp.Or(options.RefreshRetryWindow, time.Minute), options.StrictRefreshRotation}}
+	s := &Server{
+		ResourceServer: &ResourceServer{tokens: can.tokens, verifier: can.verifier, options: options},
+		can:            can,
+		rules: refreshRules{
+			window:   cmp.Or(options.RefreshRetryWindow, time.Minute),
+			skew:     options.ClockSkew,
+			strict:   options.StrictRefreshRotation,
+			interval: refreshInterval,
+			burst:    refreshBurst,
+		},
+	}
 	wrong = append(wrong, s.enable()...)
 	wrong = append(wrong, s.checkMetadata()...)
 	wrong = append(wrong, s.trustOrigins()...)
@@ -58,7 +68,7 @@ func (s *Server) enable() (wrong []error) {
 		{"password", lacks(s.can.users, "PasswordModel"), s.password, true},
 		{"implicit", "", nil, true},
 	}
-	s.grants = make(map[string]GrantFunc)
+	s.grants, s.off = make(map[string]GrantFunc), make(map[string]error)
 	known := []string{}
 	for _, grant := range builtin {
 		known = append(known, grant.name)
@@ -66,7 +76,10 @@ func (s *Server) enable() (wrong []error) {
 		switch {
 		case named && grant.needs != "":
 			wrong = append(wrong, fmt.Errorf("grant %q: the model is no %s", grant.name, grant.needs))
-		case !named && (s.options.Grants != nil || grant.ask || grant.needs != ""):
+		case !named && grant.needs != "":
+			s.off[grant.name] = fmt.Errorf("the model is no %s", grant.needs)
+		case !named && (s.options.Grants != nil || grant.ask):
+			s.off[grant.name] = fmt.Errorf("Options.Grants does not name %q", grant.name)
 		case grant.by == nil:
 			s.implicit = true
 		default:

@@ -1,6 +1,7 @@
 package oauth2server
 
 import (
+	"log/slog"
 	"net/http"
 	"slices"
 )
@@ -16,7 +17,7 @@ func (s *Server) Token(next http.Handler) http.Handler {
 		call := &struct {
 			request GrantRequest
 			form    form
-		}{request: GrantRequest{server: s, request: r, event: Event{Kind: EventIssued, Endpoint: "token"}}}
+		}{request: GrantRequest{server: s, request: r, began: beginNow(), event: Event{Kind: EventIssued, Endpoint: "token"}}}
 		g := &call.request
 		g.form = &call.form
 		token, refused := g.answer()
@@ -44,26 +45,22 @@ func (g *GrantRequest) answer() (*Token, *Error) {
 	}
 	*g.form = f
 	name := f.get("grant_type")
-	grant, known := s.grants[name]
-	if known {
+	grant := s.grants[name]
+	if grant != nil {
 		g.event.GrantType = name
 	}
-	g.Client, refused = s.authenticateClient(g.request, f, tokenParameters, s.exemptFrom(name, f))
+	exempt := exemption{public: true, all: slices.Contains(s.options.InsecureSkipClientAuthentication, name)}
+	g.Client, refused = s.authenticateClient(g.request, f, tokenParameters, exempt)
 	g.event.ClientID = g.Client.id()
+	if refused == nil {
+		refused = s.checkGrant(g.Client, name, exempt.all)
+	}
 	if refused != nil {
 		return nil, refused
 	}
-	switch {
-	case name == "":
-		return nil, missing("grant_type")
-	case !known:
-		return nil, refusal(UnsupportedGrantType, "grant_unsupported", "Unsupported grant type: `grant_type` is invalid")
-	case !slices.Contains(g.Client.Grants, name):
-		return nil, refusal(UnauthorizedClient, "grant_unauthorized", "Unauthorized client: `grant_type` is invalid")
-	}
 	token, err := grant(g.request.Context(), g)
 	if err != nil {
-		return nil, modelFailure(err, refusal(InvalidGrant, "grant_not_found", "Invalid grant: the grant is invalid"))
+		return nil, modelFailure("the grant "+name, err, refusal(InvalidGrant, "grant_not_found", "Invalid grant: the grant is invalid"))
 	}
 	if token == nil {
 		return nil, misuse("grant %q returned no token", name)
@@ -71,11 +68,21 @@ func (g *GrantRequest) answer() (*Token, *Error) {
 	return token, nil
 }
 
-// exemptFrom says who may use a grant without a secret. In the code grant a public client's PKCE verifier is what stands
-// in for it, so without one there is nothing to look at.
-func (s *Server) exemptFrom(grant string, f form) exemption {
-	return exemption{
-		public: slices.Contains(s.options.PublicClientGrants, grant) && (grant != "authorization_code" || f.get("code_verifier") != ""),
-		all:    slices.Contains(s.options.InsecureSkipClientAuthentication, grant),
+// checkGrant looks at whether the client may use a grant. A client without a secret
+// has proven nothing, so if it is public the grant must be one for such clients;
+// everybody is told what they did wrong, as only invalid_client is about who they
+// are (RFC 6749, section 5.2).
+func (s *Server) checkGrant(client *Client, name string, excused bool) *Error {
+	switch {
+	case name == "":
+		return missing("grant_type")
+	case s.grants[name] == nil:
+		return &Error{Code: UnsupportedGrantType, Description: "Unsupported grant type: `grant_type` is unknown, or not on",
+			reason: "grant_unsupported", Err: s.off[name], sent: []slog.Attr{sentText("grant_type", name)}}
+	case !slices.Contains(client.Grants, name):
+		return refusal(UnauthorizedClient, "grant_unauthorized", "Unauthorized client: it may not use this `grant_type`")
+	case client.Public && !excused && !slices.Contains(s.options.PublicClientGrants, name):
+		return refusal(UnauthorizedClient, "grant_public_client", "Unauthorized client: this `grant_type` is for clients that authenticate")
 	}
+	return nil
 }

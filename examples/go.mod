@@ -20,7 +20,6 @@ require (
 	golang.org/x/net v0.57.0
 	golang.org/x/oauth2 v0.36.0
 	golang.org/x/text v0.41.0
-	golang.org/x/time v0.15.0
 	modernc.org/sqlite v1.59.0
 )
 

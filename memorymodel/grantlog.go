@@ -15,22 +15,29 @@ import (
 type grant struct {
 	id        string
 	entries   []*storedEntry // which are never changed
+	named     []*storedEntry // those of them that name a user, which are few
 	expiresAt int64          // of the entry that stays longest
 }
 
 func (g *grant) expires() int64 { return g.expiresAt }
 
-// load returns the entries behind the first ones, which are the caller's own.
-func (g *grant) load(first int) (entries []*oauth2server.GrantEntry) {
-	for _, e := range g.entries[first:] {
-		entries = append(entries, e.load(g.id))
+// load returns entries that are the caller's own.
+func (g *grant) load(stored []*storedEntry) []*oauth2server.GrantEntry {
+	entries := make([]*oauth2server.GrantEntry, len(stored))
+	for i, e := range stored {
+		entries[i] = e.load(g.id)
 	}
 	return entries
 }
 
-// concerns says whether an entry names such a user and client.
+// told are the entries that name a user, and the last one.
+func (g *grant) told() []*storedEntry {
+	return append(slices.Clip(g.named), g.entries[len(g.entries)-1])
+}
+
+// concerns reports whether an entry names such a user and client.
 func (g *grant) concerns(concerned func(userID, clientID string) bool) bool {
-	return slices.ContainsFunc(g.entries, func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
+	return slices.ContainsFunc(g.named, func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
 }
 
 // AppendGrant implements [oauth2server.GrantLog].
@@ -50,7 +57,10 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	if taken {
 		return old.entries[at].load(old.id), oauth2server.ErrExists
 	}
-	longer := &grant{id: old.id, expiresAt: max(old.expiresAt, own.expires)}
+	longer := &grant{id: old.id, named: old.named, expiresAt: max(old.expiresAt, own.expires)}
+	if entry.UserID != "" {
+		longer.named = append(old.named, own) // behind what readers of the old one see
+	}
 	if at == len(old.entries) {
 		longer.entries = append(old.entries, own) // behind what readers of the old one see
 	} else {
@@ -74,7 +84,8 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 		return nil, nil
 	}
 	at, _ := slices.BinarySearchFunc(there.entries, from, bySeq)
-	return there.load(at), nil
+	page := there.entries[at:]
+	return there.load(page[:min(len(page), oauth2server.GrantPage)]), nil
 }
 
 // RevokeAccessTokens implements [oauth2server.GrantLog].
@@ -92,75 +103,79 @@ func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error
 }
 
 // UserGrants returns the grants of a user of which something still works, the one used last first. It looks at
-// everything that is stored.
+// everything that is stored, and reads a few entries of each grant.
 func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	var entries []*oauth2server.GrantEntry
-	for g := range m.grants.all() {
-		if g.concerns(func(user, _ string) bool { return user == userID }) {
-			entries = append(entries, g.load(0)...)
+	for id := range m.grantsWhere(func(user, _ string) bool { return user == userID }) {
+		for _, log := range oauth2server.GrantLogs(id) {
+			if g, ok := m.grants.get(keyOf(log)); ok {
+				entries = append(entries, g.load(g.told())...)
+			}
 		}
 	}
 	return oauth2server.LiveGrants(entries), nil
 }
 
-// RevokeUser ends every grant of a user, and every code that he has not redeemed yet: nothing that was issued for him
-// works any more. It looks at everything that is stored.
+// RevokeUser ends every grant of a user, and every code that they have not redeemed yet: nothing works any more that
+// began before it was called. See [oauth2server.RevokeUser]. It looks at everything that is stored.
 func (m *Model) RevokeUser(ctx context.Context, userID string) error {
-	return m.revokeWhere(ctx, func(user, _ string) bool { return user == userID })
+	return m.revokeUser(ctx, userID, "")
 }
 
 // RevokeUserClient ends what a user granted to one client as [Model.RevokeUser] does, and of the rest only what shares a
 // grant with it; see [oauth2server.Grant].
 func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
-	return m.revokeWhere(ctx, func(user, client string) bool { return user == userID && client == clientID })
+	if clientID == "" {
+		return nil
+	}
+	return m.revokeUser(ctx, userID, clientID)
 }
 
-func (m *Model) revokeWhere(ctx context.Context, concerned func(userID, clientID string) bool) error {
+func (m *Model) revokeUser(ctx context.Context, userID, clientID string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// Codes first: who redeems one after that finds its grant over, and who was faster is among the grants. Codes once
-	// more: where consent is remembered, the grants may have brought forth another one meanwhile.
-	if err := m.revokeCodes(ctx, concerned); err != nil {
-		return err
-	}
-	if err := m.revokeGrants(ctx, concerned); err != nil {
-		return err
-	}
-	return m.revokeCodes(ctx, concerned)
-}
-
-func (m *Model) revokeCodes(ctx context.Context, concerned func(userID, clientID string) bool) error {
-	var codes []*storedCode
-	for c := range m.codes.all() {
-		if concerned(c.texts.at(codeUser), c.clientID) {
-			codes = append(codes, c)
+	grants := func(yield func(string, error) bool) {
+		for id := range m.grantsWhere(func(user, client string) bool { return user == userID && (clientID == "" || client == clientID) }) {
+			if !yield(id, nil) {
+				return
+			}
 		}
 	}
-	for _, code := range codes {
-		if err := oauth2server.RevokeGrant(ctx, m, code.texts.at(codeGrant), millis.Time(code.expiresAt)); err != nil {
+	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
+}
+
+// revokeClient ends what was granted to a client: its codes, and its grants.
+func (m *Model) revokeClient(ctx context.Context, clientID string) error {
+	until := map[string]time.Time{}
+	for c := range m.codes.all() {
+		if c.clientID == clientID {
+			until[c.texts.at(codeGrant)] = millis.Time(c.expiresAt)
+		}
+	}
+	for id := range m.grantsWhere(func(_, client string) bool { return client == clientID }) {
+		until[id] = time.Time{}
+	}
+	for id, until := range until {
+		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *Model) revokeGrants(ctx context.Context, concerned func(userID, clientID string) bool) error {
-	var grants []string
+// grantsWhere returns the IDs of the logs that name such a user and client.
+func (m *Model) grantsWhere(concerned func(userID, clientID string) bool) map[string]bool {
+	ids := map[string]bool{}
 	for g := range m.grants.all() {
 		if g.concerns(concerned) {
-			grants = append(grants, g.id)
+			ids[oauth2server.GrantLogs(g.id)[0]] = true
 		}
 	}
-	for _, id := range grants {
-		if err := oauth2server.RevokeGrant(ctx, m, id, time.Time{}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return ids
 }
 
 func bySeq(e *storedEntry, seq int) int { return int(e.seq) - seq }

@@ -74,13 +74,16 @@ type key [sha256.Size]byte
 
 func keyOf(secret string) key { return digest.Of(secret) }
 
-// SaveToken implements [oauth2server.Model].
+// SaveToken implements [oauth2server.Model]. Either string may be empty: then
+// only the other token is stored.
 func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	stored, now := m.store(token), time.Now()
-	m.access.put(keyOf(token.AccessToken), (*accessToken)(stored), now)
+	if token.AccessToken != "" {
+		m.access.put(keyOf(token.AccessToken), (*accessToken)(stored), now)
+	}
 	if token.RefreshToken != "" {
 		m.refresh.put(keyOf(token.RefreshToken), (*refreshToken)(stored), now)
 	}

@@ -50,6 +50,25 @@ func TestWhatIsSavedComesBack(t *testing.T) {
 	require.Equal(t, &code, found)
 }
 
+// One of the two tokens may be saved alone.
+func TestOneTokenAlone(t *testing.T) {
+	ctx, m := t.Context(), newModel()
+	for _, token := range []oauth2server.Token{{RefreshToken: "r"}, {RefreshToken: "s"}, {AccessToken: "a"}} {
+		_, err := m.SaveToken(ctx, &token, nil, nil)
+		require.NoError(t, err)
+	}
+	for _, text := range []string{"r", "s"} {
+		_, err := m.GetRefreshToken(ctx, text)
+		require.NoError(t, err)
+	}
+	_, err := m.GetAccessToken(ctx, "a")
+	require.NoError(t, err)
+	_, err = m.GetAccessToken(ctx, "")
+	require.ErrorIs(t, err, oauth2server.ErrNotFound)
+	_, err = m.GetRefreshToken(ctx, "")
+	require.ErrorIs(t, err, oauth2server.ErrNotFound)
+}
+
 func TestNothingIsStoredInClear(t *testing.T) {
 	ctx, m := t.Context(), newModel()
 	var token oauth2server.Token

@@ -10,7 +10,7 @@ import (
 
 // storedToken is a token at rest: small, with few pointers for the collector to follow, as there may be millions.
 type storedToken struct {
-	accessExpires, refreshExpires, grantExpires int64 // milliseconds since 1970; 0: none
+	accessExpires, refreshExpires, grantExpires, pace int64 // milliseconds since 1970; 0: none
 
 	ids         string // of user and grant, one after the other
 	userID, seq int32  // the length of the first of them; the place in the log
@@ -29,7 +29,7 @@ func (t *refreshToken) expires() int64 { return t.refreshExpires }
 // store returns token as it is kept.
 func (m *Model) store(token *oauth2server.Token) *storedToken {
 	s := &storedToken{accessExpires: millis.Of(token.AccessTokenExpiresAt), refreshExpires: millis.Of(token.RefreshTokenExpiresAt),
-		grantExpires: millis.Of(token.GrantExpiresAt), ids: token.GrantID, seq: int32(token.GrantSeq),
+		grantExpires: millis.Of(token.GrantExpiresAt), pace: millis.Of(token.GrantPace), ids: token.GrantID, seq: int32(token.GrantSeq),
 		shared: m.share(idOf(token.Client), token.Scope, token.GrantScope, token.Extra)}
 	if token.User != nil {
 		s.ids, s.userID = token.User.ID+token.GrantID, int32(len(token.User.ID))
@@ -48,7 +48,7 @@ type loaded struct {
 // load returns a token that is the caller's own.
 func (s *storedToken) load() *oauth2server.Token {
 	l := &loaded{token: oauth2server.Token{AccessTokenExpiresAt: millis.Time(s.accessExpires), RefreshTokenExpiresAt: millis.Time(s.refreshExpires),
-		GrantExpiresAt: millis.Time(s.grantExpires), GrantID: s.ids[s.userID:], GrantSeq: int(s.seq)}}
+		GrantExpiresAt: millis.Time(s.grantExpires), GrantPace: millis.Time(s.pace), GrantID: s.ids[s.userID:], GrantSeq: int(s.seq)}}
 	l.token.Scope, l.token.GrantScope = copyScopes(l.scopes[:0], s.scope, s.grantScope)
 	l.token.Extra, _ = copyValue(s.extra, false).(map[string]any)
 	if s.clientID != "" {
@@ -112,7 +112,7 @@ func (c *storedCode) load() *oauth2server.AuthorizationCode {
 
 // storedEntry is an entry of a log at rest; the grant has the ID.
 type storedEntry struct {
-	time, expires, accessExpires, successorExpires, grantExpires int64 // milliseconds since 1970; 0: none
+	time, expires, pace, accessExpires, successorExpires, grantExpires int64 // milliseconds since 1970; 0: none
 
 	seq   int32
 	texts packed // as below
@@ -130,16 +130,23 @@ const (
 )
 
 func (m *Model) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
-	return &storedEntry{millis.Of(e.Time), millis.Of(e.ExpiresAt), millis.Of(e.AccessTokenExpiresAt),
-		millis.Of(e.SuccessorExpiresAt), millis.Of(e.GrantExpiresAt), int32(e.Seq),
-		pack(e.UserID, e.Kind, e.Nonce, e.Presented, e.AccessToken, e.Successor, string(e.Sealed)),
-		m.share(e.ClientID, e.Scope, nil, nil)}
+	return &storedEntry{
+		time:             millis.Of(e.Time),
+		expires:          millis.Of(e.ExpiresAt),
+		pace:             millis.Of(e.Pace),
+		accessExpires:    millis.Of(e.AccessTokenExpiresAt),
+		successorExpires: millis.Of(e.SuccessorExpiresAt),
+		grantExpires:     millis.Of(e.GrantExpiresAt),
+		seq:              int32(e.Seq),
+		texts:            pack(e.UserID, e.Kind, e.Nonce, e.Presented, e.AccessToken, e.Successor, string(e.Sealed)),
+		shared:           m.share(e.ClientID, e.Scope, nil, nil),
+	}
 }
 
 // load returns an entry that is the caller's own.
 func (e *storedEntry) load(grantID string) *oauth2server.GrantEntry {
 	own := &oauth2server.GrantEntry{GrantID: grantID, Seq: int(e.seq), Kind: e.texts.at(entryKind), Nonce: e.texts.at(entryNonce),
-		Time: millis.Time(e.time), ExpiresAt: millis.Time(e.expires), Presented: e.texts.at(entryPresented),
+		Time: millis.Time(e.time), ExpiresAt: millis.Time(e.expires), Pace: millis.Time(e.pace), Presented: e.texts.at(entryPresented),
 		AccessToken: e.texts.at(entryAccessToken), AccessTokenExpiresAt: millis.Time(e.accessExpires),
 		Successor: e.texts.at(entrySuccessor), SuccessorExpiresAt: millis.Time(e.successorExpires),
 		ClientID: e.clientID, UserID: e.texts.at(entryUser), Scope: slices.Clone(e.scope), GrantExpiresAt: millis.Time(e.grantExpires)}

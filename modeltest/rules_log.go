@@ -62,21 +62,27 @@ func (h *handle) appendTo(ctx context.Context, entries ...*oauth2server.GrantEnt
 	return nil
 }
 
-// entriesOf reads a log and reports when it does not have so many entries.
-func (h *handle) entriesOf(ctx context.Context, grantID string, from, want int) ([]*oauth2server.GrantEntry, error) {
-	entries, err := h.log.GrantEntries(ctx, grantID, from)
-	if err != nil {
-		return nil, fmt.Errorf("GrantEntries: %w", err)
-	}
-	if len(entries) != want {
-		return nil, fmt.Errorf("GrantEntries from place %d on returned %d entries, want %d", from, len(entries), want)
-	}
-	for _, e := range entries {
-		if e == nil {
-			return nil, errors.New("GrantEntries returned a nil entry")
+// entriesOf reads a log, page by page, and reports when it does not have so many entries.
+func (h *handle) entriesOf(ctx context.Context, grantID string, from, want int) (entries []*oauth2server.GrantEntry, err error) {
+	for {
+		page, err := h.log.GrantEntries(ctx, grantID, from)
+		if err != nil {
+			return nil, fmt.Errorf("GrantEntries: %w", err)
+		}
+		if left := want - len(entries); len(page) > left || len(page) < min(left, oauth2server.GrantPage) {
+			return nil, fmt.Errorf("GrantEntries from place %d on returned %d entries; there are %d, and %d make a page",
+				from, len(page), left, oauth2server.GrantPage)
+		}
+		for _, e := range page {
+			if e == nil {
+				return nil, errors.New("GrantEntries returned a nil entry")
+			}
+			from = e.Seq + 1
+		}
+		if entries = append(entries, page...); len(page) < oauth2server.GrantPage {
+			return entries, nil
 		}
 	}
-	return entries, nil
 }
 
 func logComesBack(ctx context.Context, t *trial) error {

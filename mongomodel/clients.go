@@ -95,8 +95,8 @@ func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret st
 		document.SecretDigest = credential.DigestOf(secret).String()
 	}
 	_, err = m.clients.InsertOne(ctx, document)
-	if mongo.IsDuplicateKeyError(err) {
-		return fmt.Errorf("mongomodel: client %q: %w", c.ID, oauth2server.ErrExists)
+	if conflict := taken(m.clients, err, idIndex); conflict != nil {
+		return fmt.Errorf("mongomodel: client %q: %w", c.ID, conflict)
 	}
 	return fault(ctx, "insert into "+m.clients.Name(), err)
 }
@@ -111,7 +111,7 @@ func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error 
 	if err != nil {
 		return err
 	}
-	return update(ctx, m.clients, append(byID(c.ID), bson.E{Key: "public", Value: c.Public}), settings)
+	return update(ctx, m.clients, append(ownClient(c.ID), bson.E{Key: "public", Value: c.Public}), settings)
 }
 
 // SetClientSecret gives a confidential client another secret; the old one works no longer. What was issued to the client
@@ -120,14 +120,14 @@ func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) er
 	if err := credential.CheckClient(&oauth2server.Client{ID: clientID}, secret, m.options.InsecureAllowShortSecrets); err != nil {
 		return fmt.Errorf("mongomodel: %w", err)
 	}
-	return update(ctx, m.clients, append(byID(clientID), bson.E{Key: "public", Value: false}),
+	return update(ctx, m.clients, append(ownClient(clientID), bson.E{Key: "public", Value: false}),
 		bson.D{{Key: "secret_digest", Value: credential.DigestOf(secret).String()}})
 }
 
 // DeleteClient deletes a client: it gets no more tokens, and cannot refresh those that it has. Its access tokens live
 // until they expire. [oauth2server.ErrNotFound] if there is none.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
-	return removeOne(ctx, m.clients, clientID)
+	return removeOne(ctx, m.clients, ownClient(clientID))
 }
 
 // update sets fields of the one document that the filter names.

@@ -1,3 +1,5 @@
+// Authorization codes in their collection.
+
 package mongomodel
 
 import (
@@ -32,11 +34,11 @@ func (m *Model) GetAuthorizationCode(ctx context.Context, code string) (*oauth2s
 		return nil, err
 	}
 	found := oauth2server.AuthorizationCode{Code: code}
-	return &found, document.read(&found)
+	return &found, document.read(m.codes, &found)
 }
 
-// RevokeAuthorizationCode implements [oauth2server.AuthorizationCodeModel]. As there is a log, the server does not call
-// it.
+// RevokeAuthorizationCode implements [oauth2server.AuthorizationCodeModel]. The
+// server does not call it, as there is a log.
 func (m *Model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
-	return removeOne(ctx, m.codes, oauth2server.Digest(code.Code))
+	return removeOne(ctx, m.codes, ownRecord(oauth2server.Digest(code.Code)))
 }

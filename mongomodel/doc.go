@@ -1,6 +1,6 @@
-// Package mongomodel is an [oauth2server.Model] on MongoDB, with every interface that stores something and none of the
-// hooks. Any number of processes share it: what one of them acknowledged, all others see. A program adds hooks by
-// embedding *Model in a type of its own.
+// Package mongomodel is an [oauth2server.Model] on MongoDB, with every interface
+// that stores something and none of the hooks. Any number of processes share
+// it. A program adds hooks by embedding *Model in a type of its own.
 //
 //	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetTimeout(5 * time.Second))
 //	model := mongomodel.New(client.Database("auth"), nil)
@@ -11,9 +11,10 @@
 //
 // # Commands
 //
-// What a request needs is find, insert and, to revoke, delete, one document at a time and by _id: no update, no
-// transaction, no listing but that of one grant's log. So the same code runs on a single server, a replica set and a
-// sharded cluster, and each command is the business of one shard. In numbers:
+// What a request needs is find, insert and, to revoke, delete, one document at a
+// time and by _id: no update, no transaction, no listing but that of one grant's
+// log. So the same code runs on a single server, a replica set and a sharded
+// cluster, and each command is the business of one shard. In numbers:
 //
 //	authenticate                 1  find
 //	authorize                    2  find client, insert code
@@ -27,30 +28,60 @@
 //	introspect an access token   2  find client, access token; +1 without a hint
 //	introspect a refresh token   3  find client, refresh token, log
 //
-// A request that is refused because of the log deletes what it had prepared, which is two deletes more, and ends the
-// grant or makes sure that it has ended.
+// A request that is refused because of the log deletes what it had prepared,
+// which is two deletes more, and ends the grant or makes sure that it has ended.
 //
-// Writes wait until a majority of the replica set has them in its journals, and reads ask the primary, whatever the
-// handle that New is given says: a revocation that was acknowledged must not be lost, nor missed. Each method ends with
-// its context, with the error of the context; without a deadline there, that of the client's timeout holds, so set one.
+// # Guarantees
+//
+// Writes wait until a majority of the replica set has them in its journals, and
+// reads ask the primary, whatever the handle that New is given asks for. So what
+// was acknowledged is not lost, and later reads see it, with one exception:
+// while the members elect another primary because they lost sight of the old
+// one, the old one can go on answering reads until it steps down, by default
+// after ten seconds. In that time a process that has not heard of the new
+// primary may let in an access token that was just revoked, or not know one that
+// was just issued. [Options.Linearizable] closes that gap, at the cost of a round
+// trip between the members for each read.
+//
+// What is issued never rests on a read alone. Every answer with a token needs an
+// insert of its own that a majority acknowledges, which the old primary cannot
+// get. An insert that finds its place taken waits for the majority too; if the
+// server reports that there is none, the request fails and may be repeated.
+//
+// A session in the context has no part in this: codes, tokens and log entries
+// are stored at once and are not undone with a transaction of the caller's.
+//
+// Each method ends with its context, with the error of the context. Where that
+// has no deadline the client's timeout holds, so set one. [Model.EnsureIndexes]
+// is the exception: an index takes as long as it takes.
 //
 // # Documents
 //
-// They are there to be read in a shell. Codes and tokens are named by their [oauth2server.Digest]; nothing in the
-// database can be presented as a credential. Times are dates, scopes are arrays.
+// They are there to be read in a shell. Codes and tokens are named by their
+// [oauth2server.Digest]; nothing in the database can be presented as a
+// credential. Times are dates, scopes are arrays. The names of the collections
+// have a prefix, "oauth2_" unless [Options] say otherwise.
 //
 //	clients              _id (client id), redirect_uris, grants, scope, public, access_token_lifetime and
 //	                     refresh_token_lifetime ("1h30m0s"), secret_digest, data
 //	users                _id (user id), username, password_hash (bcrypt), data
-//	authorization_codes  _id (digest), client_id, user_id, grant_id, scope, expires_at, record
-//	access_tokens        _id (digest), client_id, user_id, grant_id, scope, expires_at, record
-//	refresh_tokens       _id (digest), client_id, user_id, grant_id, scope, expires_at, record
+//	authorization_codes  _id (digest), client_id, user_id, grant_id, scope, oauth2_expires_at, oauth2_record
+//	access_tokens        _id (digest), client_id, user_id, grant_id, scope, oauth2_expires_at, oauth2_record
+//	refresh_tokens       _id (digest), client_id, user_id, grant_id, scope, oauth2_expires_at, oauth2_record
 //	grants               _id (grant id, ":", place in ten digits), grant_id, seq, kind, client_id, user_id, time,
-//	                     expires_at, record
+//	                     oauth2_expires_at, oauth2_record
 //
-// A record is what MarshalBinary of the stored value wrote, as JSON, and what is read back. The fields beside it are
-// copies: for indexes, and for people. Fields without a value are left out; without expires_at a document stays.
+// A record is what MarshalBinary of the stored value wrote, as JSON, and what is
+// read back. The fields beside it are copies: for indexes, and for people. Fields
+// without a value are left out; without oauth2_expires_at a document stays.
 //
-// Codes and tokens may be sharded by a hashed _id, grants by a hashed grant_id; clients and users stay on one shard, as
-// usernames must be unique. See docs/mongodb.md.
+// A document is ours if it has the field oauth2_record, among clients grants,
+// among users password_hash. Others in a collection of the same name are left
+// alone: they are not listed, changed, deleted or expired, nor counted by the
+// index of usernames. A look-up by _id that finds one fails, with an error that
+// names it. Who writes a client by hand must write grants, even if it is empty.
+//
+// Codes and tokens may be sharded by a hashed _id, grants by a hashed grant_id.
+// Clients and users stay on one shard, as usernames must be unique. See
+// docs/mongodb.md and docs/scaling.md.
 package mongomodel

@@ -28,7 +28,7 @@ type lab struct {
 
 func newLab(t *testing.T, db *mongo.Database, direct *mongomodel.Model, retries bool) *lab {
 	proxy := mongotest.NewProxy(t, mongotest.URI(t))
-	client := mongotest.Connect(t, proxy.URI(), options.Client().SetRetryReads(retries).SetRetryWrites(retries))
+	client := proxy.Connect(t, options.Client().SetRetryReads(retries).SetRetryWrites(retries))
 	far := mongomodel.New(client.Database(db.Name()), &mongomodel.Options{PasswordCost: bcrypt.MinCost})
 	return &lab{direct, newSite(t, direct), proxy, far, newSite(t, far)}
 }

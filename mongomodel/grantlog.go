@@ -28,8 +28,8 @@ type entryDocument struct {
 	ClientID  string    `bson:"client_id,omitempty"`
 	UserID    string    `bson:"user_id,omitempty"`
 	Time      time.Time `bson:"time,omitempty"`
-	ExpiresAt time.Time `bson:"expires_at,omitempty"`
-	Record    string    `bson:"record"`
+	ExpiresAt time.Time `bson:"oauth2_expires_at,omitempty"`
+	Record    string    `bson:"oauth2_record"`
 }
 
 // entryID is the _id of a place. No two places share one, whatever is in a grant id, as the end has a fixed length.
@@ -41,7 +41,10 @@ func entryID(grantID string, seq int) (string, error) {
 	return grantID + ":" + "0000000000"[len(place):] + place, nil
 }
 
-// AppendGrant implements [oauth2server.GrantLog] by an insert: the one that comes first has the place.
+// AppendGrant implements [oauth2server.GrantLog] by an insert: the one that comes
+// first has the place. What it returns with [oauth2server.ErrExists] is there for
+// good, as a majority has it. Where the server cannot promise that, the error is
+// a fault.
 func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -54,24 +57,33 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	if err != nil {
 		return nil, err
 	}
-	_, err = m.grants.InsertOne(ctx, entryDocument{ID: id, GrantID: entry.GrantID, Seq: entry.Seq, Kind: entry.Kind,
+	_, err = m.grants.InsertOne(alone(ctx), entryDocument{ID: id, GrantID: entry.GrantID, Seq: entry.Seq, Kind: entry.Kind,
 		ClientID: entry.ClientID, UserID: entry.UserID, Time: entry.Time, ExpiresAt: entry.ExpiresAt,
 		Record: string(record)})
-	switch {
-	case err == nil:
+	conflict := taken(m.grants, err, idIndex)
+	if conflict == nil && err == nil {
 		return entry, nil
-	case !mongo.IsDuplicateKeyError(err):
+	} else if conflict == nil {
 		return nil, fault(ctx, "insert into "+m.grants.Name(), err)
 	}
+	return m.entryAt(ctx, id, entry, conflict)
+}
+
+// entryAt returns what is at the place of entry, which an append found taken.
+func (m *Model) entryAt(ctx context.Context, id string, entry *oauth2server.GrantEntry, conflict *conflict) (*oauth2server.GrantEntry, error) {
 	var document entryDocument
-	filter := bson.D{{Key: "_id", Value: id}, {Key: "grant_id", Value: entry.GrantID}}
-	if err := findOne(ctx, m.grants, filter, &document); errors.Is(err, oauth2server.ErrNotFound) {
-		// What was there expired between the two commands. The request may be repeated.
-		return nil, fmt.Errorf("mongomodel: the entry at place %d of grant %q is gone", entry.Seq, entry.GrantID)
+	err := findOne(ctx, m.grants, bson.D{{Key: "_id", Value: id}, {Key: "grant_id", Value: entry.GrantID}}, &document)
+	if errors.Is(err, oauth2server.ErrNotFound) { // perhaps one that is not ours
+		err = findOne(ctx, m.grants, byID(id), &document)
+	}
+	if errors.Is(err, oauth2server.ErrNotFound) {
+		// It expired between the two commands, or the index is not ours. The
+		// request may be repeated.
+		return nil, fmt.Errorf("mongomodel: document %q of %s is gone, though its place was taken: %w", id, m.grants.Name(), conflict.err)
 	} else if err != nil {
 		return nil, err
 	}
-	there, err := document.read()
+	there, err := document.read(m.grants)
 	switch {
 	case err != nil:
 		return nil, err
@@ -90,26 +102,22 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 	if err != nil {
 		return nil, err
 	}
-	// grant_id once more: the _ids of another grant can lie between these if its id begins with this one's and a colon.
-	filter := bson.D{
-		{Key: "_id", Value: bson.D{{Key: "$gte", Value: first}, {Key: "$lt", Value: grantID + ";"}}},
-		{Key: "grant_id", Value: grantID},
-	}
-	return m.findEntries(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+	return m.findEntries(ctx, inLog(grantID, first), options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(oauth2server.GrantPage))
 }
 
-// UserGrants returns the grants of a user of which something still works, the one used last first. It takes one command,
-// with an index.
-func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+// inLog is the filter of the entries of a log from an _id on. grant_id once more:
+// the _ids of another grant can lie between these if its id begins with this one's
+// and a colon.
+func inLog(grantID, first string) bson.D {
+	return bson.D{
+		{Key: "_id", Value: bson.D{{Key: "$gte", Value: first}, {Key: "$lt", Value: grantID + ";"}}},
+		{Key: "grant_id", Value: grantID},
+		marked(recordMark),
 	}
-	entries, err := m.findEntries(ctx, byUser(userID))
-	return oauth2server.LiveGrants(entries), err
 }
 
 func (m *Model) findEntries(ctx context.Context, filter bson.D, opts ...options.Lister[options.FindOptions]) ([]*oauth2server.GrantEntry, error) {
-	cursor, err := m.grants.Find(ctx, filter, opts...)
+	cursor, err := m.grants.Find(alone(ctx), filter, opts...)
 	if err != nil {
 		return nil, fault(ctx, "find in "+m.grants.Name(), err)
 	}
@@ -119,7 +127,7 @@ func (m *Model) findEntries(ctx context.Context, filter bson.D, opts ...options.
 	}
 	var entries []*oauth2server.GrantEntry
 	for _, document := range documents {
-		entry, err := document.read()
+		entry, err := document.read(m.grants)
 		if err != nil {
 			return nil, err
 		}
@@ -128,25 +136,35 @@ func (m *Model) findEntries(ctx context.Context, filter bson.D, opts ...options.
 	return entries, nil
 }
 
-// deletesAtOnce is how many access tokens of a grant are deleted at the same time: a thief who refreshes all the time
-// must not make so many that they cannot be deleted while somebody waits.
-const deletesAtOnce = 8
-
 // RevokeAccessTokens implements [oauth2server.GrantLog]. An error says that some of them may be left.
 func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+	return atOnce(ctx, len(digests), func(i int) error {
+		err := removeOne(ctx, m.access, ownRecord(digests[i]))
+		if errors.Is(err, oauth2server.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+}
+
+// commandsAtOnce is how many commands of a list are under way at the same time: a
+// thief who refreshes all the time must not make so many access tokens that they
+// cannot be deleted while somebody waits.
+const commandsAtOnce = 8
+
+// atOnce calls do with each number below n, some at the same time, until one fails.
+func atOnce(ctx context.Context, n int, do func(i int) error) error {
 	var group sync.WaitGroup
 	var next atomic.Int64
-	faults := make([]error, min(len(digests), deletesAtOnce))
+	faults := make([]error, min(n, commandsAtOnce))
 	for worker := range faults {
 		group.Go(func() {
 			for faults[worker] == nil {
 				i := int(next.Add(1)) - 1
-				if i >= len(digests) {
+				if i >= n {
 					return
 				}
-				if err := removeOne(ctx, m.access, digests[i]); !errors.Is(err, oauth2server.ErrNotFound) {
-					faults[worker] = err
-				}
+				faults[worker] = do(i)
 			}
 		})
 	}
@@ -154,10 +172,10 @@ func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error
 	return errors.Join(append(faults, ctx.Err())...)
 }
 
-func (d entryDocument) read() (*oauth2server.GrantEntry, error) {
+func (d entryDocument) read(c *mongo.Collection) (*oauth2server.GrantEntry, error) {
 	var entry oauth2server.GrantEntry
 	if err := entry.UnmarshalBinary([]byte(d.Record)); err != nil {
-		return nil, fmt.Errorf("mongomodel: document %s: %w", d.ID, err)
+		return nil, fmt.Errorf("mongomodel: document %q of %s: %w", d.ID, c.Name(), err)
 	}
 	return &entry, nil
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -122,7 +120,7 @@ func TestRevokeUser(t *testing.T) {
 	refreshed := s.refresh(ctx, byPassword.Token)
 	older := s.refresh(ctx, s.token(ctx, "grant_type", "password", "username", "andy", "password", "a password").Token)
 	// As if the TTL index had dropped the first entry of a grant that refreshes keep alive.
-	gone, err := db.Collection("grants").DeleteOne(ctx, bson.D{{Key: "_id", Value: grantOf(t, m, older.Token) + ":0000000001"}})
+	gone, err := db.Collection(prefix+"grants").DeleteOne(ctx, bson.D{{Key: "_id", Value: grantOf(t, m, older.Token) + ":0000000001"}})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, gone.DeletedCount)
 	for _, token := range []string{others.Access, machine.Access, byCode.Access, byPassword.Access, refreshed.Access, older.Access} {
@@ -155,53 +153,4 @@ func grantOf(t testing.TB, m oauth2server.RefreshTokenModel, refreshToken string
 	token, err := m.GetRefreshToken(context.Background(), refreshToken)
 	require.NoError(t, err)
 	return token.GrantID
-}
-
-func TestDeleteExpired(t *testing.T) {
-	ctx := t.Context()
-	db, m := start(t)
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	for name, expires := range map[string]time.Time{"past": now.Add(-time.Minute), "long past": now.Add(-2 * time.Hour),
-		"future": now.Add(time.Minute), "never": {}} {
-		require.NoError(t, second(m.SaveToken(ctx, &oauth2server.Token{AccessToken: name, AccessTokenExpiresAt: expires,
-			RefreshToken: name, RefreshTokenExpiresAt: expires}, nil, nil)))
-		require.NoError(t, second(m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: name, ExpiresAt: expires}, nil, nil)))
-		require.NoError(t, second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: name, Seq: 1, ExpiresAt: expires})))
-	}
-	deleted, err := m.DeleteExpired(ctx)
-	require.NoError(t, err)
-	require.EqualValues(t, 3*2+1, deleted)
-	for collection, want := range map[string]int{"access_tokens": 2, "refresh_tokens": 2, "grants": 2, "authorization_codes": 3} {
-		require.Len(t, documents(t, db, collection), want, collection)
-	}
-	require.ErrorIs(t, second(m.GetAuthorizationCode(ctx, "long past")), oauth2server.ErrNotFound)
-	for _, name := range []string{"past", "future", "never"} {
-		require.NoError(t, second(m.GetAuthorizationCode(ctx, name)), name)
-	}
-	require.Len(t, documents(t, db, "clients"), 1)
-	require.Len(t, documents(t, db, "users"), 1)
-}
-
-func TestEnsureIndexes(t *testing.T) {
-	db, m := start(t)
-	for range 2 {
-		require.NoError(t, m.EnsureIndexes(t.Context()))
-	}
-	for collection, want := range map[string][]string{
-		"clients": {"_id_"}, "users": {"_id_", "username_1"}, "access_tokens": {"_id_", "expires_at_1"},
-		"authorization_codes": {"_id_", "expires_at_1", "user_id_1"}, "refresh_tokens": {"_id_", "expires_at_1"},
-		"grants": {"_id_", "expires_at_1", "user_id_1"},
-	} {
-		specs, err := db.Collection(collection).Indexes().ListSpecifications(t.Context())
-		require.NoError(t, err)
-		var got []string
-		for _, spec := range specs {
-			got = append(got, spec.Name)
-			ttl := map[bool]int32{true: 3600, false: 0}[collection == "authorization_codes"]
-			if strings.HasPrefix(spec.Name, "expires_at") && spec.ExpireAfterSeconds != nil { // FerretDB has no TTL
-				require.Equal(t, ttl, *spec.ExpireAfterSeconds)
-			}
-		}
-		require.ElementsMatch(t, want, got, collection)
-	}
 }

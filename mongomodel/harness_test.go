@@ -36,12 +36,18 @@ const (
 func newModel(t testing.TB, db *mongo.Database) *mongomodel.Model {
 	t.Helper()
 	m := mongomodel.New(db, &mongomodel.Options{PasswordCost: bcrypt.MinCost})
+	register(t, m)
+	return m
+}
+
+// register makes the indexes, the client web and the user andy.
+func register(t testing.TB, m *mongomodel.Model) {
+	t.Helper()
 	ctx := context.Background()
 	require.NoError(t, m.EnsureIndexes(ctx))
 	require.NoError(t, m.AddClient(ctx, &oauth2server.Client{ID: "web", RedirectURIs: []string{callback},
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"}}, secret))
 	require.NoError(t, m.AddUser(ctx, &oauth2server.User{ID: "u1"}, "andy", "a password"))
-	return m
 }
 
 // recorder keeps the commands that a client sent to its server.
@@ -68,12 +74,19 @@ func (r *recorder) take() (taken []*event.CommandStartedEvent) {
 	return taken
 }
 
-// names is what was done to which collection, in order.
+// prefix stands before the names of collections in these tests.
+const prefix = mongomodel.DefaultPrefix
+
+// names is what was done to which collection, in order, without the prefix.
 func names(commands []*event.CommandStartedEvent) (names []string) {
 	for _, e := range commands {
-		names = append(names, e.CommandName+" "+e.Command.Lookup(e.CommandName).StringValue())
+		names = append(names, e.CommandName+" "+collectionOf(e))
 	}
 	return names
+}
+
+func collectionOf(e *event.CommandStartedEvent) string {
+	return strings.TrimPrefix(e.Command.Lookup(e.CommandName).StringValue(), prefix)
 }
 
 // site is an authorization server over a model, which is asked as over HTTP.
@@ -160,10 +173,10 @@ func (s *site) signIn(t testing.TB) answer {
 	return got
 }
 
-// documents returns everything in a collection.
+// documents returns everything in a collection, named without its prefix.
 func documents(t testing.TB, db *mongo.Database, collection string) (all []bson.M) {
 	t.Helper()
-	cursor, err := db.Collection(collection).Find(context.Background(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+	cursor, err := db.Collection(prefix+collection).Find(context.Background(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
 	require.NoError(t, err)
 	require.NoError(t, cursor.All(context.Background(), &all))
 	return all

@@ -1,9 +1,12 @@
+// The model's handles on its collections, and the options that decide their
+// names and how they are read.
+
 package mongomodel
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -16,11 +19,16 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Model keeps clients, users, codes, tokens and the log of each grant in MongoDB. It is safe for concurrent use and has
-// no state of its own. What it returns belongs to the caller; of the client and the user of a code or token it returns
-// the ID.
+// Model keeps clients, users, codes, tokens and the log of each grant in
+// MongoDB. It is safe for concurrent use and has no state of its own. What it
+// returns belongs to the caller. Of the client and the user of a code or a
+// token it returns the ID only.
 type Model struct {
 	options Options
+
+	// misnamed is why the collections cannot have the names that the options
+	// ask for. nil: they can.
+	misnamed error
 
 	clients, users, codes, access, refresh, grants *mongo.Collection
 }
@@ -36,39 +44,82 @@ var (
 	_ oauth2server.ClientCredentialsModel = (*Model)(nil)
 )
 
-// Options are the deviations from the default. The zero value is the safe one; nil is allowed.
+// DefaultPrefix stands before the names of the collections unless
+// [Options.Prefix] or [Options.NoPrefix] says otherwise.
+const DefaultPrefix = "oauth2_"
+
+// Options are the deviations from the default. The zero value is the safe one;
+// nil is allowed.
 type Options struct {
-	// Prefix stands before the names of the collections, "oauth2_" for instance: for a database that has a collection
-	// of users already. Empty: none.
+	// Prefix stands before the names of the collections. Empty means
+	// [DefaultPrefix]. [Model.EnsureIndexes] refuses a prefix that no collection
+	// can have: one with "$" or a NUL, one that begins with "system." or ".",
+	// one that makes the names too long.
 	Prefix string
 
-	// InsecureAllowShortSecrets lets clients have secrets of fewer than 22 characters, which somebody could guess, all
-	// the more who sees the digest in the database.
+	// NoPrefix names the collections without any prefix: "clients", "users" and
+	// so on. Other programs are likely to have such names too; see the package
+	// comment for what happens then. It goes with an empty Prefix.
+	NoPrefix bool
+
+	// Linearizable makes each read confirm with a majority of the replica set
+	// that the primary is still the primary. Without it an access token that was
+	// revoked can be let in for some seconds while the members elect another
+	// primary: see docs/scaling.md. Each read then takes a round trip between
+	// the members more, and waits where no majority can be reached, so give the
+	// client a timeout. It needs a replica set or a sharded cluster of MongoDB.
+	Linearizable bool
+
+	// InsecureAllowShortSecrets lets clients have secrets of fewer than 22
+	// characters. Such a secret can be guessed, the more easily by anybody who
+	// sees its digest in the database.
 	InsecureAllowShortSecrets bool
 
-	// PasswordCost is the cost of bcrypt: each step doubles the time that a password takes. 0: 10.
+	// PasswordCost is the cost of bcrypt: each step doubles the time that a
+	// password takes. 0: 10.
 	PasswordCost int
 }
 
-// New returns a Model that stores in db, which must not be nil. It sends nothing: a server that cannot be reached is a
-// fault of the requests. Call [Model.EnsureIndexes] before the first one.
+// New returns a Model that stores in db, which must not be nil. It sends
+// nothing: a server that cannot be reached is a fault of the requests. Call
+// [Model.EnsureIndexes] before the first one; it also says what is wrong with
+// the options.
 func New(db *mongo.Database, opts *Options) *Model {
 	m := &Model{}
 	if opts != nil {
 		m.options = *opts
 	}
+	prefix := m.options.Prefix
+	if prefix == "" && !m.options.NoPrefix {
+		prefix = DefaultPrefix
+	}
+	handle := m.options.handle()
+	for name, c := range m.collections() {
+		*c = db.Collection(prefix+name, handle)
+		m.misnamed = errors.Join(m.misnamed, checkName(db.Name(), prefix+name))
+	}
+	if m.options.NoPrefix && m.options.Prefix != "" {
+		m.misnamed = errors.New("mongomodel: Options has both a Prefix and NoPrefix: leave one out")
+	}
+	return m
+}
+
+// handle returns what holds for each collection, whatever the database's own
+// settings are.
+func (o Options) handle() *options.CollectionOptionsBuilder {
 	journaled := true
-	handle := options.Collection().
-		// Also on a server without a replica set, where majority alone does not wait for the journal.
+	reads := readconcern.Local()
+	if o.Linearizable {
+		reads = readconcern.Linearizable()
+	}
+	return options.Collection().
+		// Journaled also on a server without a replica set, where majority alone
+		// does not wait for the journal.
 		SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journaled}).
-		SetReadConcern(readconcern.Local()).
+		SetReadConcern(reads).
 		SetReadPreference(readpref.Primary()).
 		SetBSONOptions(&options.BSONOptions{}).
 		SetRegistry(bson.NewRegistry())
-	for name, c := range m.collections() {
-		*c = db.Collection(m.options.Prefix+name, handle)
-	}
-	return m
 }
 
 func (m *Model) collections() map[string]**mongo.Collection {
@@ -78,67 +129,24 @@ func (m *Model) collections() map[string]**mongo.Collection {
 	}
 }
 
-// byID is the filter of the document with that _id. The value is a string, whatever a request made of it: it is never
-// taken for an operator.
-func byID(id string) bson.D { return bson.D{{Key: "_id", Value: id}} }
+// maxNamespace is how many bytes MongoDB allows for the names of a database and
+// a sharded collection, with the dot between them. Others may have 20 more.
+const maxNamespace = 235
 
-// findOne decodes the document that the filter names into found. None is [oauth2server.ErrNotFound].
-func findOne(ctx context.Context, c *mongo.Collection, filter bson.D, found any) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	for _, field := range filter {
-		if text, ok := field.Value.(string); ok && !utf8.ValidString(text) {
-			return oauth2server.ErrNotFound // nothing is stored under what BSON cannot say
-		}
-	}
-	err := c.FindOne(ctx, filter).Decode(found)
-	if errors.Is(err, mongo.ErrNoDocuments) && ctx.Err() == nil {
-		return oauth2server.ErrNotFound
-	}
-	return fault(ctx, "find in "+c.Name(), err)
-}
-
-// insertOnce stores document under id, where nothing may be. That the same record is there already is success: then the
-// reply to an insert of it was lost.
-func insertOnce(ctx context.Context, c *mongo.Collection, id string, document tokenDocument) error {
-	_, err := c.InsertOne(ctx, document)
-	if !mongo.IsDuplicateKeyError(err) {
-		return fault(ctx, "insert into "+c.Name(), err)
-	}
-	var there tokenDocument
-	if err := findOne(ctx, c, byID(id), &there); err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
-		return err
-	}
-	if there.Record == document.Record {
+// checkName returns why a collection cannot have this name. nil: it can.
+func checkName(database, name string) error {
+	why := ""
+	switch {
+	case strings.ContainsAny(name, "$\x00"):
+		why = `"$" and NUL are not allowed`
+	case strings.HasPrefix(name, "system."), strings.HasPrefix(name, "."):
+		why = `no name begins with "system." or "."`
+	case !utf8.ValidString(name):
+		why = "it is not UTF-8"
+	case len(database)+1+len(name) > maxNamespace:
+		why = fmt.Sprintf("with the database it has more than %d bytes", maxNamespace)
+	default:
 		return nil
 	}
-	return fmt.Errorf("mongomodel: %s: there is another document with this digest", c.Name())
-}
-
-// removeOne is the single-use gate: of all who ask, one finds the document there.
-func removeOne(ctx context.Context, c *mongo.Collection, id string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	result, err := c.DeleteOne(ctx, byID(id))
-	if err != nil {
-		return fault(ctx, "delete from "+c.Name(), err)
-	}
-	if result.DeletedCount == 0 {
-		return oauth2server.ErrNotFound
-	}
-	return nil
-}
-
-// fault says what was done when err happened. What the driver reports of a context that ended need not say so: a
-// network error, say, of the connection that was closed therefore.
-func fault(ctx context.Context, what string, err error) error {
-	switch ended := ctx.Err(); {
-	case err == nil:
-		return nil
-	case ended != nil && !errors.Is(err, ended):
-		return fmt.Errorf("mongomodel: %s: %w: %w", what, ended, err)
-	}
-	return fmt.Errorf("mongomodel: %s: %w", what, err)
+	return fmt.Errorf("mongomodel: Options.Prefix: no collection can be named %q: %s", name, why)
 }

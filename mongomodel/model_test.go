@@ -16,7 +16,6 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/filled"
 	"github.com/seed-11d18166/oauth2server/internal/mongotest"
-	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
 func TestWhatIsSavedComesBack(t *testing.T) {
@@ -73,13 +72,13 @@ func TestDocumentsAreReadable(t *testing.T) {
 	expiry := bson.NewDateTimeFromTime(token.AccessTokenExpiresAt)
 	for collection, want := range map[string]bson.M{
 		"access_tokens": {"_id": oauth2server.Digest(token.AccessToken), "client_id": "web", "user_id": "u1",
-			"grant_id": token.GrantID, "scope": bson.A{"read", "Scope"}, "expires_at": expiry},
+			"grant_id": token.GrantID, "scope": bson.A{"read", "Scope"}, "oauth2_expires_at": expiry},
 		"refresh_tokens": {"_id": oauth2server.Digest(token.RefreshToken), "client_id": "web", "user_id": "u1",
-			"grant_id": token.GrantID, "scope": bson.A{"read", "GrantScope"}, "expires_at": expiry},
+			"grant_id": token.GrantID, "scope": bson.A{"read", "GrantScope"}, "oauth2_expires_at": expiry},
 		"authorization_codes": {"_id": oauth2server.Digest(code.Code), "client_id": "web", "user_id": "u1",
-			"grant_id": code.GrantID, "scope": bson.A{"read", "Scope"}, "expires_at": expiry},
+			"grant_id": code.GrantID, "scope": bson.A{"read", "Scope"}, "oauth2_expires_at": expiry},
 		"grants": {"_id": "g:0000000007", "grant_id": "g", "seq": int32(7), "kind": "grant", "client_id": "web",
-			"user_id": "u1", "time": expiry, "expires_at": expiry},
+			"user_id": "u1", "time": expiry, "oauth2_expires_at": expiry},
 		"clients": {"_id": "web", "redirect_uris": bson.A{callback}, "scope": nil, "public": false, "data": nil,
 			"grants":                bson.A{"authorization_code", "refresh_token", "client_credentials", "password"},
 			"access_token_lifetime": "0s", "refresh_token_lifetime": "0s", "secret_digest": oauth2server.Digest(secret)},
@@ -87,8 +86,8 @@ func TestDocumentsAreReadable(t *testing.T) {
 		got := documents(t, db, collection)
 		require.Len(t, got, 1, collection)
 		if collection != "clients" {
-			require.Contains(t, got[0]["record"], `{"v":1,`, collection)
-			delete(got[0], "record")
+			require.Contains(t, got[0]["oauth2_record"], `{"v":1,`, collection)
+			delete(got[0], "oauth2_record")
 		}
 		require.Equal(t, want, got[0], collection)
 	}
@@ -97,8 +96,8 @@ func TestDocumentsAreReadable(t *testing.T) {
 	require.NoError(t, err)
 	for _, collection := range []string{"access_tokens", "refresh_tokens"} {
 		var found bson.M
-		require.NoError(t, db.Collection(collection).FindOne(ctx, bson.D{{Key: "_id", Value: oauth2server.Digest("forever")}}).Decode(&found))
-		require.NotContains(t, found, "expires_at", "a TTL index would delete it")
+		require.NoError(t, db.Collection(prefix+collection).FindOne(ctx, bson.D{{Key: "_id", Value: oauth2server.Digest("forever")}}).Decode(&found))
+		require.NotContains(t, found, "oauth2_expires_at", "a TTL index would delete it")
 	}
 }
 
@@ -203,16 +202,19 @@ func TestTheHandlesSettingsDoNotMatter(t *testing.T) {
 	require.Equal(t, 6, writes)
 }
 
-func TestPrefix(t *testing.T) {
-	db := mongotest.Database(t)
-	m := mongomodel.New(db, &mongomodel.Options{Prefix: "oauth2_"})
-	require.NoError(t, m.EnsureIndexes(t.Context()))
-	require.NoError(t, m.AddClient(t.Context(), &oauth2server.Client{ID: "web"}, secret))
-	collections, err := db.ListCollectionNames(t.Context(), bson.D{})
-	require.NoError(t, err)
-	require.Subset(t, collections, []string{"oauth2_clients", "oauth2_users", "oauth2_authorization_codes",
-		"oauth2_access_tokens", "oauth2_refresh_tokens", "oauth2_grants"})
-	for _, name := range collections {
-		require.Contains(t, name, "oauth2_")
-	}
+// One of the two tokens may be saved alone: refresh tokens that another server
+// issued, say.
+func TestOneTokenAlone(t *testing.T) {
+	ctx := t.Context()
+	db, m := start(t)
+	require.NoError(t, second(m.SaveToken(ctx, &oauth2server.Token{RefreshToken: "r"}, nil, nil)))
+	require.Empty(t, documents(t, db, "access_tokens"))
+	require.NoError(t, second(m.GetRefreshToken(ctx, "r")))
+	require.ErrorIs(t, second(m.GetAccessToken(ctx, "")), oauth2server.ErrNotFound)
+	require.NoError(t, second(m.SaveToken(ctx, &oauth2server.Token{RefreshToken: "s"}, nil, nil)), "a second one")
+
+	require.NoError(t, second(m.SaveToken(ctx, &oauth2server.Token{AccessToken: "a"}, nil, nil)))
+	require.Len(t, documents(t, db, "refresh_tokens"), 2)
+	require.NoError(t, second(m.GetAccessToken(ctx, "a")))
+	require.ErrorIs(t, second(m.GetRefreshToken(ctx, "")), oauth2server.ErrNotFound)
 }

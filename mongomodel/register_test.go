@@ -92,11 +92,11 @@ func TestRegisteringClients(t *testing.T) {
 func TestClientsWrittenByHand(t *testing.T) {
 	ctx := t.Context()
 	db, m := start(t)
-	clients := db.Collection("clients")
+	clients := db.Collection(prefix + "clients")
 	for _, document := range []bson.D{
-		{{Key: "_id", Value: "least"}},
-		{{Key: "_id", Value: "broken"}, {Key: "access_token_lifetime", Value: "an hour"}},
-		{{Key: "_id", Value: "secret"}, {Key: "secret_digest", Value: "in clear, by mistake"}},
+		{{Key: "_id", Value: "least"}, {Key: "grants", Value: nil}},
+		{{Key: "_id", Value: "broken"}, {Key: "grants", Value: nil}, {Key: "access_token_lifetime", Value: "an hour"}},
+		{{Key: "_id", Value: "secret"}, {Key: "grants", Value: nil}, {Key: "secret_digest", Value: "in clear, by mistake"}},
 	} {
 		require.NoError(t, second(clients.InsertOne(ctx, document)))
 	}

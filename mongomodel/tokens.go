@@ -1,3 +1,5 @@
+// Access and refresh tokens in their collections.
+
 package mongomodel
 
 import (
@@ -5,22 +7,26 @@ import (
 	"fmt"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// tokenDocument is how codes and tokens are stored. Record is the whole of it; the rest is for indexes and for people.
+// tokenDocument is how codes and tokens are stored. Record is the whole of it;
+// the rest is for indexes and for people.
 type tokenDocument struct {
 	Digest    string    `bson:"_id"`
 	ClientID  string    `bson:"client_id,omitempty"`
 	UserID    string    `bson:"user_id,omitempty"`
 	GrantID   string    `bson:"grant_id,omitempty"`
 	Scope     []string  `bson:"scope,omitempty"`
-	ExpiresAt time.Time `bson:"expires_at,omitempty"` // not there if zero: then a TTL index leaves the document alone
-	Record    string    `bson:"record"`
+	ExpiresAt time.Time `bson:"oauth2_expires_at,omitempty"` // not there if zero: then a TTL index leaves the document alone
+	Record    string    `bson:"oauth2_record"`
 }
 
-// SaveToken implements [oauth2server.Model]. A token that was saved before, exactly so, is no error; another one with
-// the same string is.
+// SaveToken implements [oauth2server.Model]. A token that was saved before,
+// exactly so, is no error; another one with the same string is. Either string
+// may be empty: then only the other token is stored.
 func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -29,11 +35,13 @@ func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oau
 	if err != nil {
 		return nil, err
 	}
-	document := tokenDocument{Digest: oauth2server.Digest(token.AccessToken), ClientID: clientID(token.Client),
-		UserID: userID(token.User), GrantID: token.GrantID, Scope: token.Scope,
-		ExpiresAt: token.AccessTokenExpiresAt, Record: string(record)}
-	if err := insertOnce(ctx, m.access, document.Digest, document); err != nil {
-		return nil, err
+	document := tokenDocument{ClientID: clientID(token.Client), UserID: userID(token.User), GrantID: token.GrantID,
+		Scope: token.Scope, Record: string(record)}
+	if token.AccessToken != "" {
+		document.Digest, document.ExpiresAt = oauth2server.Digest(token.AccessToken), token.AccessTokenExpiresAt
+		if err := insertOnce(ctx, m.access, document.Digest, document); err != nil {
+			return nil, err
+		}
 	}
 	if token.RefreshToken != "" {
 		document.Digest, document.ExpiresAt = oauth2server.Digest(token.RefreshToken), token.RefreshTokenExpiresAt
@@ -55,7 +63,7 @@ func (m *Model) GetAccessToken(ctx context.Context, accessToken string) (*oauth2
 		return nil, err
 	}
 	found := oauth2server.Token{AccessToken: accessToken}
-	return &found, document.read(&found)
+	return &found, document.read(m.access, &found)
 }
 
 // GetRefreshToken implements [oauth2server.RefreshTokenModel].
@@ -65,23 +73,24 @@ func (m *Model) GetRefreshToken(ctx context.Context, refreshToken string) (*oaut
 		return nil, err
 	}
 	found := oauth2server.Token{RefreshToken: refreshToken}
-	return &found, document.read(&found)
+	return &found, document.read(m.refresh, &found)
 }
 
 // RevokeAccessToken implements [oauth2server.AccessTokenRevoker].
 func (m *Model) RevokeAccessToken(ctx context.Context, accessToken string) error {
-	return removeOne(ctx, m.access, oauth2server.Digest(accessToken))
+	return removeOne(ctx, m.access, ownRecord(oauth2server.Digest(accessToken)))
 }
 
-// RevokeToken implements [oauth2server.RefreshTokenModel]. As there is a log, the server does not call it.
+// RevokeToken implements [oauth2server.RefreshTokenModel]. The server calls it
+// for a token that nobody was given; else the log decides.
 func (m *Model) RevokeToken(ctx context.Context, token *oauth2server.Token) error {
-	return removeOne(ctx, m.refresh, oauth2server.Digest(token.RefreshToken))
+	return removeOne(ctx, m.refresh, ownRecord(oauth2server.Digest(token.RefreshToken)))
 }
 
-// read completes what the document stores.
-func (d tokenDocument) read(value interface{ UnmarshalBinary([]byte) error }) error {
+// read fills value with what the document stores.
+func (d tokenDocument) read(c *mongo.Collection, value interface{ UnmarshalBinary([]byte) error }) error {
 	if err := value.UnmarshalBinary([]byte(d.Record)); err != nil {
-		return fmt.Errorf("mongomodel: document %s: %w", d.Digest, err)
+		return fmt.Errorf("mongomodel: document %q of %s: %w", d.Digest, c.Name(), err)
 	}
 	return nil
 }

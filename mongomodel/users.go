@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/credential"
@@ -28,7 +27,7 @@ func (d userDocument) user() *oauth2server.User {
 func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth2server.Client) (*oauth2server.User, error) {
 	var document userDocument
 	var hash []byte // none: an unknown name costs what a known one does
-	err := findOne(ctx, m.users, bson.D{{Key: "username", Value: username}}, &document)
+	err := findOne(ctx, m.users, byUsername(username), &document)
 	switch {
 	case err == nil:
 		hash = []byte(document.PasswordHash)
@@ -83,8 +82,8 @@ func (m *Model) AddUser(ctx context.Context, u *oauth2server.User, username, pas
 		return err
 	}
 	_, err = m.users.InsertOne(ctx, userDocument{u.ID, username, string(hash), data})
-	if mongo.IsDuplicateKeyError(err) {
-		return fmt.Errorf("mongomodel: a user %q with the ID %q, or one of them: %w", username, u.ID, oauth2server.ErrExists)
+	if conflict := takenUser(ctx, m.users, err, u.ID); conflict != nil {
+		return fmt.Errorf("mongomodel: user %q with the ID %q: %w", username, u.ID, conflict)
 	}
 	return fault(ctx, "insert into "+m.users.Name(), err)
 }
@@ -99,9 +98,9 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 	if err != nil {
 		return fmt.Errorf("mongomodel: user %q: %w", username, err)
 	}
-	err = update(ctx, m.users, byID(u.ID), bson.D{{Key: "username", Value: username}, {Key: "data", Value: data}})
-	if mongo.IsDuplicateKeyError(err) {
-		return fmt.Errorf("mongomodel: username %q: %w", username, oauth2server.ErrExists)
+	err = update(ctx, m.users, ownUser(u.ID), bson.D{{Key: "username", Value: username}, {Key: "data", Value: data}})
+	if conflict := taken(m.users, err, usernameIndex); conflict != nil {
+		return fmt.Errorf("mongomodel: username %q: %w", username, conflict)
 	}
 	return err
 }
@@ -113,13 +112,13 @@ func (m *Model) SetPassword(ctx context.Context, userID, password string) error 
 	if err != nil {
 		return fmt.Errorf("mongomodel: user ID %q: %w", userID, err)
 	}
-	return update(ctx, m.users, byID(userID), bson.D{{Key: "password_hash", Value: string(hash)}})
+	return update(ctx, m.users, ownUser(userID), bson.D{{Key: "password_hash", Value: string(hash)}})
 }
 
 // DeleteUser deletes a user, who can no longer sign in, and then revokes what was issued for him as [Model.RevokeUser]
 // does. After an error call it again: a user who is gone is no error.
 func (m *Model) DeleteUser(ctx context.Context, userID string) error {
-	if err := removeOne(ctx, m.users, userID); err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
+	if err := removeOne(ctx, m.users, ownUser(userID)); err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return err
 	}
 	return m.RevokeUser(ctx, userID)

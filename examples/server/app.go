@@ -12,7 +12,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/seed-11d18166/oauth2server"
-	"github.com/seed-11d18166/oauth2server/examples/ratelimit"
+	"github.com/seed-11d18166/oauth2server/ext/ratelimit"
 )
 
 // app is the authorization server's side: accounts, their pages, and the API. As a handler it is the whole application.

@@ -319,34 +319,41 @@ func TestWhatIsNoGuess(t *testing.T) {
 	}
 }
 
-// Many people come through one proxy, and a stranger says that he is many.
+// Many people come through one proxy, and a stranger poses as many: row B7.
 func TestAttack_ForwardedAddresses(t *testing.T) {
-	try := func(a http.Handler, from, forwarded, password string) int {
+	try := func(a http.Handler, header, from, password string) int {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:8080/signin", strings.NewReader(values("username", "andy", "password", password).Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("X-Forwarded-For", forwarded)
-		r.RemoteAddr = from
+		r.Header.Set(header, from)
+		r.RemoteAddr = "10.0.0.1:1"
 		w := httptest.NewRecorder()
 		a.ServeHTTP(w, r)
 		return w.Code
 	}
+	ours := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	for name, row := range map[string]struct {
 		proxies []netip.Prefix
-		guesser func(i int) string
-		owner   int
+		header  string
+		guesser string // with the number of the guess
+		owner   string
+		status  int
 	}{
-		"no proxy":  {nil, func(i int) string { return fmt.Sprintf("198.51.100.%d", i) }, http.StatusTooManyRequests},
-		"our proxy": {[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, func(int) string { return "203.0.113.9" }, http.StatusSeeOther},
+		"no proxy":              {nil, "X-Forwarded-For", "198.51.100.%d", "192.0.2.1", http.StatusTooManyRequests},
+		"our proxy":             {ours, "X-Forwarded-For", "198.51.100.%d, 203.0.113.9", "192.0.2.1", http.StatusSeeOther},
+		"our proxy, port":       {ours, "X-Forwarded-For", "203.0.113.9:%d", "192.0.2.1:1", http.StatusSeeOther},
+		"our proxy, IPv6":       {ours, "X-Forwarded-For", "[2001:db8::%d]:1", "[2001:db8:1::1]:1", http.StatusSeeOther},
+		"our proxy, standard":   {ours, "Forwarded", `for="[2001:db8::%d]:1"`, "for=192.0.2.1;proto=https", http.StatusSeeOther},
+		"our proxy, no address": {ours, "X-Forwarded-For", "198.51.100.%d, unknown", "192.0.2.1", http.StatusSeeOther},
 	} {
 		model, err := openMemory("http://127.0.0.1:8080")
 		require.NoError(t, err)
 		a, err := newApp("http://127.0.0.1:8080", row.proxies, model, files, nil)
 		require.NoError(t, err)
 		for i := range 10 {
-			require.Equal(t, http.StatusOK, try(a, "10.0.0.1:1", row.guesser(i), "wrong"), name)
+			require.Equal(t, http.StatusOK, try(a, row.header, fmt.Sprintf(row.guesser, i), "wrong"), name)
 		}
-		require.Equal(t, http.StatusTooManyRequests, try(a, "10.0.0.1:1", row.guesser(10), "123456"), name)
-		require.Equal(t, row.owner, try(a, "10.0.0.1:1", "192.0.2.1", "123456"), name)
+		require.Equal(t, http.StatusTooManyRequests, try(a, row.header, fmt.Sprintf(row.guesser, 10), "123456"), name)
+		require.Equal(t, row.status, try(a, row.header, row.owner, "123456"), name)
 	}
 }
 

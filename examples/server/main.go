@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	public := flags.String("url", "", "`URL` by which browsers reach it, such as https://auth.example, behind a proxy that passes Host; without it, http and the address")
-	proxy := flags.String("proxy", "", "`networks` that proxies of ours connect from, such as 127.0.0.1/32,10.0.0.0/8: what they add to X-Forwarded-For is believed")
+	proxy := flags.String("proxy", "", "`networks` that proxies of ours connect from, such as 127.0.0.1/32,10.0.0.0/8: what they add to X-Forwarded-For or Forwarded is believed")
 	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in but sign-in sessions; without it, everything is in memory")
 	verbose := flags.Bool("v", false, "print a line for each step of OAuth, with the reason of each refusal")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {

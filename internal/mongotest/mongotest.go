@@ -1,9 +1,13 @@
-// Package mongotest gives tests a MongoDB-compatible server: the one whose URI is in OAUTH2SERVER_MONGODB_URI, or the
-// command tools/ferretdb, which is built for the purpose and started once for each test binary. A server that cannot be
-// had is a failed test and no skipped one.
+// Package mongotest gives tests a MongoDB-compatible server: the one whose URI
+// is in OAUTH2SERVER_MONGODB_URI, or the command tools/ferretdb, which is built
+// for the purpose and started once for each test binary. A server that cannot
+// be had is a failed test and no skipped one. A [Proxy] breaks what passes
+// between a client and that server, and a [Fake] server answers what FerretDB
+// would not.
 package mongotest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"os"
@@ -37,7 +41,7 @@ func URI(t testing.TB) string {
 	return server.URI()
 }
 
-// IsFerretDB says whether the tests run on FerretDB, which lacks TTL indexes, retryable writes and transactions.
+// IsFerretDB reports whether the tests run on FerretDB, which lacks TTL indexes, retryable writes and transactions.
 func IsFerretDB() bool { return os.Getenv(Variable) == "" }
 
 // Database returns an empty database that no other test uses, on the shared server. It is dropped when the test ends.
@@ -55,20 +59,34 @@ func Database(t testing.TB, opts ...*options.ClientOptions) *mongo.Database {
 	return db
 }
 
-// DatabaseURI returns a URI that names an empty database, as [Database] does: for programs that are given one.
+// DatabaseURI returns a URI that names an empty database, as [Database] does:
+// for programs that are given one.
 func DatabaseURI(t testing.TB) string {
 	t.Helper()
-	scheme, rest, _ := strings.Cut(URI(t), "://")
+	return naming(URI(t), Database(t).Name())
+}
+
+// naming returns uri with another database. The one that was named, or else
+// admin, is still where the driver signs in.
+func naming(uri, database string) string {
+	scheme, rest, _ := strings.Cut(uri, "://")
 	hosts, query, _ := strings.Cut(rest, "?")
-	hosts, _, _ = strings.Cut(hosts, "/")
-	return scheme + "://" + hosts + "/" + Database(t).Name() + "?" + query
+	hosts, before, _ := strings.Cut(hosts, "/")
+	if strings.Contains(hosts, "@") && !strings.Contains(strings.ToLower(query), "authsource=") {
+		query = strings.TrimSuffix("authSource="+cmp.Or(before, "admin")+"&"+query, "&")
+	}
+	return scheme + "://" + hosts + "/" + database + "?" + query
 }
 
 // Connect returns a client that is disconnected when the test ends. What it is asked takes half a minute at the most.
 func Connect(t testing.TB, uri string, opts ...*options.ClientOptions) *mongo.Client {
 	t.Helper()
-	all := append([]*options.ClientOptions{options.Client().ApplyURI(uri).SetTimeout(timeout)}, opts...)
-	client, err := mongo.Connect(all...)
+	return connect(t, append([]*options.ClientOptions{options.Client().ApplyURI(uri).SetTimeout(timeout)}, opts...)...)
+}
+
+func connect(t testing.TB, opts ...*options.ClientOptions) *mongo.Client {
+	t.Helper()
+	client, err := mongo.Connect(opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)

@@ -1,16 +1,20 @@
+// A proxy that loses, cuts, delays and forges what a client and its server say
+// to each other.
+
 package mongotest
 
 import (
-	"bytes"
-	"encoding/binary"
-	"fmt"
+	"context"
+	"crypto/tls"
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // Fault is what happens to a command on its way.
@@ -36,10 +40,12 @@ const (
 // Faults are all of them.
 var Faults = []Fault{CutBefore, CutAfter, DropBefore, DropAfter, Late}
 
-// Proxy stands between a client and a server and lets everything pass but one command.
+// Proxy stands between a client and its servers and lets everything pass but
+// one command. It is no server of its own: the client dials through it, so it
+// stands in front of every server that the client finds.
 type Proxy struct {
-	server   string
-	listener net.Listener
+	uri      string
+	tls      *tls.Config // of the connections to the servers; nil: none
 	closed   chan struct{}
 	handlers sync.WaitGroup
 
@@ -49,30 +55,74 @@ type Proxy struct {
 	hit       func()
 	release   chan struct{} // closed by Deliver
 	delivered chan struct{} // closed when a late command was carried out
+	forge     func(name string, command, reply bson.Raw) bson.D
 	conns     map[net.Conn]bool
 }
 
-// NewProxy returns a proxy in front of the server at uri, which must name one host. It ends when the test does; the
-// clients should have ended before.
+// NewProxy returns a proxy in front of the servers at uri, which may be any
+// that the driver takes: with several hosts, by SRV, with TLS, with
+// credentials. It ends when the test does; the clients should have ended before.
 func NewProxy(t testing.TB, uri string) *Proxy {
 	t.Helper()
-	_, rest, _ := strings.Cut(uri, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p := &Proxy{server: host, listener: listener, closed: make(chan struct{}), conns: map[net.Conn]bool{}}
-	p.handlers.Go(p.accept)
+	p := &Proxy{uri: uri, closed: make(chan struct{}), conns: map[net.Conn]bool{}}
+	opts := options.Client().ApplyURI(uri)
+	require.NoError(t, opts.Validate())
+	p.tls = opts.TLSConfig
 	t.Cleanup(p.close)
 	return p
 }
 
-// URI is where clients connect.
-func (p *Proxy) URI() string {
-	return "mongodb://" + p.listener.Addr().String() + "/?directConnection=true"
+// Connect returns a client whose connections go through the proxy. It is
+// disconnected when the test ends. opts are applied after the URI.
+func (p *Proxy) Connect(t testing.TB, opts ...*options.ClientOptions) *mongo.Client {
+	t.Helper()
+	through := options.Client().ApplyURI(p.uri).SetTimeout(timeout).SetDialer(p)
+	// The proxy reads what is said: it does TLS itself, and nothing is compressed.
+	through.TLSConfig, through.Compressors = nil, nil
+	return connect(t, append([]*options.ClientOptions{through}, opts...)...)
 }
 
-// Break makes fault happen to the n-th command from now, 1 being the next one. hit is called then. What belongs to the
-// connection alone, such as hello, is not counted.
+// DialContext connects a client to the server at address.
+func (p *Proxy) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	server, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if server, err = p.secured(ctx, server, address); err != nil {
+		return nil, err
+	}
+	near, client := net.Pipe()
+	if !p.track(client, server) {
+		return nil, net.ErrClosed
+	}
+	p.handlers.Go(func() {
+		defer p.untrack(client, server)
+		for p.pass(client, server) == nil {
+		}
+	})
+	return near, nil
+}
+
+// secured does the TLS handshake if the URI asks for TLS.
+func (p *Proxy) secured(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
+	if p.tls == nil {
+		return conn, nil
+	}
+	config := p.tls.Clone()
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		config.ServerName = host
+	}
+	secured := tls.Client(conn, config)
+	return secured, secured.HandshakeContext(ctx)
+}
+
+// Break makes fault happen to the n-th command from now, 1 being the next one.
+// hit is called then. What belongs to the connection alone, such as hello, is
+// not counted.
 func (p *Proxy) Break(n int, fault Fault, hit func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,8 +130,17 @@ func (p *Proxy) Break(n int, fault Fault, hit func()) {
 	p.release, p.delivered = make(chan struct{}), make(chan struct{})
 }
 
-// Deliver sends the command that was kept back, and returns when the server has carried it out. It is for [Late], after
-// hit was called, and once.
+// Forge lets f see each command that Break would count, with its reply, once
+// the server has carried it out. What f returns goes to the client instead;
+// nil leaves the reply as it is. Forge(nil) ends it.
+func (p *Proxy) Forge(f func(name string, command, reply bson.Raw) bson.D) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forge = f
+}
+
+// Deliver sends the command that was kept back, and returns when the server
+// has carried it out. It is for [Late], after hit was called, and once.
 func (p *Proxy) Deliver() {
 	p.mu.Lock()
 	release, delivered := p.release, p.delivered
@@ -94,9 +153,8 @@ func (p *Proxy) Deliver() {
 }
 
 func (p *Proxy) close() {
-	close(p.closed)
-	p.listener.Close()
 	p.mu.Lock()
+	close(p.closed)
 	for conn := range p.conns {
 		conn.Close()
 	}
@@ -104,48 +162,48 @@ func (p *Proxy) close() {
 	p.handlers.Wait()
 }
 
-// track makes close end the connection too.
-func (p *Proxy) track(conn net.Conn) (untrack func()) {
+// track makes close end the connections too. It reports whether there is time
+// for that.
+func (p *Proxy) track(conns ...net.Conn) bool {
 	p.mu.Lock()
-	p.conns[conn] = true
-	p.mu.Unlock()
-	return func() {
-		p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range conns {
+		p.conns[conn] = true
+	}
+	select {
+	case <-p.closed:
+		for _, conn := range conns {
+			conn.Close()
+		}
+		return false
+	default:
+		return true
+	}
+}
+
+func (p *Proxy) untrack(conns ...net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range conns {
 		delete(p.conns, conn)
-		p.mu.Unlock()
 		conn.Close()
 	}
 }
 
-func (p *Proxy) accept() {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		p.handlers.Go(func() {
-			defer p.track(client)()
-			server, err := net.Dial("tcp", p.server)
-			if err != nil {
-				return
-			}
-			defer p.track(server)()
-			for p.pass(client, server) == nil {
-			}
-		})
-	}
-}
-
-// next says what is to happen to a command.
-func (p *Proxy) next(command string) Fault {
+// counted reports whether a command is one that Break counts.
+func counted(command string) bool {
 	switch command {
 	case "find", "insert", "delete", "getMore":
-	default:
-		return ""
+		return true
 	}
+	return false
+}
+
+// next returns what is to happen to a command.
+func (p *Proxy) next(command string) Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.countdown == 0 {
+	if p.countdown == 0 || !counted(command) {
 		return ""
 	}
 	if p.countdown--; p.countdown > 0 {
@@ -198,6 +256,9 @@ func (p *Proxy) pass(client, server net.Conn) error {
 		case Late:
 			return io.ErrClosedPipe // nobody waits for it
 		}
+		if reply, err = p.forged(message, reply); err != nil {
+			return err
+		}
 		if _, err := client.Write(reply); err != nil {
 			return err
 		}
@@ -205,41 +266,24 @@ func (p *Proxy) pass(client, server net.Conn) error {
 	return nil
 }
 
-const (
-	headerSize = 16
-	opMsg      = 2013
-	maxMessage = 48_000_000
-)
-
-// readMessage reads one message of MongoDB's wire protocol: its length, its header and the rest.
-func readMessage(r io.Reader) ([]byte, error) {
-	var length [4]byte
-	if _, err := io.ReadFull(r, length[:]); err != nil {
+// forged returns what the client is to read in the place of reply.
+func (p *Proxy) forged(message, reply []byte) ([]byte, error) {
+	p.mu.Lock()
+	forge := p.forge
+	p.mu.Unlock()
+	if forge == nil || !counted(commandOf(message)) {
+		return reply, nil
+	}
+	command, err := documentOf(message)
+	if err != nil {
 		return nil, err
 	}
-	size := binary.LittleEndian.Uint32(length[:])
-	if size < headerSize || size > maxMessage {
-		return nil, fmt.Errorf("mongotest: a message of %d bytes", size)
+	answer, err := documentOf(reply)
+	if err != nil {
+		return nil, err
 	}
-	message := make([]byte, size)
-	copy(message, length[:])
-	_, err := io.ReadFull(r, message[4:])
-	return message, err
-}
-
-// commandOf is the name of the first member of the document in a message: after the header and the flags, the kind of the
-// section, the length of the document and the type of the member.
-func commandOf(message []byte) string {
-	const at = headerSize + 4 + 1 + 4 + 1
-	if len(message) < at || binary.LittleEndian.Uint32(message[12:]) != opMsg {
-		return ""
+	if other := forge(commandOf(message), command, answer); other != nil {
+		return replyTo(message, other)
 	}
-	name, _, _ := bytes.Cut(message[at:], []byte{0})
-	return string(name)
-}
-
-// moreToCome says whether the server goes on without being asked, as in a stream of hellos.
-func moreToCome(message []byte) bool {
-	return len(message) >= headerSize+4 && binary.LittleEndian.Uint32(message[12:]) == opMsg &&
-		binary.LittleEndian.Uint32(message[headerSize:])&2 != 0
+	return reply, nil
 }

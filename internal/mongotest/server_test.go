@@ -26,3 +26,15 @@ func TestABusyProgramIsWaitedFor(t *testing.T) {
 	require.NoError(t, server.launch(writing.Name(), "127.0.0.1:0"))
 	server.Kill()
 }
+
+func TestADatabaseInAURI(t *testing.T) {
+	for uri, want := range map[string]string{
+		"mongodb://a:1":                                "mongodb://a:1/db?",
+		"mongodb://a:1,b:2/?replicaSet=rs0":            "mongodb://a:1,b:2/db?replicaSet=rs0",
+		"mongodb://u:p@a:1":                            "mongodb://u:p@a:1/db?authSource=admin",
+		"mongodb://u:p@a:1/users?tls=true":             "mongodb://u:p@a:1/db?authSource=users&tls=true",
+		"mongodb+srv://u:p@c.example/?authSource=auth": "mongodb+srv://u:p@c.example/db?authSource=auth",
+	} {
+		require.Equal(t, want, naming(uri, "db"))
+	}
+}

@@ -54,3 +54,14 @@ func TestSessionCookie(t *testing.T) {
 	setSession(w, "id")
 	require.Equal(t, "__Host-session=id; Path=/; HttpOnly; Secure; SameSite=Lax", w.Header().Get("Set-Cookie"))
 }
+
+// The address that the proxy adds is the client's, and a header that it does not write is not read.
+func TestLimiterBehindAProxy(t *testing.T) {
+	r := httptest.NewRequest("POST", "/token", nil)
+	r.Header.Set("X-Forwarded-For", "192.0.2.1, 198.51.100.7:4711")
+	r.Header.Set("Forwarded", "for=192.0.2.2")
+	r.RemoteAddr = "127.0.0.1:55555"
+	require.Equal(t, "198.51.100.7", newLimiter().Address(r).String())
+	r.RemoteAddr = "203.0.113.9:55555"
+	require.Equal(t, "203.0.113.9", newLimiter().Address(r).String())
+}

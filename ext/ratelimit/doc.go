@@ -1,0 +1,31 @@
+// Package ratelimit limits failed attempts at client secrets and passwords
+// (RFC 6749, sections 2.3.1 and 4.3.2): it stops whoever guesses, and nobody
+// else.
+//
+// # Quick start
+//
+//	limiter := ratelimit.New()
+//	srv, err := oauth2server.New(model, &oauth2server.Options{
+//		LimitAttempts: limiter.LimitAttempts,
+//	})
+//
+// A sign-in page of the program asks the same limiter: see the example of
+// [Limiter.LimitAttempts].
+//
+// # What is limited
+//
+// Failures are counted by client and address, by user and address, by address
+// and by user: see [Limiter] for the five limits. Each is a bucket that holds
+// some failures and forgets one from time to time, so nobody is locked out for
+// good. What is right is never counted, however much of it comes at once.
+//
+// # Behind a proxy
+//
+// All requests come from the proxy's address, so a stranger's failures would
+// lock everybody out. Name the proxies, and the header in which they write
+// where a request comes from:
+//
+//	limiter.Address = ratelimit.ForwardedIn("X-Forwarded-For", proxies)
+//
+// [Forwarded] is for those who do not know which header that is.
+package ratelimit

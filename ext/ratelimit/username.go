@@ -1,0 +1,37 @@
+// This file finds out which spellings are one user's name.
+
+package ratelimit
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// fold returns the same for two names that a model compares as equal by
+// RFC 8265, section 3.3 (width, case and normal form), or by case and outer
+// spaces alone. It makes more names equal than those do: that is no harm, as
+// they share their buckets, no more.
+func fold(name string) string {
+	name = strings.TrimSpace(name)
+	switch {
+	case isASCII(name):
+		return strings.ToLower(name)
+	case len(name) > 1024: // nobody's, and work for who sends it
+		return name
+	}
+	folded := cases.Fold().String(norm.NFKC.String(name))
+	folded = strings.ToLower(folded) // Fold makes lower case of Cherokee's upper case, and the reverse
+	return norm.NFKC.String(folded)
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

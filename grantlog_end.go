@@ -1,0 +1,225 @@
+package oauth2server
+
+import (
+	"context"
+	"time"
+)
+
+// revocationTimeout bounds a revocation that goes on after its client hung up.
+const revocationTimeout = time.Minute
+
+// RevokeGrant ends a grant for good: its code cannot be redeemed, its refresh tokens cannot be used, and its access
+// tokens are deleted. When it returns nil, nothing of the grant works any more, whatever was under way; after an error,
+// call it again. A grant that is over already, or of which nothing is known, is no error; of one that has ended it reads
+// no more than that.
+//
+// until is zero, unless the caller knows of something that the log does not and that expires then: a code that was not
+// redeemed, a refresh token of the time before there was a log. An access token of that time is not in the log, and is
+// not deleted.
+func RevokeGrant(ctx context.Context, log GrantLog, grantID string, until time.Time) error {
+	grantID = grantOf(grantID)
+	_, done, refused := endState(ctx, log, grantID)
+	if refused == nil && !done {
+		end := ending{log: log, grantID: grantID, next: 1, until: until}
+		refused = end.run(ctx)
+	}
+	if refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// The places in the log of a grant's end.
+const (
+	endBegun = 1
+	endDone  = 2
+)
+
+// endState reports whether somebody has begun to end a grant, and whether
+// everything of it was deleted.
+func endState(ctx context.Context, log GrantLog, grantID string) (begun, done bool, refused *Error) {
+	refused = eachEntry(ctx, log, endLog+grantID, endBegun, func(e *GrantEntry) bool {
+		begun, done = true, e.Seq == endDone
+		return true
+	})
+	return begun, done, refused
+}
+
+// ending is a grant that is to end.
+type ending struct {
+	log     GrantLog
+	grantID string
+
+	next             int       // the place behind the line
+	revoked          int       // the first place that is known to be "revoked"; 0: none is
+	sure             bool      // that place was taken by an append, and not only read
+	until            time.Time // when the last of what the log speaks of expires
+	clientID, userID string    // whom the grant is for, and by
+	tokens           []string  // access tokens that may live, of the first page
+	more             bool      // there are others behind it
+}
+
+// run ends the grant. Whoever issues a token without moving the line looks at the
+// log of the end afterwards, so that is written first. Whoever moves the line comes
+// to its end.
+func (end *ending) run(ctx context.Context) *Error {
+	if refused := eachEntry(ctx, end.log, end.grantID, 1, end.read); refused != nil {
+		return refused
+	}
+	if _, refused := end.append(ctx, endLog+end.grantID, endBegun); refused != nil {
+		return refused
+	}
+	if refused := end.reach(ctx); refused != nil {
+		return refused
+	}
+	if refused := end.deleteTokens(ctx); refused != nil {
+		return refused
+	}
+	_, refused := end.append(ctx, endLog+end.grantID, endDone)
+	return refused
+}
+
+// read notes what an entry of the line says.
+func (end *ending) read(e *GrantEntry) bool {
+	end.until = latest(end.until, e.ExpiresAt.Add(-markerMargin))
+	switch {
+	case e.Kind != kindRevoked:
+		end.next = e.Seq + 1
+	case end.revoked == 0 || e.Seq < end.revoked:
+		end.revoked = e.Seq
+	}
+	if end.userID == "" {
+		end.clientID, end.userID = e.ClientID, e.UserID
+	}
+	if e.lives() {
+		if end.more = end.more || len(end.tokens) == GrantPage; !end.more {
+			end.tokens = append(end.tokens, e.AccessToken)
+		}
+	}
+	return true
+}
+
+// lives reports whether the access token of an entry may be good still, on a
+// machine whose clock is behind.
+func (e *GrantEntry) lives() bool {
+	return e.AccessToken != "" && (e.AccessTokenExpiresAt.IsZero() || !expired(e.AccessTokenExpiresAt.Add(maxClockSkew)))
+}
+
+// firstBlock is how far ahead a log is blocked for the first time.
+const firstBlock = 4
+
+// reach makes "revoked" the next place. Requests may be faster, again and again,
+// if somebody makes enough of them. So after the first place that is lost, the log
+// is blocked further ahead: whoever reads it finds that it is over, whoever does
+// not comes to the block, and the places before it are few. Until they are taken
+// too, the grant is not over for those who do not read: whoever is stopped here
+// must begin again, and everybody who reads a block does.
+func (end *ending) reach(ctx context.Context) *Error {
+	for ahead := firstBlock; end.revoked != end.next || !end.sure; {
+		lost, refused := end.append(ctx, end.grantID, end.next)
+		if refused != nil || lost == nil {
+			return refused
+		}
+		end.sure = lost.Kind == kindRevoked
+		end.read(lost)
+		if end.revoked != 0 {
+			continue
+		}
+		block := lost.Seq + ahead
+		if lost, refused = end.append(ctx, end.grantID, block); refused != nil {
+			return refused
+		}
+		if lost == nil {
+			end.revoked = block
+			continue
+		}
+		if refused := eachEntry(ctx, end.log, end.grantID, end.next, end.read); refused != nil {
+			return refused
+		}
+		if end.next <= block && end.revoked == 0 {
+			return breach("GrantEntries did not return the entry that AppendGrant found at place %d", block)
+		}
+		ahead *= 2
+	}
+	return nil
+}
+
+// append writes "revoked" at a place of a log, and returns what is there if
+// something is. An append that finds the place taken has waited until the
+// storage was sure of what is there; a read has not.
+func (end *ending) append(ctx context.Context, logID string, place int) (*GrantEntry, *Error) {
+	entry := &GrantEntry{GrantID: logID, Seq: place, Kind: kindRevoked}
+	if logID == end.grantID { // else a list of a user's grants has one grant twice
+		entry.ClientID, entry.UserID = end.clientID, end.userID
+	}
+	return appendEntry(ctx, end.log, entry, end.until)
+}
+
+// deleteTokens deletes all access tokens of the grant. Nothing is appended to a
+// line that has its end, and an access token is saved before its entry is
+// appended: these are all.
+func (end *ending) deleteTokens(ctx context.Context) *Error {
+	deletion := deletion{ctx: ctx, log: end.log, tokens: end.tokens}
+	if end.more {
+		deletion.tokens = nil
+		if refused := eachEntry(ctx, end.log, end.grantID, 1, deletion.read); refused != nil {
+			return refused
+		}
+	}
+	if refused := eachEntry(ctx, end.log, usesLog+end.grantID, 0, deletion.read); refused != nil {
+		return refused
+	}
+	return deletion.flush()
+}
+
+// deletion deletes access tokens, a page at a time.
+type deletion struct {
+	ctx     context.Context
+	log     GrantLog
+	tokens  []string
+	refused *Error
+}
+
+func (d *deletion) read(e *GrantEntry) bool {
+	if e.lives() {
+		d.tokens = append(d.tokens, e.AccessToken)
+	}
+	if len(d.tokens) >= GrantPage {
+		d.refused = d.flush()
+	}
+	return d.refused == nil
+}
+
+func (d *deletion) flush() *Error {
+	if d.refused != nil || len(d.tokens) == 0 {
+		return d.refused
+	}
+	if err := d.log.RevokeAccessTokens(d.ctx, d.tokens...); err != nil {
+		return modelFailure("RevokeAccessTokens", err, breach("RevokeAccessTokens: %w", err))
+	}
+	d.tokens = d.tokens[:0]
+	return nil
+}
+
+// revokeGrant ends a grant because of what a request showed. Who asked may hang up: that must not stop it half-way.
+func (s *Server) revokeGrant(ctx context.Context, grantID string, until time.Time) *Error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revocationTimeout)
+	defer cancel()
+	if err := RevokeGrant(ctx, s.can.log, grantID, until); err != nil {
+		return modelFailure("RevokeGrant", err, breach("RevokeGrant: %w", err))
+	}
+	return nil
+}
+
+// finishRevocation is the refusal for a grant that is over. Whoever ended it may have been stopped half-way, so the rest
+// is done first.
+func (s *Server) finishRevocation(ctx context.Context, grantID string) *Error {
+	if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
+		return fault
+	}
+	return grantOver()
+}
+
+func grantOver() *Error {
+	return refusal(InvalidGrant, "grant_revoked", "Invalid grant: the grant was revoked")
+}

@@ -1,0 +1,152 @@
+package oauth2server
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+// GrantPage is how many entries [GrantLog.GrantEntries] returns at once.
+const GrantPage = 100
+
+// markerMargin is how long a log entry stays after the last thing that it speaks of has expired: clocks differ.
+const markerMargin = 24 * time.Hour
+
+// Logs beside that of a grant, by their prefix. They are apart because the log of
+// a grant is a line: whoever appends to it has to find its end.
+const (
+	endLog  = "end:"  // of a grant: place 1 when it begins to end, place 2 when it has ended
+	usesLog = "uses:" // of a grant: tokens issued without moving its line; see appendUse
+	userLog = "user:" // of a user: when everything was revoked that they granted
+)
+
+// isReserved reports whether an ID is that of such a log.
+func isReserved(grantID string) bool {
+	return strings.HasPrefix(grantID, endLog) || strings.HasPrefix(grantID, usesLog) || strings.HasPrefix(grantID, userLog)
+}
+
+// grantOf returns the ID of the grant that a log belongs to.
+func grantOf(logID string) string {
+	if id, found := strings.CutPrefix(logID, endLog); found {
+		return id
+	}
+	return strings.TrimPrefix(logID, usesLog)
+}
+
+// anchorPeriod is how often the log of a grant names client, owner and scope again:
+// once for all entries whose tokens expire in the same period.
+const anchorPeriod = 30 * 24 * time.Hour
+
+// anchorEnd is the end of the period that t is in.
+func anchorEnd(t time.Time) time.Time {
+	if end := t.Truncate(anchorPeriod); end.Before(t) {
+		return end.Add(anchorPeriod)
+	}
+	return t
+}
+
+// entryFor returns the entry of issued, which is what the model stored of token. No
+// token leaves the server before its entry is appended. old is the refresh token
+// that was used; nil: none, or one of another grant.
+func (s *Server) entryFor(kind string, place int, token, issued, old *Token) *GrantEntry {
+	entry := &GrantEntry{
+		GrantID:              token.GrantID,
+		Seq:                  place,
+		Kind:                 kind,
+		GrantExpiresAt:       s.grantExpiry(token),
+		AccessToken:          Digest(issued.AccessToken),
+		AccessTokenExpiresAt: issued.AccessTokenExpiresAt,
+	}
+	if issued.RefreshToken != "" {
+		entry.Successor, entry.SuccessorExpiresAt = Digest(issued.RefreshToken), issued.RefreshTokenExpiresAt
+	}
+	if until := entry.speaksUntil(); old == nil || until.After(anchorEnd(old.speaksUntil())) {
+		// Nothing before it names these for as long.
+		entry.ClientID, entry.UserID, entry.Scope = issued.Client.id(), token.User.id(), token.granted()
+		entry.ExpiresAt = anchorEnd(until)
+	}
+	return entry
+}
+
+// appendEntry completes entry, which speaks of nothing that lives longer than until, and appends it. It returns nil when
+// the entry is in the log, and what is there instead when the place is taken. What carries this attempt's nonce is its
+// own, of which the reply was lost.
+func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until time.Time) (there *GrantEntry, refused *Error) {
+	if entry.Nonce == "" {
+		entry.Nonce = newID()[:22] // 132 random bits are enough to tell attempts apart
+	}
+	entry.Time = time.Now().UTC().Truncate(time.Millisecond)
+	entry.ExpiresAt = latest(entry.ExpiresAt, entry.Time, until, entry.speaksUntil()).Add(markerMargin)
+	there, err := log.AppendGrant(ctx, entry)
+	switch {
+	case err == nil:
+		return nil, nil
+	case !errors.Is(err, ErrExists):
+		return nil, modelFailure("AppendGrant", err, breach("AppendGrant: %w", err))
+	case there == nil:
+		return nil, breach("AppendGrant returned ErrExists without the entry that is there")
+	case there.Nonce == entry.Nonce:
+		return nil, nil
+	case there.Seq != entry.Seq:
+		return nil, breach("AppendGrant returned ErrExists with the entry of place %d for place %d", there.Seq, entry.Seq)
+	}
+	return there, nil
+}
+
+// speaksUntil is when the tokens expire that an entry is about.
+func (e *GrantEntry) speaksUntil() time.Time {
+	if e.AccessToken != "" && e.AccessTokenExpiresAt.IsZero() || e.Successor != "" && e.SuccessorExpiresAt.IsZero() {
+		return never()
+	}
+	return latest(e.AccessTokenExpiresAt, e.SuccessorExpiresAt)
+}
+
+// speaksUntil is when a refresh token and the access token beside it expire.
+func (t *Token) speaksUntil() time.Time {
+	if t.AccessTokenExpiresAt.IsZero() || t.RefreshTokenExpiresAt.IsZero() {
+		return never()
+	}
+	return latest(t.AccessTokenExpiresAt, t.RefreshTokenExpiresAt)
+}
+
+// never is the expiry of an entry about a token that has none.
+func never() time.Time { return time.Now().AddDate(100, 0, 0) }
+
+func latest(times ...time.Time) (last time.Time) {
+	for _, t := range times {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last
+}
+
+// eachEntry calls visit with the entries of a log from place from on, page by
+// page, until it returns false. So it takes the same memory for every log.
+func eachEntry(ctx context.Context, log GrantLog, logID string, from int, visit func(*GrantEntry) bool) *Error {
+	for last := from - 1; ; {
+		entries, err := log.GrantEntries(ctx, logID, last+1)
+		if err != nil {
+			return modelFailure("GrantEntries", err, breach("GrantEntries: %w", err))
+		}
+		for _, e := range entries {
+			if e == nil || e.Seq <= last {
+				return breach("GrantEntries returned a nil entry, or entries out of order")
+			}
+			if last = e.Seq; !visit(e) {
+				return nil
+			}
+		}
+		if len(entries) < GrantPage {
+			return nil
+		}
+	}
+}
+
+// isEmpty reports whether a log has no entry from place from on.
+func isEmpty(ctx context.Context, log GrantLog, logID string, from int) (empty bool, refused *Error) {
+	empty = true
+	refused = eachEntry(ctx, log, logID, from, func(*GrantEntry) bool { empty = false; return false })
+	return empty, refused
+}

@@ -1,0 +1,104 @@
+package oauth2server
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Grant is what one owner granted to one client, and of which something still works: a line on a page where people see
+// which applications they let in.
+type Grant struct {
+	// ID is what [RevokeGrant] takes; see [Token.GrantID]. Clients whose tokens joined a grant share it; see
+	// [GrantRequest.Issue].
+	ID string
+
+	// ClientID and UserID are whom it is for, and by.
+	ClientID, UserID string
+
+	// Scope is what the owner granted; see [Token.GrantScope].
+	Scope Scope
+
+	// UsedAt is when the client last got a token by it. What it did with that token is not known: it may have called an
+	// API for as long as an access token lives after that.
+	UsedAt time.Time
+
+	// ExpiresAt is when the last token of it expires, unless the client gets another one before. Zero: never.
+	ExpiresAt time.Time
+}
+
+// GrantLogs returns the IDs of the logs that tell of a grant, for a model that
+// lists the grants of a user. Of each log it needs the entries that name the user,
+// and the last one.
+func GrantLogs(grantID string) []string {
+	grantID = grantOf(grantID)
+	return []string{grantID, usesLog + grantID}
+}
+
+// LiveGrants returns the grants that entries tell of, without those that are over
+// or have expired; the one used last comes first. The entries may be of many grants
+// and in any order. Of each grant there must be all that have a
+// [GrantEntry.UserID], and the last one of each of its [GrantLogs]; others make no
+// difference. So a page of them costs the same however often they are used.
+//
+// An access token that was revoked alone counts until it would have expired.
+func LiveGrants(entries []*GrantEntry) []*Grant {
+	grants, ended := map[party]*Grant{}, map[string]bool{}
+	first := map[string]party{} // by the ID of a grant, whom it was made for
+	for _, e := range entries {
+		id := grantOf(e.GrantID)
+		switch {
+		case e.Kind == kindRevoked:
+			ended[id] = true
+		case e.UserID != "":
+			p := party{id, e.ClientID}
+			if grants[p] == nil {
+				grants[p] = &Grant{ID: id, ClientID: e.ClientID, UserID: e.UserID}
+			}
+			if e.GrantID == id {
+				first[id] = p
+			}
+		}
+	}
+	for _, e := range entries {
+		p := party{grantOf(e.GrantID), e.ClientID}
+		if e.UserID == "" { // it repeats nobody
+			p = first[p.grantID]
+		}
+		if g := grants[p]; g != nil {
+			g.add(e)
+		}
+	}
+	var live []*Grant
+	for p, g := range grants {
+		if !ended[p.grantID] && !expired(g.ExpiresAt) {
+			live = append(live, g)
+		}
+	}
+	for _, g := range live {
+		if g.ExpiresAt.After(distant()) {
+			g.ExpiresAt = time.Time{}
+		}
+	}
+	slices.SortFunc(live, func(a, b *Grant) int {
+		return cmp.Or(b.UsedAt.Compare(a.UsedAt), cmp.Compare(a.ID, b.ID), cmp.Compare(a.ClientID, b.ClientID))
+	})
+	return live
+}
+
+// party is a client in a grant; there is more than one if others joined.
+type party struct{ grantID, clientID string }
+
+// add notes what an entry of the grant says.
+func (g *Grant) add(e *GrantEntry) {
+	for _, token := range e.Scope {
+		if !g.Scope.Contains(token) {
+			g.Scope = append(g.Scope, token)
+		}
+	}
+	g.UsedAt = latest(g.UsedAt, e.Time)
+	g.ExpiresAt = latest(g.ExpiresAt, e.speaksUntil())
+}
+
+// distant is before whatever never expires.
+func distant() time.Time { return time.Now().AddDate(50, 0, 0) }

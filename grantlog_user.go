@@ -1,0 +1,67 @@
+package oauth2server
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// maxCodeLifetime is how long something can be under way for a user before its
+// grant is in the log: a code.
+const maxCodeLifetime = time.Hour
+
+// RevokeUser ends what a user granted to the client clientID, or to all clients if
+// that is empty, for a model whose grants are in log. When it returns nil, nothing
+// works any more that began before it was called: no grant of those that grants
+// lists, and none whose page was shown, whose password was checked or whose code
+// was saved by then, on whatever machine. After an error, call it again.
+//
+// grants lists the IDs of the user's grants for that client, or for all, which
+// have entries in the log. It is iterated once it is written that earlier ones are
+// revoked, so it must look then, and not before.
+func RevokeUser(ctx context.Context, log GrantLog, userID, clientID string, grants iter.Seq2[string, error]) error {
+	if refused := markUser(ctx, log, userID, clientID); refused != nil {
+		return refused
+	}
+	for grantID, err := range grants {
+		if err != nil {
+			return err
+		}
+		if err := RevokeGrant(ctx, log, grantID, time.Time{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// markUser writes into the log of a user that what they began before is over. The
+// nonce of the entry tells when before is.
+func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error {
+	mark, place := beginNow(), 1
+	refused := eachEntry(ctx, log, userLog+userID, place, func(e *GrantEntry) bool { place = e.Seq + 1; return true })
+	for refused == nil {
+		entry := &GrantEntry{GrantID: userLog + userID, Seq: place, Kind: kindRevoked, Nonce: mark.newID()}
+		if clientID != "" {
+			entry.Presented = Digest(clientID) // not ClientID: it is no grant of the client
+		}
+		var there *GrantEntry
+		if there, refused = appendEntry(ctx, log, entry, time.Now().Add(maxCodeLifetime)); there == nil {
+			break
+		}
+		place = there.Seq + 1
+	}
+	return refused
+}
+
+// outlived reports whether the user revoked what they had granted to a client
+// after something began that is to become a grant of theirs. It is asked once
+// that is in the log: whoever revokes writes first and lists the log then.
+func (s *Server) outlived(ctx context.Context, began beginning, user *User, client *Client) (bool, *Error) {
+	outlived := false
+	refused := eachEntry(ctx, s.can.log, userLog+user.ID, 1, func(mark *GrantEntry) bool {
+		outlived = (mark.Presented == "" || mark.Presented == Digest(client.ID)) &&
+			began.mayPrecede(beginningOf(mark.Nonce), s.options.ClockSkew)
+		return !outlived
+	})
+	return outlived, refused
+}

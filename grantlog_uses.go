@@ -1,0 +1,33 @@
+package oauth2server
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// A grant has uses that issue an access token and leave its line as it is: of a
+// refresh token that is not rotated, of an extension grant whose token joins. They
+// only need to be found when the grant ends, so each takes any place of the slot
+// of time that it falls into: no use has to read the ones before it. The places of
+// a slot bound how many there are.
+const (
+	useSlot     = 2 * time.Hour
+	usesPerSlot = 4096
+	useTries    = 16
+	useSlots    = 1 << 18 // so that a place fits into 31 bits; slots of 59 years ago are free again
+)
+
+// appendUse appends an entry to the uses of a grant.
+func appendUse(ctx context.Context, log GrantLog, entry *GrantEntry) *Error {
+	entry.GrantID = usesLog + entry.GrantID
+	slot := int(time.Now().Unix() / int64(useSlot/time.Second) % useSlots)
+	for range useTries {
+		entry.Seq = slot*usesPerSlot + rand.IntN(usesPerSlot)
+		there, refused := appendEntry(ctx, log, entry, time.Time{})
+		if refused != nil || there == nil {
+			return refused
+		}
+	}
+	return usedTooOften(0) // nearly all places are taken
+}

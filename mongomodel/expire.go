@@ -1,0 +1,89 @@
+// Deleting what has expired, for servers that do not do it by themselves.
+
+package mongomodel
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// codeRetention is how long a code stays after its expiry, so that a client that
+// presents it late is told that.
+const codeRetention = time.Hour
+
+// deleteBatch is how many documents one command of DeleteExpired deletes.
+const deleteBatch = 1000
+
+// perishable is a collection whose documents go some time after they expire.
+type perishable struct {
+	*mongo.Collection
+	retention time.Duration
+	byUser    bool // RevokeUser looks here
+}
+
+func (m *Model) perishables() []perishable {
+	return []perishable{{m.codes, codeRetention, true}, {m.access, 0, false}, {m.refresh, 0, false}, {m.grants, 0, true}}
+}
+
+// DeleteExpired deletes what a TTL index would, and returns how many documents
+// that were. Call it now and then where the server has no TTL indexes; elsewhere
+// it does no harm. It deletes at most 1,000 documents in one command, and stops
+// between two commands when ctx ends: what it deleted until then stays deleted.
+// What has expired is refused whether it was deleted or not.
+func (m *Model) DeleteExpired(ctx context.Context) (int64, error) {
+	var deleted int64
+	for _, c := range m.perishables() {
+		before := time.Now().Add(-c.retention)
+		for more := true; more; {
+			var n int64
+			var err error
+			n, more, err = c.deleteSome(ctx, before)
+			deleted += n
+			if err != nil {
+				return deleted, err
+			}
+		}
+	}
+	return deleted, nil
+}
+
+// deleteSome deletes a batch of what expired before that time. It reports
+// whether there may be more.
+func (c perishable) deleteSome(ctx context.Context, before time.Time) (deleted int64, more bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, false, err
+	}
+	expired := bson.D{{Key: expiryField, Value: bson.D{{Key: "$lt", Value: before}}}, marked(recordMark)}
+	ids, err := c.ids(ctx, expired)
+	if err != nil || len(ids) == 0 {
+		return 0, false, fault(ctx, "find in "+c.Name(), err)
+	}
+	// The filter once more: somebody may have put another document there.
+	batch := append(expired, bson.E{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}})
+	result, err := c.DeleteMany(alone(ctx), batch)
+	if result != nil {
+		deleted = result.DeletedCount
+	}
+	return deleted, len(ids) == deleteBatch, fault(ctx, "delete from "+c.Name(), err)
+}
+
+// ids returns the _ids of a batch of the documents that the filter names.
+func (c perishable) ids(ctx context.Context, filter bson.D) (ids bson.A, err error) {
+	// One more than the limit fits into the reply, so that the cursor ends with it.
+	only := options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetLimit(deleteBatch).SetBatchSize(deleteBatch + 1)
+	cursor, err := c.Find(alone(ctx), filter, only)
+	if err != nil {
+		return nil, err
+	}
+	defer cursor.Close(context.WithoutCancel(ctx))
+	for cursor.Next(ctx) {
+		id := cursor.Current.Lookup("_id")
+		ids = append(ids, bson.RawValue{Type: id.Type, Value: slices.Clone(id.Value)})
+	}
+	return ids, cursor.Err()
+}

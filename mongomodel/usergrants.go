@@ -1,0 +1,127 @@
+// What a user granted: the list of it, and its end.
+
+package mongomodel
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// UserGrants returns the grants of a user of which something still works, the one
+// used last first. It takes one command with an index, and two for each grant that
+// is remembered, however often that was used.
+func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entries, err := m.findEntries(ctx, byUser(userID))
+	if err != nil {
+		return nil, err
+	}
+	logs := map[string]bool{}
+	for _, e := range entries {
+		for _, id := range oauth2server.GrantLogs(e.GrantID) {
+			logs[id] = true
+		}
+	}
+	ids := slices.Collect(maps.Keys(logs))
+	last := make([][]*oauth2server.GrantEntry, len(ids))
+	err = atOnce(ctx, len(ids), func(i int) (err error) {
+		last[i], err = m.findEntries(ctx, inLog(ids[i], ids[i]+":"),
+			options.Find().SetSort(bson.D{{Key: "_id", Value: -1}}).SetLimit(1))
+		return err
+	})
+	return oauth2server.LiveGrants(slices.Concat(append(last, entries)...)), err
+}
+
+// RevokeUser ends every grant of a user, and every code that they have not
+// redeemed yet: nothing works any more that began before it was called. See
+// [oauth2server.RevokeUser]. Tokens without a grant, those of the client
+// credentials grant, are not theirs. A user of whom nothing is known is no error;
+// after an error, call it again. It takes two commands and a query by index, and
+// then the commands of revoking a grant for each of theirs.
+func (m *Model) RevokeUser(ctx context.Context, userID string) error {
+	return m.revokeUser(ctx, userID, "", byUser(userID))
+}
+
+// RevokeUserClient ends what a user granted to one client as [Model.RevokeUser]
+// does, and of the rest only what shares a grant with it; see [oauth2server.Grant].
+func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
+	if clientID == "" {
+		return nil
+	}
+	return m.revokeUser(ctx, userID, clientID, append(byUser(userID), bson.E{Key: "client_id", Value: clientID}))
+}
+
+func byUser(userID string) bson.D { return bson.D{{Key: "user_id", Value: userID}, marked(recordMark)} }
+
+func (m *Model) revokeUser(ctx context.Context, userID, clientID string, filter bson.D) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	grants := func(yield func(string, error) bool) {
+		found, err := grantsOf(ctx, m.grants, filter)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for id := range found {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
+}
+
+// revokeClient ends what was granted to a client: its codes, and its grants.
+func (m *Model) revokeClient(ctx context.Context, clientID string) error {
+	filter := bson.D{{Key: "client_id", Value: clientID}, marked(recordMark)}
+	grants, err := grantsOf(ctx, m.codes, filter)
+	if err != nil {
+		return err
+	}
+	others, err := grantsOf(ctx, m.grants, filter)
+	if err != nil {
+		return err
+	}
+	maps.Copy(grants, others)
+	for id, until := range grants {
+		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// grantsOf returns the grants that the documents of a collection name, with the
+// latest expiry of those.
+func grantsOf(ctx context.Context, c *mongo.Collection, filter bson.D) (map[string]time.Time, error) {
+	cursor, err := c.Find(alone(ctx), filter)
+	if err != nil {
+		return nil, fault(ctx, "find in "+c.Name(), err)
+	}
+	defer cursor.Close(context.WithoutCancel(ctx))
+	grants := map[string]time.Time{}
+	for cursor.Next(ctx) {
+		var document struct {
+			GrantID   string    `bson:"grant_id"`
+			ExpiresAt time.Time `bson:"oauth2_expires_at"`
+		}
+		if err := cursor.Decode(&document); err != nil {
+			return nil, fault(ctx, "find in "+c.Name(), err)
+		}
+		if id := document.GrantID; id != "" && !document.ExpiresAt.Before(grants[id]) {
+			grants[id] = document.ExpiresAt
+		}
+	}
+	return grants, fault(ctx, "find in "+c.Name(), cursor.Err())
+}
