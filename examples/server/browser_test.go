@@ -486,8 +486,12 @@ var states = []state{
 	{"denied", func(p *person) { p.follow(denyButton) }},
 	{"connected", func(p *person) { p.follow(connectButton); p.follow(allowButton) }},
 	{"refreshed", func(p *person) { p.follow(`form[action="/client/refresh"] button`) }},
-	{"select account", func(p *person) { p.open("/authorize?response_type=code&client_id=123456&state=1&scope=read&prompt=select_account") }},
-	{"sign-in again", func(p *person) { p.open("/authorize?response_type=code&client_id=123456&state=1&scope=read&prompt=login&login_hint=andy") }},
+	{"select account", func(p *person) {
+		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=read&prompt=select_account")
+	}},
+	{"sign-in again", func(p *person) {
+		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=read&prompt=login&login_hint=andy")
+	}},
 	{"apps", func(p *person) { p.open("/apps") }},
 	{"consent for a public client", func(p *person) {
 		p.open("/spa/")

@@ -17,10 +17,15 @@ func (a *app) atBase(base string, next http.Handler) http.Handler {
 		case r.Method == http.MethodGet && scheme == "http":
 			http.Redirect(w, r, base+r.URL.RequestURI(), http.StatusFound)
 		default: // behind a proxy that does not pass Host as it came, a redirect would come back here
-			a.problem(w, r, http.StatusMisdirectedRequest, "", problem{Advice: "problem.host"},
-				fmt.Errorf("the request is for the host %q", cutTo(r.Host, 200)))
+			a.wrongHost(w, r)
 		}
 	})
+}
+
+// wrongHost answers who came by a name that is not this site's.
+func (p *pages) wrongHost(w http.ResponseWriter, r *http.Request) {
+	p.problem(w, r, http.StatusMisdirectedRequest, "", problem{Advice: "problem.host"},
+		fmt.Errorf("the request is for the host %q", cutTo(r.Host, 200)))
 }
 
 // defaultPorts are those that a browser leaves out.
