@@ -4,7 +4,6 @@ package examples_test
 
 import (
 	"bufio"
-	"context"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -51,15 +50,17 @@ func TestWhatTheExamplesPrint(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			p := startProgram(t, c.name, c.args)
-			require.Regexp(t, `(?i)secret|API_SECRET|qwerty`, p.story)
-			name, password := p.user(t)
+			require.Contains(t, strings.ToLower(p.story), "secret")
+			if c.name != "websocket" { // where nobody does
+				p.user(t)
+			}
 			res, err := http.Get(p.base)
 			require.NoError(t, err)
 			require.NoError(t, res.Body.Close())
 			values := map[string]string{}
 			for _, line := range p.lines() {
 				if strings.HasPrefix(line, "http") {
-					values["CODE"] = codeOf(t, line, name, password)
+					values["CODE"] = codeOf(t, line, p)
 					continue
 				}
 				for name, value := range values {
@@ -71,7 +72,7 @@ func TestWhatTheExamplesPrint(t *testing.T) {
 				}
 				p.answers += output
 			}
-			require.NotEmpty(t, values["ACCESS_TOKEN"]+values["CODE"], p.story)
+			require.NotEmpty(t, values["ACCESS_TOKEN"], p.story)
 			for _, want := range c.answers {
 				require.Contains(t, p.answers, want)
 			}
@@ -91,15 +92,13 @@ func startProgram(t *testing.T, name string, args []string) *program {
 	binary := filepath.Join(t.TempDir(), name)
 	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./"+name).CombinedOutput()
 	require.NoError(t, err, "%s", output)
-	ctx, stop := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, binary, append(args, "-addr", "127.0.0.1:0")...)
+	command := exec.Command(binary, append(args, "-addr", "127.0.0.1:0")...)
 	command.Env = append(os.Environ(), "API_SECRET=qwerty")
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	printed, err := command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
-		stop()
+		require.NoError(t, command.Process.Signal(os.Interrupt))
 		require.NoError(t, command.Wait(), "it ends well")
 	})
 	p := &program{}
@@ -147,7 +146,8 @@ var (
 )
 
 // codeOf opens an address, signs in, agrees if that is asked, and returns the code.
-func codeOf(t *testing.T, address, name, password string) string {
+func codeOf(t *testing.T, address string, p *program) string {
+	name, password := p.user(t)
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	browser := &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {

@@ -34,7 +34,7 @@ var pages = template.Must(template.New("").Parse(`
 
 // story is what is printed at the start; see [demo.Program].
 const story = `Open this and sign in as andy with the password 123456. Decide, and the browser
-ends at an address where nothing is; the code is in it:
+ends at a page that is not there. The code is in its address:
 
   BASE/authorize?response_type=code&client_id=app&state=1&scope=read+write
 

@@ -11,6 +11,7 @@ import (
 )
 
 func main() {
+	gin.SetMode(gin.ReleaseMode) // the list of its routes would hide what is printed
 	demo.Main(demo.Story, newHandler)
 }
 

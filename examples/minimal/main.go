@@ -107,13 +107,13 @@ func serve(listener net.Listener, handler http.Handler) error {
 
 const story = `The example is at http://%[1]s/
 
-Open this and sign in as andy with the password 123456. The browser ends at an
-address where nothing is; the code is in it:
+Open this and sign in as andy with the password 123456. The browser ends at a
+page that is not there, and the code is in its address:
 
   http://%[1]s/authorize?response_type=code&client_id=app&state=1
 
-The client is app, and its secret %[2]s. Put the code in the place
-of CODE, and the token that comes back in the place of ACCESS_TOKEN:
+The client is app, and its secret %[2]s. Put the code
+in the place of CODE, and the token that comes back in the place of ACCESS_TOKEN:
 
   curl -u app:%[2]s -d grant_type=authorization_code -d code=CODE http://%[1]s/token
   curl -H "Authorization: Bearer ACCESS_TOKEN" http://%[1]s/api

@@ -9,9 +9,11 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -390,6 +392,30 @@ func TestBrowserAppIsAnsweredWithHTML(t *testing.T) {
 	p.sees("client.failed")
 	require.Contains(t, p.text(), hostile)
 	require.Zero(t, eval[int](p, "document.querySelectorAll('#steps img, #steps b').length"))
+}
+
+// A telephone in the network, by plain http: the app on a server works, and the one in the browser says why it does not.
+func TestBrowserOfAnotherMachine(t *testing.T) {
+	base := start(t, "-addr", "0.0.0.0:0")
+	u, err := url.Parse(base)
+	require.NoError(t, err)
+	port, err := strconv.Atoi(u.Port())
+	require.NoError(t, err)
+	there := elsewhere(port)
+	if len(there) == 0 {
+		t.Skip("this machine is in no network")
+	}
+	tab, shut, err := theBrowser.Open(there[0], chromium.Look{Width: 360, Height: 740})
+	require.NoError(t, err)
+	defer shut()
+	p := &person{T: t, Tab: tab, base: there[0]}
+	p.connect()
+	p.open("/spa/")
+	p.until("!document.querySelector('#notice').hidden")
+	p.sees("spa.insecure")
+	require.True(t, eval[bool](p, "document.querySelector('#connect').hidden"))
+	p.picture("spa")
+	require.Empty(t, tab.Faults())
 }
 
 // A page elsewhere sends the browser here in the middle of a double click, or has somebody press keys: what comes then

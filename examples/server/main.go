@@ -171,7 +171,8 @@ func welcome(out io.Writer, base string, everywhere bool, port int) {
 
 const story = `The example is at %[1]s/
 
-Open it in a browser, press Connect and sign in as andy with the password 123456. Or try:
+Open it in a browser, press Connect and sign in as andy with the password 123456. Or be the client
+123456, whose secret is qwerty, and try:
 
   curl -u 123456:qwerty -d grant_type=client_credentials %[1]s/user/token
   curl -u 123456:qwerty -d grant_type=password -d username=andy -d password=123456 %[1]s/user/token

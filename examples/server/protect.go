@@ -14,7 +14,7 @@ func (a *app) atBase(base string, next http.Handler) http.Handler {
 		switch {
 		case r.Host == host || r.Host == host+defaultPorts[scheme]:
 			next.ServeHTTP(w, r)
-		case r.Method == http.MethodGet && scheme == "http":
+		case (r.Method == http.MethodGet || r.Method == http.MethodHead) && scheme == "http":
 			http.Redirect(w, r, base+r.URL.RequestURI(), http.StatusFound)
 		default: // behind a proxy that does not pass Host as it came, a redirect would come back here
 			a.wrongHost(w, r)

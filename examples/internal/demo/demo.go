@@ -65,13 +65,13 @@ func Page(users oauth2server.PasswordModel) http.Handler {
 
 // Story is that of an example which issues tokens at /authorize and /token, and asks
 // for one at /api; see [Main].
-const Story = `Open this and sign in as andy with the password 123456. The browser ends at an
-address where nothing is; the code is in it:
+const Story = `Open this and sign in as andy with the password 123456. The browser ends at a
+page that is not there, and the code is in its address:
 
   BASE/authorize?response_type=code&client_id=app&state=1&scope=read
 
-The client is app, and its secret SECRET. Put the code in the place
-of CODE, and the token that comes back in the place of ACCESS_TOKEN:
+The client is app, and its secret SECRET. Put the code
+in the place of CODE, and the token that comes back in the place of ACCESS_TOKEN:
 
   curl -u app:SECRET -d grant_type=authorization_code -d code=CODE BASE/token
   curl -H "Authorization: Bearer ACCESS_TOKEN" BASE/api
