@@ -173,9 +173,11 @@ func TestAttack_LostMethod(t *testing.T) {
 
 // A code that is used twice, or too late (CVE-2026-26232, CVE-2026-68079, CVE-2026-47386): of parallel redemptions one is
 // answered, and the others show that two have the code; a replay ends what came of it; an expired code is refused.
+// Whoever has the verifier too, and is fast, is the client itself: only they are refused (row B8).
 func TestAttack_CodeUsedTwice(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		s := newSite(t, model, nil, nil)
+		clock := &later{target: model}
+		s := newSite(t, clock, nil, nil)
 		code := s.code()
 		replies := atOnce(8, func() reply { return s.redeem("web", code) })
 		answered := withStatus(200, replies)
@@ -184,12 +186,19 @@ func TestAttack_CodeUsedTwice(t *testing.T) {
 		s.requireDead(answered[0])
 
 		code = s.code(withChallenge(challenge)...)
-		first := s.redeem("web", code, "code_verifier", verifier)
+		replies = atOnce(8, func() reply { return s.redeem("web", code, "code_verifier", verifier) })
+		answered = withStatus(200, replies)
+		require.Len(t, answered, 1)
+		require.Len(t, withStatus(400, replies), 7)
+		first := answered[0]
 		second := s.mustRefresh(first.str("refresh_token"))
+		require.Equal(t, 200, s.apiStatus(first.str("access_token")))
 		require.Equal(t, 200, s.apiStatus(second.str("access_token")))
+		clock.by += time.Minute + time.Second
 		requireError(t, s.redeem("web", code, "code_verifier", verifier), 400, "invalid_grant")
 		s.requireDead(first, second)
 
+		clock.by = 0
 		for name, late := range map[string]time.Duration{"late": -time.Millisecond, "very late": -time.Hour, "in time": time.Minute} {
 			saveCode(t, model, oauth2server.AuthorizationCode{Code: name, ExpiresAt: time.Now().Add(late)})
 			r := s.token("web", "grant_type", "authorization_code", "code", name)

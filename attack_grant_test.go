@@ -36,7 +36,7 @@ func move[T any](own *T, by time.Duration, times ...*time.Time) *T {
 }
 
 func moveToken(t oauth2server.Token, by time.Duration) *oauth2server.Token {
-	return move(&t, by, &t.AccessTokenExpiresAt, &t.RefreshTokenExpiresAt, &t.GrantExpiresAt)
+	return move(&t, by, &t.AccessTokenExpiresAt, &t.RefreshTokenExpiresAt, &t.GrantExpiresAt, &t.GrantPace)
 }
 
 func moveCode(c oauth2server.AuthorizationCode, by time.Duration) *oauth2server.AuthorizationCode {
@@ -44,7 +44,7 @@ func moveCode(c oauth2server.AuthorizationCode, by time.Duration) *oauth2server.
 }
 
 func moveEntry(e oauth2server.GrantEntry, by time.Duration) *oauth2server.GrantEntry {
-	return move(&e, by, &e.Time, &e.ExpiresAt, &e.AccessTokenExpiresAt, &e.SuccessorExpiresAt, &e.GrantExpiresAt)
+	return move(&e, by, &e.Time, &e.ExpiresAt, &e.AccessTokenExpiresAt, &e.SuccessorExpiresAt, &e.GrantExpiresAt, &e.Pace)
 }
 
 func (m *later) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
@@ -145,7 +145,8 @@ func TestAttack_WrongClientEndsNothing(t *testing.T) {
 // Who finds a code in a log, and has neither the secret nor the verifier, ends the grant of its owner (replay as a weapon).
 func TestAttack_ReplayAsAWeapon(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		s := newSite(t, model, nil, nil)
+		clock := &later{target: model}
+		s := newSite(t, clock, nil, nil)
 		code := s.code("code_challenge", challenge, "code_challenge_method", "S256")
 		owner := s.redeem("web", code, "code_verifier", verifier)
 		replay := []string{"grant_type", "authorization_code", "code", code}
@@ -170,7 +171,7 @@ func TestAttack_ReplayAsAWeapon(t *testing.T) {
 			require.Equal(t, 200, s.apiStatus(owner.str("access_token")), row.name)
 		}
 		next := s.requireAlive(owner)
-
+		clock.by += time.Minute + time.Second
 		requireError(t, s.token("web", append(replay, proof...)...), 400, "invalid_grant")
 		s.requireDead(owner, next)
 	})

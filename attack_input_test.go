@@ -285,9 +285,9 @@ func TestAttack_PublicClientThatAuthenticates(t *testing.T) {
 			requireError(t, s.post("/token", form(append(redemption, "client_id", "app", "client_secret", made)...)), 400, "invalid_client")
 			requireError(t, s.post("/token", form("grant_type", "client_credentials", "client_id", "app", "client_secret", made)), 400, "invalid_client")
 		}
-		requireError(t, s.post("/token", "grant_type=client_credentials&client_id=app"), 400, "invalid_client")
+		requireError(t, s.post("/token", "grant_type=client_credentials&client_id=app"), 400, "unauthorized_client")
 		noSecret := "Basic " + base64.StdEncoding.EncodeToString([]byte("app:"))
-		requireError(t, s.post("/token", "grant_type=client_credentials", "Authorization", noSecret), 401, "invalid_client")
+		requireError(t, s.post("/token", "grant_type=client_credentials", "Authorization", noSecret), 400, "unauthorized_client")
 		_, err := oauth2server.New(model, &oauth2server.Options{PublicClientGrants: []string{"client_credentials"}})
 		require.ErrorIs(t, err, oauth2server.InvalidArgument)
 

@@ -152,7 +152,13 @@ func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
 	if f.query, refused = parseForm(r.URL.RawQuery); refused != nil {
 		return refused
 	}
-	if r.Method == http.MethodPost && isForm(r) {
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	switch sent := mediaType(r.Header.Get("Content-Type")); {
+	case sent == "multipart/form-data" || sent == "text/plain":
+		return wrongContent(r) // a form whose fields would be missing; other types are for the page to read
+	case isForm(r):
 		if f.body, refused = readBody(r, s.options.MaxFormBytes); refused == nil && r.PostForm == nil {
 			r.PostForm = f.body.byName() // for the page
 		}

@@ -17,9 +17,21 @@ type beginning struct {
 }
 
 var (
-	thisProcess = func() (id [6]byte) { rand.Read(id[:]); return id }()
-	begun       atomic.Uint32
+	thisProcess     = func() (id [6]byte) { rand.Read(id[:]); return id }()
+	thisProcessText = base64.RawURLEncoding.EncodeToString(thisProcess[:])
+	begun           atomic.Uint32
 )
+
+// newNonce returns 96 random bits, which tell attempts apart, behind the process,
+// whose clock the attempt goes by.
+func newNonce() string {
+	var nonce [18]byte
+	var text [24]byte
+	copy(nonce[:6], thisProcess[:])
+	rand.Read(nonce[6:])
+	base64.RawURLEncoding.Encode(text[:], nonce[:])
+	return string(text[:])
+}
 
 // beginNow is called before anything is looked at that a later revocation may end.
 func beginNow() beginning {

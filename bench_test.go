@@ -28,7 +28,7 @@ var flows = []struct {
 }{
 	{"client credentials", (*caller).clientCredentials, 12},
 	{"authenticate", (*caller).authenticate, 4},
-	{"code flow", (*caller).codeFlow, 43},
+	{"code flow", (*caller).codeFlow, 44},
 	{"refresh", (*caller).refresh, 46},
 }
 
@@ -140,6 +140,7 @@ type caller struct {
 	form                      bytes.Reader
 	redemption, refreshing    []byte // forms; a code or a refresh token follows
 	refreshToken              []byte
+	refreshed                 int
 	tokens                    [][]string // headers
 	next                      int
 
@@ -214,8 +215,14 @@ func (c *caller) codeFlow() error {
 	return c.keepRefreshToken()
 }
 
-// refresh goes on with what the last refresh gave.
+// refresh goes on with what the last refresh gave, in a new grant before the old
+// one has been refreshed too often.
 func (c *caller) refresh() error {
+	if c.refreshed++; c.refreshed%5000 == 0 {
+		if err := c.codeFlow(); err != nil {
+			return err
+		}
+	}
 	if err := c.post(append(c.refreshing[:len(refreshForm)], c.refreshToken...)); err != nil {
 		return err
 	}

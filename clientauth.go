@@ -105,12 +105,11 @@ func (s *Server) findClient(r *http.Request, sent credentials) (*Client, *Error)
 const wrongCredentials = "Invalid client: the client is unknown, or its secret is wrong"
 
 func (sent credentials) refused() *Error {
-	e := &Error{Code: InvalidClient, Description: wrongCredentials, reason: "client_unknown",
-		sent: []slog.Attr{sentText("client_id", sent.id)}}
-	if sent.secret != "" {
-		e.reason = "client_secret_wrong"
+	if sent.secret != "" { // proveClient finds out whether there is such a client
+		return refusal(InvalidClient, "client_secret_wrong", wrongCredentials)
 	}
-	return e
+	return &Error{Code: InvalidClient, Description: wrongCredentials, reason: "client_unknown",
+		sent: []slog.Attr{sentText("client_id", sent.id)}}
 }
 
 func noSecret() *Error {

@@ -41,7 +41,7 @@ func TestClientAuthentication(t *testing.T) {
 		{"no colon", basic("web"), "", 401, "invalid_client"},
 		{"no base64", "Basic !!!", "", 401, "invalid_client"},
 		{"scheme alone", "Basic", "", 401, "invalid_client"},
-		{"malformed escape", basic("web:%zz"), "", 401, "invalid_client"},
+		{"malformed escape, so a secret as it is, and wrong", basic("web:%zz"), "", 401, "invalid_client"},
 		{"id that is no ASCII", basic("w%C3%A4b:x"), "", 401, "invalid_client"},
 		{"Bearer instead", "Bearer abc", "", 401, "invalid_client"},
 		{"body, wrong secret", "", form("client_id", "web", "client_secret", "nope"), 400, "invalid_client"},
@@ -55,8 +55,8 @@ func TestClientAuthentication(t *testing.T) {
 		{"Basic of one client, body of another", as("web"), form("client_id", "other"), 400, "invalid_request"},
 		{"broken Basic and good body", basic("web"), form("client_id", "web", "client_secret", secret+"web"), 400, "invalid_request"},
 		{"public client with a secret", basic("app:" + secret), "", 401, "invalid_client"},
-		{"public client, client credentials", "", form("client_id", "app"), 400, "invalid_client"},
-		{"public client by Basic, client credentials", basic("app:"), "", 401, "invalid_client"},
+		{"public client, client credentials", "", form("client_id", "app"), 400, "unauthorized_client"},
+		{"public client by Basic, client credentials", basic("app:"), "", 400, "unauthorized_client"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			body := "grant_type=client_credentials"
@@ -156,9 +156,11 @@ func TestPublicClients(t *testing.T) {
 
 	code := newCode()
 	model.stored()
-	requireError(t, redeem("client_id", "app", "code", code), 400, "invalid_client")
 	requireError(t, redeem("client_id", "app", "client_secret", "junk", "code", code, "code_verifier", verifier), 400, "invalid_client")
-	require.Empty(t, model.stored(), "without a verifier, or with a secret, the code is not touched")
+	require.Empty(t, model.stored(), "with a secret, the code is not touched")
+	requireError(t, redeem("client_id", "app", "code", code), 400, "invalid_grant")
+	requireError(t, redeem("client_id", "app", "code", code, "code_verifier", verifier), 400, "invalid_grant")
+	code = newCode()
 
 	r := redeem("client_id", "app", "code", code, "code_verifier", verifier)
 	require.Equal(t, 200, r.StatusCode, r.text)
@@ -172,13 +174,13 @@ func TestPublicClients(t *testing.T) {
 		"redirect_uri", "http://127.0.0.1:4711/cb"), "Authorization", basic("app:"))
 	require.Equal(t, 200, r.StatusCode, "Basic with an empty password names a public client: %s", r.text)
 
-	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "app")), 400, "invalid_client")
+	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "app")), 400, "unauthorized_client")
 
 	s = newSite(t, model, &oauth2server.Options{Grants: allGrants, PublicClientGrants: []string{"password"}}, nil)
 	r = s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "app"))
 	require.Equal(t, 200, r.StatusCode, r.text)
 	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "web")), 400, "invalid_client")
-	requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", r.str("refresh_token"), "client_id", "app")), 400, "invalid_client")
+	requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", r.str("refresh_token"), "client_id", "app")), 400, "unauthorized_client")
 }
 
 // A confidential client authenticates, whatever else it brings: RFC 6749, section 3.2.1.

@@ -56,7 +56,7 @@ func TestRefusalsAreLoggedWithAReason(t *testing.T) {
 	require.Contains(t, last(), "level=DEBUG msg=\"oauth2server: refused\" endpoint=authenticate error=invalid_token reason=token_unknown")
 	model.fails["GetClient"] = errors.New("the database is down")
 	s.token("web", "grant_type", "client_credentials")
-	require.Contains(t, last(), "level=ERROR msg=\"oauth2server: refused\" endpoint=token error=server_error reason=model_fault grant_type=client_credentials cause=\"the database is down\"")
+	require.Contains(t, last(), "level=ERROR msg=\"oauth2server: refused\" endpoint=token error=server_error reason=model_fault grant_type=client_credentials cause=\"GetClient: the database is down\"")
 
 	// A client that hung up is no fault of ours.
 	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), &oauth2server.Options{Logger: logger}))
@@ -67,7 +67,7 @@ func TestRefusalsAreLoggedWithAReason(t *testing.T) {
 	r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer token")
 	srv.Authenticate()(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
-	require.Contains(t, last(), "level=DEBUG msg=\"oauth2server: refused\" endpoint=authenticate error=server_error reason=model_fault cause=\"context canceled\"")
+	require.Contains(t, last(), "level=DEBUG msg=\"oauth2server: refused\" endpoint=authenticate error=server_error reason=model_fault cause=\"GetAccessToken: context canceled\"")
 	logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError + 1}))
 	newSite(t, model, &oauth2server.Options{Logger: logger}, nil).token("web", "grant_type", "nope")
 	require.Empty(t, last())

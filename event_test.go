@@ -162,7 +162,7 @@ func TestRefusalsAreEvents(t *testing.T) {
 		log  string
 	}{
 		{"wrong secret: nobody is named", func() { s.post("/token", form("grant_type", "password", "client_id", "web", "client_secret", "wrong")) },
-			event{Endpoint: "token", GrantType: "password", Error: "invalid_client", Reason: "client_unknown"}, `level=INFO msg="oauth2server: refused" endpoint=token error=invalid_client reason=client_unknown grant_type=password`},
+			event{Endpoint: "token", GrantType: "password", Error: "invalid_client", Reason: "client_secret_wrong"}, `level=INFO msg="oauth2server: refused" endpoint=token error=invalid_client reason=client_secret_wrong grant_type=password`},
 		{"unknown grant: not repeated", func() { s.token("web", "grant_type", "<script>") },
 			event{Endpoint: "token", ClientID: "web", Error: "unsupported_grant_type", Reason: "grant_unsupported"}, "reason=grant_unsupported client=web description="},
 		{"wider scope", func() { s.refresh("web", tokens.str("refresh_token"), "scope", "write") },

@@ -287,7 +287,7 @@ func ExampleParseScope() {
 	fmt.Println(err)
 	// Output:
 	// read write true <nil>
-	// oauth2server: "read \"write\"" is no scope (RFC 6749, appendix A.4)
+	// oauth2server: a character that a scope cannot have (RFC 6749, appendix A.4)
 }
 
 func ExampleCheckRedirectURI() {

@@ -99,7 +99,7 @@ func (s *Server) refuseReplay(ctx context.Context, code *AuthorizationCode, ther
 	switch {
 	case there.Kind != kindGrant:
 		return invalidCode("code_spent")
-	case code.CodeChallengeMethod == methodS256 && !s.rules.strict && s.rules.within(there.Time, time.Now()):
+	case code.CodeChallengeMethod == methodS256 && !s.rules.strict && s.rules.within(there, time.Now()):
 		return invalidCode(reasonRepeated)
 	}
 	if fault := s.revokeGrant(ctx, code.GrantID, time.Time{}); fault != nil {

@@ -1,7 +1,6 @@
 package oauth2server
 
 import (
-	"errors"
 	"mime"
 	"net/http"
 	"net/url"
@@ -109,8 +108,8 @@ func (f form) repeated(parameters []string) *Error {
 	return nil
 }
 
-// parseForm reads the urlencoded form of parameters (RFC 6749, appendix B), as [url.ParseQuery] does. What needs no
-// decoding is not copied.
+// parseForm reads the urlencoded form of parameters (RFC 6749, appendix B), as browsers write it: a semicolon is data (URL
+// Standard, section 5.1). What needs no decoding is not copied.
 func parseForm(encoded string) (parameters, *Error) {
 	if encoded == "" {
 		return nil, nil
@@ -127,10 +126,9 @@ func parseForm(encoded string) (parameters, *Error) {
 		name, value, _ := strings.Cut(pair, "=")
 		name, nameErr := url.QueryUnescape(name)
 		value, valueErr := url.QueryUnescape(value)
-		if nameErr != nil || valueErr != nil || strings.Contains(pair, ";") {
+		if nameErr != nil || valueErr != nil {
 			// The errors have a piece of the form, which may be of a password.
-			return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the parameters are malformed",
-				Err: errors.New("an invalid URL escape, or a semicolon"), reason: "form_malformed"}
+			return nil, refusal(InvalidRequest, "form_malformed", "Invalid request: the parameters are malformed: a percent sign escapes nothing")
 		}
 		all = append(all, parameter{name, value})
 	}
@@ -154,6 +152,9 @@ func readBody(r *http.Request, limit int64) (parameters, *Error) {
 	if int64(len(text)) > limit {
 		return nil, tooLarge()
 	}
+	if text == "" && r.ContentLength > 0 {
+		return nil, misuse("a middleware has read the body: it must leave it to be read again, or call ParseForm")
+	}
 	r.Body = &restoredBody{*strings.NewReader(text), r.Body}
 	return parseForm(text)
 }
@@ -164,7 +165,7 @@ func (s *Server) clientForm(r *http.Request, known []string) (form, *Error) {
 		return form{}, wrongMethod("POST")
 	}
 	if !isForm(r) {
-		return form{}, refusal(InvalidRequest, "content_type", "Invalid request: content must be application/x-www-form-urlencoded")
+		return form{}, wrongContent(r)
 	}
 	body, refused := readBody(r, s.options.MaxFormBytes)
 	if refused != nil {
@@ -204,14 +205,54 @@ func tooLarge() *Error {
 
 const formType = "application/x-www-form-urlencoded"
 
-// isForm says whether the body of r is an urlencoded form, to net/http too: others must not see another one than the server.
+// isForm reports whether the body of r is an urlencoded form. The parameters of
+// its type have no meaning (RFC 6749, appendix B).
 func isForm(r *http.Request) bool {
 	contentType := r.Header.Get("Content-Type")
 	if contentType == formType {
 		return true
 	}
-	mediaType, _, _ := mime.ParseMediaType(contentType) // there is none, or one in spite of an error
-	return mediaType == formType
+	if !strings.Contains(contentType, ";") {
+		return mediaType(contentType) == formType
+	}
+	// There is none, or one in spite of an error.
+	parsed, _, _ := mime.ParseMediaType(withoutRepetitions(contentType))
+	return parsed == formType
+}
+
+// withoutRepetitions leaves out parameters that are equal to one before, as a
+// client and a proxy may both have set them: net/http takes that for no type at all.
+func withoutRepetitions(contentType string) string {
+	parts := strings.Split(strings.ToLower(strings.ReplaceAll(contentType, `"`, "")), ";")
+	distinct := parts[:0]
+	for _, part := range parts {
+		if part = strings.TrimSpace(part); !slices.Contains(distinct, part) {
+			distinct = append(distinct, part)
+		}
+	}
+	return strings.Join(distinct, ";")
+}
+
+// mediaType returns a content type without its parameters.
+func mediaType(contentType string) string {
+	contentType, _, _ = strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(contentType))
+}
+
+func wrongContent(r *http.Request) *Error {
+	sent := mediaType(r.Header.Get("Content-Type"))
+	if !isMediaType(sent) {
+		sent = "of no type"
+	}
+	return refusal(InvalidRequest, "content_type", "Invalid request: the content must be "+formType+", and is "+sent)
+}
+
+// isMediaType reports whether text is one, of a length that is worth repeating (RFC
+// 9110, section 8.3.1).
+func isMediaType(text string) bool {
+	name, subtype, found := strings.Cut(text, "/")
+	token := func(c byte) bool { return isUnreserved(c) && c != '~' || c == '+' }
+	return found && len(text) <= 100 && consistsOf(name, token) && consistsOf(subtype, token)
 }
 
 // secretParameters must not be in a URL: logs, histories and Referer headers keep those (RFC 6749, section 2.3.1).

@@ -1,6 +1,7 @@
 package oauth2server
 
 import (
+	"strings"
 	"time"
 )
 
@@ -17,12 +18,12 @@ const (
 // longer. It bounds what a loop can make.
 const maxRetries = 16
 
-// A grant may be refreshed ten times a minute on average, and 1,200 times at once
-// after a pause. So time bounds how long its log is, and 1,200 entries how many
-// of them are of the last minutes.
+// A grant may be refreshed ten times a minute on average, and 6,000 times at once
+// after a pause. So time bounds how long its log is, and the burst how much of it
+// is of the last minutes, which a verdict may have to read.
 const (
 	refreshInterval = 6 * time.Second
-	refreshBurst    = 1200
+	refreshBurst    = 6000
 )
 
 // verdict is what a log says about a refresh token that is presented.
@@ -49,23 +50,29 @@ type ruling struct {
 // refreshRules are the options that the log is judged by.
 type refreshRules struct {
 	window   time.Duration // how long after a rotation the same successor is given again; not positive: never
-	skew     time.Duration // how far the clocks of machines differ
+	process  string        // what the nonces begin with of entries that were made here
+	skew     time.Duration // how far the clocks of other processes differ
 	strict   bool          // nothing is given twice
 	interval time.Duration // between the entries of a grant, on average
 	burst    int           // how many of them may be made at once; 0: any number
 }
 
-// within reports whether something that was done at a time by one machine is
-// within the window at another time of another machine.
-func (rules refreshRules) within(at, now time.Time) bool {
-	return rules.window > 0 && now.Sub(at) <= rules.window+rules.skew
+// within reports whether an entry is not older than the window. Where another
+// process made it, by another clock, it is allowed to look older, or to come from
+// the future.
+func (rules *refreshRules) within(e *GrantEntry, now time.Time) bool {
+	age := now.Sub(e.Time)
+	if !strings.HasPrefix(e.Nonce, rules.process) {
+		age -= rules.skew
+	}
+	return rules.window > 0 && age <= rules.window
 }
 
 // judgment folds the entries that follow the one that made a refresh token into
 // a verdict. It depends on nothing else: docs/refresh.md explains the rules, and
 // their exploration is in grantlog_test.go.
 type judgment struct {
-	rules     refreshRules
+	rules     *refreshRules
 	presented string // the digest of the token
 	now       time.Time
 
@@ -80,8 +87,8 @@ type judgment struct {
 
 // judge begins with a token that was made at place made, when its grant had that
 // pace.
-func (rules refreshRules) judge(presented string, made int, pace, now time.Time) *judgment {
-	return &judgment{rules: rules, presented: presented, now: now, place: made + 1, pace: pace}
+func (rules *refreshRules) judge(presented string, made int, pace, now time.Time) judgment {
+	return judgment{rules: rules, presented: presented, now: now, place: made + 1, pace: pace}
 }
 
 // read takes the next entry and reports whether there can be any use in reading
@@ -105,7 +112,7 @@ func (j *judgment) read(e *GrantEntry) (more bool) {
 	case j.rotation != nil && e.Presented == j.rotation.Successor:
 		j.used = true
 	}
-	if j.rotation != nil && (j.rules.strict || j.used && !j.rules.within(j.rotation.Time, j.now)) && j.decided == "" {
+	if j.rotation != nil && (j.rules.strict || j.used && !j.rules.within(j.rotation, j.now)) && j.decided == "" {
 		j.decided = theft
 	}
 	return j.decided == ""
@@ -119,7 +126,7 @@ func (j *judgment) ruling() ruling {
 		return ruling{verdict: j.decided}
 	case j.rotation != nil && j.repeats > maxRetries:
 		return ruling{verdict: tooOften}
-	case j.rotation != nil && j.rules.within(j.rotation.Time, j.now):
+	case j.rotation != nil && j.rules.within(j.rotation, j.now):
 		r.verdict, r.rotation = retry, j.rotation
 	}
 	var wait time.Duration
@@ -132,7 +139,7 @@ func (j *judgment) ruling() ruling {
 // keepPace returns the pace of a grant after one more entry, or how long that has
 // to wait. A pace is when the entries so far would have been made, one each
 // interval: the generic cell rate algorithm.
-func (rules refreshRules) keepPace(pace, now time.Time) (next time.Time, wait time.Duration) {
+func (rules *refreshRules) keepPace(pace, now time.Time) (next time.Time, wait time.Duration) {
 	if rules.burst == 0 {
 		return pace, 0
 	}

@@ -74,7 +74,7 @@ func (s *Server) entryFor(kind string, place int, token, issued, old *Token) *Gr
 // own, of which the reply was lost.
 func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until time.Time) (there *GrantEntry, refused *Error) {
 	if entry.Nonce == "" {
-		entry.Nonce = newID()[:22] // 132 random bits are enough to tell attempts apart
+		entry.Nonce = newNonce()
 	}
 	entry.Time = time.Now().UTC().Truncate(time.Millisecond)
 	entry.ExpiresAt = latest(entry.ExpiresAt, entry.Time, until, entry.speaksUntil()).Add(markerMargin)

@@ -27,19 +27,26 @@ type Grant struct {
 	ExpiresAt time.Time
 }
 
-// GrantLogs returns the IDs of the logs that tell of a grant, for a model that
-// lists the grants of a user. Of each log it needs the entries that name the user,
-// and the last one.
-func GrantLogs(grantID string) []string {
-	grantID = grantOf(grantID)
-	return []string{grantID, usesLog + grantID}
+// GrantLogs returns the IDs of the logs of which [LiveGrants] needs the last
+// entry, besides entries, which are those that name a user.
+func GrantLogs(entries []*GrantEntry) (logs []string) {
+	ended := map[string]bool{}
+	for _, e := range entries {
+		ended[grantOf(e.GrantID)] = ended[grantOf(e.GrantID)] || e.Kind == kindRevoked
+	}
+	for id, over := range ended {
+		if !over {
+			logs = append(logs, id, usesLog+id)
+		}
+	}
+	return logs
 }
 
 // LiveGrants returns the grants that entries tell of, without those that are over
 // or have expired; the one used last comes first. The entries may be of many grants
-// and in any order. Of each grant there must be all that have a
-// [GrantEntry.UserID], and the last one of each of its [GrantLogs]; others make no
-// difference. So a page of them costs the same however often they are used.
+// and in any order: all that have a [GrantEntry.UserID], and the last ones of the
+// logs that [GrantLogs] returns for these. Others make no difference, so a page of
+// grants costs the same however often they are used.
 //
 // An access token that was revoked alone counts until it would have expired.
 func LiveGrants(entries []*GrantEntry) []*Grant {

@@ -36,7 +36,7 @@ type request struct{ token, got string }
 
 // law is a set of rules to explore: what the entries come to that follow the first,
 // which made a token.
-type law func(entries []*GrantEntry, made int, presented string, now time.Time) ruling
+type law func(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling
 
 const (
 	window = time.Second
@@ -51,7 +51,8 @@ var (
 
 // fold judges entries that are at hand. What is read after the first one that
 // decides must make no difference, so it is not read.
-func (rules refreshRules) fold(entries []*GrantEntry, made int, presented string, now time.Time) ruling {
+func (rules refreshRules) fold(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling {
+	rules.process = process
 	j := rules.judge(presented, made, entries[0].Pace, now)
 	for _, e := range entries[1:] {
 		if !j.read(e) {
@@ -67,6 +68,9 @@ type moment struct{ late, ahead bool }
 
 var moments = []moment{{false, false}, {false, true}, {true, false}, {true, true}}
 
+// process is of the machine at which a request arrives.
+func (m moment) process() string { return fmt.Sprint("ahead ", m.ahead, " ") }
+
 func (w *world) now(m moment) time.Time {
 	now := time.Unix(0, 0).Add(time.Duration(w.tick) * tick)
 	if m.late {
@@ -80,7 +84,7 @@ func (w *world) now(m moment) time.Time {
 
 func (w *world) judge(rules law, token string, m moment) ruling {
 	made := w.made[token]
-	return rules(w.log[made-1:], made, token, w.now(m))
+	return rules(w.log[made-1:], made, token, w.now(m), m.process())
 }
 
 // present is a request at the token endpoint, up to its last storage operation.
@@ -92,10 +96,10 @@ func (w *world) present(rules law, token string, m moment) (successor string, fa
 	case rotate:
 		successor = fmt.Sprintf("t%d", r.place)
 		w.made[successor] = r.place
-		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: kindRotate, Time: w.now(m), Presented: token, Successor: successor, Pace: r.pace})
+		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: kindRotate, Nonce: m.process(), Time: w.now(m), Presented: token, Successor: successor, Pace: r.pace})
 	case retry:
 		successor = r.rotation.Successor
-		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: kindRetry, Time: w.now(m), Presented: token, Pace: r.pace})
+		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: kindRetry, Nonce: m.process(), Time: w.now(m), Presented: token, Pace: r.pace})
 	case theft:
 		w.dead = true
 		return "", ""
@@ -366,8 +370,8 @@ func explore(rules law, events func(w *world) []step, until string) (states, tra
 }
 
 // sameUntilUsed is a rule that looks kinder: the same successor however late, as long as nobody used it.
-func sameUntilUsed(entries []*GrantEntry, made int, presented string, now time.Time) ruling {
-	r := rightRules.fold(entries, made, presented, now)
+func sameUntilUsed(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling {
+	r := rightRules.fold(entries, made, presented, now, process)
 	for _, e := range entries {
 		if r.verdict == rotate && e.Kind == kindRotate && e.Presented == presented {
 			return ruling{verdict: retry, place: r.place, rotation: e}
@@ -377,11 +381,11 @@ func sameUntilUsed(entries []*GrantEntry, made int, presented string, now time.T
 }
 
 // forgiving lets a superseded token be used.
-func forgiving(entries []*GrantEntry, made int, presented string, now time.Time) ruling {
+func forgiving(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling {
 	own := slices.DeleteFunc(slices.Clone(entries), func(e *GrantEntry) bool {
 		return e.Kind == kindRotate && e.Presented != presented && e.Seq != made
 	})
-	r := rightRules.fold(own, made, presented, now)
+	r := rightRules.fold(own, made, presented, now, process)
 	r.place = entries[len(entries)-1].Seq + 1
 	return r
 }

@@ -8,7 +8,7 @@ import (
 
 // maxCodeLifetime is how long something can be under way for a user before its
 // grant is in the log: a code.
-const maxCodeLifetime = time.Hour
+const maxCodeLifetime = 30 * 24 * time.Hour
 
 // RevokeUser ends what a user granted to the client clientID, or to all clients if
 // that is empty, for a model whose grants are in log. When it returns nil, nothing
@@ -17,18 +17,28 @@ const maxCodeLifetime = time.Hour
 // was saved by then, on whatever machine. After an error, call it again.
 //
 // grants lists the IDs of the user's grants for that client, or for all, which
-// have entries in the log. It is iterated once it is written that earlier ones are
-// revoked, so it must look then, and not before.
+// have entries in the log. It is iterated each time that it is written that
+// earlier ones are revoked, so it must look then, and not before.
 func RevokeUser(ctx context.Context, log GrantLog, userID, clientID string, grants iter.Seq2[string, error]) error {
-	if refused := markUser(ctx, log, userID, clientID); refused != nil {
-		return refused
-	}
-	for grantID, err := range grants {
-		if err != nil {
-			return err
+	ended := map[string]bool{}
+	// Once more as long as there was something: where a page remembers what was
+	// granted, a grant that had not ended yet may have brought forth another one.
+	for more := true; more; {
+		more = false
+		if refused := markUser(ctx, log, userID, clientID); refused != nil {
+			return refused
 		}
-		if err := RevokeGrant(ctx, log, grantID, time.Time{}); err != nil {
-			return err
+		for grantID, err := range grants {
+			if err != nil {
+				return err
+			}
+			if ended[grantID] {
+				continue
+			}
+			if err := RevokeGrant(ctx, log, grantID, time.Time{}); err != nil {
+				return err
+			}
+			ended[grantID], more = true, true
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/seed-11d18166/oauth2server/internal/extra"
 )
 
 // GrantFunc answers a token request of one grant type. The client is authenticated, and allowed to use the grant.
@@ -56,6 +58,9 @@ func (g *GrantRequest) Scope(ctx context.Context, user *User) (Scope, error) {
 // With refresh there is a refresh token too, if the server and the client have the refresh token grant; GrantID must
 // then be empty or new. Without, the access token joins the grant of the same user that GrantID names, and ends with
 // it; if that is empty, no grant of an owner is behind it, and revoking one does not end it.
+//
+// What [Token.Extra] may not hold is refused before anything is stored: a
+// server_error, with the reason program_mistake and the path in the log.
 func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*Token, error) {
 	if g.repeated != "" {
 		return nil, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+g.repeated+"`")
@@ -69,15 +74,25 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 	if isReserved(token.GrantID) {
 		return nil, misuse("Issue was given the GrantID %q, whose prefix is the server's own", token.GrantID)
 	}
+	attributes, err := extra.Canonical(token.Extra)
+	if err != nil {
+		return nil, misuse("Issue: %w", err)
+	}
 	own, user := *token, *token.User
+	own.Extra = attributes
 	// It may be a parameter: what a model keeps of it must not keep the whole request, with the client's secret in it.
 	own.User, user.ID = &user, strings.Clone(user.ID)
 	refresh = refresh && g.server.mayRefresh(g.Client)
 	if own.GrantID != "" && !refresh && g.server.can.log != nil {
 		return orNil(g.server.join(ctx, g.Client, &own))
 	}
-	if refresh && own.GrantID == "" {
+	switch {
+	case refresh && own.GrantID == "":
 		own.GrantID = g.began.newID()
+	case refresh && g.server.can.log != nil:
+		if refused := g.server.checkUnused(ctx, own.GrantID); refused != nil {
+			return nil, refused
+		}
 	}
 	return orNil(g.server.issue(ctx, g.Client, &own, refresh, g.began))
 }

@@ -164,7 +164,7 @@ func testRefreshTokenGrant(t *testing.T, model *spy, served oauth2server.Model) 
 		token := first.str("refresh_token")
 		model.stored()
 		requireError(t, s.refresh("other", token), 400, "invalid_grant")
-		requireError(t, s.refresh("web", token, "scope", "read admin"), 400, "invalid_scope")
+		requireError(t, s.refresh("web", token, "scope", "admin"), 400, "invalid_scope")
 		requireError(t, s.refresh("web", token, "scope", `"`), 400, "invalid_scope")
 		requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", token)), 400, "invalid_client")
 		requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", token, "client_id", "web")), 400, "invalid_client")
@@ -291,7 +291,7 @@ func otp(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server
 
 func TestExtensionGrant(t *testing.T) {
 	model := newSpy(t)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{otpGrant}, Scope: oauth2server.Scope{"read"}}, secret+"phone"))
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{otpGrant, "refresh_token"}, Scope: oauth2server.Scope{"read"}}, secret+"phone"))
 	options := &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{otpGrant: otp}}
 	s := newSite(t, model, options, nil)
 	r := s.token("phone", "grant_type", otpGrant, "otp", "424242", "scope", "read")

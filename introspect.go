@@ -70,10 +70,13 @@ func (s *Server) introspect(r *http.Request, event *Event) (answer introspection
 
 // isActive says whether a refresh token is the caller's own, and the one that its grant goes on with.
 func (s *Server) isActive(r *http.Request, caller *Client, token *Token) (bool, *Error) {
-	if token.Client.ID != caller.ID {
+	switch {
+	case token.Client.ID != caller.ID:
+		s.notShown(r, caller, token)
 		return false, nil
-	}
-	if s.can.log == nil {
+	case token.refreshExpired():
+		return false, nil
+	case s.can.log == nil:
 		return true, nil
 	}
 	current := true
@@ -98,7 +101,13 @@ func (s *Server) mayIntrospect(r *http.Request, caller *Client, token *Token) (b
 			return true, nil
 		}
 	}
-	// The caller cannot tell this from a token that is unknown, so nobody would find out why an API refuses all tokens.
-	s.options.Logger.InfoContext(r.Context(), "oauth2server: not shown", "endpoint", "introspect", "client", caller.ID, "token_of", token.Client.id())
+	s.notShown(r, caller, token)
 	return false, nil
+}
+
+// notShown logs what the caller cannot tell from a token that is unknown: else
+// nobody would find out why an API refuses all tokens.
+func (s *Server) notShown(r *http.Request, caller *Client, token *Token) {
+	s.options.Logger.InfoContext(r.Context(), "oauth2server: not shown", "endpoint", "introspect",
+		"client", caller.ID, "token_of", token.Client.id())
 }

@@ -94,6 +94,25 @@ func (s *Server) checkJoin(ctx context.Context, token *Token) (clientID string, 
 	return clientID, nil
 }
 
+// checkUnused refuses to begin a grant again, whose ID the program chose. Its first
+// place may be free though it was taken, and has expired.
+func (s *Server) checkUnused(ctx context.Context, grantID string) *Error {
+	used, over := false, false
+	refused := eachEntry(ctx, s.can.log, grantID, 1, func(e *GrantEntry) bool {
+		used, over = true, e.Kind == kindRevoked
+		return !over
+	})
+	switch {
+	case refused != nil:
+		return refused
+	case over:
+		return s.finishRevocation(ctx, grantID)
+	case used:
+		return misuse("grant %q exists already and cannot begin again", grantID)
+	}
+	return nil
+}
+
 // discard deletes tokens that nobody was given, as their entry is not in the log. They are of no use to anybody and would
 // expire, so an error is of no consequence.
 func (s *Server) discard(ctx context.Context, issued *Token) {
@@ -135,7 +154,10 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	if refused != nil {
 		return nil, refused
 	}
-	issued.AccessTokenExpiresAt = earliest(expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime), issued.GrantExpiresAt)
+	issued.AccessTokenExpiresAt = issued.GrantExpiresAt
+	if client.AccessTokenLifetime != 0 || !s.options.InsecureEternalAccessTokens {
+		issued.AccessTokenExpiresAt = earliest(expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime), issued.GrantExpiresAt)
+	}
 	issued.RefreshToken, issued.RefreshTokenExpiresAt, issued.GrantSeq = "", time.Time{}, 0
 	if refresh {
 		issued.RefreshToken, refused = generate(ctx, "GenerateRefreshToken", s.can.newRefreshToken, client, issued.User, issued.Scope, isVSCHAR)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -165,7 +166,9 @@ func TestMetadataIsTrueAboutAuthentication(t *testing.T) {
 			if options.Grants == nil || slices.Contains(options.Grants, "implicit") {
 				options.Endpoints.Authorization = "/authorize"
 			}
-			s := newSite(t, newSpy(t), &options, nil)
+			model := newSpy(t)
+			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "spa", Public: true, RedirectURIs: []string{callback}, Grants: append([]string{skips}, allGrants...)}, ""))
+			s := newSite(t, model, &options, nil)
 			var document map[string]any
 			require.NoError(t, json.Unmarshal([]byte(s.get("/.well-known/oauth-authorization-server").text), &document))
 			says := func(endpoint string) bool {
@@ -173,8 +176,8 @@ func TestMetadataIsTrueAboutAuthentication(t *testing.T) {
 			}
 			enters := false
 			for _, grant := range document["grant_types_supported"].([]any) {
-				r := s.post("/token", form("client_id", "app", "grant_type", grant.(string), "code_verifier", verifier))
-				enters = enters || r.str("error") != "invalid_client" && r.str("error") != "unsupported_grant_type"
+				r := s.post("/token", form("client_id", "spa", "grant_type", grant.(string), "code_verifier", verifier))
+				enters = enters || r.str("error") != "unsupported_grant_type" && !strings.Contains(r.str("error_description"), "clients that authenticate")
 			}
 			require.Equal(t, enters, says("token"))
 			require.Equal(t, s.post("/revoke", form("client_id", "app", "token", "unknown")).StatusCode == 200, says("revocation"))

@@ -58,7 +58,8 @@ type Token struct {
 	// from a model that stores digests.
 	AccessToken string
 
-	// AccessTokenExpiresAt is in UTC, to the millisecond. Zero is a broken record: the token is refused as a server_error.
+	// AccessTokenExpiresAt is in UTC, to the millisecond. Zero is a broken record: the token is refused as a server_error,
+	// unless [Options.InsecureEternalAccessTokens] has it mean never.
 	AccessTokenExpiresAt time.Time
 
 	// RefreshToken is empty when none was issued.
@@ -94,8 +95,24 @@ type Token struct {
 	// the entry at GrantSeq. Zero: it was not refreshed yet.
 	GrantPace time.Time
 
-	// Extra are attributes of the model's own. They are sent to the client only with
+	// Extra has attributes of the program's own, set by [GrantRequest.Issue] or
+	// by a model. They are sent to the client only with
 	// [Options.AllowExtendedTokenAttributes], and never in place of a standard one.
+	//
+	// A value is nil, a bool, a string of UTF-8, an integer, a finite float, a
+	// time.Time of the years 0 to 9999, a []byte, or a slice, or a map with
+	// strings as keys, of such values. Every model gives it back exactly, in the
+	// one form that it has: integers are int64, or uint64 when larger; floats are
+	// float64; times are in UTC, to the nanosecond; slices other than []byte are
+	// []any, maps are map[string]any, and inside Extra neither is nil. A
+	// json.Number is an integer if it is written as one, and a float64 otherwise.
+	// An empty Extra is nil. The server gives models that form.
+	//
+	// Anything else is a mistake of the program: structs, pointers, types with a
+	// JSON form of their own, more than 32 maps and slices inside each other,
+	// more than 64 KiB in all (names and strings count their bytes, and each
+	// value 8 more). It is refused before anything is stored, and the error has
+	// its path, as in Extra["a"][3].
 	Extra map[string]any
 
 	unknown map[string]json.RawMessage
@@ -162,8 +179,11 @@ type Model interface {
 	// A cache must not answer a call that carries a secret.
 	GetClient(ctx context.Context, clientID, clientSecret string) (*Client, error)
 
-	// SaveToken stores the access token and, when there is one, the refresh token, and returns what it stored:
-	// the answer to the client is made from that. The result is for the same client and user, and grants no more.
+	// SaveToken stores the access token and the refresh token, or the one of
+	// them that is not empty, and returns what it stored: the answer to the
+	// client is made from that. The result is for the same client and user, and
+	// grants no more. The server always sets the access token; a program that
+	// fills a storage may have refresh tokens alone.
 	SaveToken(ctx context.Context, token *Token, client *Client, user *User) (*Token, error)
 }
 

@@ -32,8 +32,8 @@ type Options struct {
 	// public nor from a confidential client: the grant itself must find out who asks, say by an assertion (RFC 7521, section 4.1).
 	InsecureSkipClientAuthentication []string
 
-	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes; an
-	// hour at most. A lifetime is a second or more.
+	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes; 30
+	// days at most. A lifetime is a second or more.
 	AuthorizationCodeLifetime time.Duration
 
 	// AccessTokenLifetime is for clients without one of their own. 0: an hour.
@@ -128,6 +128,13 @@ type Options struct {
 	// the grant. It needs a model that is a [GrantLog].
 	StrictRefreshRotation bool
 
+	// InsecureEternalAccessTokens gives access tokens no end, but that of their
+	// grant: see MaxGrantLifetime. Whoever gets hold of one has it until it is
+	// revoked. [Client.AccessTokenLifetime] is for clients that are to have an end all
+	// the same. An API that only checks tokens needs the option too, as otherwise a
+	// token without an expiry is one whose expiry was lost.
+	InsecureEternalAccessTokens bool
+
 	// InsecureAllowPlainPKCE accepts the challenge method "plain" (RFC 7636, section 7.2): who sees the authorization
 	// request can redeem the code.
 	InsecureAllowPlainPKCE bool
@@ -214,14 +221,39 @@ func (o *Options) withDefaults() (Options, []error) {
 		}
 		*lifetime.value = cmp.Or(*lifetime.value, lifetime.otherwise)
 	}
+	if options.InsecureEternalAccessTokens && o.AccessTokenLifetime != 0 {
+		wrong = append(wrong, errors.New("options InsecureEternalAccessTokens and AccessTokenLifetime exclude each other"))
+	}
 	if options.AuthorizationCodeLifetime > maxCodeLifetime {
-		wrong = append(wrong, fmt.Errorf("option AuthorizationCodeLifetime: %v is more than an hour", options.AuthorizationCodeLifetime))
+		wrong = append(wrong, fmt.Errorf("option AuthorizationCodeLifetime: %v is more than 30 days", options.AuthorizationCodeLifetime))
 	}
 	if options.ClockSkew > maxClockSkew {
 		wrong = append(wrong, fmt.Errorf("option ClockSkew: %v is more than a minute", options.ClockSkew))
 	}
 	options.ClockSkew = max(cmp.Or(options.ClockSkew, 5*time.Second), 0)
 	return options, wrong
+}
+
+// cutLifetimes returns what the program may not have meant: a lifetime that another
+// one cuts, or outlives.
+func (o *Options) cutLifetimes() (warnings []string) {
+	longer := func(name string, lifetime time.Duration, end string, limit time.Duration, consequence string) {
+		if limit > 0 && lifetime > limit {
+			warnings = append(warnings, fmt.Sprintf("%s (%v) is longer than %s (%v): %s", name, lifetime, end, limit, consequence))
+		}
+	}
+	const cut = "tokens end with their grant"
+	if o.InsecureEternalAccessTokens {
+		if o.MaxGrantLifetime > 0 {
+			warnings = append(warnings, fmt.Sprintf("InsecureEternalAccessTokens and MaxGrantLifetime (%v): %s", o.MaxGrantLifetime, cut))
+		}
+	} else {
+		longer("AccessTokenLifetime", o.AccessTokenLifetime, "MaxGrantLifetime", o.MaxGrantLifetime, cut)
+		longer("AccessTokenLifetime", o.AccessTokenLifetime, "RefreshTokenLifetime", o.RefreshTokenLifetime,
+			"a client that comes back when its access token has expired cannot refresh it")
+	}
+	longer("RefreshTokenLifetime", o.RefreshTokenLifetime, "MaxGrantLifetime", o.MaxGrantLifetime, cut)
+	return warnings
 }
 
 // checkLifetime finds numbers that were meant as seconds: 3600 is 3.6 microseconds.

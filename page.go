@@ -10,8 +10,7 @@ import (
 
 // errorPage is what a browser's user sees when there is nobody to redirect to:
 // what to do and a reference to quote, and for the developer of the client code
-// and description. It is put together by hand because html/template would make
-// the linker keep every method of the program.
+// and description.
 func errorPage(e *Error) string {
 	title, advice := "The app sent a request that we cannot accept",
 		"The app that sent you here made a mistake, or the link is broken. Nothing was granted."

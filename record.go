@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/seed-11d18166/oauth2server/internal/extra"
 	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
@@ -15,19 +16,25 @@ import (
 const recordVersion = 1
 
 // tokenRecord is the binary form of a Token. Times are milliseconds since 1970, 0 for none.
+//
+// Attributes is Extra as internal/extra writes it. The first records have
+// PlainExtra instead, which is only read: plain JSON, in which a string that
+// begins with "@" is just a string. The names of the members differ, so that
+// neither form is taken for the other.
 type tokenRecord struct {
-	Version          int            `json:"v"`
-	AccessExpiresAt  int64          `json:"access_expires_at,omitempty"`
-	RefreshExpiresAt int64          `json:"refresh_expires_at,omitempty"`
-	Scope            Scope          `json:"scope,omitempty"`
-	ClientID         string         `json:"client_id,omitempty"`
-	UserID           string         `json:"user_id,omitempty"`
-	GrantID          string         `json:"grant_id,omitempty"`
-	GrantSeq         int            `json:"grant_seq,omitempty"`
-	GrantScope       Scope          `json:"grant_scope,omitempty"`
-	GrantExpiresAt   int64          `json:"grant_expires_at,omitempty"`
-	GrantPace        int64          `json:"grant_pace,omitempty"`
-	Extra            map[string]any `json:"extra,omitempty"`
+	Version          int             `json:"v"`
+	AccessExpiresAt  int64           `json:"access_expires_at,omitempty"`
+	RefreshExpiresAt int64           `json:"refresh_expires_at,omitempty"`
+	Scope            Scope           `json:"scope,omitempty"`
+	ClientID         string          `json:"client_id,omitempty"`
+	UserID           string          `json:"user_id,omitempty"`
+	GrantID          string          `json:"grant_id,omitempty"`
+	GrantSeq         int             `json:"grant_seq,omitempty"`
+	GrantScope       Scope           `json:"grant_scope,omitempty"`
+	GrantExpiresAt   int64           `json:"grant_expires_at,omitempty"`
+	GrantPace        int64           `json:"grant_pace,omitempty"`
+	Attributes       json.RawMessage `json:"attributes,omitempty"`
+	PlainExtra       json.RawMessage `json:"extra,omitempty"`
 }
 
 // codeRecord is the binary form of an AuthorizationCode.
@@ -68,27 +75,69 @@ type entryRecord struct {
 // MarshalBinary writes everything but the token strings and the Data of client and user: for a model that keeps a record
 // beside the columns it looks things up by. The record is a JSON object. What a later version of this package added to
 // it is kept.
+//
+// The error for what [Token.Extra] may not hold has its path. A model returns
+// it as it is: the server then logs a program_mistake.
 func (t Token) MarshalBinary() ([]byte, error) {
 	if err := checkText(t.Client.id(), t.User.id(), t.GrantID); err != nil {
 		return nil, err
 	}
-	return marshalRecord(t.unknown, tokenRecord{recordVersion, millis.Of(t.AccessTokenExpiresAt),
-		millis.Of(t.RefreshTokenExpiresAt), t.Scope, t.Client.id(), t.User.id(), t.GrantID, t.GrantSeq, t.GrantScope,
-		millis.Of(t.GrantExpiresAt), millis.Of(t.GrantPace), t.Extra})
+	attributes, err := extra.Encode(t.Extra)
+	if err != nil {
+		return nil, misuse("%w", err)
+	}
+	return marshalRecord(t.unknown, tokenRecord{
+		Version:          recordVersion,
+		AccessExpiresAt:  millis.Of(t.AccessTokenExpiresAt),
+		RefreshExpiresAt: millis.Of(t.RefreshTokenExpiresAt),
+		Scope:            t.Scope,
+		ClientID:         t.Client.id(),
+		UserID:           t.User.id(),
+		GrantID:          t.GrantID,
+		GrantSeq:         t.GrantSeq,
+		GrantScope:       t.GrantScope,
+		GrantExpiresAt:   millis.Of(t.GrantExpiresAt),
+		GrantPace:        millis.Of(t.GrantPace),
+		Attributes:       attributes,
+	})
 }
 
-// UnmarshalBinary reads what [Token.MarshalBinary] wrote, and leaves the token strings as they are. Numbers in Extra
-// become float64.
+// UnmarshalBinary reads what [Token.MarshalBinary] wrote, and leaves the token
+// strings as they are.
 func (t *Token) UnmarshalBinary(data []byte) error {
 	var r tokenRecord
 	unknown, err := unmarshalRecord(data, &r, &r.Version)
 	if err != nil {
 		return err
 	}
-	*t = Token{t.AccessToken, millis.Time(r.AccessExpiresAt), t.RefreshToken, millis.Time(r.RefreshExpiresAt),
-		r.Scope, clientOf(r.ClientID), userOf(r.UserID), r.GrantID, r.GrantSeq, r.GrantScope,
-		millis.Time(r.GrantExpiresAt), millis.Time(r.GrantPace), r.Extra, unknown}
+	attributes, err := r.extra()
+	if err != nil {
+		return fmt.Errorf("oauth2server: Extra of a stored record: %w", err)
+	}
+	*t = Token{
+		AccessToken:           t.AccessToken,
+		AccessTokenExpiresAt:  millis.Time(r.AccessExpiresAt),
+		RefreshToken:          t.RefreshToken,
+		RefreshTokenExpiresAt: millis.Time(r.RefreshExpiresAt),
+		Scope:                 r.Scope,
+		Client:                clientOf(r.ClientID),
+		User:                  userOf(r.UserID),
+		GrantID:               r.GrantID,
+		GrantSeq:              r.GrantSeq,
+		GrantScope:            r.GrantScope,
+		GrantExpiresAt:        millis.Time(r.GrantExpiresAt),
+		GrantPace:             millis.Time(r.GrantPace),
+		Extra:                 attributes,
+		unknown:               unknown,
+	}
 	return nil
+}
+
+func (r *tokenRecord) extra() (map[string]any, error) {
+	if r.Attributes == nil {
+		return extra.DecodePlain(r.PlainExtra)
+	}
+	return extra.Decode(r.Attributes)
 }
 
 // MarshalBinary writes everything but the code and the Data of client and user; see [Token.MarshalBinary].

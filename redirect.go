@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -302,12 +301,23 @@ func redirect(w http.ResponseWriter, r *http.Request, location string) {
 			status = http.StatusSeeOther
 		}
 		// The link is for schemes that a browser does not follow by itself (RFC 9110, section 15.4).
-		body = append(append(append(body, `<a href="`...), html.EscapeString(location)...), "\">Continue</a>\n"...)
+		body = append(appendAttribute(append(body, `<a href="`...), location), "\">Continue</a>\n"...)
 		setHeaders(w.Header(), unstored, []string{"Location", location}, ofHTML)
 	}
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the browser hung up
 	release(buffer, body)
+}
+
+// appendAttribute appends a URI as the value of an attribute in quotation marks. Of
+// what has a meaning there, a URI can have the ampersand alone; see isURIText.
+func appendAttribute(b []byte, uri string) []byte {
+	for i := range len(uri) {
+		if b = append(b, uri[i]); uri[i] == '&' {
+			b = append(b, "amp;"...)
+		}
+	}
+	return b
 }
 
 // acceptsJSON reports whether a request asks for JSON, and not for a page.

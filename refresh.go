@@ -31,7 +31,7 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 	if refused != nil {
 		return nil, refused
 	}
-	next := &Token{User: old.User, Scope: scope, GrantID: old.GrantID, GrantScope: old.granted(),
+	next := Token{User: old.User, Scope: scope, GrantID: old.GrantID, GrantScope: old.granted(),
 		GrantExpiresAt: old.GrantExpiresAt, Extra: old.Extra}
 	// A public client's refresh token is nobody's but its bearer's, so it is always replaced. RFC 9700, section 2.2.2.
 	replace := g.Client.Public || !s.options.DisableRefreshTokenRotation
@@ -44,13 +44,14 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 			return nil, modelFailure("RevokeToken", err, invalidRefreshToken("refresh_token_spent"))
 		}
 	}
-	return orNil(s.prepare(ctx, g.Client, next, 0, replace))
+	return orNil(s.prepare(ctx, g.Client, &next, 0, replace))
 }
 
 // refreshing is a refresh on a model with a log.
 type refreshing struct {
 	g         *GrantRequest
-	old, next *Token
+	old       *Token
+	next      Token  // what is to be issued
 	presented string // the digest of the old refresh token
 
 	issued *Token    // what is prepared and was not delivered yet
@@ -104,12 +105,12 @@ func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) 
 // use answers without replacing the refresh token. Afterwards the line is read:
 // whoever ends the grant writes there first, and looks for its uses then. A token
 // that was replaced, before the server ceased to do so, is for answer to judge.
-func (f *refreshing) use(ctx context.Context) (answer *Token, j *judgment, refused *Error) {
+func (f *refreshing) use(ctx context.Context) (answer *Token, j judgment, refused *Error) {
 	s := f.g.server
-	if f.issued, refused = s.prepare(ctx, f.g.Client, f.next, 0, false); refused != nil {
-		return nil, nil, refused
+	if f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, 0, false); refused != nil {
+		return nil, j, refused
 	}
-	entry := s.entryFor(kindRetry, 0, f.next, f.issued, f.old)
+	entry := s.entryFor(kindRetry, 0, &f.next, f.issued, f.old)
 	entry.Presented = f.presented
 	if refused = appendUse(ctx, s.can.log, entry); refused == nil {
 		j, refused = f.read(ctx)
@@ -122,13 +123,13 @@ func (f *refreshing) use(ctx context.Context) (answer *Token, j *judgment, refus
 }
 
 // judgment begins to judge what follows the entry that made the old token.
-func (f *refreshing) judgment() *judgment {
+func (f *refreshing) judgment() judgment {
 	return f.g.server.rules.judge(f.presented, f.old.GrantSeq, f.old.GrantPace, time.Now())
 }
 
-func (f *refreshing) read(ctx context.Context) (*judgment, *Error) {
-	j := f.judgment()
-	refused := eachEntry(ctx, f.g.server.can.log, f.old.GrantID, f.old.GrantSeq+1, j.read)
+func (f *refreshing) read(ctx context.Context) (j judgment, refused *Error) {
+	j = f.judgment()
+	refused = eachEntry(ctx, f.g.server.can.log, f.old.GrantID, f.old.GrantSeq+1, j.read)
 	f.until = latest(f.until, j.until)
 	return j, refused
 }
@@ -140,7 +141,7 @@ func (f *refreshing) prepare(ctx context.Context, r ruling) (answer *Token, entr
 	// A retry has use for the access token of an attempt that failed.
 	if f.issued == nil || r.verdict == rotate {
 		f.next.GrantPace = r.pace
-		if f.issued, refused = s.prepare(ctx, f.g.Client, f.next, r.place, r.verdict == rotate); refused != nil {
+		if f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, r.place, r.verdict == rotate); refused != nil {
 			return nil, nil, refused
 		}
 	}
@@ -159,7 +160,7 @@ func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
 	if err != nil {
 		return nil, nil, breach("%w", err)
 	}
-	entry := f.g.server.entryFor(kindRotate, r.place, f.next, f.issued, f.old)
+	entry := f.g.server.entryFor(kindRotate, r.place, &f.next, f.issued, f.old)
 	entry.Presented, entry.Sealed, entry.Pace = f.presented, sealed, r.pace
 	return f.issued, entry, nil
 }
@@ -172,7 +173,7 @@ func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
 	}
 	own := *f.issued
 	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = "", time.Time{}, 0
-	entry := f.g.server.entryFor(kindRetry, r.place, f.next, &own, f.old)
+	entry := f.g.server.entryFor(kindRetry, r.place, &f.next, &own, f.old)
 	entry.Presented, entry.Pace = f.presented, r.pace
 	entry.SuccessorExpiresAt = r.rotation.SuccessorExpiresAt // so that the last entry tells when the grant ends
 	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = successor, r.rotation.SuccessorExpiresAt, r.rotation.Seq
@@ -242,11 +243,20 @@ func (s *Server) checkRefreshToken(token *Token, client *Client) *Error {
 	case token.Client.ID != client.ID:
 		return invalidRefreshToken("refresh_token_of_another_client")
 	case s.can.log != nil && token.GrantID == "":
-		return breach("GetRefreshToken did not return a token with its GrantID")
-	case !token.RefreshTokenExpiresAt.IsZero() && expired(token.RefreshTokenExpiresAt):
+		return lostGrantID()
+	case token.refreshExpired():
 		return refusal(InvalidGrant, "refresh_token_expired", "Invalid grant: refresh token has expired")
 	}
 	return nil
+}
+
+// refreshExpired reports whether the refresh token has expired.
+func (t *Token) refreshExpired() bool {
+	return !t.RefreshTokenExpiresAt.IsZero() && expired(t.RefreshTokenExpiresAt)
+}
+
+func lostGrantID() *Error {
+	return breach("GetRefreshToken did not return a token with its GrantID")
 }
 
 func invalidRefreshToken(reason string) *Error {

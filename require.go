@@ -128,12 +128,13 @@ type method struct {
 	got, want reflect.Type
 }
 
-// methods looks up by constant names: for variable ones the linker would keep every method of the program.
+// methods returns the contract, beside what t has of it.
 func methods(t reflect.Type) []method {
 	tokens, revoker := reflect.TypeFor[AccessTokenModel](), reflect.TypeFor[AccessTokenRevoker]()
 	codes, refresh := reflect.TypeFor[AuthorizationCodeModel](), reflect.TypeFor[RefreshTokenModel]()
 	log := reflect.TypeFor[GrantLog]()
 	users, clientUsers := reflect.TypeFor[PasswordModel](), reflect.TypeFor[ClientCredentialsModel]()
+	checker := reflect.TypeFor[UserChecker]()
 	scopes, verifier, uris := reflect.TypeFor[ScopeValidator](), reflect.TypeFor[ScopeVerifier](), reflect.TypeFor[RedirectURIValidator]()
 	access, refreshes := reflect.TypeFor[AccessTokenGenerator](), reflect.TypeFor[RefreshTokenGenerator]()
 	newCode, wrapper := reflect.TypeFor[AuthorizationCodeGenerator](), reflect.TypeFor[interface{ Unwrap() Model }]()
@@ -150,6 +151,7 @@ func methods(t reflect.Type) []method {
 		{"GrantLog", "RevokeAccessTokens", signature(t.MethodByName("RevokeAccessTokens")), signature(log.MethodByName("RevokeAccessTokens"))},
 		{"PasswordModel", "GetUser", signature(t.MethodByName("GetUser")), signature(users.MethodByName("GetUser"))},
 		{"ClientCredentialsModel", "GetUserFromClient", signature(t.MethodByName("GetUserFromClient")), signature(clientUsers.MethodByName("GetUserFromClient"))},
+		{"UserChecker", "CheckUser", signature(t.MethodByName("CheckUser")), signature(checker.MethodByName("CheckUser"))},
 		{"ScopeValidator", "ValidateScope", signature(t.MethodByName("ValidateScope")), signature(scopes.MethodByName("ValidateScope"))},
 		{"ScopeVerifier", "VerifyScope", signature(t.MethodByName("VerifyScope")), signature(verifier.MethodByName("VerifyScope"))},
 		{"RedirectURIValidator", "ValidateRedirectURI", signature(t.MethodByName("ValidateRedirectURI")), signature(uris.MethodByName("ValidateRedirectURI"))},
@@ -180,9 +182,9 @@ func signature(m reflect.Method, ok bool) reflect.Type {
 func faults(layer any) (wrong []error) {
 	t := reflect.TypeOf(layer)
 	has, lacks := map[string][]string{}, map[string][]string{}
-	byPointer := methods(reflect.PointerTo(t))
+	byPointer, contract := methods(reflect.PointerTo(t)), methods(t)
 	_, wraps := unwrap(layer)
-	for i, m := range methods(t) {
+	for i, m := range contract {
 		switch {
 		case m.name == "Unwrap" && wraps:
 		case m.want == nil && m.got != nil:
@@ -202,6 +204,7 @@ func faults(layer any) (wrong []error) {
 			wrong = append(wrong, fmt.Errorf("model %v: %s is incomplete: it has %v, but not %v", t, of, has[of], lacks[of]))
 		}
 	}
+	wrong = append(wrong, misnamed(t, contract)...)
 	if !wraps {
 		wrong = append(wrong, hiding(t)...)
 	}

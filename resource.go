@@ -15,7 +15,7 @@ type ResourceServer struct {
 
 // NewResourceServer returns a ResourceServer over tokens, which may also be a [ScopeVerifier], and is looked at as [New]
 // looks at a model. In examples/resource is one that asks [Server.Introspect] in another process. Of opts it reads what concerns the check of tokens: AllowBearerTokensInQueryString,
-// OmitAcceptedScopesHeader, OmitAuthorizedScopesHeader, MaxFormBytes, Realm, Logger and OnEvent. The error says everything
+// OmitAcceptedScopesHeader, OmitAuthorizedScopesHeader, InsecureEternalAccessTokens, MaxFormBytes, Realm, Logger and OnEvent. The error says everything
 // that is wrong.
 func NewResourceServer(tokens AccessTokenModel, opts *Options) (*ResourceServer, error) {
 	options, wrong := opts.withDefaults()

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/extra"
 )
 
 // appendToken appends the answer to a token request (RFC 6749, section 5.1).
@@ -48,17 +50,20 @@ func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
 	release(buffer, body)
 }
 
-// appendMembers adds what is not standard in extra to a JSON object that has members.
-func appendMembers(object []byte, extra map[string]any) ([]byte, error) {
-	extra = maps.Clone(extra)
-	maps.DeleteFunc(extra, func(name string, _ any) bool {
+// appendMembers adds what is not standard in attributes to a JSON object that has members.
+func appendMembers(object []byte, attributes map[string]any) ([]byte, error) {
+	attributes = maps.Clone(attributes)
+	maps.DeleteFunc(attributes, func(name string, _ any) bool {
 		return slices.ContainsFunc(standardMembers, func(standard string) bool { return strings.EqualFold(standard, name) })
 	})
-	if len(extra) == 0 {
+	if len(attributes) == 0 {
 		return object, nil
 	}
-	members, err := json.Marshal(extra)
+	members, err := json.Marshal(attributes)
 	if err != nil {
+		if _, named := extra.Canonical(attributes); named != nil {
+			return nil, named // it has the path
+		}
 		return nil, err
 	}
 	object[len(object)-1] = ','

@@ -7,9 +7,10 @@ import (
 )
 
 // Revoke returns the endpoint at which clients end tokens (RFC 7009), say when somebody signs out. It takes POST.
-// A refresh token, also one that was used before, ends its whole grant: see [RevokeGrant]. An access token ends alone.
-// Clients authenticate as at the token endpoint, public ones by naming themselves, and can end their own tokens only.
-// A token that is unknown or has expired is answered with 200, as there is nothing left to do.
+// A refresh token, also one that was used before or has expired, ends its whole grant: see [RevokeGrant]. An access
+// token ends alone. Clients authenticate as at the token endpoint, public ones by naming themselves, and can end their
+// own tokens only. A token that is unknown, or an access token that has expired, is answered with 200, as there is
+// nothing left to do.
 //
 // If the model is no [GrantLog], a refresh token ends alone, and an access token needs an [AccessTokenRevoker]: without
 // it the answer is unsupported_token_type. So it is without an [AccessTokenModel] for whatever is no refresh token and is

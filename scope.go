@@ -2,6 +2,7 @@ package oauth2server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func parseScope(s string) (Scope, error) {
 	var scope Scope
 	for token := range strings.FieldsFuncSeq(s, isSpace) {
 		if !isScopeToken(token) {
-			return nil, fmt.Errorf("%q is no scope token (RFC 6749, appendix A.4)", token)
+			return nil, errors.New("a character that a scope cannot have (RFC 6749, appendix A.4)") // which is a stranger's
 		}
 		if scope == nil {
 			scope = make(Scope, 0, min(many, maxScopeTokens))

@@ -3,6 +3,7 @@ package oauth2server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -13,20 +14,39 @@ import (
 
 func TestParseScope(t *testing.T) {
 	for text, want := range map[string]oauth2server.Scope{
-		"":                nil,
-		"read":            {"read"},
-		"read write":      {"read", "write"},
-		"read write read": {"read", "write"},
-		"a:b/c!#[]~":      {"a:b/c!#[]~"},
+		"":                  nil,
+		"read":              {"read"},
+		"read write":        {"read", "write"},
+		"read write read":   {"read", "write"},
+		"a:b/c!#[]~":        {"a:b/c!#[]~"},
+		" read":             {"read"},
+		"read ":             {"read"},
+		"read  write":       {"read", "write"},
+		"read\t\r\nwrite\n": {"read", "write"},
+		" ":                 nil,
 	} {
 		scope, err := oauth2server.ParseScope(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, scope, text)
 	}
-	for _, text := range []string{strings.Repeat("a ", 100) + "a", " ", " read", "read ", "read  write", "read\twrite", "read\nwrite", `"`, `\`, "ä", "\x00", "\x7f"} {
+	for text, why := range map[string]string{manyTokens(257): "at most 256 tokens", strings.Repeat("a", 4097): "at most 4096 bytes", `"`: "A.4",
+		`\`: "A.4", "ä": "A.4", "\x00": "A.4", "\x7f": "A.4", "read\u00a0write": "A.4", "read\u2028write": "A.4", "read\vwrite": "A.4"} {
 		_, err := oauth2server.ParseScope(text)
-		require.Error(t, err, "%q", text)
+		require.ErrorContains(t, err, why, "%q", text)
 	}
+	for _, text := range []string{manyTokens(256), strings.Repeat("a ", 2048), strings.Repeat("a", 4096)} {
+		_, err := oauth2server.ParseScope(text)
+		require.NoError(t, err)
+	}
+}
+
+// manyTokens is a scope of n tokens.
+func manyTokens(n int) string {
+	var tokens []string
+	for i := range n {
+		tokens = append(tokens, fmt.Sprintf("s%d", i))
+	}
+	return strings.Join(tokens, " ")
 }
 
 func TestScopeContains(t *testing.T) {

@@ -59,7 +59,7 @@ func TestADumpOpensNothing(t *testing.T) {
 // What a rotation stores of its successor opens with the token that was presented, and with nothing that is stored.
 func TestARotationSealsUnderThePresentedToken(t *testing.T) {
 	old := &Token{RefreshToken: newID(), GrantID: newID()}
-	next := &Token{User: &User{ID: "u1"}, GrantID: old.GrantID}
+	next := Token{User: &User{ID: "u1"}, GrantID: old.GrantID}
 	issued := &Token{AccessToken: newID(), RefreshToken: newID(), Client: &Client{ID: "web"}}
 	g := &GrantRequest{server: &Server{ResourceServer: &ResourceServer{}}}
 	_, entry, refused := (&refreshing{g: g, old: old, next: next, presented: Digest(old.RefreshToken), issued: issued}).rotate(ruling{verdict: rotate, place: 2})

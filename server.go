@@ -34,6 +34,7 @@ func New(model Model, opts *Options) (*Server, error) {
 		can:            can,
 		rules: refreshRules{
 			window:   cmp.Or(options.RefreshRetryWindow, time.Minute),
+			process:  thisProcessText,
 			skew:     options.ClockSkew,
 			strict:   options.StrictRefreshRotation,
 			interval: refreshInterval,
@@ -49,6 +50,9 @@ func New(model Model, opts *Options) (*Server, error) {
 	}
 	if len(wrong) > 0 {
 		return nil, mistakes(wrong)
+	}
+	for _, warning := range options.cutLifetimes() {
+		options.Logger.Warn("oauth2server: " + warning)
 	}
 	options.Logger.Info("oauth2server: ready", "grants", s.grantTypes(), "model", fmt.Sprintf("%T", model), "interfaces", can.names())
 	return s, nil

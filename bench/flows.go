@@ -45,6 +45,7 @@ type session struct {
 	tokens                         []string
 	next                           int
 	current                        []byte // the refresh token; empty: none yet
+	refreshes                      int
 }
 
 func newSession(p peers.Peer, base string, s sender, tokens []string) *session {
@@ -104,9 +105,13 @@ func (n *session) codeFlow() error {
 	return fmt.Errorf("%s: redirected in a circle", n.peer.Name)
 }
 
-// refresh goes on with the token that the last refresh gave; the first comes from a code.
+// refreshesOfAGrant are fewer than a server may bound.
+const refreshesOfAGrant = 5000
+
+// refresh goes on with the token that the last refresh gave; the first of each
+// grant comes from a code.
 func (n *session) refresh() error {
-	if len(n.current) == 0 {
+	if n.refreshes++; n.refreshes%refreshesOfAGrant == 1 {
 		if err := n.codeFlow(); err != nil {
 			return err
 		}

@@ -1,11 +1,6 @@
 package memorymodel
 
-import (
-	"slices"
-	"strings"
-
-	"github.com/seed-11d18166/oauth2server"
-)
+import "github.com/seed-11d18166/oauth2server"
 
 // copyScopes copies both into one piece of memory, which is space if they fit in there.
 func copyScopes(space []string, a, b oauth2server.Scope) (_, _ oauth2server.Scope) {
@@ -22,44 +17,6 @@ func part(s []string) oauth2server.Scope {
 		return nil
 	}
 	return s[:len(s):len(s)]
-}
-
-// copyValue copies the containers that JSON has. With texts it copies those too, as each may be a part of a request.
-func copyValue(v any, texts bool) any {
-	text := func(s string) string {
-		if texts {
-			return strings.Clone(s)
-		}
-		return s
-	}
-	switch there := v.(type) {
-	case map[string]any:
-		if there == nil {
-			return v
-		}
-		own := make(map[string]any, len(there))
-		for name, member := range there {
-			own[text(name)] = copyValue(member, texts)
-		}
-		return own
-	case []any:
-		own := slices.Clone(there)
-		for i, element := range own {
-			own[i] = copyValue(element, texts)
-		}
-		return own
-	case []string:
-		own := slices.Clone(there)
-		for i := range own {
-			own[i] = text(own[i])
-		}
-		return own
-	case string:
-		if texts {
-			return text(there)
-		}
-	}
-	return v
 }
 
 // copyClient returns a client that is the caller's own.

@@ -30,11 +30,6 @@ func (g *grant) load(stored []*storedEntry) []*oauth2server.GrantEntry {
 	return entries
 }
 
-// told are the entries that name a user, and the last one.
-func (g *grant) told() []*storedEntry {
-	return append(slices.Clip(g.named), g.entries[len(g.entries)-1])
-}
-
 // concerns reports whether an entry names such a user and client.
 func (g *grant) concerns(concerned func(userID, clientID string) bool) bool {
 	return slices.ContainsFunc(g.named, func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
@@ -58,13 +53,17 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 		return old.entries[at].load(old.id), oauth2server.ErrExists
 	}
 	longer := &grant{id: old.id, named: old.named, expiresAt: max(old.expiresAt, own.expires)}
-	if entry.UserID != "" {
-		longer.named = append(old.named, own) // behind what readers of the old one see
-	}
 	if at == len(old.entries) {
 		longer.entries = append(old.entries, own) // behind what readers of the old one see
 	} else {
 		longer.entries = slices.Insert(slices.Clone(old.entries), at, own)
+	}
+	switch {
+	case entry.UserID == "":
+	case len(longer.entries) == 1:
+		longer.named = longer.entries[:1:1] // of most, there are no more
+	default:
+		longer.named = append(old.named, own) // behind what readers of the old one see
 	}
 	if len(old.entries) > 0 && longer.expiresAt == old.expiresAt {
 		s.entries[k] = longer
@@ -110,10 +109,13 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 	}
 	var entries []*oauth2server.GrantEntry
 	for id := range m.grantsWhere(func(user, _ string) bool { return user == userID }) {
-		for _, log := range oauth2server.GrantLogs(id) {
-			if g, ok := m.grants.get(keyOf(log)); ok {
-				entries = append(entries, g.load(g.told())...)
-			}
+		if g, ok := m.grants.get(keyOf(id)); ok {
+			entries = append(entries, g.load(g.named)...)
+		}
+	}
+	for _, id := range oauth2server.GrantLogs(entries) {
+		if g, ok := m.grants.get(keyOf(id)); ok {
+			entries = append(entries, g.entries[len(g.entries)-1].load(id))
 		}
 	}
 	return oauth2server.LiveGrants(entries), nil
@@ -172,7 +174,7 @@ func (m *Model) grantsWhere(concerned func(userID, clientID string) bool) map[st
 	ids := map[string]bool{}
 	for g := range m.grants.all() {
 		if g.concerns(concerned) {
-			ids[oauth2server.GrantLogs(g.id)[0]] = true
+			ids[g.id] = true
 		}
 	}
 	return ids

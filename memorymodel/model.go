@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/digest"
+	"github.com/seed-11d18166/oauth2server/internal/extra"
 )
 
 // Model keeps clients, users, codes and tokens in maps. It is safe for concurrent use: who reads does not wait for
@@ -80,12 +81,22 @@ func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oau
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	stored, now := m.store(token), time.Now()
+	attributes, err := extra.Canonical(token.Extra)
+	if err != nil {
+		_, err = token.MarshalBinary() // its error tells the server whose mistake it is
+		return nil, err
+	}
+	stored, now := m.store(token, attributes), time.Now()
 	if token.AccessToken != "" {
 		m.access.put(keyOf(token.AccessToken), (*accessToken)(stored), now)
 	}
 	if token.RefreshToken != "" {
 		m.refresh.put(keyOf(token.RefreshToken), (*refreshToken)(stored), now)
+	}
+	if attributes != nil {
+		saved := *token
+		saved.Extra = extra.Copy(attributes)
+		return &saved, nil
 	}
 	return token, nil
 }

@@ -110,8 +110,9 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 	filled.Struct(&token)
 	filled.Struct(&code)
 	token.Extra["list"] = []any{"a", map[string]any{"b": []string{"c"}}}
-	_, err := m.SaveToken(ctx, &token, token.Client, token.User)
+	saved, err := m.SaveToken(ctx, &token, token.Client, token.User)
 	require.NoError(t, err)
+	require.Equal(t, []any{"a", map[string]any{"b": []any{"c"}}}, saved.Extra["list"], "what is returned is what is stored")
 	_, err = m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
 	require.NoError(t, err)
 
@@ -137,12 +138,13 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 		require.Equal(t, "web", a.Client.ID)
 		require.Equal(t, "u1", a.User.ID)
 		list := a.Extra["list"].([]any)
-		deep := list[1].(map[string]any)["b"].([]string)
+		deep := list[1].(map[string]any)["b"].([]any)
 		require.Equal(t, "a", list[0])
 		require.Equal(t, "c", deep[0])
 		list[0], deep[0] = "x", "x"
 		a.Scope[0], a.GrantScope[0], a.Extra["tenant"], a.Client.ID, a.User.ID = "x", "x", "x", "x", "x"
 		token.Scope[0], token.Extra["tenant"], token.User.ID = "x", "x", "x"
+		saved.Extra["list"].([]any)[0], saved.Extra["tenant"] = "x", "x"
 
 		g, err := m.GetAuthorizationCode(ctx, "value of Code.")
 		require.NoError(t, err)
@@ -150,6 +152,23 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 		require.Equal(t, "u1", g.User.ID)
 		g.Scope[0], g.User.ID, g.Client.ID = "x", "x", "x"
 	}
+}
+
+func TestARefreshTokenAlone(t *testing.T) {
+	ctx, m := t.Context(), newModel()
+	for _, text := range []string{"r1", "r2"} {
+		_, err := m.SaveToken(ctx, &oauth2server.Token{RefreshToken: text, User: &oauth2server.User{ID: text}}, nil, nil)
+		require.NoError(t, err)
+	}
+	for _, text := range []string{"r1", "r2"} {
+		found, err := m.GetRefreshToken(ctx, text)
+		require.NoError(t, err)
+		require.Equal(t, text, found.User.ID)
+	}
+	_, err := m.GetAccessToken(ctx, "")
+	require.ErrorIs(t, err, oauth2server.ErrNotFound, "the access token that there is none of is not found by its absence")
+	_, err = m.GetRefreshToken(ctx, "")
+	require.ErrorIs(t, err, oauth2server.ErrNotFound)
 }
 
 func TestNothingFound(t *testing.T) {
@@ -331,7 +350,7 @@ func TestNoRequestIsKept(t *testing.T) {
 // What expired when time began is not what never expires.
 func TestTheBeginningOfTime(t *testing.T) {
 	m := newModel()
-	token := m.store(&oauth2server.Token{RefreshTokenExpiresAt: time.Unix(0, 0)}).load()
+	token := m.store(&oauth2server.Token{RefreshTokenExpiresAt: time.Unix(0, 0)}, nil).load()
 	require.False(t, token.RefreshTokenExpiresAt.IsZero())
 }
 

@@ -12,7 +12,7 @@ import (
 type shared struct {
 	clientID          string // empty: none
 	scope, grantScope oauth2server.Scope
-	extra             map[string]any // of one token alone
+	extra             map[string]any // canonical, of one token alone
 }
 
 // Clients choose scopes, so it is bounded how many are remembered, and of how many bytes. Once there are so many, all are
@@ -28,11 +28,11 @@ type sharing struct {
 	known map[string]*shared // by all texts, one after the other
 }
 
-// share returns what has these values.
-func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, extra map[string]any) *shared {
-	if len(extra) > 0 {
+// share returns what has these values. It keeps attributes, which are canonical.
+func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, attributes map[string]any) *shared {
+	if attributes != nil {
 		own := newShared(clientID, scope, grantScope)
-		own.extra, _ = copyValue(extra, true).(map[string]any)
+		own.extra = attributes
 		return own
 	}
 	var buffer [maxSharedText]byte

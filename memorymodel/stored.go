@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/extra"
 	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
@@ -26,11 +27,12 @@ type (
 func (t *accessToken) expires() int64  { return t.accessExpires }
 func (t *refreshToken) expires() int64 { return t.refreshExpires }
 
-// store returns token as it is kept.
-func (m *Model) store(token *oauth2server.Token) *storedToken {
+// store returns token as it is kept, with attributes, which are the canonical
+// form of its Extra.
+func (m *Model) store(token *oauth2server.Token, attributes map[string]any) *storedToken {
 	s := &storedToken{accessExpires: millis.Of(token.AccessTokenExpiresAt), refreshExpires: millis.Of(token.RefreshTokenExpiresAt),
 		grantExpires: millis.Of(token.GrantExpiresAt), pace: millis.Of(token.GrantPace), ids: token.GrantID, seq: int32(token.GrantSeq),
-		shared: m.share(idOf(token.Client), token.Scope, token.GrantScope, token.Extra)}
+		shared: m.share(idOf(token.Client), token.Scope, token.GrantScope, attributes)}
 	if token.User != nil {
 		s.ids, s.userID = token.User.ID+token.GrantID, int32(len(token.User.ID))
 	}
@@ -50,7 +52,7 @@ func (s *storedToken) load() *oauth2server.Token {
 	l := &loaded{token: oauth2server.Token{AccessTokenExpiresAt: millis.Time(s.accessExpires), RefreshTokenExpiresAt: millis.Time(s.refreshExpires),
 		GrantExpiresAt: millis.Time(s.grantExpires), GrantPace: millis.Time(s.pace), GrantID: s.ids[s.userID:], GrantSeq: int(s.seq)}}
 	l.token.Scope, l.token.GrantScope = copyScopes(l.scopes[:0], s.scope, s.grantScope)
-	l.token.Extra, _ = copyValue(s.extra, false).(map[string]any)
+	l.token.Extra = extra.Copy(s.shared.extra)
 	if s.clientID != "" {
 		l.client.ID, l.token.Client = s.clientID, &l.client
 	}

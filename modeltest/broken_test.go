@@ -3,12 +3,14 @@ package modeltest
 import (
 	"context"
 	"errors"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -512,13 +514,34 @@ func newBroken(d defect) NewFixture {
 	}
 }
 
+// allDefects are those of all files.
+var allDefects = slices.Concat(defects, extraDefects, logDefects, expiryDefects)
+
+// check is Check without the time that a rule waits.
+func check(t *testing.T, newFixture NewFixture) (err error) {
+	synctest.Test(t, func(t *testing.T) { err = Check(t.Context(), newFixture) })
+	return err
+}
+
+// garbled is what a message has whose arguments are not those of its format, or
+// whose parts do not fit together.
+var garbled = regexp.MustCompile(`%!|[,:;.] ?[,:;]|\.\.\.|^ |  `)
+
+func requireReadable(t *testing.T, err error) {
+	t.Helper()
+	for seen := range strings.Lines(err.Error()) {
+		_, seen, found := strings.Cut(seen, " is broken: ")
+		require.False(t, found && garbled.MatchString(seen), seen)
+	}
+}
+
 func TestEachDefectIsCaughtByItsRule(t *testing.T) {
 	caught := map[string]bool{}
-	for _, d := range slices.Concat(defects, logDefects) {
+	for _, d := range allDefects {
 		caught[d.rule] = true
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
-			err := Check(t.Context(), newBroken(d))
+			err := check(t, newBroken(d))
 			require.Error(t, err)
 			var rules []string
 			for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
@@ -527,6 +550,7 @@ func TestEachDefectIsCaughtByItsRule(t *testing.T) {
 				rules = append(rules, v.Rule)
 			}
 			require.Equal(t, []string{d.rule}, rules, err)
+			requireReadable(t, err)
 			t.Log(err)
 		})
 	}

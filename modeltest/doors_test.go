@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -20,13 +21,15 @@ import (
 // missing says which rules are skipped for a fixture, and for want of what.
 func missing(t *testing.T, newFixture NewFixture) map[string]string {
 	all := map[string]string{}
-	for _, r := range rules {
-		lacks, err := r.try(t.Context(), newFixture)
-		require.NoError(t, err, r.name)
-		if lacks != "" {
-			all[r.name] = lacks
+	synctest.Test(t, func(t *testing.T) {
+		for _, r := range rules {
+			lacks, err := r.try(t.Context(), newFixture)
+			require.NoError(t, err, r.name)
+			if lacks != "" {
+				all[r.name] = lacks
+			}
 		}
-	}
+	})
 	return all
 }
 
@@ -172,7 +175,7 @@ func TestFixtures(t *testing.T) {
 			return f
 		},
 	} {
-		err := Check(t.Context(), func(context.Context) (*Fixture, error) {
+		err := check(t, func(context.Context) (*Fixture, error) {
 			f, _, err := memoryOf()
 			return spoil(f), err
 		})
@@ -184,7 +187,7 @@ func TestFixtures(t *testing.T) {
 	require.ErrorIs(t, Check(t.Context(), func(context.Context) (*Fixture, error) { return nil, errFault }), errFault)
 
 	var open atomic.Int32
-	require.NoError(t, Check(t.Context(), func(ctx context.Context) (*Fixture, error) {
+	require.NoError(t, check(t, func(ctx context.Context) (*Fixture, error) {
 		f, err := whole(ctx)
 		open.Add(1)
 		f.Close = func() error { open.Add(-1); return nil }
@@ -218,7 +221,7 @@ func TestFaultsUnderLoadAreNoViolation(t *testing.T) {
 		hesitate()
 		return ok && callers.(*atomic.Int32).Load() == 1, func() { callers.(*atomic.Int32).Add(-1) }
 	}
-	require.NoError(t, Check(t.Context(), newBroken(defect{breakIt: func(f *Fixture, a *altered) {
+	require.NoError(t, check(t, newBroken(defect{breakIt: func(f *Fixture, a *altered) {
 		a.revokeCode = func(ctx context.Context, c *code) error {
 			ok, leave := alone(c.Code)
 			defer leave()
@@ -240,7 +243,7 @@ func TestFaultsUnderLoadAreNoViolation(t *testing.T) {
 
 // What a model may do as well: forget what has expired, leave out the strings it does not store, generate nothing.
 func TestWhatAModelMayDo(t *testing.T) {
-	require.NoError(t, Check(t.Context(), newBroken(defect{breakIt: func(f *Fixture, a *altered) {
+	require.NoError(t, check(t, newBroken(defect{breakIt: func(f *Fixture, a *altered) {
 		generatorOf(f, a, "")
 		a.getCode = func(ctx context.Context, text string) (*code, error) {
 			found, err := edit(a.Model.GetAuthorizationCode(ctx, text))(func(c *code) { c.Code = "" })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -100,6 +101,12 @@ func failDo[K any](do func(context.Context, K) error, fails func() bool, err err
 	}
 }
 
+// tryAlone tries a rule without the time that it waits.
+func tryAlone(t *testing.T, r rule, newFixture NewFixture) (err error) {
+	synctest.Test(t, func(t *testing.T) { _, err = r.try(t.Context(), newFixture) })
+	return err
+}
+
 // A method that fails, or answers nil without an error, for good or from some call on, is reported, and nothing panics.
 func TestMethodsThatFail(t *testing.T) {
 	for name, fail := range failing {
@@ -112,12 +119,13 @@ func TestMethodsThatFail(t *testing.T) {
 						if r.last { // it is not tried on models that break others
 							continue
 						}
-						_, err := r.try(t.Context(), newBroken(defect{breakIt: func(f *Fixture, a *altered) {
+						err := tryAlone(t, r, newBroken(defect{breakIt: func(f *Fixture, a *altered) {
 							var calls atomic.Int32
 							fail(a, func() bool { return calls.Add(1) >= from }, answer)
 						}}))
 						if err != nil {
 							require.ErrorAs(t, err, new(*Violation))
+							requireReadable(t, err)
 							reported++
 						}
 					}

@@ -13,6 +13,7 @@
 //
 // The rules are in a table. [Run] makes a subtest of each, so that -run 'TestModel/log-' is one way to look at the
 // log alone; [Check] is for programs without package testing, such as a health check of a storage that was moved.
+// The rule expiry waits for two seconds, the others for nothing but the storage.
 // Each rule gets a fixture of its own and closes it. Fixtures may share a storage, as everything in a [Sample] and
 // everything that a rule stores has names that are used once.
 //

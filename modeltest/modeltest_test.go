@@ -56,7 +56,7 @@ func TestTheREADMECountsRight(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
 	require.Contains(t, string(readme), fmt.Sprintf("`modeltest` has %d rules", len(rules)))
-	require.Greater(t, len(defects)+len(logDefects), 100, "the README says: more than a hundred")
+	require.Greater(t, len(allDefects), 100, "the README says: more than a hundred")
 }
 
 // The mistakes that docs/own-model.md lists are found by the rules that it names: a defect is there to show it.
@@ -66,9 +66,9 @@ func TestTheMistakesOfThePageAreFound(t *testing.T) {
 	_, table, found := strings.Cut(string(page), "| Mistake | Rule |\n")
 	require.True(t, found)
 	rows := regexp.MustCompile("(?m)^\\| .* \\| `([a-z-]+)` \\|$").FindAllStringSubmatch(table, -1)
-	require.Len(t, rows, 10)
+	require.Len(t, rows, 12)
 	for _, row := range rows {
 		shown := func(d defect) bool { return d.rule == row[1] }
-		require.True(t, slices.ContainsFunc(defects, shown) || slices.ContainsFunc(logDefects, shown), row[0])
+		require.True(t, slices.ContainsFunc(allDefects, shown), row[0])
 	}
 }

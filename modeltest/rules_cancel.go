@@ -57,7 +57,7 @@ func (t *trial) cancelledThing(ctx, ended context.Context, stored, unstored thin
 		told(ended, unstored.save(ended, t.on), stored.saving)); err != nil {
 		return err
 	}
-	if err := absent("%s, after %s with a context that was over,", stored.getting, stored.saving)(unstored.get(ctx, t.on)); err != nil {
+	if err := absent("%s, after %s with a context that was over", stored.getting, stored.saving)(unstored.get(ctx, t.on)); err != nil {
 		return err
 	}
 	if stored.end == nil {
@@ -67,7 +67,7 @@ func (t *trial) cancelledThing(ctx, ended context.Context, stored, unstored thin
 		told(ended, unstored.end(ended, t.on), stored.ending+" of what does not exist")); err != nil {
 		return err
 	}
-	return present("%s, after %s with a context that was over,", stored.getting, stored.ending)(stored.get(ctx, t.on))
+	return present("%s, after %s with a context that was over", stored.getting, stored.ending)(stored.get(ctx, t.on))
 }
 
 func (t *trial) cancelledLookups(ctx, ended context.Context) error {

@@ -81,11 +81,12 @@ func clientWrongSecret(ctx context.Context, t *trial) error {
 func clientUnknown(ctx context.Context, t *trial) error {
 	for _, c := range t.Clients {
 		for _, id := range []string{unique(), "", swapCase(c.ID), c.ID + " ", " " + c.ID} {
-			for _, secret := range []string{"", c.Secret} {
+			for _, secret := range []near{{"no secret", ""}, {"its secret", c.Secret}} {
 				if id == c.ID { // it has no letters
 					continue
 				}
-				if err := absent("GetClient(%q, %.1q...), where there is %q,", id, secret, c.ID)(t.on.model.GetClient(ctx, id, secret)); err != nil {
+				found, err := t.on.model.GetClient(ctx, id, secret.text)
+				if err := absent("GetClient(%q, %s), where there is %q", id, secret.name, c.ID)(found, err); err != nil {
 					return err
 				}
 			}
@@ -98,8 +99,10 @@ func clientPublicSecret(ctx context.Context, t *trial) error {
 	if clientWrongSecret(ctx, t) != nil {
 		return nil // secrets are not looked at: client-wrong-secret says so
 	}
-	for _, secret := range []string{unique(), t.Clients[0].Secret, t.Public.ID, " ", "null"} {
-		if err := absent("GetClient(%q, %q), which is a public client,", t.Public.ID, secret)(t.on.model.GetClient(ctx, t.Public.ID, secret)); err != nil {
+	for _, secret := range []near{{"a made-up secret", unique()}, {"another client's secret", t.Clients[0].Secret},
+		{"its id", t.Public.ID}, {"a space", " "}, {"the word null", "null"}} {
+		found, err := t.on.model.GetClient(ctx, t.Public.ID, secret.text)
+		if err := absent("GetClient(%q, %s), which is a public client", t.Public.ID, secret.name)(found, err); err != nil {
 			return err
 		}
 	}
@@ -121,11 +124,11 @@ func clientCache(ctx context.Context, t *trial) error {
 				{wrong, "a wrong secret", false}, {"", "no secret", true}, {wrong, "a wrong secret", false},
 				{c.Secret, "its secret", true}, {wrong, "a wrong secret", false}, {"", "no secret", true}, {c.Secret, "its secret", true},
 			} {
-				expect := absent
+				call := fmt.Sprintf("%s: GetClient(%q, %s), after other calls with that id", h.name, c.ID, step.name)
+				expected := absent("%s", call)
 				if step.right {
-					expect = present
+					expected = present("%s", call)
 				}
-				expected := expect("%s: GetClient(%q, %s), after other calls with that id,", h.name, c.ID, step.name)
 				if err := expected(h.model.GetClient(ctx, c.ID, step.secret)); err != nil {
 					return err
 				}

@@ -84,7 +84,7 @@ func codeExact(ctx context.Context, t *trial) error {
 			return err
 		}
 	}
-	return present("GetAuthorizationCode, after others were tried,")(t.on.codes.GetAuthorizationCode(ctx, saved.Code))
+	return present("GetAuthorizationCode, after others were tried")(t.on.codes.GetAuthorizationCode(ctx, saved.Code))
 }
 
 func codeApart(ctx context.Context, t *trial) error {
@@ -100,7 +100,7 @@ func codeApart(ctx context.Context, t *trial) error {
 	}
 	for i, code := range all {
 		found, err := t.on.codes.GetAuthorizationCode(ctx, code.Code)
-		if err := present("GetAuthorizationCode of the last %d of four codes, after the others were revoked,", 4-i)(found, err); err != nil {
+		if err := present("GetAuthorizationCode of the last %d of four codes, after the others were revoked", 4-i)(found, err); err != nil {
 			return err
 		}
 		if err := ownersOf("GetAuthorizationCode", found.Client, found.User, t.client(i/2), t.user(i%2)); err != nil {

@@ -139,7 +139,7 @@ func (t *trial) authorize(ctx context.Context, srv *oauth2server.Server, query u
 	srv.Authorize(page).ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/?"+query.Encode(), nil))
 	location, err := url.Parse(w.Header().Get("Location"))
 	if err != nil || location.Query().Get("code") == "" {
-		return "", fmt.Errorf("the authorization endpoint gave no code: %d %s %s", w.Code, w.Header().Get("Location"), w.Body)
+		return "", fmt.Errorf("the authorization endpoint gave no code, but status %d, Location %q and the body %s", w.Code, w.Header().Get("Location"), w.Body)
 	}
 	return location.Query().Get("code"), nil
 }

@@ -63,12 +63,12 @@ func hostile(ctx context.Context, t *trial) error {
 		}
 	}
 	for _, thing := range stored {
-		if err := present("%s, after hostile strings were looked up,", thing.getting)(thing.get(ctx, t.on)); err != nil {
+		if err := present("%s, after hostile strings were looked up", thing.getting)(thing.get(ctx, t.on)); err != nil {
 			return err
 		}
 	}
 	c := t.Clients[0]
-	return present("GetClient(%q), after hostile strings were looked up,", c.ID)(t.on.model.GetClient(ctx, c.ID, c.Secret))
+	return present("GetClient(%q), after hostile strings were looked up", c.ID)(t.on.model.GetClient(ctx, c.ID, c.Secret))
 }
 
 func hostileClients(ctx context.Context, t *trial) error {

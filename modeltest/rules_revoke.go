@@ -51,7 +51,7 @@ func tokenApart(ctx context.Context, t *trial) error {
 				continue
 			}
 			found, err := k.get(ctx, text)
-			if err := present("%s of the last %d of four tokens, after the others were revoked,", k.name, 4-i)(found, err); err != nil {
+			if err := present("%s of the last %d of four tokens, after the others were revoked", k.name, 4-i)(found, err); err != nil {
 				return err
 			}
 			if err := ownersOf(k.name, found.Client, found.User, t.client(i/2), t.user(i%2)); err != nil {

@@ -29,7 +29,7 @@ var tokenRules = []rule{
 		reason: "what is given to the model and what it returns belongs to nobody else",
 		harm:   "a handler that changes a token's scope or attributes in one request changes what another request may do"},
 	{name: "token-wide", check: tokenWide,
-		reason: "scopes and attributes may be long and nested, and need not be ASCII",
+		reason: "scopes and grant ids may be long, and need not be ASCII",
 		harm:   "the tokens of the one client with the long scope cannot be issued, or grant what is left of a scope that was cut"},
 	{name: "refresh-single-use", needs: []need{refresh}, check: refreshSingleUse,
 		reason: "RevokeToken is the gate that lets a refresh token through once, whatever happens at the same time and on other " +
@@ -164,7 +164,7 @@ func tokenExact(ctx context.Context, t *trial) error {
 				return err
 			}
 		}
-		if err := present("%s, after others were tried,", k.name)(k.get(ctx, text)); err != nil {
+		if err := present("%s, after others were tried", k.name)(k.get(ctx, text)); err != nil {
 			return err
 		}
 	}
@@ -232,6 +232,6 @@ func tokenWide(ctx context.Context, t *trial) error {
 		return nil // short values do not come back either: token-comes-back says so
 	}
 	token := t.newToken()
-	token.Scope, token.GrantScope, token.GrantID, token.Extra = wideScope(), wideScope(), wideID(), nested()
+	token.Scope, token.GrantScope, token.GrantID = wideScope(), wideScope(), wideID()
 	return t.tokenComesBack(ctx, "a token with long values", token, false)
 }

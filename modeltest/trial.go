@@ -106,39 +106,43 @@ func (t *trial) storm(f func(h *handle, caller int) error) []error {
 	return errs
 }
 
-// absent returns nil if a model answered that there is no such thing, and what is wrong otherwise. Use it as
-// absent("GetUser of ...")(model.GetUser(...)).
-func absent(call string, args ...any) func(v any, err error) error {
+// absent returns nil if a model answered that there is no such thing, and what
+// is wrong otherwise. Use it as absent("GetUser of %q", name)(model.GetUser(...)).
+// The format is that of [fmt.Sprintf], so vet checks the arguments; it is the
+// beginning of a sentence, and what the model answered follows after a colon.
+func absent(format string, args ...any) func(v any, err error) error {
+	call := fmt.Sprintf(format, args...)
 	return func(v any, err error) error {
-		switch call := fmt.Sprintf(call, args...); {
+		switch {
 		case errors.Is(err, oauth2server.ErrNotFound):
 			return nil
 		case err != nil:
 			return fmt.Errorf("%s: the error is %q, want ErrNotFound", call, err)
 		case v != nil && !reflect.ValueOf(v).IsNil():
-			return fmt.Errorf("%s found it, want ErrNotFound", call)
+			return fmt.Errorf("%s: it was found, want ErrNotFound", call)
 		}
 		return nil
 	}
 }
 
 // gone is absent for a call that returns nothing else.
-func gone(err error, call string, args ...any) error {
+func gone(err error, format string, args ...any) error {
+	call := fmt.Sprintf(format, args...)
 	if err == nil {
-		return fmt.Errorf("%s succeeded, want ErrNotFound", fmt.Sprintf(call, args...))
+		return fmt.Errorf("%s: it succeeded, want ErrNotFound", call)
 	}
-	return absent(call, args...)(nil, err)
+	return absent("%s", call)(nil, err)
 }
 
 // present returns nil if a model answered with something.
-func present(call string, args ...any) func(v any, err error) error {
+func present(format string, args ...any) func(v any, err error) error {
+	call := fmt.Sprintf(format, args...)
 	return func(v any, err error) error {
-		call := fmt.Sprintf(call, args...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", call, err)
 		}
 		if v == nil || reflect.ValueOf(v).IsNil() {
-			return fmt.Errorf("%s found nothing", call)
+			return fmt.Errorf("%s: nothing was found", call)
 		}
 		return nil
 	}

@@ -17,7 +17,7 @@ import (
 
 // UserGrants returns the grants of a user of which something still works, the one
 // used last first. It takes one command with an index, and two for each grant that
-// is remembered, however often that was used.
+// is not over, however often that was used.
 func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -26,16 +26,10 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 	if err != nil {
 		return nil, err
 	}
-	logs := map[string]bool{}
-	for _, e := range entries {
-		for _, id := range oauth2server.GrantLogs(e.GrantID) {
-			logs[id] = true
-		}
-	}
-	ids := slices.Collect(maps.Keys(logs))
-	last := make([][]*oauth2server.GrantEntry, len(ids))
-	err = atOnce(ctx, len(ids), func(i int) (err error) {
-		last[i], err = m.findEntries(ctx, inLog(ids[i], ids[i]+":"),
+	logs := oauth2server.GrantLogs(entries)
+	last := make([][]*oauth2server.GrantEntry, len(logs))
+	err = atOnce(ctx, len(logs), func(i int) (err error) {
+		last[i], err = m.findEntries(ctx, inLog(logs[i], logs[i]+":"),
 			options.Find().SetSort(bson.D{{Key: "_id", Value: -1}}).SetLimit(1))
 		return err
 	})

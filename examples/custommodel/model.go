@@ -60,7 +60,10 @@ func (m *model) GetUserFromClient(ctx context.Context, client *oauth2server.Clie
 
 // SaveToken needs no transaction for its two rows: after a failure nobody gets to know either token.
 func (m *model) SaveToken(ctx context.Context, token *oauth2server.Token, client *oauth2server.Client, user *oauth2server.User) (*oauth2server.Token, error) {
-	err := m.save(ctx, "access", token.AccessToken, client, user, token.GrantID, token.AccessTokenExpiresAt, token)
+	var err error
+	if token.AccessToken != "" { // as always when the server asks
+		err = m.save(ctx, "access", token.AccessToken, client, user, token.GrantID, token.AccessTokenExpiresAt, token)
+	}
 	if err == nil && token.RefreshToken != "" {
 		err = m.save(ctx, "refresh", token.RefreshToken, client, user, token.GrantID, token.RefreshTokenExpiresAt, token)
 	}

@@ -42,7 +42,7 @@ func Struct(p any) {
 		case **oauth2server.User:
 			*x = &oauth2server.User{ID: "u1"}
 		case *map[string]any:
-			*x = map[string]any{"tenant": "acme", "level": 3.0}
+			*x = map[string]any{"tenant": "acme", "level": int64(3)}
 		default:
 			panic(fmt.Sprintf("filled: field %s has type %T", name, x))
 		}

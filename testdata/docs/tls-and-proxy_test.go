@@ -27,7 +27,9 @@ func TestHostBehindAProxy(t *testing.T) {
 		status                   int
 	}{
 		{"as it came", "auth.example", issuer, "", 303},
-		{"that of the machine", "127.0.0.1:8080", issuer, "", 403},
+		{"with the default port", "auth.example:443", issuer, "", 303},
+		{"that of the machine", "127.0.0.1:8080", issuer, "", 303},
+		{"that of the machine, by its own name", "127.0.0.1:8080", "http://127.0.0.1:8081", "", 403},
 		{"that of the machine, and a browser that says more", "127.0.0.1:8080", issuer, "same-origin", 303},
 		{"another site", "auth.example", "https://evil.example", "", 403},
 		{"another site, and a browser that says more", "auth.example", "https://evil.example", "cross-site", 403},
