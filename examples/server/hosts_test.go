@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -155,5 +156,39 @@ func TestWelcome(t *testing.T) {
 		u, err := url.Parse(there)
 		require.NoError(t, err)
 		require.NotContains(t, u.Host, "127.0.0.1")
+	}
+}
+
+// A proxy or an old browser writes the default port, too, which Origin leaves out.
+func TestHostWithTheDefaultPort(t *testing.T) {
+	for base, host := range map[string]string{"https://auth.example": "auth.example:443", "http://192.168.1.5": "192.168.1.5:80"} {
+		model, err := openMemory(base)
+		require.NoError(t, err)
+		a, err := newApp(base, nil, model, files, nil)
+		require.NoError(t, err)
+		for path, want := range map[string]int{"/signin": http.StatusSeeOther, asks("", "prompt", "login"): http.StatusSeeOther} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, base+path, strings.NewReader("username=andy&password=123456"))
+			r.Host = host
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Origin", base)
+			w := httptest.NewRecorder()
+			a.ServeHTTP(w, r)
+			require.Equal(t, want, w.Code, "%s %s: %s", host, path, w.Body)
+		}
+	}
+}
+
+func TestIsThisMachine(t *testing.T) {
+	name, err := os.Hostname()
+	require.NoError(t, err)
+	name = strings.ToLower(name)
+	for host, want := range map[string]bool{
+		"127.0.0.1": true, "127.0.0.1:1": true, "192.168.1.5:65535": true, "[::1]": true, "[2001:db8::1]:80": true, "localhost": true, "a.localhost:8": true,
+		name: true, name + ".local:80": true,
+		"": false, ":80": false, "127.0.0.1:": false, "127.0.0.1:0": false, "127.0.0.1:65536": false, "127.0.0.1:x": false, "::1": false, "[::1": false, "::1]": false,
+		"[127.0.0.1]": false, "[fe80::1%eth0]:80": false, "127.1": false, "2130706433": false, "notlocalhost": false, "localhost.example": false,
+		name + ".example": false, "evil.example": false,
+	} {
+		require.Equal(t, want, isThisMachine(host), host)
 	}
 }

@@ -90,3 +90,18 @@ func TestShownExchangesHaveNoHiddenMarks(t *testing.T) {
 	require.Equal(t, "a\uFFFDb\n\tc\uFFFD", cut("a\u202eb\n\tc\x1b"))
 	require.Len(t, cut(strings.Repeat("a", 5000)), 4096+len("…"))
 }
+
+// What is put between words is clean, whoever forgot it before.
+func TestWordsAroundNames(t *testing.T) {
+	p := page{words: map[string]string{"a": "x <%s> y"}}
+	seen, err := p.With("a", "\u202e<b>")
+	require.NoError(t, err)
+	require.Equal(t, "x &lt;<bdi>&lt;b&gt;</bdi>&gt; y", string(seen))
+	heard, err := p.Label("a", "\u202e<b>")
+	require.NoError(t, err)
+	require.Equal(t, "x <<b>> y", heard, "html/template escapes it")
+	_, err = p.With("b", "")
+	require.Error(t, err)
+	_, err = p.Label("b", "")
+	require.Error(t, err)
+}

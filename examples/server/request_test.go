@@ -218,6 +218,19 @@ func TestTheRequestSurvivesTheSignIn(t *testing.T) {
 	}
 }
 
+// What is in the query and in the body is one request, and comes back once.
+func TestTheRequestInQueryAndBody(t *testing.T) {
+	b := newBrowser(t, site(t, nil)).stay()
+	b.post("/authorize?resource=a&client_id="+clientID, append(pairsOf(t, asks(b.base)), "resource", "a", "resource", "b")...)
+	require.Equal(t, "sign-in", b.shows())
+	asked := requestIn(b.last.Request.URL.Query().Get("next"))
+	require.Equal(t, []string{"a", "b"}, asked["resource"])
+	require.Equal(t, []string{clientID}, asked["client_id"])
+	b.signIn()
+	b.submit("/authorize", "verdict", "allow")
+	require.Equal(t, "code", b.shows())
+}
+
 // A query that browsers take is taken: a semicolon is data, as is a lone percent sign
 // in what the server does not know.
 func TestQueriesThatAreUnusual(t *testing.T) {
