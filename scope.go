@@ -20,8 +20,8 @@ const (
 )
 
 // ParseScope reads the text form of a scope: at most 256 tokens of printable ASCII
-// without quotation mark and backslash, of 4096 bytes together, and white space
-// between and around them. Repetitions are dropped. "" is the empty scope.
+// without quotation mark and backslash, of 4096 bytes together, with spaces between
+// them and white space around. Repetitions are dropped. "" is the empty scope.
 func ParseScope(s string) (Scope, error) {
 	scope, err := parseScope(s)
 	if err != nil {
@@ -31,17 +31,16 @@ func ParseScope(s string) (Scope, error) {
 }
 
 func parseScope(s string) (Scope, error) {
-	many := 1
 	if len(s) > maxScopeBytes {
 		return nil, fmt.Errorf("a scope has at most %d bytes, not %d", maxScopeBytes, len(s))
 	}
-	for i := range len(s) {
-		if isSpace(rune(s[i])) {
-			many++
-		}
-	}
+	s = strings.TrimFunc(s, isSpace)
+	many := strings.Count(s, " ") + 1
 	var scope Scope
-	for token := range strings.FieldsFuncSeq(s, isSpace) {
+	for token := range strings.SplitSeq(s, " ") {
+		if token == "" {
+			continue // clients write two spaces
+		}
 		if !isScopeToken(token) {
 			return nil, errors.New("a character that a scope cannot have (RFC 6749, appendix A.4)") // which is a stranger's
 		}
@@ -59,7 +58,7 @@ func parseScope(s string) (Scope, error) {
 	return scope, nil
 }
 
-// isSpace: what clients write between scope tokens.
+// isSpace: what clients write around a scope.
 func isSpace(c rune) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // String returns the text form.

@@ -14,23 +14,25 @@ import (
 
 func TestParseScope(t *testing.T) {
 	for text, want := range map[string]oauth2server.Scope{
-		"":                  nil,
-		"read":              {"read"},
-		"read write":        {"read", "write"},
-		"read write read":   {"read", "write"},
-		"a:b/c!#[]~":        {"a:b/c!#[]~"},
-		" read":             {"read"},
-		"read ":             {"read"},
-		"read  write":       {"read", "write"},
-		"read\t\r\nwrite\n": {"read", "write"},
-		" ":                 nil,
+		"":                nil,
+		"read":            {"read"},
+		"read write":      {"read", "write"},
+		"read write read": {"read", "write"},
+		"a:b/c!#[]~":      {"a:b/c!#[]~"},
+		" read":           {"read"},
+		"read ":           {"read"},
+		"read  write":     {"read", "write"},
+		"\tread\n":        {"read"},
+		"read  write\r\n": {"read", "write"},
+		" ":               nil,
 	} {
 		scope, err := oauth2server.ParseScope(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, scope, text)
 	}
 	for text, why := range map[string]string{manyTokens(257): "at most 256 tokens", strings.Repeat("a", 4097): "at most 4096 bytes", `"`: "A.4",
-		`\`: "A.4", "ä": "A.4", "\x00": "A.4", "\x7f": "A.4", "read\u00a0write": "A.4", "read\u2028write": "A.4", "read\vwrite": "A.4"} {
+		`\`: "A.4", "ä": "A.4", "\x00": "A.4", "\x7f": "A.4", "read\u00a0write": "A.4", "read\u2028write": "A.4", "read\vwrite": "A.4",
+		"read\twrite": "A.4", "read\nwrite": "A.4"} {
 		_, err := oauth2server.ParseScope(text)
 		require.ErrorContains(t, err, why, "%q", text)
 	}

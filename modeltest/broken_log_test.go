@@ -163,8 +163,8 @@ var logDefects = []defect{
 			return entries
 		})
 	}},
-	{"the first page of the entries", "log-order", func(f *Fixture, a *altered) {
-		editEntries(a, func(entries []*entry) []*entry { return entries[:min(len(entries), 100)] })
+	{"less than a page of the entries", "log-order", func(f *Fixture, a *altered) {
+		editEntries(a, func(entries []*entry) []*entry { return entries[:min(len(entries), oauth2server.GrantPage-1)] })
 	}},
 	{"GrantSeq of the grant's newest token", "log-used-stays-found", func(f *Fixture, a *altered) {
 		var newest sync.Map
@@ -184,8 +184,16 @@ var logDefects = []defect{
 			return found, err
 		}
 	}},
-	{"a page of 1000 entries", "log-order", func(f *Fixture, a *altered) {
-		editEntries(a, func(entries []*entry) []*entry { return entries[:min(len(entries), 1000)] })
+	{"the last page of the entries", "log-order", func(f *Fixture, a *altered) {
+		a.grantEntries = func(ctx context.Context, id string, from int) ([]*entry, error) {
+			for {
+				page, err := a.Model.GrantEntries(ctx, id, from)
+				if err != nil || len(page) < oauth2server.GrantPage {
+					return page, err
+				}
+				from += len(page)
+			}
+		}
 	}},
 	{"a unique key that has the client in it", "log-never-overwrites", func(f *Fixture, a *altered) {
 		var mu sync.Mutex

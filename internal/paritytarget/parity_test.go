@@ -250,17 +250,25 @@ func TestParity(t *testing.T) {
 					t.Errorf("%s step %d: %s", c.ID, i, broken)
 				}
 				if want := strings.Join(golden.Cases[c.ID][i].Calls, " "); v == pass && otherCalls[c.ID] == "" {
-					require.Equal(t, want, strings.Join(a.Calls, " "), "model calls of %s, step %d", c.ID, i)
+					if got := moreCalls.Replace(strings.Join(a.Calls, " ")); got != want && (got != "getClient" || want != "") {
+						t.Errorf("model calls of %s, step %d: %s, want %s", c.ID, i, got, want)
+					}
 				}
 			}
 		}
 		transport.CloseIdleConnections()
 		require.NoError(t, server.Close())
 	})
-	require.Equal(t, map[verdict]int{pass: 205, better: 113, asNode: 1}, count, "docs/parity.md says so")
+	require.Equal(t, map[verdict]int{pass: 196, better: 122, asNode: 1}, count, "docs/parity.md says so")
 	t.Logf("%d cases: %d as node, %d better, %d as node where an RFC would allow better, %d wrong",
 		len(cases), count[pass], count[better], count[asNode], count[fail])
 }
+
+// moreCalls takes out what the model is asked in addition: whether the scope may
+// still be had at a refresh, and after a wrong secret whether there is such a
+// client, for the log. A client without a secret is looked up, too, before it is
+// refused.
+var moreCalls = strings.NewReplacer("getRefreshToken validateScope", "getRefreshToken", "getClient getClient", "getClient")
 
 // otherCalls are the cases whose answer is node's while the model is asked something else, and why.
 var otherCalls = map[string]string{
@@ -270,6 +278,7 @@ var otherCalls = map[string]string{
 	"pkce-token/s256-dup":               "a repeated parameter is refused before anything is spent: RFC 6749, section 3.2",
 	"pkce-token/s256-mismatch-consumes": "the target's model finds what was spent, to see replays: RFC 6749, section 4.1.2",
 	"pkce-token/downgrade-consumes":     "the target's model finds what was spent, to see replays: RFC 6749, section 4.1.2",
+	"scope/long":                        "a scope of more than 4096 bytes is refused at once",
 	"refresh/scope-unknown":             "the scope is looked at before the token is spent: RFC 6749, section 6",
 	"refresh/scope-empty-list-wider":    "the scope is looked at before the token is spent: RFC 6749, section 6",
 }
