@@ -39,9 +39,9 @@ func beginNow() beginning {
 }
 
 // mayPrecede reports whether b may be earlier than other, by clocks that differ by
-// skew at most.
+// skew at most. Counts are compared within the hour, as they wrap.
 func (b beginning) mayPrecede(other beginning, skew time.Duration) bool {
-	if b.process == other.process {
+	if apart := b.at - other.at; b.process == other.process && max(apart, -apart) < time.Hour.Milliseconds() {
 		return int32(b.count-other.count) < 0
 	}
 	return b.at <= other.at+skew.Milliseconds()

@@ -1,0 +1,544 @@
+package oauth2server_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// counted is a model that counts what is read of its logs and deleted.
+type counted struct {
+	*later
+	reads, entries, longest, deletes atomic.Int64
+}
+
+func count(model target) *counted { return &counted{later: &later{target: model}} }
+
+func (m *counted) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	entries, err := m.later.GrantEntries(ctx, id, from)
+	m.reads.Add(1)
+	m.entries.Add(int64(len(entries)))
+	if n := int64(len(entries)); n > m.longest.Load() {
+		m.longest.Store(n)
+	}
+	return entries, err
+}
+
+func (m *counted) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+	m.deletes.Add(int64(len(digests)))
+	return m.target.RevokeAccessTokens(ctx, digests...)
+}
+
+// take returns how many reads, entries and deletes there were since the last time.
+func (m *counted) take() (reads, entries, deletes int64) {
+	return m.reads.Swap(0), m.entries.Swap(0), m.deletes.Swap(0)
+}
+
+// One client refreshes as often as it is let, and presents its first token, sixteen
+// times at once (row B1). It is told to wait without a verdict, and what is read of
+// its log is read by the page.
+func TestAttack_ALogWithoutEnd(t *testing.T) {
+	const burst, page = 6000, oauth2server.GrantPage
+	onEachModel(t, func(t *testing.T, target target) {
+		model := count(target)
+		s := newSite(t, model, nil, nil)
+		first := s.redeem("web", s.code())
+		grantID := grantOf(t, target, first)
+		last := first
+		length := 0
+		for last.str("refresh_token") != "" {
+			if _, memory := target.(interface{ Len() int }); length == 3*page && !memory && strings.Contains(t.Name(), "mongo") {
+				break // the rest takes FerretDB minutes
+			}
+			r := s.refresh("web", last.str("refresh_token"))
+			if r.StatusCode == 429 {
+				break
+			}
+			require.Equal(t, 200, r.StatusCode, r.text)
+			last = r
+			length++
+		}
+		reads, _, _ := model.take()
+		require.LessOrEqual(t, reads, int64(2), "a refresh in ordinary life reads nothing") // the code exchange does
+		if strings.Contains(t.Name(), "memory") {
+			require.InDelta(t, burst, length, 100)
+			r := s.refresh("web", last.str("refresh_token"))
+			requireError(t, r, 429, "invalid_request")
+			require.NotEmpty(t, r.Header.Get("Retry-After"))
+			require.Equal(t, 200, s.apiStatus(last.str("access_token")), "that is no verdict")
+			model.by += 7 * time.Second
+			last = s.mustRefresh(last.str("refresh_token"))
+			length++
+		}
+		model.by += 2 * time.Minute
+		model.take()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for _, r := range atOnce(16, func() reply { return s.refresh("web", first.str("refresh_token")) }) {
+			requireError(t, r, 400, "invalid_grant")
+		}
+		runtime.ReadMemStats(&after)
+		_, entries, _ := model.take()
+		require.LessOrEqual(t, model.longest.Load(), int64(page))
+		require.LessOrEqual(t, entries, int64(16*3*(length+page)), "each reads the log a few times at the most, to end the grant")
+		if strings.Contains(t.Name(), "memory") {
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16*40<<20))
+		}
+		s.requireDead(last)
+
+		// From now on it is known to be over.
+		model.take()
+		s.refresh("web", first.str("refresh_token"))
+		_, entries, _ = model.take()
+		require.LessOrEqual(t, entries, int64(page+2))
+		_, err := target.GrantEntries(t.Context(), grantID, 1)
+		require.NoError(t, err)
+	})
+}
+
+// Requests with tokens of a grant that was ended, by the hundred (row B2): nothing of
+// the grant is deleted again, and what is read stays the same.
+func TestAttack_EndingWhatHasEnded(t *testing.T) {
+	onEachModel(t, func(t *testing.T, target target) {
+		model := count(target)
+		s := newSite(t, model, nil, nil)
+		first := s.redeem("web", s.code())
+		tokens := []reply{first}
+		for range 30 {
+			tokens = append(tokens, s.mustRefresh(tokens[len(tokens)-1].str("refresh_token")))
+		}
+		model.take()
+		require.Equal(t, 200, s.post("/revoke", form("token", first.str("refresh_token")), "Authorization", as("web")).StatusCode)
+		_, _, deletes := model.take()
+		require.EqualValues(t, len(tokens), deletes)
+		s.requireDead(tokens...)
+		model.take()
+		for i := range 100 {
+			token := tokens[i%len(tokens)]
+			require.Equal(t, 401, s.apiStatus(token.str("access_token")))
+			reads, entries, deletes := model.take()
+			require.Zero(t, reads+entries+deletes)
+
+			require.Equal(t, 200, s.post("/revoke", form("token", token.str("refresh_token")), "Authorization", as("web")).StatusCode)
+			reads, entries, deletes = model.take()
+			require.Zero(t, deletes)
+			require.EqualValues(t, 1, reads)
+			require.LessOrEqual(t, entries, int64(2))
+
+			requireError(t, s.refresh("web", token.str("refresh_token")), 400, "invalid_grant")
+			reads, entries, deletes = model.take()
+			require.LessOrEqual(t, deletes, int64(1), "the access token that this request had prepared")
+			require.LessOrEqual(t, reads, int64(3))
+			require.LessOrEqual(t, entries, int64(len(tokens)+5))
+		}
+	})
+}
+
+// A scope of 60 kB by default, by request, by registration or by an extension grant
+// (row B3).
+func TestAttack_HugeScope(t *testing.T) {
+	huge := manyTokens(256 * 40)[:60_000]
+	onEachModel(t, func(t *testing.T, model target) {
+		tokens := oauth2server.Scope(strings.Fields(huge))
+		err := addClient(t, model, oauth2server.Client{ID: "huge", Grants: []string{"client_credentials"}, Scope: tokens}, secret+"huge")
+		require.Error(t, err)
+		own := map[string]oauth2server.GrantFunc{"tell": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, Scope: tokens}, true)
+		}}
+		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "phone", Grants: []string{"tell"}}, secret+"phone"))
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, ExtensionGrants: own}, nil)
+		requireError(t, s.token("web", "grant_type", "client_credentials", "scope", huge), 400, "invalid_scope")
+		require.Equal(t, "invalid_scope", s.authorize("scope", huge).at("error"))
+		first := s.redeem("web", s.code("scope", "read"))
+		requireError(t, s.refresh("web", first.str("refresh_token"), "scope", huge), 400, "invalid_scope")
+		requireError(t, s.token("phone", "grant_type", "tell"), 500, "server_error")
+
+		s = newSite(t, defaulting{model, tokens}, &oauth2server.Options{Grants: allGrants}, nil)
+		requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
+		requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 500, "server_error")
+		require.Equal(t, "server_error", s.authorize().at("error"))
+
+		// The largest one that is allowed is in the log once, however often it is refreshed.
+		large := oauth2server.Scope(strings.Fields(manyTokens(256)))
+		s = newSite(t, defaulting{model, large}, &oauth2server.Options{Grants: allGrants}, nil)
+		tokens = large
+		r := s.redeem("web", s.code())
+		grantID := grantOf(t, model, r)
+		for range 5 {
+			r = s.mustRefresh(r.str("refresh_token"))
+		}
+		entries, err := model.GrantEntries(t.Context(), grantID, 1)
+		require.NoError(t, err)
+		require.Len(t, entries, 6)
+		for _, e := range entries {
+			require.Equal(t, e.Seq == 1, len(e.Scope) > 0)
+		}
+	})
+}
+
+// defaulting is a model with a default scope.
+type defaulting struct {
+	target
+	scope oauth2server.Scope
+}
+
+func (m defaulting) Unwrap() oauth2server.Model { return m.target }
+
+func (m defaulting) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, asked oauth2server.Scope) (oauth2server.Scope, error) {
+	if len(asked) == 0 {
+		return m.scope, nil
+	}
+	return asked, nil
+}
+
+// meanwhile is a model in whose way something happens: before or after the call of
+// a method, once.
+type meanwhile struct {
+	target
+	mu     sync.Mutex
+	method string
+	after  bool
+	act    func()
+}
+
+func (m *meanwhile) Unwrap() oauth2server.Model { return m.target }
+
+// in runs call, and what happens then.
+func in[T any](m *meanwhile, method string, call func() (T, error)) (T, error) {
+	m.mu.Lock()
+	act := m.act
+	if m.method != method {
+		act = nil
+	}
+	if act != nil {
+		m.act = nil
+	}
+	m.mu.Unlock()
+	if act != nil && !m.after {
+		act()
+	}
+	result, err := call()
+	if act != nil && m.after {
+		act()
+	}
+	return result, err
+}
+
+func (m *meanwhile) GetUser(ctx context.Context, name, password string, c *oauth2server.Client) (*oauth2server.User, error) {
+	return in(m, "GetUser", func() (*oauth2server.User, error) { return m.target.GetUser(ctx, name, password, c) })
+}
+
+func (m *meanwhile) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+	return in(m, "SaveAuthorizationCode", func() (*oauth2server.AuthorizationCode, error) {
+		return m.target.SaveAuthorizationCode(ctx, code, c, u)
+	})
+}
+
+func (m *meanwhile) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+	return in(m, "GetAuthorizationCode", func() (*oauth2server.AuthorizationCode, error) { return m.target.GetAuthorizationCode(ctx, code) })
+}
+
+func (m *meanwhile) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+	return in(m, "GetRefreshToken", func() (*oauth2server.Token, error) { return m.target.GetRefreshToken(ctx, token) })
+}
+
+func (m *meanwhile) SaveToken(ctx context.Context, token *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+	return in(m, "SaveToken", func() (*oauth2server.Token, error) { return m.target.SaveToken(ctx, token, c, u) })
+}
+
+func (m *meanwhile) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	return in(m, "AppendGrant", func() (*oauth2server.GrantEntry, error) { return m.target.AppendGrant(ctx, e) })
+}
+
+func (m *meanwhile) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	return in(m, "GrantEntries", func() ([]*oauth2server.GrantEntry, error) { return m.target.GrantEntries(ctx, id, from) })
+}
+
+// Everything of a user is revoked, or what they granted to a client, while a password
+// is checked, a code is saved, an entry is appended (row B4). What began before is
+// dead; what begins afterwards lives.
+func TestAttack_OutlivingARevocation(t *testing.T) {
+	onEachModel(t, func(t *testing.T, target target) {
+		model := &meanwhile{target: target}
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+		var first reply
+		var code string
+		signIn := func() reply {
+			return s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password")
+		}
+		for name, send := range map[string]func() reply{
+			"sign in": signIn,
+			"connect": func() reply {
+				r := s.authorize()
+				if r.at("code") == "" {
+					return r
+				}
+				return s.redeem("web", r.at("code"))
+			},
+			"redeem":  func() reply { return s.redeem("web", code) },
+			"refresh": func() reply { return s.refresh("web", first.str("refresh_token")) },
+		} {
+			for revocation, revoke := range map[string]func() error{
+				"user":             func() error { return target.RevokeUser(t.Context(), "u1") },
+				"client of a user": func() error { return target.RevokeUserClient(t.Context(), "u1", "web") },
+			} {
+				for _, method := range []string{"GetUser", "SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken",
+					"SaveToken", "AppendGrant", "GrantEntries"} {
+					for _, after := range []bool{false, true} {
+						first, code = signIn(), s.authorize().at("code")
+						require.NotEmpty(t, first.str("refresh_token"))
+						require.NotEmpty(t, code)
+						var failed error
+						model.method, model.after = method, after
+						model.act = func() { failed = revoke() }
+						r := send()
+						if model.act != nil { // no such call is made
+							model.act()
+							model.act = nil
+						}
+						require.NoError(t, failed)
+						where := strings.Join([]string{name, revocation, method, map[bool]string{false: "before", true: "after"}[after]}, ", ")
+						requireNothingLives(t, s, where, first, r)
+						require.Equal(t, 400, s.redeem("web", code).StatusCode, where)
+					}
+				}
+			}
+		}
+		require.Equal(t, 200, signIn().StatusCode)
+	})
+}
+
+// requireNothingLives checks that none of the answers has a token that works.
+func requireNothingLives(t *testing.T, s *site, where string, answers ...reply) {
+	t.Helper()
+	for _, r := range answers {
+		if r.str("access_token") == "" {
+			require.GreaterOrEqual(t, r.StatusCode, 302, where)
+			continue
+		}
+		require.Equal(t, 401, s.apiStatus(r.str("access_token")), where)
+		require.Equal(t, 400, s.refresh("web", r.str("refresh_token")).StatusCode, where)
+	}
+}
+
+// A mark of the same process that is so old that its count has come round is still
+// before what begins now.
+func TestAMarkIsOldInABusyProcess(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+		id, err := base64.RawURLEncoding.DecodeString(grantOf(t, model, s.signIn("web")))
+		require.NoError(t, err)
+		require.Len(t, id, 33)
+		at := binary.BigEndian.Uint64(append([]byte{0, 0}, id[:6]...)) - uint64((24 * time.Hour).Milliseconds())
+		count := binary.BigEndian.Uint32(id[12:16])
+		for place, older := range []uint32{1, 1 << 30, 1<<31 - 1, 1<<31 + 5, 1<<32 - 1000} {
+			var shifted [8]byte
+			binary.BigEndian.PutUint64(shifted[:], at<<16)
+			copy(id, shifted[:6])
+			binary.BigEndian.PutUint32(id[12:16], count-older)
+			_, err = model.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "user:u1", Seq: place + 1, Kind: "revoked",
+				Nonce: base64.RawURLEncoding.EncodeToString(id), ExpiresAt: time.Now().Add(time.Hour)})
+			require.NoError(t, err)
+			s.requireAlive(s.signIn("web"))
+		}
+	})
+}
+
+// elsewhere is a model as another machine has it, whose clock is ahead by later.by:
+// what this process writes there is read here as another one's, and the other way
+// round.
+type elsewhere struct{ *later }
+
+func (m elsewhere) Unwrap() oauth2server.Model { return m.target }
+
+// other is a nonce as a process with another name had made it.
+func other(e *oauth2server.GrantEntry) *oauth2server.GrantEntry {
+	own := *e
+	if data, err := base64.RawURLEncoding.DecodeString(own.Nonce); err == nil && len(data) == 18 {
+		data[0] ^= 1
+		own.Nonce = base64.RawURLEncoding.EncodeToString(data)
+	}
+	return &own
+}
+
+func (m elsewhere) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	there, err := m.later.AppendGrant(ctx, other(e))
+	if there != nil {
+		there = other(there)
+	}
+	return there, err
+}
+
+func (m elsewhere) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	entries, err := m.later.GrantEntries(ctx, id, from)
+	for i, e := range entries {
+		entries[i] = other(e)
+	}
+	return entries, err
+}
+
+// Two machines whose clocks differ (row B5). Two tabs that refresh at once, one on
+// each, get the same successor up to the skew that is allowed for; beyond it, the
+// slower tab looks like a thief.
+func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
+	const window = 10 * time.Second
+	for _, row := range []struct {
+		allowed time.Duration // Options.ClockSkew
+		later   time.Duration // that the second tab asks
+		skew    time.Duration // that its machine is ahead by
+		same    bool          // successor
+	}{
+		{0, 0, 0, true},
+		{0, 0, 5 * time.Second, true},
+		{0, 0, -5 * time.Second, true},
+		{0, 0, -59 * time.Second, true}, // what comes from the future is within the window
+		{0, window - time.Second, 5 * time.Second, true},
+		{0, window - time.Second, -5 * time.Second, true},
+		{0, window + time.Second, 5 * time.Second, false},
+		{0, 0, 59 * time.Second, false},
+		{time.Minute, 0, 59 * time.Second, true},
+		{time.Minute, window - time.Second, time.Minute, true},
+		{time.Minute, window + time.Second, time.Minute, false},
+		{-1, window - time.Second, 0, true},
+		{-1, window - time.Second, 2 * time.Second, false},
+	} {
+		onEachModel(t, func(t *testing.T, model target) {
+			options := &oauth2server.Options{ClockSkew: row.allowed}
+			there := elsewhere{&later{target: model, by: row.later + row.skew}}
+			one, other := newSite(t, model, options, nil), newSite(t, there, options, nil)
+			first := one.redeem("web", one.code())
+			mine := one.mustRefresh(first.str("refresh_token"))
+			one.mustRefresh(mine.str("refresh_token")) // so that a thief would be found out
+			theirs := other.refresh("web", first.str("refresh_token"))
+			if !row.same {
+				requireError(t, theirs, 400, "invalid_grant")
+				return
+			}
+			require.Equal(t, 200, theirs.StatusCode, "%+v: %s", row, theirs.text)
+			require.Equal(t, mine.str("refresh_token"), theirs.str("refresh_token"), "%+v", row)
+			require.Equal(t, 200, one.apiStatus(first.str("access_token")))
+		})
+	}
+}
+
+// A machine that is ahead revokes what has expired for itself alone (row B5).
+func TestAttack_RevocationByAFastClock(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 5 * time.Second, 30 * time.Second, 59 * time.Second} {
+		onEachModel(t, func(t *testing.T, model target) {
+			const lifetime = time.Hour
+			fast, slow := &later{target: model, by: lifetime - 2*time.Second + ahead}, &later{target: model}
+			s, behind := newSite(t, fast, nil, nil), newSite(t, slow, nil, nil)
+			tokens := behind.redeem("web", behind.code())
+			slow.by = lifetime - 2*time.Second
+			require.Equal(t, 200, behind.apiStatus(tokens.str("access_token")))
+			require.Equal(t, 200, s.post("/revoke", form("token", tokens.str("refresh_token")), "Authorization", as("web")).StatusCode)
+			require.Equal(t, 401, behind.apiStatus(tokens.str("access_token")), "ahead by %v", ahead)
+			behind.requireDead(tokens)
+		})
+	}
+}
+
+// With the window off, of two requests at once one is answered, and the other one
+// shows that two have the token, which ends the grant: what the first one got is dead.
+func TestAttack_NoWindowAtOnce(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		s := newSite(t, model, &oauth2server.Options{RefreshRetryWindow: -1}, nil)
+		first := s.redeem("web", s.code())
+		replies := atOnce(8, func() reply { return s.refresh("web", first.str("refresh_token")) })
+		answered := withStatus(200, replies)
+		require.LessOrEqual(t, len(answered), 1)
+		require.Len(t, withStatus(400, replies), len(replies)-len(answered))
+		s.requireDead(append(answered, first)...)
+	})
+}
+
+// A host that is written with percent signs, so that people read another one (row B6).
+func TestAttack_LookAlikeHosts(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		for _, uri := range []string{
+			"https://%D0%B0pple.com/cb", "https://\u0430pple.com/cb", "https://apple.com%E2%80%AE/cb", "https://apple%E3%80%82com/cb",
+			"https://apple.com%E2%88%95evil.example/cb", "https://apple.com%2Fevil.example/cb", "https://apple.com%40evil.example/cb",
+			"https://apple.com%00.evil.example/cb", "https://apple.com%09/cb", "https://%61pple.com/cb", "https://apple_.com/cb",
+			"https://apple.com\\@evil.example/cb", "https://[::1%25eth0]/cb", "https://apple.com:%38/cb", "https://%5B::1%5D/cb",
+		} {
+			err := addClient(t, model, oauth2server.Client{ID: "lookalike", Grants: allGrants, RedirectURIs: []string{uri}}, secret+"lookalike")
+			require.Error(t, err, uri)
+			// Where it was registered all the same, say by hand.
+			s := newSite(t, redirecting{model, uri}, nil, nil)
+			for _, named := range []string{uri, ""} {
+				r := s.authorize("redirect_uri", named)
+				require.Equal(t, 400, r.StatusCode, "%s %q: %s", uri, named, r.text)
+				require.Empty(t, r.Header.Get("Location"))
+			}
+		}
+	})
+}
+
+// redirecting is a model whose clients have one redirection URI.
+type redirecting struct {
+	target
+	uri string
+}
+
+func (m redirecting) Unwrap() oauth2server.Model { return m.target }
+
+func (m redirecting) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+	client, err := m.target.GetClient(ctx, id, secret)
+	if err == nil {
+		client.RedirectURIs = []string{m.uri}
+	}
+	return client, err
+}
+
+// The owner is let in whatever their browser and a proxy make of Origin and Host;
+// who comes from elsewhere is not (row B7).
+func TestAttack_OriginsThatAreNone(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		handler := mount(t, model, &oauth2server.Options{Issuer: "https://auth.example", TrustedOrigins: []string{"https://login.example"}}, nil)
+		for _, row := range []struct {
+			host, origin, site string
+			in                 bool
+		}{
+			{"auth.example", "https://auth.example", "same-origin", true},
+			{"auth.example", "null", "same-origin", true}, // a browser that is told no-referrer
+			{"auth.example", "null", "cross-site", false},
+			{"auth.example", "null", "", false},
+			{"auth.example:443", "https://auth.example", "", true},
+			{"auth.example:80", "http://auth.example", "", true},
+			{"10.0.0.7:8080", "https://auth.example", "", true}, // behind a proxy that writes its own
+			{"10.0.0.7:8080", "https://auth.example", "cross-site", true},
+			{"10.0.0.7:8080", "https://login.example", "same-site", true},
+			{"auth.example", "https://evil.example", "", false},
+			{"auth.example", "https://evil.example", "cross-site", false},
+			{"auth.example", "https://auth.example.evil.example", "", false},
+			{"auth.example", "https://auth.example:8443", "", false},
+			{"auth.example", "http://auth.example:443", "", false},
+			{"evil.example:443", "https://evil.example:443", "cross-site", false},
+			{"", "https://evil.example", "", false},
+		} {
+			r := (&site{t: t}).request("POST", "http://local/authorize", form(authorization("username", "andy", "password", "andys-password")...))
+			r.Host = row.host
+			r.Header.Set("Origin", row.origin)
+			if row.site != "" {
+				r.Header.Set("Sec-Fetch-Site", row.site)
+			}
+			answer := local(t, handler).do(r)
+			if row.in {
+				require.NotEmpty(t, answer.at("code"), "%+v: %s", row, answer.text)
+				continue
+			}
+			require.Equal(t, http.StatusForbidden, answer.StatusCode, "%+v", row)
+		}
+	})
+}
