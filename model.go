@@ -248,9 +248,12 @@ type ClientCredentialsModel interface {
 // are found and revoked by [Digest].
 // Without it, those two are the gates: a refresh token is used once, and a replay is refused, no more.
 type GrantLog interface {
-	// AppendGrant stores entry at (entry.GrantID, entry.Seq) unless something is there: then the error is [ErrExists],
-	// and the stored entry is returned. It never replaces. What it acknowledged, every later read must see, on every
-	// machine. On success the returned entry is not looked at.
+	// AppendGrant stores entry at (entry.GrantID, entry.Seq) unless something is
+	// there: then the error is [ErrExists], and the stored entry is returned. It never
+	// replaces. What it acknowledged, and what it returned with ErrExists, is there for
+	// good, and every later read sees it, on every machine. An entry that was only read
+	// need not be: whoever acknowledges something because of one appends in its place
+	// first. On success the returned entry is not looked at.
 	AppendGrant(ctx context.Context, entry *GrantEntry) (*GrantEntry, error)
 
 	// GrantEntries returns the entries of a grant from place from on, in the order
@@ -264,15 +267,18 @@ type GrantLog interface {
 	RevokeAccessTokens(ctx context.Context, digests ...string) error
 }
 
-// GrantEntry is a line in the log of a grant. A model stores it under GrantID and Seq and returns it as it was; it
-// looks at these two, at ExpiresAt, and at UserID and ClientID if it lists the grants of a user or a client. Some logs
-// belong to a grant or a user and have an ID with a prefix, such as "uses:"; to a model they are logs like others. Whatever the entry is about is
-// there as a [Digest]: whoever reads the log cannot use it.
+// GrantEntry is a line in the log of a grant. A model stores it under GrantID and
+// Seq and returns it as it was; it looks at these two, at ExpiresAt, and at UserID
+// and ClientID if it lists the grants of a user or a client. Some logs stand beside
+// that of a grant, and have an ID with a prefix: "end:", "uses:", "user:"; to a model
+// they are logs like others. Whatever the entry is about is there as a [Digest]:
+// whoever reads the log cannot use it.
 type GrantEntry struct {
 	// GrantID is that of the grant.
 	GrantID string
 
-	// Seq is the place: 1 for the first. Together with GrantID it is unique.
+	// Seq is the place: 1 for the first, in "uses:" any from 0 to 2147483647.
+	// Together with GrantID it is unique.
 	Seq int
 
 	// Kind is "grant" (the grant began: a code was redeemed, a user signed in; later, an access token joined it),

@@ -154,12 +154,12 @@ func (m *Model) revokeUser(ctx context.Context, userID, clientID string) error {
 func (m *Model) revokeClient(ctx context.Context, clientID string) error {
 	until := map[string]time.Time{}
 	for c := range m.codes.all() {
-		if c.clientID == clientID {
-			until[c.texts.at(codeGrant)] = millis.Time(c.expiresAt)
+		if id := c.texts.at(codeGrant); c.clientID == clientID && !millis.Time(c.expiresAt).Before(until[id]) {
+			until[id] = millis.Time(c.expiresAt)
 		}
 	}
 	for id := range m.grantsWhere(func(_, client string) bool { return client == clientID }) {
-		until[id] = time.Time{}
+		until[id] = until[id] // also where no code waits
 	}
 	for id, until := range until {
 		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {

@@ -21,16 +21,21 @@
 //	authorize                    2  find client, insert code
 //	  signing in by password    +1  find user; +1 update user after PasswordCost was raised, or AddUserHash
 //	client credentials           2  find client, insert access token
-//	code exchange                5  find client, code; insert access token, refresh token, log entry
+//	code exchange                6  find client, code; insert access token, refresh token, log entry; find the
+//	                                user's last revocation
 //	refresh                      5  find client, refresh token; insert access token, refresh token, log entry
 //	  when asked twice          +3  insert refused: find that entry, find the log, insert
-//	revoke a grant               2  find log, insert log entry; +1 delete for each access token that still lives
+//	revoke a grant               6  find whether it has ended, and the log; insert that it ends, and an entry in
+//	                                the log; find its uses; insert that it has ended; +1 delete for each access
+//	                                token that still lives; +1 find for each 100 entries
+//	  when it has ended          1  find that
 //	  at the endpoint           +2  find client, refresh token
 //	introspect an access token   2  find client, access token; +1 without a hint
 //	introspect a refresh token   3  find client, refresh token, log
 //
 // A request that is refused because of the log deletes what it had prepared,
 // which is two deletes more, and ends the grant or makes sure that it has ended.
+// A refresh without rotation has one find more, and one insert less.
 //
 // # Guarantees
 //

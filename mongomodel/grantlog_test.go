@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -42,9 +43,16 @@ func TestALongLog(t *testing.T) {
 	for seq := 1; seq <= 250; seq++ {
 		require.NoError(t, second(m.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "g", Seq: seq})))
 	}
-	entries, err := m.GrantEntries(t.Context(), "g", 1)
-	require.NoError(t, err)
-	require.Len(t, entries, 250)
+	next := 1
+	for _, page := range []int{oauth2server.GrantPage, oauth2server.GrantPage, 50, 0} {
+		entries, err := m.GrantEntries(t.Context(), "g", next)
+		require.NoError(t, err)
+		require.Len(t, entries, page)
+		for _, e := range entries {
+			require.Equal(t, next, e.Seq)
+			next++
+		}
+	}
 }
 
 // Grant ids are the model's to store, not to understand.
@@ -118,7 +126,12 @@ func TestRevokeUser(t *testing.T) {
 	code, byCode := s.authorize(t), s.signIn(t)
 	byPassword := s.token(ctx, "grant_type", "password", "username", "andy", "password", "a password")
 	refreshed := s.refresh(ctx, byPassword.Token)
-	older := s.refresh(ctx, s.token(ctx, "grant_type", "password", "username", "andy", "password", "a password").Token)
+	older := s.token(ctx, "grant_type", "password", "username", "andy", "password", "a password")
+	client, err := m.GetClient(ctx, "web", "")
+	require.NoError(t, err)
+	client.RefreshTokenLifetime = 100 * 24 * time.Hour
+	require.NoError(t, m.UpdateClient(ctx, client))
+	older = s.refresh(ctx, older.Token)
 	// As if the TTL index had dropped the first entry of a grant that refreshes keep alive.
 	gone, err := db.Collection(prefix+"grants").DeleteOne(ctx, bson.D{{Key: "_id", Value: grantOf(t, m, older.Token) + ":0000000001"}})
 	require.NoError(t, err)

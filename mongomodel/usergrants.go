@@ -4,7 +4,6 @@ package mongomodel
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -87,7 +86,11 @@ func (m *Model) revokeClient(ctx context.Context, clientID string) error {
 	if err != nil {
 		return err
 	}
-	maps.Copy(grants, others)
+	for id, until := range others {
+		if until.After(grants[id]) {
+			grants[id] = until
+		}
+	}
 	for id, until := range grants {
 		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {
 			return err

@@ -3,27 +3,25 @@ package main
 
 import (
 	"fmt"
-	"log"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 func main() {
-	log.Fatal(demo.Serve(newHandler))
+	demo.Main(demo.Story, newHandler)
 }
 
-func newHandler(model *memorymodel.Model) (http.Handler, error) {
-	srv, err := oauth2server.New(model, nil)
+func newHandler(site demo.Site) (http.Handler, error) {
+	srv, err := oauth2server.New(site.Model, nil)
 	if err != nil {
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Handle("/authorize", srv.Authorize(demo.Page(model)))
+	router.Handle("/authorize", srv.Authorize(demo.Page(site.Model)))
 	router.Handle("/token", srv.Token(nil))
 	router.With(srv.Authenticate("read")).Get("/api", hello)
 	return router, nil

@@ -16,7 +16,7 @@ import (
 func TestAttack_ConsentOfAnotherRequest(t *testing.T) {
 	model := memorymodel.New(nil)
 	server := start(t, model)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "evil", RedirectURIs: []string{"http://127.0.0.1:8080/callback"},
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "evil", RedirectURIs: []string{server + "/callback"},
 		Grants: []string{"authorization_code"}}, "a-secret-that-nobody-guesses"))
 	victim, attacker := newBrowser(t, server), newBrowser(t, server)
 	usual, theirs := victim.address, attacker.signIn().page
@@ -32,7 +32,7 @@ func TestAttack_ConsentOfAnotherRequest(t *testing.T) {
 		"scope":     usual + "+admin",
 		"state":     strings.Replace(usual, "state=1", "state=2", 1),
 		"challenge": usual + "&code_challenge=" + strings.Repeat("c", 43) + "&code_challenge_method=S256",
-		"URI":       usual + "&redirect_uri=" + url.QueryEscape("http://127.0.0.1:8080/callback"),
+		"URI":       usual + "&redirect_uri=" + url.QueryEscape(server+"/callback"),
 	} {
 		victim.address = usual
 		page := victim.open().page

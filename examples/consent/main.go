@@ -1,24 +1,24 @@
 // Command consent is an authorization server whose one page signs people in, remembers that with a session, and asks
-// them what the application may do. Start it and open the address that it prints.
+// them what the application may do. Start it and try what it prints.
 package main
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"html/template"
-	"log"
 	"net/http"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 type app struct {
-	model    *memorymodel.Model
+	users    oauth2server.PasswordModel
 	sessions *scs.SessionManager
 }
 
@@ -32,23 +32,38 @@ var pages = template.Must(template.New("").Parse(`
 {{range .Scope}}<label><input type="checkbox" name="granted" value="{{.}}" checked> {{.}}</label>{{end}}
 <button name="verdict" value="allow">Allow</button> <button name="verdict" value="deny">Deny</button></form>{{end}}`))
 
+// story is what is printed at the start; see [demo.Program].
+const story = `Open this and sign in as andy with the password 123456. Decide, and the browser
+ends at a page that is not there. The code is in its address:
+
+  BASE/authorize?response_type=code&client_id=app&state=1&scope=read+write
+
+The client is app, and its secret a-secret-that-nobody-guesses. Put the code in
+the place of CODE:
+
+  curl -u app:a-secret-that-nobody-guesses -d grant_type=authorization_code -d code=CODE BASE/token
+`
+
 func main() {
-	handler, err := newHandler(memorymodel.New(nil))
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("open http://127.0.0.1:8080/authorize?response_type=code&client_id=app&state=1&scope=read+write and sign in as andy / 123456")
-	log.Fatal(http.ListenAndServe("127.0.0.1:8080", handler))
+	demo.Program(demo.Addr, func(base string) (http.Handler, string, error) {
+		handler, err := newHandler(memorymodel.New(nil), base)
+		return handler, story, err
+	})
 }
 
-func newHandler(model *memorymodel.Model) (http.Handler, error) {
+func newHandler(model *memorymodel.Model, base string) (http.Handler, error) {
 	a := &app{model, scs.New()} // behind TLS, set sessions.Cookie.Secure
-	client := &oauth2server.Client{ID: "app", RedirectURIs: []string{"http://127.0.0.1:8080/callback"}, Grants: []string{"authorization_code"}}
-	if err := errors.Join(a.model.AddClient(client, "a-secret-that-nobody-guesses"),
-		a.model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456")); err != nil {
+	a.sessions.Lifetime, a.sessions.IdleTimeout = 12*time.Hour, time.Hour
+	client := &oauth2server.Client{
+		ID:           "app",
+		RedirectURIs: []string{base + "/callback"},
+		Grants:       []string{"authorization_code"},
+	}
+	if err := errors.Join(model.AddClient(client, "a-secret-that-nobody-guesses"),
+		model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456")); err != nil {
 		return nil, err
 	}
-	srv, err := oauth2server.New(a.model, &oauth2server.Options{AuthenticateUser: a.signedIn})
+	srv, err := oauth2server.New(model, &oauth2server.Options{AuthenticateUser: a.signedIn})
 	if err != nil {
 		return nil, err
 	}
@@ -88,17 +103,21 @@ func (a *app) page(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// giveTicket returns what the form has to send back. The session keeps the last one and the request that it was given
-// for, so a form decides about what its owner has read, in the browser that showed it, and once, unless it is sent twice
-// at the same moment: a session is loaded and saved, and no gate.
+// giveTicket returns what the form has to send back. The session keeps the last one, with a digest of the request that it
+// was given for, which may be long. So a form decides about what its owner has read, in the browser that showed it, and
+// once, unless it is sent twice at the same moment: a session is loaded and saved, and no gate.
 func (a *app) giveTicket(ctx context.Context, request *oauth2server.AuthorizationRequest) string {
 	ticket := rand.Text()
-	a.sessions.Put(ctx, "ticket", ticket+" "+request.Parameters().Encode())
+	a.sessions.Put(ctx, "ticket", boundTo(request, ticket))
 	return ticket
 }
 
 func (a *app) takeTicket(r *http.Request, request *oauth2server.AuthorizationRequest) bool {
-	return a.sessions.PopString(r.Context(), "ticket") == r.PostForm.Get("ticket")+" "+request.Parameters().Encode()
+	return a.sessions.PopString(r.Context(), "ticket") == boundTo(request, r.PostForm.Get("ticket"))
+}
+
+func boundTo(request *oauth2server.AuthorizationRequest, ticket string) string {
+	return oauth2server.Digest(ticket + " " + request.Parameters().Encode())
 }
 
 func (a *app) signIn(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest) {
@@ -106,13 +125,13 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request, request *oauth2serv
 		pages.ExecuteTemplate(w, "signin", "")
 		return
 	}
-	user, err := a.model.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
+	user, err := a.users.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
 	if errors.Is(err, oauth2server.ErrNotFound) {
 		pages.ExecuteTemplate(w, "signin", "Name or password is wrong.")
 		return
 	}
 	if err = errors.Join(err, a.sessions.RenewToken(r.Context())); err != nil { // lest somebody prepared this session
-		http.Error(w, "Signing in does not work at the moment.", http.StatusServiceUnavailable)
+		request.Refuse(w, r, err)
 		return
 	}
 	a.sessions.Put(r.Context(), "user", user.ID)

@@ -7,11 +7,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
-	"strings"
 	"testing"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/examples/internal/demotest"
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
@@ -26,18 +28,20 @@ func newBrowser(t *testing.T, server string) *browser {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	return &browser{t, http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if r.URL.Host == strings.TrimPrefix(server, "http://") {
-			return nil
+		if r.URL.Path == "/callback" || "http://"+r.URL.Host != server {
+			return http.ErrUseLastResponse
 		}
-		return http.ErrUseLastResponse
+		return nil
 	}}, server + "/authorize?response_type=code&client_id=app&state=1&scope=read+write"}
 }
 
 func start(t *testing.T, model *memorymodel.Model) (server string) {
-	handler, err := newHandler(model)
-	require.NoError(t, err)
-	listening := httptest.NewServer(handler)
+	listening := httptest.NewUnstartedServer(nil)
 	t.Cleanup(listening.Close)
+	handler, err := newHandler(model, "http://"+listening.Listener.Addr().String())
+	require.NoError(t, err)
+	listening.Config.Handler = handler
+	listening.Start()
 	return listening.URL
 }
 
@@ -101,4 +105,11 @@ func TestConsent(t *testing.T) {
 	require.Equal(t, "1", r.at("state"))
 
 	require.Contains(t, newBrowser(t, server).open().page, `name="password"`, "another browser, another session")
+}
+
+func TestFaultIsNoWrongPassword(t *testing.T) {
+	demotest.FaultIsNoWrongPassword(t, func(users oauth2server.PasswordModel) http.Handler {
+		a := &app{users, scs.New()}
+		return a.sessions.LoadAndSave(http.HandlerFunc(a.page))
+	})
 }

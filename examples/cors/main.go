@@ -2,32 +2,59 @@
 package main
 
 import (
+	"crypto/rand"
 	"flag"
 	"fmt"
-	"log"
 	"net/http"
+	"strings"
 
 	"github.com/rs/cors"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
+
+// story is what is printed at the start; see [demo.Program].
+const story = `The app in the browser comes from ORIGIN; the flag -origin names another
+place. Its client is spa, without a secret, and its redirection URI ORIGIN/callback.
+People sign in as andy with the password 123456.
+
+This is what a browser asks before it lets a script of that app call /token:
+
+  curl -i -X OPTIONS -H "Origin: ORIGIN" -H "Access-Control-Request-Method: POST" BASE/token
+
+And this is what it lets the script read. The client app, whose secret is
+SECRET, gets a token for it; put that in the place of ACCESS_TOKEN:
+
+  curl -u app:SECRET -d grant_type=client_credentials -d scope=read BASE/token
+  curl -i -H "Origin: ORIGIN" -H "Authorization: Bearer ACCESS_TOKEN" BASE/api
+`
 
 func main() {
 	origin := flag.String("origin", "http://127.0.0.1:5173", "`origin` of the app")
-	flag.Parse()
-	log.Fatal(demo.Serve(func(model *memorymodel.Model) (http.Handler, error) { return newHandler(model, *origin) }))
+	demo.Program(demo.Addr, func(base string) (http.Handler, string, error) {
+		site, err := demo.NewSite(base, rand.Text())
+		if err != nil {
+			return nil, "", err
+		}
+		handler, err := newHandler(site, *origin)
+		return handler, strings.NewReplacer("ORIGIN", *origin, "SECRET", site.Secret).Replace(story), err
+	})
 }
 
-func newHandler(model *memorymodel.Model, origin string) (http.Handler, error) {
+func newHandler(site demo.Site, origin string) (http.Handler, error) {
 	// What a script knows, everybody knows, so its client has no secret.
-	spa := &oauth2server.Client{ID: "spa", Public: true, RedirectURIs: []string{origin + "/callback"}, Grants: []string{"authorization_code", "refresh_token"}}
-	if err := model.AddClient(spa, ""); err != nil {
+	spa := &oauth2server.Client{
+		ID:           "spa",
+		Public:       true,
+		RedirectURIs: []string{origin + "/callback"},
+		Grants:       []string{"authorization_code", "refresh_token"},
+	}
+	if err := site.Model.AddClient(spa, ""); err != nil {
 		return nil, err
 	}
-	srv, err := oauth2server.New(model, &oauth2server.Options{
-		Issuer:    "http://" + demo.Addr,
+	srv, err := oauth2server.New(site.Model, &oauth2server.Options{
+		Issuer:    site.Base,
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token", Revocation: "/revoke"},
 	})
 	if err != nil {
@@ -43,7 +70,7 @@ func newHandler(model *memorymodel.Model, origin string) (http.Handler, error) {
 
 	mux := http.NewServeMux()
 	// The browser goes to /authorize, no script does, and none may read the page (RFC 9700, section 2.6).
-	mux.Handle("/authorize", srv.Authorize(demo.Page(model)))
+	mux.Handle("/authorize", srv.Authorize(demo.Page(site.Model)))
 	mux.Handle("/token", shared(srv.Token(nil)))
 	mux.Handle("/revoke", shared(srv.Revoke()))
 	mux.Handle(srv.MetadataPath(), shared(srv.Metadata()))

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 
+	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 	"github.com/seed-11d18166/oauth2server/examples/internal/demotest"
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 )
 
 func start(t *testing.T) (server string) {
-	return demotest.Start(t, func(model *memorymodel.Model) (http.Handler, error) { return newHandler(model, app) }).URL
+	return demotest.Start(t, func(site demo.Site) (http.Handler, error) { return newHandler(site, app) }).URL
 }
 
 // A preflight is the browser's own question, without token and body.

@@ -1,5 +1,5 @@
 // Command custommodel shows an application that has its own types and its own database, and becomes an authorization
-// server by a model between them and oauth2server: see model.go. Start it and try the line that it prints.
+// server by a model between them and oauth2server: see model.go. Start it and try what it prints.
 package main
 
 import (
@@ -10,50 +10,71 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
+
+// story is what is printed at the start; see [demo.Program].
+const story = `The shop's database is DATABASE. Its customer signs in as
+andy@example.com with the password 123456. Its partner is the client till, with the
+secret a-secret-that-nobody-guesses.
+
+The first line gets a token. Put it in the place of ACCESS_TOKEN:
+
+  curl -u till:a-secret-that-nobody-guesses -d grant_type=password -d username=andy@example.com -d password=123456 BASE/token
+  curl -H "Authorization: Bearer ACCESS_TOKEN" BASE/orders
+`
 
 func main() {
 	path := flag.String("db", "", "`file` of the database (default: a new one in the temporary directory)")
-	flag.Parse()
-	if err := run(context.Background(), *path); err != nil {
-		log.Fatal(err)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var s *shop
+	demo.Program(demo.Addr, func(string) (handler http.Handler, _ string, err error) {
+		file, err := fileOf(*path)
+		if err != nil {
+			return nil, "", err
+		}
+		if s, err = openShop(ctx, "sqlite", sqliteFile(file)); err != nil {
+			return nil, "", err
+		}
+		if err := s.addSamples(ctx); err != nil {
+			return nil, "", err
+		}
+		m := &model{s}
+		go deleteExpired(ctx, m)
+		handler, err = newHandler(m)
+		return handler, strings.ReplaceAll(story, "DATABASE", file), err
+	})
+	if err := s.db.Close(); err != nil {
+		log.Print(err)
 	}
 }
 
-func run(ctx context.Context, path string) error {
-	if path == "" {
-		dir, err := os.MkdirTemp("", "custommodel")
-		if err != nil {
-			return err
+// fileOf returns path, or a new file if that is empty.
+func fileOf(path string) (string, error) {
+	if path != "" {
+		return path, nil
+	}
+	dir, err := os.MkdirTemp("", "custommodel")
+	return filepath.Join(dir, "shop.db"), err
+}
+
+// deleteExpired makes room every hour until ctx is done.
+func deleteExpired(ctx context.Context, m *model) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Hour):
 		}
-		path = filepath.Join(dir, "shop.db")
-	}
-	s, err := openShop(ctx, "sqlite", sqliteFile(path))
-	if err != nil {
-		return err
-	}
-	defer s.db.Close()
-	if err := s.addSamples(ctx); err != nil {
-		return err
-	}
-	m := &model{s}
-	handler, err := newHandler(m)
-	if err != nil {
-		return err
-	}
-	go func() {
-		for range time.Tick(time.Hour) {
-			if err := m.DeleteExpired(ctx); err != nil {
-				log.Print(err)
-			}
+		if err := m.DeleteExpired(ctx); err != nil {
+			log.Print(err)
 		}
-	}()
-	fmt.Println("the database:", path)
-	fmt.Println("try: curl -u till:a-secret-that-nobody-guesses -d grant_type=password -d username=andy@example.com -d password=123456 http://127.0.0.1:8080/token")
-	return http.ListenAndServe("127.0.0.1:8080", handler)
+	}
 }
 
 func newHandler(m *model) (http.Handler, error) {

@@ -107,8 +107,9 @@ func (m *model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	if err != nil {
 		return nil, err
 	}
-	err = m.change(ctx, `INSERT INTO oauth_grant_log (grant_id, seq, user_id, expires_at, record) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT DO NOTHING`, entry.GrantID, entry.Seq, entry.UserID, entry.ExpiresAt.UnixMilli(), string(record))
+	err = m.change(ctx, `INSERT INTO oauth_grant_log (grant_id, seq, client_id, user_id, expires_at, record)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		entry.GrantID, entry.Seq, entry.ClientID, entry.UserID, entry.ExpiresAt.UnixMilli(), string(record))
 	if !errors.Is(err, oauth2server.ErrNotFound) {
 		return entry, err
 	}
@@ -121,7 +122,8 @@ func (m *model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 }
 
 func (m *model) GrantEntries(ctx context.Context, grantID string, from int) ([]*oauth2server.GrantEntry, error) {
-	return m.entries(ctx, `SELECT record FROM oauth_grant_log WHERE grant_id = $1 AND seq >= $2 ORDER BY seq`, grantID, from)
+	return m.entries(ctx, `SELECT record FROM oauth_grant_log WHERE grant_id = $1 AND seq >= $2
+		ORDER BY seq LIMIT $3`, grantID, from, oauth2server.GrantPage)
 }
 
 func (m *model) entries(ctx context.Context, query string, args ...any) (entries []*oauth2server.GrantEntry, err error) {

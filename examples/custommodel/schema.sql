@@ -27,14 +27,14 @@ CREATE TABLE IF NOT EXISTS oauth_tokens (
 	PRIMARY KEY (kind, digest)
 );
 
-CREATE INDEX IF NOT EXISTS oauth_tokens_by_user ON oauth_tokens (user_id);
 CREATE INDEX IF NOT EXISTS oauth_tokens_by_expiry ON oauth_tokens (expires_at);
 
--- The log of each grant. That there is one row for a place is what single use and revocation stand on.
+-- The logs: of each grant, and beside it. That there is one row for a place is what single use and revocation stand on.
 CREATE TABLE IF NOT EXISTS oauth_grant_log (
 	grant_id   TEXT NOT NULL,
 	seq        INTEGER NOT NULL,
-	user_id    TEXT NOT NULL, -- '': the entry names nobody
+	client_id  TEXT NOT NULL, -- '': the entry names nobody
+	user_id    TEXT NOT NULL, -- likewise
 	expires_at BIGINT NOT NULL,
 	record     TEXT NOT NULL,
 	PRIMARY KEY (grant_id, seq)

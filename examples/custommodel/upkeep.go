@@ -1,66 +1,80 @@
+// Upkeep: what the program calls, not the server.
+
 package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// What the program calls, not the server.
-
-// UserGrants returns what a user granted and what still works, for a page of connected apps.
+// UserGrants returns what a user granted and what still works, for a page of connected apps. However often a grant was
+// used, its first and its last entry are enough.
 func (m *model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	entries, err := m.entries(ctx, `SELECT record FROM oauth_grant_log WHERE user_id = $1`, userID)
-	return oauth2server.LiveGrants(entries), err
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range oauth2server.GrantLogs(entries) {
+		last, err := m.entries(ctx, `SELECT record FROM oauth_grant_log WHERE grant_id = $1 ORDER BY seq DESC LIMIT 1`, id)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, last...)
+	}
+	return oauth2server.LiveGrants(entries), nil
 }
 
-// RevokeUser ends every grant of a user, say when the password changes.
+// RevokeUser ends every grant of a user, say when the password changes, and what is under way.
 func (m *model) RevokeUser(ctx context.Context, userID string) error {
-	return m.revokeWhere(ctx, `user_id = $2`, userID)
+	grants := m.grantIDs(ctx, `SELECT DISTINCT grant_id FROM oauth_grant_log WHERE user_id = $1`, userID)
+	return oauth2server.RevokeUser(ctx, m, userID, "", grants)
 }
 
 // RevokeUserClient ends what a user granted to one client, say on that page.
 func (m *model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
-	return m.revokeWhere(ctx, `user_id = $2 AND client_id = $3`, userID, clientID)
+	grants := m.grantIDs(ctx, `SELECT DISTINCT grant_id FROM oauth_grant_log WHERE user_id = $1 AND client_id = $2`, userID, clientID)
+	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
 }
 
-// revokeWhere ends the grants of those codes and tokens. What still works has a row, so the rows tell which grants there
-// are; codes once more, as where consent is remembered the grants may have brought forth another one meanwhile. The
-// condition counts its arguments from $2.
-func (m *model) revokeWhere(ctx context.Context, condition string, args ...any) error {
-	if err := m.revokeRows(ctx, condition, args...); err != nil {
-		return err
-	}
-	return m.revokeRows(ctx, `kind = 'code' AND `+condition, args...)
-}
-
-func (m *model) revokeRows(ctx context.Context, condition string, args ...any) error {
-	for grantID := ""; ; {
-		var until int64
-		err := m.shop.db.QueryRowContext(ctx, `SELECT grant_id, COALESCE(MAX(expires_at), 0) FROM oauth_tokens
-			WHERE grant_id > $1 AND `+condition+` GROUP BY grant_id ORDER BY grant_id LIMIT 1`,
-			append([]any{grantID}, args...)...).Scan(&grantID, &until)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err == nil {
-			err = oauth2server.RevokeGrant(ctx, m, grantID, time.UnixMilli(until))
-		}
+// grantIDs asks the database each time that it is iterated, as RevokeUser wants it.
+func (m *model) grantIDs(ctx context.Context, query string, args ...any) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		ids, err := m.strings(ctx, query, args...)
 		if err != nil {
-			return failure(ctx, err)
+			yield("", err)
+			return
+		}
+		for _, id := range ids {
+			if !yield(id, nil) {
+				return
+			}
 		}
 	}
 }
 
-// DeleteExpired makes room. The hour is for clocks that differ. A log goes as a whole, when its last entry may: an end
-// without its beginning would not tell that the grant's first place was taken.
+func (m *model) strings(ctx context.Context, query string, args ...any) (all []string, err error) {
+	rows, err := m.shop.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, failure(ctx, err)
+		}
+		all = append(all, text)
+	}
+	return all, failure(ctx, rows.Err())
+}
+
+// DeleteExpired makes room. The hour is for clocks that differ.
 func (m *model) DeleteExpired(ctx context.Context) error {
-	for _, statement := range []string{`DELETE FROM oauth_tokens WHERE expires_at < $1`,
-		`DELETE FROM oauth_grant_log WHERE expires_at < $1 AND grant_id NOT IN
-			(SELECT grant_id FROM oauth_grant_log WHERE expires_at >= $1)`} {
+	for _, statement := range []string{`DELETE FROM oauth_tokens WHERE expires_at < $1`, `DELETE FROM oauth_grant_log WHERE expires_at < $1`} {
 		err := m.change(ctx, statement, time.Now().Add(-time.Hour).UnixMilli())
 		if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 			return err

@@ -2,27 +2,25 @@
 package main
 
 import (
-	"log"
 	"net/http"
 
 	"github.com/labstack/echo/v5"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 func main() {
-	log.Fatal(demo.Serve(newHandler))
+	demo.Main(demo.Story, newHandler)
 }
 
-func newHandler(model *memorymodel.Model) (http.Handler, error) {
-	srv, err := oauth2server.New(model, nil)
+func newHandler(site demo.Site) (http.Handler, error) {
+	srv, err := oauth2server.New(site.Model, nil)
 	if err != nil {
 		return nil, err
 	}
 	router := echo.New()
-	router.Any("/authorize", echo.WrapHandler(srv.Authorize(demo.Page(model))))
+	router.Any("/authorize", echo.WrapHandler(srv.Authorize(demo.Page(site.Model))))
 	router.Any("/token", echo.WrapHandler(srv.Token(nil)))
 	router.GET("/api", hello, echo.WrapMiddleware(srv.Authenticate("read")))
 	return router, nil

@@ -2,27 +2,26 @@
 package main
 
 import (
-	"log"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 func main() {
-	log.Fatal(demo.Serve(newHandler))
+	gin.SetMode(gin.ReleaseMode) // the list of its routes would hide what is printed
+	demo.Main(demo.Story, newHandler)
 }
 
-func newHandler(model *memorymodel.Model) (http.Handler, error) {
-	srv, err := oauth2server.New(model, nil)
+func newHandler(site demo.Site) (http.Handler, error) {
+	srv, err := oauth2server.New(site.Model, nil)
 	if err != nil {
 		return nil, err
 	}
 	router := gin.New()
-	router.Any("/authorize", gin.WrapH(srv.Authorize(demo.Page(model))))
+	router.Any("/authorize", gin.WrapH(srv.Authorize(demo.Page(site.Model))))
 	router.Any("/token", gin.WrapH(srv.Token(nil)))
 	router.GET("/api", authenticate(srv.ResourceServer, "read"), hello)
 	return router, nil

@@ -10,26 +10,24 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 
+	"github.com/seed-11d18166/oauth2server/examples/internal/demotest"
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 const secret = "a-secret-that-nobody-guesses"
 
-// serve serves the program's handler, and has the next test find no client in its model.
-func serve(t *testing.T) *httptest.Server {
+// start serves the program's handler.
+func start(t *testing.T) *httptest.Server {
 	t.Helper()
-	handler, err := newHandler(secret)
+	handler, err := newHandler(memorymodel.New(nil), secret)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
-	t.Cleanup(func() {
-		server.Close()
-		model = memorymodel.New(nil)
-	})
+	t.Cleanup(server.Close)
 	return server
 }
 
 func TestMinimal(t *testing.T) {
-	server := serve(t)
+	server := start(t)
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 	config := oauth2.Config{ClientID: "app", ClientSecret: secret, RedirectURL: "http://127.0.0.1:8080/callback",
@@ -50,4 +48,8 @@ func TestMinimal(t *testing.T) {
 	require.NoError(t, err)
 	defer res.Body.Close()
 	require.Equal(t, 200, res.StatusCode)
+}
+
+func TestFaultIsNoWrongPassword(t *testing.T) {
+	demotest.FaultIsNoWrongPassword(t, page)
 }

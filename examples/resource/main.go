@@ -1,32 +1,47 @@
 // Command resource is an API in a process of its own, which asks an authorization server about each token. To try it on
-// examples/server, with a token that its client 123456 got:
+// examples/server:
 //
 //	go run ./examples/server
 //	API_SECRET=qwerty go run ./examples/resource
-//	curl -H "Authorization: Bearer $token" http://127.0.0.1:8081/api
 //
-// What to copy is introspection.go.
+// and then the lines that it prints. What to copy is introspection.go.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
-	"log"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
+
+// story is what is printed at the start; see [demo.Program].
+const story = `The API is at BASE/api. It asks ENDPOINT about
+each token, as the client ID with the secret in API_SECRET.
+
+If that is examples/server, which knows the user andy with the password 123456, the
+first line gets a token. Put it in the place of ACCESS_TOKEN:
+
+  curl -u 123456:qwerty -d grant_type=password -d username=andy -d password=123456 SERVER/user/token
+  curl -H "Authorization: Bearer ACCESS_TOKEN" BASE/api
+`
 
 func main() {
 	endpoint := flag.String("introspect", "http://127.0.0.1:8080/user/introspect", "`URL` of the introspection endpoint")
-	id := flag.String("id", "123456", "client ID of the API; its secret is in API_SECRET")
-	flag.Parse()
-	handler, err := newHandler(newIntrospection(*endpoint, *id, os.Getenv("API_SECRET")))
-	if err != nil {
-		log.Fatal(err)
-	}
-	log.Fatal(http.ListenAndServe("127.0.0.1:8081", handler))
+	id := flag.String("id", "123456", "client `ID` of the API; its secret is in API_SECRET")
+	demo.Program("127.0.0.1:8081", func(string) (http.Handler, string, error) {
+		secret := os.Getenv("API_SECRET")
+		if secret == "" {
+			return nil, "", errors.New("API_SECRET is empty: set it to the secret of the client that -id names, as in API_SECRET=qwerty")
+		}
+		handler, err := newHandler(newIntrospection(*endpoint, *id, secret))
+		server := strings.TrimSuffix(*endpoint, "/user/introspect")
+		return handler, strings.NewReplacer("ENDPOINT", *endpoint, "ID", *id, "SERVER", server).Replace(story), err
+	})
 }
 
 func newHandler(tokens oauth2server.AccessTokenModel) (http.Handler, error) {

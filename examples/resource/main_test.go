@@ -13,14 +13,15 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 	"github.com/seed-11d18166/oauth2server/examples/internal/demotest"
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 const secret = "the-secret-of-the-api-client"
 
 // newIssuer is the authorization server: the API has the client api there.
-func newIssuer(model *memorymodel.Model) (http.Handler, error) {
+func newIssuer(site demo.Site) (http.Handler, error) {
+	model := site.Model
 	if err := model.AddClient(&oauth2server.Client{ID: "api", Grants: []string{"password", "refresh_token"}}, secret); err != nil {
 		return nil, err
 	}

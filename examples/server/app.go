@@ -21,21 +21,54 @@ type app struct {
 	*pages
 	model    storage
 	sessions *scs.SessionManager
-	signIns  signIns
+	signIns  *signIns
 	limiter  *ratelimit.Limiter
 	steps    *steps
 	client   *demoClient
 }
 
-// newApp returns the application, which a browser reaches at base, through proxies of ours or none. What the server does is
-// printed to verbose, unless that is nil.
+// setup is what an application is made of, whatever address it is for.
+type setup struct {
+	model     storage
+	files     fs.FS
+	limiter   *ratelimit.Limiter
+	steps     *steps
+	transport http.RoundTripper // of the demo client, to the server
+}
+
+// newSetup is for an application behind proxies of ours or none. What the server does is printed to verbose, unless that
+// is nil.
+func newSetup(proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer) setup {
+	s := setup{model: model, files: files, limiter: ratelimit.New(), transport: http.DefaultTransport}
+	s.limiter.Address = ratelimit.Forwarded(proxies)
+	if verbose != nil {
+		s.steps = &steps{out: verbose}
+	}
+	return s
+}
+
+// newApp returns the application, which a browser reaches at base; see [newSetup].
 func newApp(base string, proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer) (*app, error) {
-	pages, err := parsePages(files)
+	return newSetup(proxies, model, files, verbose).app(base)
+}
+
+// app returns the application that a browser reaches at base.
+func (s setup) app(base string) (*app, error) {
+	pages, err := parsePages(s.files)
 	if err != nil {
 		return nil, err
 	}
-	a := &app{pages: pages, model: model, sessions: newSessions("session", base), signIns: newSignIns(), limiter: ratelimit.New()}
-	a.limiter.Address = ratelimit.Forwarded(proxies)
+	a := &app{pages: pages, model: s.model, sessions: newSessions("session", base, pages.fault), signIns: newSignIns(),
+		limiter: s.limiter, steps: s.steps, client: newDemoClient(base, pages, s.transport)}
+	srv, err := oauth2server.New(s.model, a.options(base))
+	if err != nil {
+		return nil, err
+	}
+	a.mount(base, srv, s.files)
+	return a, nil
+}
+
+func (a *app) options(base string) *oauth2server.Options {
 	options := &oauth2server.Options{
 		// The password grant is for the curl lines. RFC 9700, section 2.4, advises against it.
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"},
@@ -45,16 +78,19 @@ func newApp(base string, proxies []netip.Prefix, model storage, files fs.FS, ver
 		AuthenticateUser: a.signedIn,
 		LimitAttempts:    a.limiter.LimitAttempts,
 		ErrorHandler:     a.refuse,
+		// For telephones in the same network, which there is no certificate for.
+		InsecureHTTPIssuer:         inClear(base),
+		InsecureAllowHTTPRedirects: inClear(base),
 	}
-	if verbose != nil {
-		a.steps = &steps{out: verbose}
+	if a.steps != nil {
 		options.OnEvent = a.steps.event
 		options.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})) // the steps say the rest
 	}
-	srv, err := oauth2server.New(model, options)
-	if err != nil {
-		return nil, err
-	}
+	return options
+}
+
+// mount mounts the endpoints and the pages.
+func (a *app) mount(base string, srv *oauth2server.Server, files fs.FS) {
 	mux := http.NewServeMux()
 	a.Handler = mux
 	mux.Handle("/authorize", a.atBase(base, a.readForm(a.sessions.LoadAndSave(srv.Authorize(http.HandlerFunc(a.consent))))))
@@ -73,16 +109,14 @@ func newApp(base string, proxies []netip.Prefix, model storage, files fs.FS, ver
 	own.HandleFunc("POST /signout", a.signOut)
 	own.HandleFunc("GET /apps", a.requireUser(a.connected))
 	own.HandleFunc("POST /apps", a.requireUser(a.disconnect))
-	mux.Handle("/", a.atBase(base, a.protect(a.sessions.LoadAndSave(own))))
+	mux.Handle("/", a.atBase(base, a.protect(base, a.sessions.LoadAndSave(own))))
 
-	a.client = newDemoClient(base, pages)
-	mux.Handle("/client/", a.atBase(base, a.protect(a.client.handler())))
+	mux.Handle("/client/", a.atBase(base, a.protect(base, a.client.handler())))
 	mux.Handle("GET /spa/{$}", a.atBase(base, http.HandlerFunc(a.singlePage)))
 	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		http.ServeFileFS(w, r, files, "static/"+r.PathValue("file"))
 	})
-	return a, nil
 }
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {

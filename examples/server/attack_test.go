@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -11,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alexedwards/scs/v2/memstore"
+	"github.com/alexedwards/scs/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-11d18166/oauth2server"
@@ -152,6 +153,7 @@ func TestAttack_ConsentOfAnotherRequest(t *testing.T) {
 		"client": {"client_id", "evil"}, "scope": {"scope", "read write"}, "state": {"state", "2"},
 		"challenge": {"code_challenge", strings.Repeat("c", 43), "code_challenge_method", "S256"},
 		"URI":       {"redirect_uri", base + callbackPath}, "another ticket": {"ticket", "x"}, "no ticket": {"ticket", ""},
+		"what is shown": {"shown", "write"},
 	} {
 		refused(name, victim.open(usual), changed...)
 	}
@@ -194,7 +196,7 @@ func TestAttack_TicketOfTheLastUser(t *testing.T) {
 	b.post("/signin", "next", "/apps", "username", "beth", "password", "abcdef")
 	b.submitOf(consent, "/authorize", "verdict", "allow")
 	b.says("consent.again")
-	require.Contains(t, b.last.page, "signed in as 2")
+	require.Contains(t, b.last.page, "signed in as <bdi>2</bdi>")
 }
 
 // The client's answer is another browser's (RFC 6749, section 10.12), or another server's (RFC 9700, section 4.4).
@@ -262,7 +264,7 @@ func TestAttack_SessionFixation(t *testing.T) {
 	require.Len(t, planted, 2, "of the server and of the client")
 	victim.Jar.SetCookies(site, planted)
 	victim.post("/signin", "next", "/apps", "username", "andy", "password", "123456")
-	require.Contains(t, victim.last.page, "Sign out Andy")
+	require.Contains(t, victim.last.page, "Sign out <bdi>Andy</bdi>")
 	require.Equal(t, "/signin", attacker.open("/apps").Request.URL.Path)
 
 	victim.open(attacker.open("/").Request.URL.String())
@@ -442,29 +444,102 @@ func (m *hangingUp) RevokeUserClient(ctx context.Context, user, client string) e
 	return m.Model.RevokeUserClient(ctx, user, client)
 }
 
-// Somebody fills the memory without signing in.
+// Somebody fills the memory without signing in: nothing of it is kept.
+func TestAttack_SessionsOfNobody(t *testing.T) {
+	base := site(t, nil)
+	a := applications[base]
+	long := strings.Repeat("a", 25<<10)
+	for range 3 {
+		b := newBrowser(t, base)
+		b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		for _, path := range []string{"/", "/apps", "/signin", "/signin?next=/apps", "/signout", "/client/", "/client/callback", "/client/callback?state=x&code=y",
+			"/authorize?client_id=" + clientID, asks("", "prompt", "login"), asks("", "pad", long), asks("", "prompt", "select_account")} {
+			b.open(path)
+			for _, cookie := range b.last.Header.Values("Set-Cookie") {
+				require.Contains(t, cookie, "=;", path)
+			}
+		}
+		for path, form := range map[string][]string{
+			"/signin":            {"username", "andy", "password", "wrong", "next", "/authorize?pad=" + long},
+			"/signout":           {"next", "/apps"},
+			"/apps":              {"client_id", clientID},
+			"/authorize":         append(pairsOf(t, asks(base)), "verdict", "allow", "ticket", "x", "pad", long),
+			"/client/connect":    {"pad", long},
+			"/client/api":        nil,
+			"/client/refresh":    nil,
+			"/client/disconnect": nil,
+		} {
+			b.post(path, form...)
+		}
+		asked := b.post("/client/connect").parameters()
+		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base}, "error": {"x"}, "pad": {long}}.Encode())
+		b.says("client.failed", "step.refusal")
+		asked = b.post("/client/connect").parameters()
+		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base}, "code": {"guessed"}, "pad": {long}}.Encode())
+		b.says("client.failed", "step.token")
+		require.Contains(t, b.last.page, "invalid_grant")
+	}
+	require.Empty(t, kept(t, a.sessions.Store, a.signIns.Store, a.client.sessions.Store))
+}
+
+// Somebody with an account signs in again and again, and has long requests shown.
 func TestAttack_SessionsWithoutEnd(t *testing.T) {
 	base := site(t, nil)
 	a := applications[base]
-	b := newBrowser(t, base)
-	for _, path := range []string{"/client/callback", "/client/callback?state=x&code=y", "/client/", "/authorize?client_id=" + clientID} {
-		require.Empty(t, b.open(path).Header.Values("Set-Cookie"), path)
+	most := 0
+	for range maxSignIns + 4 {
+		b := newBrowser(t, base)
+		b.open(asks(base))
+		b.signIn()
+		for range maxTickets + 2 {
+			b.post("/authorize", append(pairsOf(t, asks(base)), "pad", strings.Repeat("a", maxAddress-300))...)
+			require.Equal(t, "consent", b.shows())
+			b.post("/authorize", append(pairsOf(t, asks(base)), "state", strings.Repeat("s", 60<<10))...)
+		}
+		for _, session := range kept(t, a.sessions.Store) {
+			most = max(most, len(session))
+		}
 	}
-	for _, path := range []string{"/client/api", "/client/refresh", "/client/disconnect"} {
-		require.Empty(t, b.post(path).Header.Values("Set-Cookie"), path)
-		b.says("client.unconnected")
+	require.Less(t, most, 1<<10, "of one session")
+	require.Len(t, kept(t, a.sessions.Store), maxSignIns)
+	require.Len(t, kept(t, a.signIns.Store), maxSignIns+1, "and the list of them")
+}
+
+// Somebody connects again and again, and looks at long answers.
+func TestAttack_ConnectionsWithoutEnd(t *testing.T) {
+	base := site(t, nil)
+	a := applications[base]
+	a.client.sessions.Store.(*boundedStore).most = 3
+	var browsers []*browser
+	for range 5 {
+		b := newBrowser(t, base)
+		b.connect()
+		browsers = append(browsers, b)
 	}
+	require.Len(t, kept(t, a.client.sessions.Store), 3)
+	for i, b := range browsers {
+		require.Equal(t, i >= 2, strings.Contains(b.open("/client/").page, `action="/client/api"`), "the last ones are there")
+	}
+	b := browsers[4]
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	for range 20 {
+	for range 30 {
 		asked := b.post("/client/connect").parameters()
-		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base}, "error": {"x"}, "pad": {strings.Repeat("a", 25<<10)}}.Encode())
+		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base}, "error": {"x"}}.Encode() + strings.Repeat("&", 5<<10))
 	}
-	kept, err := a.client.sessions.Store.(*memstore.MemStore).All()
-	require.NoError(t, err)
-	require.Len(t, kept, 1)
-	for _, session := range kept {
-		require.Less(t, len(session), 64<<10)
+	for _, session := range kept(t, a.client.sessions.Store) {
+		require.Less(t, len(session), 2*maxHistory+4<<10)
 	}
+}
+
+// kept is what stores keep.
+func kept(t *testing.T, stores ...scs.Store) map[string][]byte {
+	all := map[string][]byte{}
+	for _, store := range stores {
+		sessions, err := store.(scs.IterableStore).All()
+		require.NoError(t, err)
+		maps.Copy(all, sessions)
+	}
+	return all
 }
 
 // Another name, of somebody else's, leads to this machine.

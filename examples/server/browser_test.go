@@ -9,9 +9,11 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -158,8 +160,8 @@ func TestBrowserSignsInAndAllows(t *testing.T) {
 	p.follow(signInButton)
 	p.sees("consent.remembered", "scope.read")
 	p.follow(denyButton)
-	require.Equal(t, "/client/", p.path())
-	p.sees("client.denied")
+	require.Equal(t, "/client/callback", p.path(), "nothing is kept of it")
+	p.sees("client.denied", "step.refusal")
 
 	p.follow(connectButton)
 	p.follow(allowButton)
@@ -389,24 +391,90 @@ func TestBrowserAppIsAnsweredWithHTML(t *testing.T) {
 	p.until("!document.querySelector('#api').disabled")
 	p.sees("client.failed")
 	require.Contains(t, p.text(), hostile)
-	require.Zero(t, eval[int](p, "document.querySelectorAll('#actions img, #actions b').length"))
+	require.Zero(t, eval[int](p, "document.querySelectorAll('#steps img, #steps b').length"))
 }
 
-// A page elsewhere sends the browser here in the middle of a double click: its second click must find no button.
+// A telephone in the network, by plain http: the app on a server works, and the one in the browser says why it does not.
+func TestBrowserOfAnotherMachine(t *testing.T) {
+	base := start(t, "-addr", "0.0.0.0:0")
+	u, err := url.Parse(base)
+	require.NoError(t, err)
+	port, err := strconv.Atoi(u.Port())
+	require.NoError(t, err)
+	there := elsewhere(port)
+	if len(there) == 0 {
+		t.Skip("this machine is in no network")
+	}
+	tab, shut, err := theBrowser.Open(there[0], chromium.Look{Width: 360, Height: 740})
+	require.NoError(t, err)
+	defer shut()
+	p := &person{T: t, Tab: tab, base: there[0]}
+	p.connect()
+	p.open("/spa/")
+	p.until("!document.querySelector('#notice').hidden")
+	p.sees("spa.insecure")
+	require.True(t, eval[bool](p, "document.querySelector('#connect').hidden"))
+	p.picture("spa")
+	require.Empty(t, tab.Faults())
+}
+
+// A page elsewhere sends the browser here in the middle of a double click, or has somebody press keys: what comes then
+// must find no button, though it is seen where it will be.
 func TestAttack_DoubleClickFromElsewhere(t *testing.T) {
-	p := sit(t, chromium.Look{}, files)
-	p.open("/")
-	p.follow(connectButton)
-	p.signIn()
-	for _, button := range []string{allowButton, denyButton} {
-		at := func(milliseconds int) string {
-			return eval[string](p, fmt.Sprintf(`(() => { const button = document.querySelector(%q), [arm] = button.getAnimations();
-				if (arm) { arm.pause(); arm.currentTime = %d; } return getComputedStyle(button).visibility; })()`, button, milliseconds))
+	axe := installed(t, "axe-core", "axe.min.js")
+	for _, dark := range []bool{false, true} {
+		p := sit(t, chromium.Look{Dark: dark, Width: 360, Height: 740}, files)
+		p.open("/")
+		p.follow(connectButton)
+		p.signIn()
+		eval[bool](p, `(() => { // as if the page had just come
+			const form = document.querySelector('form[action="/authorize"]');
+			form.hidden = true; document.body.offsetWidth; form.hidden = false; return true; })()`)
+		at := func(milliseconds int) {
+			found := eval[int](p, fmt.Sprintf(`(() => { const all = document.getAnimations();
+				for (const a of all) { a.pause(); a.currentTime = %d; } return all.length; })()`, milliseconds))
+			require.Equal(t, 6, found, "of two buttons, with their labels and outlines")
 		}
-		eval[bool](p, fmt.Sprintf(`(document.querySelector(%q).style.animation = "none", document.body.offsetWidth, document.querySelector(%q).style.animation = "") === ""`, button, button))
-		require.Equal(t, "hidden", at(0))
-		require.Equal(t, "hidden", at(600))
-		require.Equal(t, "visible", at(700))
+		for _, milliseconds := range []int{0, 690} {
+			at(milliseconds)
+			for _, button := range []string{allowButton, denyButton} {
+				seen := eval[struct {
+					Visibility, Label, Outline string
+					X, Y                       float64
+					Focus, Hit                 bool
+				}](p, fmt.Sprintf(`(() => {
+					const button = document.querySelector(%q), box = button.getBoundingClientRect(), label = button.firstElementChild;
+					const x = box.x + box.width / 2, y = box.y + box.height / 2;
+					button.focus();
+					return {visibility: getComputedStyle(button).visibility, label: getComputedStyle(label).visibility,
+						outline: getComputedStyle(label, "::before").visibility + " " + getComputedStyle(label, "::before").borderTopWidth,
+						focus: document.activeElement === button, x, y, hit: button.contains(document.elementFromPoint(x, y))}; })()`, button))
+				require.Equal(t, "hidden", seen.Visibility)
+				require.False(t, seen.Focus, "it has no focus")
+				require.False(t, seen.Hit, "and no clicks")
+				require.Equal(t, "visible", seen.Label, "but it is seen")
+				require.Equal(t, "visible 1px", seen.Outline)
+				for range 2 {
+					p.do(p.ClickAt(seen.X, seen.Y))
+				}
+			}
+			for range 6 {
+				p.do(p.Keys("\t"))
+				require.NotEqual(t, "verdict", eval[string](p, "document.activeElement.name ?? ''"), "keys do not come there")
+			}
+			p.accessible("waiting", axe)
+			p.picture(fmt.Sprintf("waiting %d dark=%t", milliseconds, dark))
+			require.Equal(t, "/authorize", p.path(), "nothing was decided")
+		}
+		at(700)
+		require.Equal(t, "visible", eval[string](p, fmt.Sprintf("getComputedStyle(document.querySelector(%q)).visibility", allowButton)))
+		require.Equal(t, "hidden", eval[string](p, fmt.Sprintf(`getComputedStyle(document.querySelector(%q).firstElementChild, "::before").visibility`, allowButton)))
+		p.picture(fmt.Sprintf("ready dark=%t", dark))
+		for eval[string](p, "document.activeElement.value ?? ''") != "allow" {
+			p.do(p.Keys("\t"))
+		}
+		p.do(p.Enter())
+		p.sees("client.connected")
 	}
 }
 
@@ -426,6 +494,10 @@ var states = []state{
 		p.open("/authorize?client_id=" + strings.Repeat("nobody", 40))
 		p.allowed = append(p.allowed, "status 400: "+eval[string](p, "location.href"))
 	}},
+	{"no such page", func(p *person) {
+		p.open("/nothing")
+		p.allowed = append(p.allowed, "status 404: "+p.base+"/nothing")
+	}},
 	{"sign-in", func(p *person) { p.open("/client/"); p.follow(connectButton) }},
 	{"wrong password", func(p *person) {
 		p.typeIn("#username", "andy")
@@ -440,6 +512,12 @@ var states = []state{
 	{"denied", func(p *person) { p.follow(denyButton) }},
 	{"connected", func(p *person) { p.follow(connectButton); p.follow(allowButton) }},
 	{"refreshed", func(p *person) { p.follow(`form[action="/client/refresh"] button`) }},
+	{"select account", func(p *person) {
+		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=read&prompt=select_account")
+	}},
+	{"sign-in again", func(p *person) {
+		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=read&prompt=login&login_hint=andy")
+	}},
 	{"apps", func(p *person) { p.open("/apps") }},
 	{"consent for a public client", func(p *person) {
 		p.open("/spa/")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -23,22 +24,35 @@ const (
 // demoClient is the other side: an application that wants a token. It speaks to the server over HTTP only, has sessions
 // of its own, and would work the same on another machine. It shows all that it sends and gets.
 type demoClient struct {
-	base     string
-	config   oauth2.Config
-	pages    *pages
-	sessions *scs.SessionManager
+	base      string
+	config    oauth2.Config
+	pages     *pages
+	sessions  *scs.SessionManager
+	transport http.RoundTripper // to the server
 }
 
-func newDemoClient(base string, pages *pages) *demoClient {
-	return &demoClient{base, oauth2.Config{
-		ClientID:     clientID,
-		ClientSecret: clientSecret,
-		RedirectURL:  base + callbackPath,
-		Scopes:       []string{"read"},
-		Endpoint: oauth2.Endpoint{AuthURL: base + "/authorize", TokenURL: base + "/user/token",
-			AuthStyle: oauth2.AuthStyleInHeader},
-	}, pages, newSessions("client", base)}
+func newDemoClient(base string, pages *pages, transport http.RoundTripper) *demoClient {
+	sessions := newSessions("client", base, pages.fault)
+	sessions.Store = newBoundedStore(maxConnections)
+	return &demoClient{
+		base: base,
+		config: oauth2.Config{
+			ClientID:     clientID,
+			ClientSecret: clientSecret,
+			RedirectURL:  base + callbackPath,
+			Scopes:       []string{"read"},
+			Endpoint: oauth2.Endpoint{AuthURL: base + "/authorize", TokenURL: base + "/user/token",
+				AuthStyle: oauth2.AuthStyleInHeader},
+		},
+		pages:     pages,
+		sessions:  sessions,
+		transport: transport,
+	}
 }
+
+// maxConnections is how many sessions the client keeps, of all browsers. One that is
+// not used makes place.
+const maxConnections = 1000
 
 func (c *demoClient) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -54,24 +68,18 @@ func (c *demoClient) handler() http.Handler {
 // connection is what the client knows of one browser's user. It is in the session, so on the client's machine: the
 // browser never sees a token, but for this page that shows them.
 type connection struct {
-	State, Verifier string        // of the request that is under way; empty: none is
-	Token           *oauth2.Token // nil: not connected
-	Actions         []action      // the last one first
+	Token    *oauth2.Token // nil: not connected
+	Standing string        // of a connection, by its name among the words: what the last answer says of it
+	history
 }
 
-// action is what somebody made the client do, and what came of it.
-type action []exchange
-
-// begin makes place for what comes next.
-func (known *connection) begin() {
-	const shown = 8
-	known.Actions = append([]action{{}}, known.Actions[:min(len(known.Actions), shown-1)]...)
-}
-
-// watched is an [http.Client] whose requests are shown under title.
-func (known *connection) watched(title string) *http.Client {
-	return watched(title, (*[]exchange)(&known.Actions[0]))
-}
+// What the last answer says of a connection.
+const (
+	standingGood    = "client.connected"
+	standingRefused = "client.doubt.refused" // by the API
+	standingDenied  = "client.doubt.denied"  // by the user, who was asked again
+	standingUnclear = "client.doubt.unclear"
+)
 
 // sessionConnection is where the session has it.
 const sessionConnection = "connection"
@@ -87,22 +95,24 @@ func (c *demoClient) load(ctx context.Context) *connection {
 	return &known
 }
 
-// store keeps the connection and goes on at next.
-func (c *demoClient) store(w http.ResponseWriter, r *http.Request, known *connection, next string) {
-	text, err := json.Marshal(known)
-	if err != nil {
-		http.Error(w, "The session cannot be kept.", http.StatusInternalServerError)
+// show shows what is known, with what is to be said first: a name among the words, or nothing. Of a browser that was
+// connected once, that is kept, and shown on another page, so that no code stays in the address, where others could read
+// it and try it. Of any other nothing is kept, as anybody can come here as often as they like.
+func (c *demoClient) show(w http.ResponseWriter, r *http.Request, known *connection, notice string) {
+	if known.Token == nil && !c.sessions.Exists(r.Context(), sessionConnection) {
+		c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: notice, Data: known})
 		return
 	}
-	c.sessions.Put(r.Context(), sessionConnection, string(text))
-	http.Redirect(w, r, next, http.StatusSeeOther)
-}
-
-// show keeps the connection and shows it, with what is to be said first: a name among the words, or nothing. It does so on
-// another page, so that no code stays in the address, where others could read it and try it.
-func (c *demoClient) show(w http.ResponseWriter, r *http.Request, known *connection, notice string) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // it would take six bytes for each ampersand
+	if err := encoder.Encode(known); err != nil {
+		c.pages.fault(w, r, err)
+		return
+	}
+	c.sessions.Put(r.Context(), sessionConnection, text.String())
 	c.sessions.Put(r.Context(), sessionNotice, notice)
-	c.store(w, r, known, "/client/")
+	http.Redirect(w, r, "/client/", http.StatusSeeOther)
 }
 
 func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
@@ -110,107 +120,115 @@ func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
 	c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: notice, Data: c.load(r.Context())})
 }
 
-// connect sends the browser to the server, with a state and a PKCE challenge that nobody else knows.
+// connect sends the browser to the server, with a state and a PKCE challenge that nobody else knows. The browser keeps
+// them, in a cookie that no script and no other site sees. So whoever only asks leaves nothing behind here.
 func (c *demoClient) connect(w http.ResponseWriter, r *http.Request) {
-	known := c.load(r.Context())
-	known.State, known.Verifier = rand.Text(), oauth2.GenerateVerifier()
-	address := c.config.AuthCodeURL(known.State, oauth2.S256ChallengeOption(known.Verifier))
-	known.begin()
-	known.Actions[0] = action{{Title: "step.redirect", Request: "303 See Other\nLocation: " + breakQuery(address)}}
-	c.store(w, r, known, address)
+	request := pending{State: rand.Text(), Verifier: oauth2.GenerateVerifier()}
+	request.remember(w, c.base)
+	http.Redirect(w, r, c.address(request), http.StatusSeeOther)
+}
+
+func (c *demoClient) address(request pending) string {
+	return c.config.AuthCodeURL(request.State, oauth2.S256ChallengeOption(request.Verifier))
 }
 
 // callback is where the server's answer arrives. One that this browser did not ask for changes nothing, be it somebody
 // else's (RFC 6749, section 10.12) or one that was used, to which somebody went back.
 func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
-	query, known := r.URL.Query(), c.load(r.Context())
+	query, known, request := r.URL.Query(), c.load(r.Context()), pendingIn(r, c.base)
 	switch {
-	case known.State == "" && known.Actions == nil: // nobody that it knows: there is nothing to keep
-		c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: "client.unasked", Data: known})
-		return
-	case known.State == "" || query.Get("state") != known.State:
+	case request.State == "" || query.Get("state") != request.State:
 		c.show(w, r, known, "client.unasked")
 		return
 	case query.Get("iss") != c.base: // RFC 9207
 		c.show(w, r, known, "client.mixup")
 		return
 	}
-	verifier := known.Verifier
-	known.State, known.Verifier = "", ""
+	request.forget(w, c.base)
+	known.add(exchange{Title: "step.redirect", Request: cut("303 See Other\nLocation: " + breakQuery(c.address(request)))})
 	answer := exchange{Title: "step.answer", Request: cut("GET " + breakQuery(r.URL.RequestURI()))}
 	if query.Has("error") {
 		answer.Title = "step.refusal"
 	}
-	known.Actions[0] = append(known.Actions[0], answer)
+	known.add(answer)
 	switch query.Get("error") {
 	case "":
+		c.show(w, r, known, c.exchange(r.Context(), known, query.Get("code"), request.Verifier))
 	case "access_denied":
+		known.Standing = standingDenied
 		c.show(w, r, known, "client.denied")
-		return
 	default:
+		known.Standing = standingUnclear
 		c.show(w, r, known, "client.failed")
-		return
 	}
-	ctx := context.WithValue(r.Context(), oauth2.HTTPClient, known.watched("step.token"))
-	token, err := c.config.Exchange(ctx, query.Get("code"), oauth2.VerifierOption(verifier))
+}
+
+// exchange exchanges a code for tokens, and uses them.
+func (c *demoClient) exchange(ctx context.Context, known *connection, code, verifier string) (notice string) {
+	token, err := c.config.Exchange(c.watched(ctx, known, "step.token"), code, oauth2.VerifierOption(verifier))
 	if err == nil {
-		err = c.sessions.RenewToken(r.Context()) // lest somebody prepared this session
+		err = c.sessions.RenewToken(ctx) // lest somebody prepared this session
 	}
 	if err != nil {
-		c.show(w, r, known, failed(err))
-		return
+		return known.failed(err)
 	}
 	known.Token = token
-	c.show(w, r, known, c.callAPI(r.Context(), known))
+	return c.callAPI(ctx, known)
 }
 
 // step does one thing, which returns what is to be said first, and shows the page again.
 func (c *demoClient) step(do func(context.Context, *connection) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		known := c.load(r.Context())
-		if known.Token == nil {
-			c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: "client.unconnected", Data: known})
-			return
+		known, notice := c.load(r.Context()), "client.unconnected"
+		if known.Token != nil {
+			notice = do(r.Context(), known)
 		}
-		known.begin()
-		c.show(w, r, known, do(r.Context(), known))
+		c.show(w, r, known, notice)
 	}
+}
+
+// watched has what the client sends and gets in ctx shown under title.
+func (c *demoClient) watched(ctx context.Context, known *connection, title string) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, watched(c.transport, title, known.add))
 }
 
 // callAPI uses the access token.
 func (c *demoClient) callAPI(ctx context.Context, known *connection) (notice string) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/user/authenticate", nil)
 	if err != nil {
-		return failed(err)
+		return known.failed(err)
 	}
 	known.Token.SetAuthHeader(request)
-	response, err := known.watched("step.api").Do(request)
+	response, err := watched(c.transport, "step.api", known.add).Do(request)
 	if err != nil {
-		return failed(err)
+		return known.failed(err)
 	}
 	response.Body.Close()
 	switch response.StatusCode {
 	case http.StatusOK:
+		known.Standing = standingGood
 		return "client.answered"
 	case http.StatusUnauthorized:
+		known.Standing = standingRefused
 		return "client.unauthorized"
 	}
+	known.Standing = standingUnclear
 	return "client.failed"
 }
 
 // refresh gets another pair of tokens for the refresh token, which is good for that once.
 func (c *demoClient) refresh(ctx context.Context, known *connection) (notice string) {
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, known.watched("step.refresh"))
-	token, err := c.config.TokenSource(ctx, &oauth2.Token{RefreshToken: known.Token.RefreshToken}).Token()
+	source := c.config.TokenSource(c.watched(ctx, known, "step.refresh"), &oauth2.Token{RefreshToken: known.Token.RefreshToken})
+	token, err := source.Token()
 	var refused *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &refused) && refused.ErrorCode == "invalid_grant":
 		known.Token = nil
 		return "client.ended"
 	case err != nil:
-		return failed(err)
+		return known.failed(err)
 	}
-	known.Token = token
+	known.Token, known.Standing = token, standingGood
 	return "client.refreshed"
 }
 
@@ -219,16 +237,17 @@ func (c *demoClient) disconnect(ctx context.Context, known *connection) (notice 
 	form := url.Values{"token": {known.Token.RefreshToken}, "token_type_hint": {"refresh_token"}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/user/revoke", strings.NewReader(form.Encode()))
 	if err != nil {
-		return failed(err)
+		return known.failed(err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.SetBasicAuth(c.config.ClientID, c.config.ClientSecret)
-	response, err := known.watched("step.revoke").Do(request)
+	response, err := watched(c.transport, "step.revoke", known.add).Do(request)
 	if err != nil {
-		return failed(err)
+		return known.failed(err)
 	}
 	response.Body.Close()
 	if response.StatusCode != http.StatusOK {
+		known.Standing = standingUnclear
 		return "client.failed"
 	}
 	c.callAPI(ctx, known)
@@ -236,8 +255,9 @@ func (c *demoClient) disconnect(ctx context.Context, known *connection) (notice 
 	return "client.disconnected"
 }
 
-// failed says that something did. Why is in the last answer that is shown.
-func failed(err error) (notice string) {
+// failed is told of a step that came to nothing. Why is in the last answer that is shown.
+func (known *connection) failed(err error) (notice string) {
 	slog.Info("the demo client", "error", err)
+	known.Standing = standingUnclear
 	return "client.failed"
 }

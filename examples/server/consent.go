@@ -20,32 +20,68 @@ type consentForm struct {
 	Public     bool
 	Scope      oauth2server.Scope
 	Parameters url.Values
-	Address    string // of the request, for who wants to sign in as somebody else first
+	Address    string // of the request, for whoever wants to sign in as somebody else first
 	Ticket     string
 }
 
-// consent asks who is signed in, after signing him in, and is called again with what he decides.
+// selectForm is what the page shows where people choose an account.
+type selectForm struct {
+	Client  string
+	Address string // of the request, to go on with
+}
+
+// consent signs people in, asks what the client may do, and is called again with what
+// they decide. A client may ask for more pages than need be, or for none.
 func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 	request := oauth2server.AuthorizationRequestFromContext(r.Context())
-	user := request.User
-	if user == nil {
-		redirectToSignIn(w, r, addressOf(request))
-		return
+	asked := askedBy(r, request)
+	prompts := promptsOf(asked)
+	quiet := slices.Contains(prompts, "none")
+	switch {
+	case len(addressOf(asked)) > maxAddress:
+		refuse(w, r, request, oauth2server.InvalidRequest, "Invalid request: it is too long")
+	case quiet && len(prompts) > 1:
+		refuse(w, r, request, oauth2server.InvalidRequest, "Invalid request: `prompt` is none and more")
+	case quiet && request.User == nil:
+		refuse(w, r, request, "login_required", "Login required: nobody is signed in")
+	case request.User == nil, slices.Contains(prompts, "login"):
+		// Whoever signs in has chosen an account, too.
+		next := addressOf(withoutPrompts(asked, "login", "select_account"))
+		redirectToSignIn(w, r, next, request.User != nil)
+	case slices.Contains(prompts, "select_account"):
+		a.show(w, r, http.StatusOK, page{Name: "select", User: a.nameOf(request.User.Data, request.User.ID), Data: selectForm{
+			Client: a.nameOf(request.Client.Data, request.Client.ID), Address: addressOf(withoutPrompts(asked, "select_account"))}})
+	case r.PostForm.Has("verdict"):
+		a.decide(w, r, request, asked)
+	default:
+		a.ask(w, r, request, asked, "")
 	}
-	verdict, notice := r.PostForm.Get("verdict"), ""
-	if verdict != "" {
-		scope, good := a.takeTicket(r, request)
-		switch {
-		case good && verdict == "allow":
-			request.Approve(w, r, oauth2server.Approval{User: user, Scope: scope})
-			return
-		case good:
-			request.Deny(w, r, "")
-			return
-		}
-		notice = "consent.again"
-		a.steps.event(r, oauth2server.Event{Endpoint: "consent", Kind: oauth2server.EventRefused, ClientID: request.Client.ID, UserID: user.ID, Reason: "ticket_spent"})
+}
+
+// refuse tells the client what the pages cannot do for it.
+func refuse(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest, code oauth2server.ErrorCode, description string) {
+	request.Refuse(w, r, &oauth2server.Error{Code: code, Description: description})
+}
+
+// decide does what the user wants, if it is about what they were shown.
+func (a *app) decide(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest, asked url.Values) {
+	scope, good := a.takeTicket(r, asked)
+	switch {
+	case !good:
+		a.steps.event(r, oauth2server.Event{Endpoint: "consent", Kind: oauth2server.EventRefused, ClientID: request.Client.ID,
+			UserID: request.User.ID, Reason: "ticket_spent"})
+		a.ask(w, r, request, asked, "consent.again")
+	case r.PostForm.Get("verdict") == "allow":
+		request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: scope})
+	default:
+		request.Deny(w, r, "")
 	}
+}
+
+// ask asks for consent, unless it was given before. A notice, by its name among the
+// words, says why it is asked once more.
+func (a *app) ask(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest, asked url.Values, notice string) {
+	user, prompts := request.User, promptsOf(asked)
 	scope, err := request.ScopeFor(r.Context(), user)
 	if err != nil {
 		request.Refuse(w, r, err)
@@ -55,23 +91,27 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		request.Refuse(w, r, err)
-	case remembered && verdict == "":
+	case remembered && notice == "" && !slices.Contains(prompts, "consent"):
 		a.approveRemembered(w, r, request, scope)
+	case slices.Contains(prompts, "none"):
+		refuse(w, r, request, "consent_required", "Consent required: the user has not allowed this before")
 	default:
 		a.show(w, r, http.StatusOK, page{Name: "consent", User: a.nameOf(user.Data, user.ID), Notice: notice, Data: consentForm{
-			Client: a.nameOf(request.Client.Data, request.Client.ID), Host: hostOf(request.RedirectURI), Public: request.Client.Public,
-			Scope: scope, Parameters: request.Parameters(), Address: addressOf(request), Ticket: a.giveTicket(r.Context(), request, scope)}})
+			Client:     a.nameOf(request.Client.Data, request.Client.ID),
+			Host:       hostOf(request.RedirectURI),
+			Public:     request.Client.Public,
+			Scope:      scope,
+			Parameters: asked,
+			Address:    addressOf(asked),
+			Ticket:     a.giveTicket(r.Context(), asked, scope),
+		}})
 	}
 }
 
-// addressOf is the request once more, also if it came by POST.
-func addressOf(request *oauth2server.AuthorizationRequest) string {
-	return "/authorize?" + request.Parameters().Encode()
-}
-
-// remembers says that user need not be asked: the client is connected, with all of this scope. So what is remembered
-// is what the page of connected apps shows, however it came about, and is forgotten when it is ended there. Anybody can pose as a public client,
-// so its users are always asked (RFC 6749, section 10.2).
+// remembers reports whether user need not be asked: the client is connected, with all of
+// this scope. So what is remembered is what the page of connected apps shows, however it
+// came about, and is forgotten when it is ended there. Anybody can pose as a public
+// client, so its users are always asked (RFC 6749, section 10.2).
 func (a *app) remembers(ctx context.Context, user *oauth2server.User, client *oauth2server.Client, scope oauth2server.Scope) (bool, error) {
 	if client.Public {
 		return false, nil
@@ -85,8 +125,9 @@ func (a *app) remembers(ctx context.Context, user *oauth2server.User, client *oa
 	return false, err
 }
 
-// approveRemembered approves as was decided before, and then looks whether that still stands: otherwise a code that was
-// on its way when its application was disconnected would be the way back in.
+// approveRemembered approves as was decided before, and then looks whether that still
+// stands: otherwise a code that was on its way when its application was disconnected
+// would be the way back in.
 func (a *app) approveRemembered(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest, scope oauth2server.Scope) {
 	request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: scope})
 	ctx, cancel := lasting(r)
@@ -108,45 +149,37 @@ func lasting(r *http.Request) (context.Context, context.CancelFunc) {
 // sessionTickets is where the session has its tickets.
 const sessionTickets = "tickets"
 
-// maxTickets is how many consent pages of one browser can be open at once; older ones ask again.
+// maxTickets is how many consent pages of one browser can be open at once; older ones
+// ask again.
 const maxTickets = 8
 
-// giveTicket returns what the form has to send back. The session keeps it with the scope that is shown and the request
-// that it is for. So a form decides about what its owner has read, in the browser that showed it, and once, unless it is
-// sent twice at the same moment: a session is loaded and saved, and no gate.
-func (a *app) giveTicket(ctx context.Context, request *oauth2server.AuthorizationRequest, scope oauth2server.Scope) string {
+// giveTicket returns what the form has to send back, with the scope and the request that
+// it is for. The session keeps a digest of all that, as a request may be long. So a form
+// decides about what its owner has read, in the browser that showed it, and once, unless
+// it is sent twice at the same moment: a session is loaded and saved, and no gate.
+func (a *app) giveTicket(ctx context.Context, asked url.Values, scope oauth2server.Scope) string {
 	ticket := rand.Text()
 	tickets, _ := a.sessions.Get(ctx, sessionTickets).([]string)
-	tickets = append(tickets, strings.Join([]string{ticket, request.Parameters().Encode(), scope.String()}, "\n"))
+	tickets = append(tickets, boundTo(asked, scope.String(), ticket))
 	a.sessions.Put(ctx, sessionTickets, tickets[max(0, len(tickets)-maxTickets):])
 	return ticket
 }
 
 // takeTicket returns the scope that the form was shown with.
-func (a *app) takeTicket(r *http.Request, request *oauth2server.AuthorizationRequest) (scope oauth2server.Scope, good bool) {
+func (a *app) takeTicket(r *http.Request, asked url.Values) (scope oauth2server.Scope, good bool) {
 	tickets, _ := a.sessions.Get(r.Context(), sessionTickets).([]string)
-	for i, ticket := range tickets {
-		shown, ok := strings.CutPrefix(ticket, r.PostFormValue("ticket")+"\n"+request.Parameters().Encode()+"\n")
-		if !ok {
-			continue
-		}
-		a.sessions.Put(r.Context(), sessionTickets, slices.Delete(tickets, i, i+1))
-		scope, err := oauth2server.ParseScope(shown)
-		return scope, err == nil
+	shown := r.PostForm.Get("shown")
+	i := slices.Index(tickets, boundTo(asked, shown, r.PostForm.Get("ticket")))
+	if i < 0 {
+		return nil, false
 	}
-	return nil, false
+	a.sessions.Put(r.Context(), sessionTickets, slices.Delete(tickets, i, i+1))
+	scope, err := oauth2server.ParseScope(shown)
+	return scope, err == nil
 }
 
-// hostOf says to whom an answer goes: a website, or with its scheme what is none.
-func hostOf(redirectURI string) string {
-	u, err := url.Parse(redirectURI)
-	switch {
-	case err != nil:
-		return redirectURI
-	case u.Scheme == "https":
-		return u.Host
-	case u.Host == "":
-		return u.Scheme + ":"
-	}
-	return u.Scheme + "://" + u.Host
+// boundTo binds a ticket to the request and the scope that it is shown with. None of
+// the three can have a line break in it.
+func boundTo(asked url.Values, shown, ticket string) string {
+	return oauth2server.Digest(strings.Join([]string{ticket, shown, asked.Encode()}, "\n"))
 }

@@ -7,23 +7,54 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // exchange is a request of the demo client and its answer, as its page shows them.
 type exchange struct {
+	Number          int    // of the step
 	Title           string // by its name among the words
 	Request, Answer string
 }
 
-// watcher adds what goes through it to exchanges.
-type watcher struct {
-	title     string
-	exchanges *[]exchange
+// history is what was sent and answered: numbered, the last step first, and the oldest
+// ones left out.
+type history struct {
+	Steps     int // how many there were
+	Exchanges []exchange
 }
 
-// watched is an [http.Client] whose requests are shown under title.
-func watched(title string, exchanges *[]exchange) *http.Client {
-	return &http.Client{Transport: &watcher{title, exchanges}, Timeout: 10 * time.Second}
+// Bounds of a history: in steps, and in bytes of all texts.
+const (
+	maxSteps   = 16
+	maxHistory = 24 << 10
+)
+
+// add adds a step.
+func (h *history) add(step exchange) {
+	h.Steps++
+	step.Number = h.Steps
+	h.Exchanges = append([]exchange{step}, h.Exchanges...)
+	size := 0
+	for i, known := range h.Exchanges {
+		size += len(known.Request) + len(known.Answer)
+		if i == maxSteps || size > maxHistory && i > 0 {
+			h.Exchanges = h.Exchanges[:i]
+			return
+		}
+	}
+}
+
+// watcher tells of what goes through it.
+type watcher struct {
+	next  http.RoundTripper
+	title string
+	tell  func(exchange)
+}
+
+// watched is an [http.Client] that tells of its requests, under title.
+func watched(transport http.RoundTripper, title string, tell func(exchange)) *http.Client {
+	return &http.Client{Transport: &watcher{transport, title, tell}, Timeout: 10 * time.Second}
 }
 
 func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error) {
@@ -33,7 +64,7 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 			shown.Answer = err.Error()
 		}
 		shown.Request, shown.Answer = cut(strings.TrimSpace(shown.Request)), cut(strings.TrimSpace(shown.Answer))
-		*t.exchanges = append(*t.exchanges, shown)
+		t.tell(shown)
 	}()
 	if value := r.Header.Get("Authorization"); strings.HasPrefix(value, "Basic ") {
 		shown.Request += "Authorization: Basic …\n" // the client's secret
@@ -51,7 +82,7 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 		}
 		shown.Request += "Content-Type: " + r.Header.Get("Content-Type") + "\n\n" + breakQuery(string(form))
 	}
-	if response, err = http.DefaultTransport.RoundTrip(r); err != nil {
+	if response, err = t.next.RoundTrip(r); err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
@@ -68,9 +99,18 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 	return response, nil
 }
 
-// cut bounds what is kept of a stranger's text.
+// cut bounds what is kept of a stranger's text, and shows what would not be seen.
 func cut(text string) string {
-	const most = 4 << 10
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.In(r, unicode.C) {
+			return '\uFFFD' // a control, or a mark that turns the direction of what follows
+		}
+		return r
+	}, cutTo(text, 4<<10))
+}
+
+// cutTo returns most bytes of text, or less.
+func cutTo(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}

@@ -136,9 +136,9 @@ func (b *browser) submitOf(shown answer, action string, pairs ...string) answer 
 		if form[1] != action {
 			continue
 		}
-		fields := values(pairs...)
+		given, fields := values(pairs...), values(pairs...)
 		for _, hidden := range hiddenField.FindAllStringSubmatch(form[0], -1) {
-			if name := html.UnescapeString(hidden[1]); !fields.Has(name) {
+			if name := html.UnescapeString(hidden[1]); !given.Has(name) {
 				fields.Add(name, html.UnescapeString(hidden[2]))
 			}
 		}

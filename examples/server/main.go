@@ -4,6 +4,8 @@
 //
 //	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-url https://auth.example -proxy 127.0.0.1/32] [-mongo mongodb://127.0.0.1:27017/]
 //
+// With -addr 0.0.0.0:8080, or -url http://192.168.1.5:8080 besides, a telephone in the same network can try it.
+//
 // It knows the client 123456 with the secret qwerty and the user andy with the password 123456. Everything is in
 // memory and forgotten at the end, unless -mongo names a MongoDB to keep it in, all but sign-in sessions. One to try is
 // started by
@@ -28,7 +30,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
+
+	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
 //go:embed templates words static
@@ -60,7 +63,7 @@ type usageError struct{ error }
 func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
+	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on; with 0.0.0.0:8080, other machines in this network can try it")
 	public := flags.String("url", "", "`URL` by which browsers reach it, such as https://auth.example, behind a proxy that passes Host; without it, http and the address")
 	proxy := flags.String("proxy", "", "`networks` that proxies of ours connect from, such as 127.0.0.1/32,10.0.0.0/8: what they add to X-Forwarded-For or Forwarded is believed")
 	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in but sign-in sessions; without it, everything is in memory")
@@ -87,7 +90,9 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	base = cmp.Or(base, "http://"+reachable(listener.Addr().(*net.TCPAddr)))
+	place := listener.Addr().(*net.TCPAddr)
+	everywhere := base == "" && place.IP.IsUnspecified()
+	base = cmp.Or(base, "http://"+demo.Reachable(place))
 	model, closeModel, err := open(ctx, *mongo, base)
 	if err != nil {
 		listener.Close()
@@ -98,13 +103,17 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	if *verbose {
 		steps = out
 	}
-	handler, err := newApp(base, proxies, model, files, steps)
+	made := newSetup(proxies, model, files, steps)
+	if strings.HasPrefix(base, "http://") {
+		made.transport = straightTo(place)
+	}
+	handler, err := handlerOf(made, base, everywhere)
 	if err != nil {
 		listener.Close()
 		return err
 	}
-	fmt.Fprintf(out, welcome, base)
-	return serve(ctx, listener, handler)
+	welcome(out, base, everywhere, place.Port)
+	return demo.Serve(ctx, listener, handler)
 }
 
 // origin is a URL as browsers write it in Origin and Host; empty: there is none.
@@ -116,8 +125,7 @@ func origin(public string) (string, error) {
 	if err != nil || u.Host == "" || !strings.EqualFold(public, u.Scheme+"://"+u.Host) {
 		return "", fmt.Errorf("-url %q: want scheme and host alone, as in https://auth.example", public)
 	}
-	defaults := map[string]string{"https": ":443", "http": ":80"}
-	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), defaults[u.Scheme]), nil
+	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), defaultPorts[u.Scheme]), nil
 }
 
 // prefixes reads a list of networks.
@@ -141,40 +149,30 @@ func open(ctx context.Context, mongo, base string) (storage, func(), error) {
 	return model, func() {}, err
 }
 
-// drainTime is how long requests in flight may take at the end.
-const drainTime = 5 * time.Second
-
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		MaxHeaderBytes: 32 << 10}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
+// handlerOf returns the application at base, or at each host of this machine.
+func handlerOf(made setup, base string, everywhere bool) (http.Handler, error) {
+	if everywhere {
+		return newHosts(made, base)
 	}
-	draining, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	err := server.Shutdown(draining)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return server.Close()
-	}
-	return err
+	return made.app(base)
 }
 
-// reachable is an address that a browser on this machine can open.
-func reachable(addr *net.TCPAddr) string {
-	host := addr.IP.String()
-	if addr.IP.IsUnspecified() {
-		host = "127.0.0.1"
+// welcome prints where the application is, and what to try there.
+func welcome(out io.Writer, base string, everywhere bool, port int) {
+	text := fmt.Sprintf(story, base)
+	if there := elsewhere(port); everywhere && len(there) > 0 {
+		text += "\nOther machines in this network find it at " + strings.Join(there, "/ and ") + "/\n"
 	}
-	return net.JoinHostPort(host, fmt.Sprint(addr.Port))
+	if everywhere || inClear(base) {
+		text += "\nThis is plain http: whoever is in this network can read passwords and tokens. Use it to try\nthings out, and no more.\n"
+	}
+	fmt.Fprint(out, text+"\nCtrl-C stops it.\n")
 }
 
-const welcome = `The example is at %[1]s/
+const story = `The example is at %[1]s/
 
-Open it in a browser, press Connect and sign in as andy with the password 123456. Or try:
+Open it in a browser, press Connect and sign in as andy with the password 123456. Or be the client
+123456, whose secret is qwerty, and try:
 
   curl -u 123456:qwerty -d grant_type=client_credentials %[1]s/user/token
   curl -u 123456:qwerty -d grant_type=password -d username=andy -d password=123456 %[1]s/user/token
@@ -182,6 +180,4 @@ Open it in a browser, press Connect and sign in as andy with the password 123456
   curl -u 123456:qwerty -d token=ACCESS_TOKEN %[1]s/user/introspect
   curl -u 123456:qwerty -d token=ACCESS_TOKEN %[1]s/user/revoke
   curl %[1]s/.well-known/oauth-authorization-server
-
-Ctrl-C stops it.
 `

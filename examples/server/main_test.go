@@ -27,7 +27,7 @@ func start(t *testing.T, args ...string) (base string) {
 	read, write := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, append(args, "-addr", "127.0.0.1:0"), write, files)
+		ended <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), write, files)
 		write.Close()
 	}()
 	t.Cleanup(func() {

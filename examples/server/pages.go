@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -29,6 +29,7 @@ type pages struct {
 // page is what a template gets.
 type page struct {
 	Name   string // of the template
+	Title  string // by its name among the words; empty: that of the template
 	Site   string // whose page it is: "client" or "spa"; empty: the server's
 	User   string // who is signed in, for the menu; empty: nobody
 	Notice string // what is said first, by its name among the words; empty: nothing
@@ -86,12 +87,12 @@ func sortedNames(words map[string]string) []string { return slices.Sorted(maps.K
 // show writes a page. Nothing of it is stored by caches, put into frames, or loaded from other hosts, and no script runs
 // but those of ours that it names. There is no form-action: it would stop the redirect from the consent form to the client.
 func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content page) {
-	_, i := language.MatchStrings(p.matcher, acceptLanguage(r))
+	i := p.language(r)
 	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"), languages[i].String(), p.words[i]
 	var body bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&body, content.Name+".html", content); err != nil {
-		slog.Error("a page", "name", content.Name, "error", err)
-		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
+		reference := p.log(r, http.StatusInternalServerError, "the page "+content.Name, err)
+		http.Error(w, "This page cannot be shown. Reference: "+reference, http.StatusInternalServerError)
 		return
 	}
 	referrer := "same-origin" // with no-referrer a browser sends "Origin: null" with the form
@@ -112,24 +113,53 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content
 	body.WriteTo(w) // an error means that the browser hung up
 }
 
-// acceptLanguage is what the reader prefers; a list that nobody wrote by hand is left out, as it takes its time to sort.
-func acceptLanguage(r *http.Request) string {
-	if list := r.Header.Get("Accept-Language"); len(list) <= 500 {
-		return list
+// maxLanguages bounds a list of languages, in bytes: one that nobody wrote by hand
+// takes its time to sort.
+const maxLanguages = 500
+
+// language returns the place among languages of that of the reader: what the client
+// asks for (OpenID Connect Core, section 3.1.2.1), or else what the browser does.
+func (p *pages) language(r *http.Request) int {
+	if list := localesOf(r); len(list) <= maxLanguages {
+		var wanted []language.Tag
+		for _, text := range strings.Fields(list) {
+			if tag, err := language.Parse(text); err == nil {
+				wanted = append(wanted, tag)
+			}
+		}
+		if _, i, confidence := p.matcher.Match(wanted...); confidence > language.No {
+			return i
+		}
 	}
-	return ""
+	list := r.Header.Get("Accept-Language")
+	if len(list) > maxLanguages {
+		return 0
+	}
+	_, i := language.MatchStrings(p.matcher, list)
+	return i
 }
 
-// T returns the words of that name, args in their places.
-func (p page) T(name string, args ...any) (string, error) {
+// T returns the words of that name.
+func (p page) T(name string) (string, error) {
 	text, ok := p.words[name]
 	if !ok {
 		return "", fmt.Errorf("there are no words %q in %s", name, p.Lang)
 	}
-	if len(args) > 0 {
-		text = fmt.Sprintf(text, args...)
-	}
 	return text, nil
+}
+
+// With returns the words of that name with foreign ones in their place, isolated: in
+// whatever direction those are written, the words around them stay where they are.
+func (p page) With(name, foreign string) (template.HTML, error) {
+	text, err := p.T(name)
+	isolated := "<bdi>" + template.HTMLEscapeString(clean(foreign)) + "</bdi>"
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(text), "%s", isolated)), err
+}
+
+// Label is With for an attribute, which is read aloud and not seen.
+func (p page) Label(name, foreign string) (string, error) {
+	text, err := p.T(name)
+	return strings.ReplaceAll(text, "%s", clean(foreign)), err
 }
 
 // Scope says what a scope value means; of one that the application does not know, the value itself.

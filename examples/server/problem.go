@@ -1,6 +1,9 @@
+// Pages that say what went wrong, each with a reference that the log has too.
+
 package main
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"time"
@@ -10,30 +13,57 @@ import (
 
 // problem is what the page of that name shows.
 type problem struct {
-	Advice            string // by its name among the words
-	Code, Description string // for the developer of the client; empty: it is not his mistake
+	Advice            string // by its name among the words; its title is there too
+	Code, Description string // for the developer of the client; empty: it is not their mistake
 	At                time.Time
+	Reference         string // by which the log is searched
 }
 
 // refuse is for [oauth2server.Options.ErrorHandler]: there is nobody to redirect to.
+// The server has logged why.
 func (a *app) refuse(w http.ResponseWriter, r *http.Request, err *oauth2server.Error) {
-	data := problem{Advice: "problem.client", Code: string(err.Code), Description: err.Description, At: time.Now()}
+	data := problem{Advice: "problem.client", Code: string(err.Code), Description: err.Description}
 	switch {
 	case err.Code == oauth2server.ServerError:
 		data = problem{Advice: "problem.fault"}
 	case err.Status == http.StatusForbidden:
 		data = problem{Advice: "problem.origin"}
 	}
-	a.show(w, r, err.Status, page{Name: "problem", User: a.signedInName(r), Data: data})
+	data.Reference = err.Reference
+	a.steps.page(err.Reference)
+	a.showProblem(w, r, err.Status, a.signedInName(r), data)
 }
 
 // missing answers where there is no page.
 func (a *app) missing(w http.ResponseWriter, r *http.Request) {
-	a.show(w, r, http.StatusNotFound, page{Name: "problem", User: a.signedInName(r), Data: problem{Advice: "problem.missing"}})
+	a.problem(w, r, http.StatusNotFound, a.signedInName(r), problem{Advice: "problem.missing"}, nil)
 }
 
 // fault answers when a storage fails. The cause is for the log.
-func (a *app) fault(w http.ResponseWriter, r *http.Request, err error) {
-	slog.ErrorContext(r.Context(), "a page failed", "path", r.URL.Path, "error", err)
-	a.show(w, r, http.StatusServiceUnavailable, page{Name: "problem", Data: problem{Advice: "problem.fault"}})
+func (p *pages) fault(w http.ResponseWriter, r *http.Request, err error) {
+	p.problem(w, r, http.StatusServiceUnavailable, "", problem{Advice: "problem.fault"}, err)
+}
+
+// problem shows data and logs it, with the cause, under the same reference. user is
+// who is signed in, for the menu.
+func (p *pages) problem(w http.ResponseWriter, r *http.Request, status int, user string, data problem, cause error) {
+	data.Reference = p.log(r, status, data.Advice, cause)
+	p.showProblem(w, r, status, user, data)
+}
+
+func (p *pages) showProblem(w http.ResponseWriter, r *http.Request, status int, user string, data problem) {
+	data.At = time.Now()
+	p.show(w, r, status, page{Name: "problem", Title: data.Advice + ".title", User: user, Data: data})
+}
+
+// log logs why a request was not answered as it should be, and returns the reference.
+func (p *pages) log(r *http.Request, status int, what string, cause error) (reference string) {
+	reference = rand.Text()[:8]
+	level := slog.LevelInfo
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	slog.Log(r.Context(), level, "a page shows a problem", "reference", reference, "problem", what, "status", status,
+		"method", r.Method, "path", cutTo(r.URL.Path, 200), "cause", cause)
+	return reference
 }

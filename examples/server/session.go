@@ -1,10 +1,11 @@
 package main
 
 import (
-	"crypto/rand"
+	"container/list"
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -14,59 +15,112 @@ import (
 )
 
 // newSessions keeps sessions in memory: scs has stores for databases. The cookie, of that name, is out of reach for
-// scripts and other sites' forms, and goes over TLS alone where browsers reach the application by that (base).
-func newSessions(name, base string) *scs.SessionManager {
+// scripts and other sites' forms, and goes over TLS alone where browsers reach the application by that (base). When the
+// store fails, fault answers.
+func newSessions(name, base string, fault func(http.ResponseWriter, *http.Request, error)) *scs.SessionManager {
 	sessions := scs.New()
+	sessions.ErrorFunc = fault
 	sessions.Lifetime, sessions.IdleTimeout = 12*time.Hour, time.Hour
 	sessions.HashTokenInStore = true
-	sessions.Cookie.Name = name
+	sessions.Cookie.Name, sessions.Cookie.Secure = cookieName(name, base)
 	sessions.Cookie.HttpOnly = true
 	sessions.Cookie.SameSite = http.SameSiteLaxMode // Strict would lose it on the way from a client
 	sessions.Cookie.Persist = false                 // it ends with the browser
-	if strings.HasPrefix(base, "https://") {
-		sessions.Cookie.Secure = true
-		sessions.Cookie.Name = "__Host-" + name // which no other host of the domain can set
-	}
 	return sessions
 }
 
-// What a session has: the name of a sign-in, and what the next page says first, by its name among the words.
-const (
-	sessionSignIn = "sign-in"
-	sessionNotice = "notice"
-)
+// cookieName returns the name of a cookie of a site at base, and whether it goes over TLS alone. With the prefix no other
+// host of the domain can set it.
+func cookieName(name, base string) (full string, secure bool) {
+	if strings.HasPrefix(base, "https://") {
+		return "__Host-" + name, true
+	}
+	return name, false
+}
 
-// signIns are the IDs of who is signed in, by the name of the sign-in, which is a secret of the session. They are apart
-// from the sessions, as those are loaded and saved: a request that takes its time can bring back a session that was
-// destroyed meanwhile, but not the sign-in.
-type signIns = scs.Store
+// sessionNotice is where a session has what the next page says first, by its name among the words.
+const sessionNotice = "notice"
 
-func newSignIns() signIns { return memstore.New() } // scs has others
+// signIns has who is signed in: the ID of the user, by the key of the session in its store. They are apart from the
+// sessions, as those are loaded and saved: a request that takes its time can bring back a session that was destroyed
+// meanwhile, but not the sign-in.
+//
+// Nothing is kept of those who are not signed in, and of a user no more than maxSignIns sign-ins, however often they sign
+// in: the next one ends the oldest, and its session. A session has tickets of a fixed size (see giveTicket) and a notice. So
+// it is the number of users that bounds what is kept.
+type signIns struct {
+	scs.Store // scs has others
+	mu        sync.Mutex
+}
+
+const maxSignIns = 16
+
+func newSignIns() *signIns { return &signIns{Store: memstore.New()} }
+
+// add adds a sign-in of a user until then, and returns the keys of those that had to end. Machines that share a store may
+// add some more at the same moment.
+func (s *signIns) add(userID, key string, until time.Time) (ended []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	listed := "user " + userID // keys have no space
+	known, _, err := s.Find(listed)
+	if err != nil {
+		return nil, err
+	}
+	var live []string // the oldest first
+	for _, key := range strings.Fields(string(known)) {
+		_, found, err := s.Find(key)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			live = append(live, key)
+		}
+	}
+	live = append(live, key)
+	excess := max(0, len(live)-maxSignIns)
+	for _, key := range live[:excess] {
+		err = errors.Join(err, s.Delete(key))
+	}
+	return live[:excess], errors.Join(err, s.Commit(key, []byte(userID), until),
+		s.Commit(listed, []byte(strings.Join(live[excess:], " ")), until))
+}
+
+// keyOf returns the key of a request's session in its store; "" if there is no session.
+func (a *app) keyOf(r *http.Request) string {
+	token := a.sessions.Token(r.Context())
+	if token == "" {
+		return ""
+	}
+	return oauth2server.Digest(token) // as scs has it, with HashTokenInStore
+}
 
 // signedIn is for [oauth2server.Options.AuthenticateUser]. Nil: nobody. The user is looked up each time, so that one
 // who was deleted is nobody.
 func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
-	id, known, err := a.signIns.Find(a.sessions.GetString(r.Context(), sessionSignIn))
+	id, known, err := a.signIns.Find(a.keyOf(r))
 	if err != nil || !known {
 		return nil, err
 	}
 	return a.model.UserByID(r.Context(), string(id))
 }
 
-// begin makes the session user's. What was in it was somebody else's, and who knew its old name must not share it.
+// begin makes the session user's. What was in it was somebody else's, and who knew its old token must not share it.
 func (a *app) begin(r *http.Request, user *oauth2server.User) error {
-	ctx, name := r.Context(), rand.Text()
-	if err := errors.Join(a.signIns.Delete(a.sessions.GetString(ctx, sessionSignIn)), a.sessions.Clear(ctx), a.sessions.RenewToken(ctx),
-		a.signIns.Commit(name, []byte(user.ID), time.Now().Add(a.sessions.Lifetime))); err != nil {
+	ctx := r.Context()
+	if err := errors.Join(a.signIns.Delete(a.keyOf(r)), a.sessions.Clear(ctx), a.sessions.RenewToken(ctx)); err != nil {
 		return err
 	}
-	a.sessions.Put(ctx, sessionSignIn, name)
-	return nil
+	ended, err := a.signIns.add(user.ID, a.keyOf(r), time.Now().Add(a.sessions.Lifetime))
+	for _, key := range ended {
+		err = errors.Join(err, a.sessions.Store.Delete(key))
+	}
+	return err
 }
 
 // end ends the sign-in of the session, and the session.
 func (a *app) end(r *http.Request) error {
-	return errors.Join(a.signIns.Delete(a.sessions.GetString(r.Context(), sessionSignIn)), a.sessions.Destroy(r.Context()))
+	return errors.Join(a.signIns.Delete(a.keyOf(r)), a.sessions.Destroy(r.Context()))
 }
 
 // signedInName is for the menu of pages that need nobody; empty: nobody is signed in, or it is not known at the moment.
@@ -84,11 +138,53 @@ func (a *app) requireUser(next func(http.ResponseWriter, *http.Request, *oauth2s
 		user, err := a.signedIn(r)
 		switch {
 		case user == nil && (err == nil || errors.Is(err, oauth2server.ErrNotFound)):
-			redirectToSignIn(w, r, r.URL.Path)
+			redirectToSignIn(w, r, r.URL.Path, false)
 		case err != nil:
 			a.fault(w, r, err)
 		default:
 			next(w, r, user)
 		}
 	}
+}
+
+// boundedStore is a store in memory of so many sessions at the most: the one that was saved longest ago makes place.
+type boundedStore struct {
+	*memstore.MemStore
+	most  int
+	mu    sync.Mutex
+	saved *list.List               // keys, the oldest first
+	at    map[string]*list.Element // where a key is in it
+}
+
+func newBoundedStore(most int) *boundedStore {
+	return &boundedStore{MemStore: memstore.New(), most: most, saved: list.New(), at: map[string]*list.Element{}}
+}
+
+// Commit implements [scs.Store].
+func (s *boundedStore) Commit(key string, data []byte, until time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(key)
+	s.at[key] = s.saved.PushBack(key)
+	for s.saved.Len() > s.most {
+		if err := s.MemStore.Delete(s.remove(s.saved.Front().Value.(string))); err != nil {
+			return err
+		}
+	}
+	return s.MemStore.Commit(key, data, until)
+}
+
+// Delete implements [scs.Store].
+func (s *boundedStore) Delete(key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.MemStore.Delete(s.remove(key))
+}
+
+func (s *boundedStore) remove(key string) string {
+	if at, ok := s.at[key]; ok {
+		s.saved.Remove(at)
+		delete(s.at, key)
+	}
+	return key
 }

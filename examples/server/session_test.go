@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,7 +33,7 @@ func TestSessionCookies(t *testing.T) {
 			return cookies[0]
 		}
 		for name, cookie := range map[string]*http.Cookie{
-			"session": post("/signin", "username", "andy", "password", "123456"), "client": post("/client/connect")} {
+			"session": post("/signin", "username", "andy", "password", "123456"), "pending": post("/client/connect")} {
 			if secure {
 				name = "__Host-" + name
 			}
@@ -41,13 +43,13 @@ func TestSessionCookies(t *testing.T) {
 			require.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
 			require.Equal(t, "/", cookie.Path)
 			require.Empty(t, cookie.Domain)
-			require.Zero(t, cookie.MaxAge)
+			require.Equal(t, map[bool]int{true: pendingTime}[strings.HasSuffix(name, "pending")], cookie.MaxAge)
 		}
 	}
 }
 
 func TestSessionsEnd(t *testing.T) {
-	sessions := newSessions("session", "https://auth.example")
+	sessions := newSessions("session", "https://auth.example", nil)
 	require.LessOrEqual(t, sessions.Lifetime, 12*time.Hour)
 	require.LessOrEqual(t, sessions.IdleTimeout, time.Hour)
 	require.Positive(t, sessions.IdleTimeout)
@@ -98,4 +100,82 @@ func (m *vanishing) UserByID(ctx context.Context, id string) (*oauth2server.User
 		return nil, oauth2server.ErrNotFound
 	}
 	return m.Model.UserByID(ctx, id)
+}
+
+// A user who signs in more often than that is signed out where they did so first, and
+// nobody else is.
+func TestSignInsOfOneUserAreBounded(t *testing.T) {
+	base := site(t, withBeth(t))
+	beth := newBrowser(t, base)
+	beth.post("/signin", "next", "/apps", "username", "beth", "password", "abcdef")
+	var browsers []*browser
+	for i := range maxSignIns + 2 {
+		b := newBrowser(t, base)
+		b.post("/signin", "next", "/apps", "username", "andy", "password", "123456")
+		require.Equal(t, "/apps", b.last.Request.URL.Path)
+		if i == 5 {
+			b.post("/signout") // makes place
+		} else {
+			browsers = append(browsers, b)
+		}
+	}
+	for i, b := range append(browsers, beth) {
+		want := "/apps"
+		if i == 0 {
+			want = "/signin"
+		}
+		require.Equal(t, want, b.open("/apps").Request.URL.Path, i)
+	}
+}
+
+// Whoever signs in at once in many browsers has no more of them.
+func TestSignInsAtOnce(t *testing.T) {
+	s := newSignIns()
+	var group sync.WaitGroup
+	for i := range 100 {
+		group.Go(func() {
+			_, err := s.add("1", fmt.Sprint(i), time.Now().Add(time.Hour))
+			require.NoError(t, err)
+		})
+	}
+	group.Wait()
+	require.Len(t, kept(t, s.Store), maxSignIns+1)
+}
+
+// The key of a session is the one that scs stores it by, or ending a sign-in would leave it there.
+func TestSessionKeys(t *testing.T) {
+	base := site(t, nil)
+	b := newBrowser(t, base)
+	b.connect()
+	a := applications[base]
+	for _, cookie := range b.Jar.Cookies(b.last.Request.URL) {
+		if cookie.Name == "session" {
+			_, found, err := a.sessions.Store.Find(oauth2server.Digest(cookie.Value))
+			require.NoError(t, err)
+			require.True(t, found)
+		}
+	}
+	for key := range kept(t, a.sessions.Store) {
+		_, found, err := a.signIns.Find(key)
+		require.NoError(t, err)
+		require.True(t, found)
+	}
+}
+
+func TestBoundedStore(t *testing.T) {
+	s := newBoundedStore(2)
+	later := time.Now().Add(time.Hour)
+	for _, key := range []string{"a", "b", "a", "c"} {
+		require.NoError(t, s.Commit(key, []byte(key), later))
+	}
+	has := func(key string) bool {
+		_, found, err := s.Find(key)
+		require.NoError(t, err)
+		return found
+	}
+	require.Equal(t, []bool{true, false, true}, []bool{has("a"), has("b"), has("c")}, "b was saved longest ago")
+	require.NoError(t, s.Delete("c"))
+	require.NoError(t, s.Delete("nothing"))
+	require.NoError(t, s.Commit("d", nil, later))
+	require.Equal(t, []bool{true, false, true}, []bool{has("a"), has("c"), has("d")}, "what was deleted takes no place")
 }

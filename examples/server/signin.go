@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/url"
@@ -14,6 +16,7 @@ import (
 // signInForm is what the sign-in page shows.
 type signInForm struct {
 	Next     string // where to go then
+	App      string // that this is for; empty: for this one
 	Username string
 	Trouble  string // what was wrong, by its name among the words; empty: nothing
 }
@@ -23,14 +26,10 @@ type signInForm struct {
 func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 	next := ownPath(r.FormValue("next"))
 	if r.Method != http.MethodPost {
-		if user, err := a.signedIn(r); err == nil && user != nil { // somebody who went back
-			http.Redirect(w, r, next, http.StatusSeeOther)
-			return
-		}
-		a.show(w, r, http.StatusOK, page{Name: "signin", Data: signInForm{Next: next}})
+		a.askToSignIn(w, r, next)
 		return
 	}
-	form := signInForm{Next: next, Username: r.PostFormValue("username"), Trouble: "signin.wrong"}
+	form := signInForm{Next: next, App: a.appIn(r.Context(), next), Username: r.PostFormValue("username"), Trouble: "signin.wrong"}
 	user, wait, err := a.tryPassword(r, form.Username, r.PostFormValue("password"))
 	switch {
 	case wait > 0:
@@ -52,6 +51,43 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	a.steps.event(r, oauth2server.Event{Endpoint: "sign-in", Kind: "signed in", UserID: user.ID})
 	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+// askToSignIn shows the form to whoever is not signed in, or has to sign in again.
+func (a *app) askToSignIn(w http.ResponseWriter, r *http.Request, next string) {
+	user, err := a.signedIn(r)
+	switch {
+	case err != nil && !errors.Is(err, oauth2server.ErrNotFound):
+		a.fault(w, r, err)
+		return
+	case user != nil && !r.URL.Query().Has("again"): // somebody who went back
+		http.Redirect(w, r, next, http.StatusSeeOther)
+		return
+	}
+	notice := ""
+	if user != nil {
+		notice = "signin.again"
+	}
+	hint := clean(requestIn(next).Get("login_hint"))
+	a.show(w, r, http.StatusOK, page{Name: "signin", Notice: notice,
+		Data: signInForm{Next: next, App: a.appIn(r.Context(), next), Username: hint}})
+}
+
+// appIn returns the name of the app whose request is in next. Empty: there is none, or
+// its name cannot be found out at the moment, and signing in does not depend on that.
+func (a *app) appIn(ctx context.Context, next string) string {
+	id := requestIn(next).Get("client_id")
+	if id == "" {
+		return ""
+	}
+	client, err := a.model.GetClient(ctx, id, "")
+	if err != nil {
+		if !errors.Is(err, oauth2server.ErrNotFound) {
+			slog.ErrorContext(ctx, "the app on the sign-in page", "error", err)
+		}
+		return ""
+	}
+	return a.nameOf(client.Data, client.ID)
 }
 
 // tryPassword tries it unless there were too many wrong ones: then wait is how long the next one has to.
@@ -81,14 +117,20 @@ func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 	}
 	a.steps.event(r, oauth2server.Event{Endpoint: "sign-out", Kind: "signed out"})
 	if next := r.PostFormValue("next"); next != "" {
-		redirectToSignIn(w, r, ownPath(next))
+		redirectToSignIn(w, r, ownPath(next), false)
 		return
 	}
 	http.Redirect(w, r, "/signout", http.StatusSeeOther)
 }
 
-func redirectToSignIn(w http.ResponseWriter, r *http.Request, next string) {
-	http.Redirect(w, r, "/signin?"+url.Values{"next": {next}}.Encode(), http.StatusSeeOther)
+// redirectToSignIn sends people to the sign-in page and then to next; again: also if
+// they are signed in.
+func redirectToSignIn(w http.ResponseWriter, r *http.Request, next string, again bool) {
+	query := url.Values{"next": {next}}
+	if again {
+		query.Set("again", "1")
+	}
+	http.Redirect(w, r, "/signin?"+query.Encode(), http.StatusSeeOther)
 }
 
 // ownPath is next if that is a page to go on with after signing in, and otherwise the start page: whoever sends people

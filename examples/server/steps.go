@@ -20,19 +20,26 @@ type steps struct {
 
 // event is for [oauth2server.Options.OnEvent].
 func (s *steps) event(_ *http.Request, e oauth2server.Event) {
+	s.print(e.Endpoint, string(e.Kind), "grant type", e.GrantType, "client", e.ClientID, "user", e.UserID,
+		"scope", e.Scope.String(), "error", string(e.Error), "reason", e.Reason)
+}
+
+// page is for what people are shown instead of an answer to their app.
+func (s *steps) page(reference string) { s.print("authorize", "page", "reference", reference) }
+
+// print prints a line: what happened where, and of the names with their values those that have one.
+func (s *steps) print(where, what string, known ...string) {
 	if s == nil {
 		return
 	}
-	line := fmt.Sprintf("%-12s %-9s", e.Endpoint, e.Kind)
-	for _, known := range []struct{ name, value string }{
-		{"grant type", e.GrantType}, {"client", e.ClientID}, {"user", e.UserID}, {"scope", e.Scope.String()},
-		{"error", string(e.Error)}, {"reason", e.Reason},
-	} {
-		if strings.ContainsFunc(known.value, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }) {
-			known.value = strconv.Quote(known.value) // so that an ID cannot look like another field, or line
+	line := fmt.Sprintf("%-12s %-9s", where, what)
+	for i := 0; i < len(known); i += 2 {
+		name, value := known[i], known[i+1]
+		if strings.ContainsFunc(value, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }) {
+			value = strconv.Quote(value) // so that an ID cannot look like another field, or line
 		}
-		if known.value != "" {
-			line += "  " + known.name + " " + known.value
+		if value != "" {
+			line += "  " + name + " " + value
 		}
 	}
 	s.mu.Lock()

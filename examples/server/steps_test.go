@@ -73,6 +73,8 @@ func TestStepsArePrintedIfAsked(t *testing.T) {
 	for lines.Scan() && !strings.Contains(lines.Text(), "authorize    refused    error invalid_client  reason client_unknown") {
 	}
 	require.Contains(t, lines.Text(), "reason client_unknown")
+	require.True(t, lines.Scan())
+	require.Regexp(t, `^authorize    page       reference [A-Z2-7]{8}$`, lines.Text(), "as the page says")
 	go io.Copy(io.Discard, read)
 	stop()
 	require.NoError(t, <-ended)

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
@@ -31,25 +28,6 @@ const allowShortSecrets = true
 
 // passwordCost is that of bcrypt. 0: the model's own; tests make it less.
 var passwordCost = 0
-
-// profile is the application's own record of a client or a user: what its pages call them.
-type profile struct {
-	Name string `bson:"name"`
-}
-
-// nameOf is the name in the Data of a client or a user, which is BSON when it comes from MongoDB; id if there is none.
-func (a *app) nameOf(data any, id string) string {
-	var known profile
-	switch data := data.(type) {
-	case profile:
-		known = data
-	case bson.Raw:
-		if err := bson.Unmarshal(data, &known); err != nil {
-			slog.Error("a profile", "id", id, "error", err)
-		}
-	}
-	return cmp.Or(known.Name, id)
-}
 
 // demoUser signs in as andy with the password 123456.
 var demoUser = &oauth2server.User{ID: "1", Data: profile{"Andy"}}

@@ -51,7 +51,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 		b.connect()
 		b.open("/apps")
 		require.Contains(t, b.last.page, ">Demo Web App<")
-		require.Contains(t, b.last.page, "Sign out Andy")
+		require.Contains(t, b.last.page, "Sign out <bdi>Andy</bdi>")
 		b.submit("/apps")
 		b.says("connected.ended")
 		require.Equal(t, http.StatusUnauthorized, status(t, base, current))

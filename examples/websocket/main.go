@@ -13,15 +13,25 @@ import (
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
+// story is what is printed at the start; see [demo.Main].
+const story = `The client is app, and its secret SECRET. It gets a token by the first
+line; put that in the place of ACCESS_TOKEN. The second opens a websocket, as its
+status 101 shows, and leaves it after two seconds:
+
+  curl -u app:SECRET -d grant_type=client_credentials -d scope=read BASE/token
+  curl -i --http1.1 --max-time 2 -H "Authorization: Bearer ACCESS_TOKEN" -H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" -H "Sec-WebSocket-Key: c2l4dGVlbi1ieXRlLWtleQ==" BASE/api
+
+A client for websockets, such as websocat, is sent back what it sends.
+`
+
 func main() {
-	log.Fatal(demo.Serve(newHandler))
+	demo.Main(story, newHandler)
 }
 
-func newHandler(model *memorymodel.Model) (http.Handler, error) {
-	srv, err := oauth2server.New(model, nil)
+func newHandler(site demo.Site) (http.Handler, error) {
+	srv, err := oauth2server.New(site.Model, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -181,6 +181,11 @@ func (t *Tab) Click(selector string) error {
 	return t.run("click on "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
+// ClickAt clicks at a place, in pixels, whatever is there.
+func (t *Tab) ClickAt(x, y float64) error {
+	return t.run("click at a place", chromedp.MouseClickXY(x, y))
+}
+
 // Follow clicks and waits for the next page.
 func (t *Tab) Follow(selector string) error {
 	if err := t.next("click on "+selector, chromedp.Click(chromedp.CSS(selector))); err != nil {

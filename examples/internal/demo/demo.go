@@ -1,47 +1,58 @@
-// Package demo is what the short examples have in common: a model with one client and one user, a page to sign in at, and
-// a server on 127.0.0.1:8080. A program has its own.
+// Package demo is what the examples share: a model with one client and one user, a page to sign in at, and a program that
+// listens, prints how to try it, and ends well. A program of yours has its own.
 package demo
 
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// Addr is where the examples listen.
-const Addr = "127.0.0.1:8080"
-
-// Callback is the redirection URI of the client app. Nothing is there: the code is in the address that the browser ends at.
-const Callback = "http://" + Addr + "/callback"
-
-// Model has the client app with secret, and the user andy with the password 123456.
-func Model(secret string) (*memorymodel.Model, error) {
-	model := memorymodel.New(nil)
-	app := &oauth2server.Client{ID: "app", RedirectURIs: []string{Callback}, Grants: []string{"authorization_code", "refresh_token", "client_credentials"}}
-	if err := model.AddClient(app, secret); err != nil {
-		return nil, err
-	}
-	return model, model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456")
+// Site is what an example is made of: the address by which it is reached, and a
+// model with the client app and the user andy.
+type Site struct {
+	Base   string // such as http://127.0.0.1:8080
+	Secret string // of the client app
+	Model  *memorymodel.Model
 }
 
-// Page asks until name and password are right; signing in is consent. For a page that remembers who is signed in, and
-// asks what to grant, see examples/consent.
+// Callback is the redirection URI of the client app. Nothing is there: the code is
+// in the address that the browser ends at.
+func (s Site) Callback() string { return s.Base + "/callback" }
+
+// NewSite returns a site at base. Its model has the client app with secret, and the
+// user andy with the password 123456.
+func NewSite(base, secret string) (Site, error) {
+	site := Site{base, secret, memorymodel.New(nil)}
+	app := &oauth2server.Client{
+		ID:           "app",
+		RedirectURIs: []string{site.Callback()},
+		Grants:       []string{"authorization_code", "refresh_token", "client_credentials"},
+	}
+	if err := site.Model.AddClient(app, secret); err != nil {
+		return Site{}, err
+	}
+	return site, site.Model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456")
+}
+
+// Page asks until name and password are right; signing in is consent. For a page
+// that remembers who is signed in, and asks what to grant, see examples/consent.
 func Page(users oauth2server.PasswordModel) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
 		if r.Method == http.MethodPost {
 			user, err := users.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
-			if err == nil {
+			switch {
+			case err == nil:
 				request.Approve(w, r, oauth2server.Approval{User: user, All: true})
 				return
-			}
-			if !errors.Is(err, oauth2server.ErrNotFound) {
-				http.Error(w, "Signing in does not work at the moment.", http.StatusServiceUnavailable)
+			case !errors.Is(err, oauth2server.ErrNotFound): // no wrong password: the database is down
+				request.Refuse(w, r, err)
 				return
 			}
 		}
@@ -52,18 +63,34 @@ func Page(users oauth2server.PasswordModel) http.Handler {
 	})
 }
 
-// Serve serves what newHandler returns until it fails, and prints how to get a token.
-func Serve(newHandler func(*memorymodel.Model) (http.Handler, error)) error {
-	secret := rand.Text()
-	model, err := Model(secret)
-	if err != nil {
-		return err
-	}
-	handler, err := newHandler(model)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("curl -u app:%s -d 'grant_type=client_credentials&scope=read' http://%s/token\n", secret, Addr)
-	fmt.Printf("curl -H 'Authorization: Bearer TOKEN' http://%s/api\n", Addr)
-	return http.ListenAndServe(Addr, handler)
+// Story is that of an example which issues tokens at /authorize and /token, and asks
+// for one at /api; see [Main].
+const Story = `Open this and sign in as andy with the password 123456. The browser ends at a
+page that is not there, and the code is in its address:
+
+  BASE/authorize?response_type=code&client_id=app&state=1&scope=read
+
+The client is app, and its secret SECRET. Put the code
+in the place of CODE, and the token that comes back in the place of ACCESS_TOKEN:
+
+  curl -u app:SECRET -d grant_type=authorization_code -d code=CODE BASE/token
+  curl -H "Authorization: Bearer ACCESS_TOKEN" BASE/api
+
+Or let the client have a token of its own:
+
+  curl -u app:SECRET -d grant_type=client_credentials -d scope=read BASE/token
+  curl -H "Authorization: Bearer ACCESS_TOKEN" BASE/api
+`
+
+// Main is the main function of an example that newHandler makes of a [Site]. It
+// prints story, in which BASE and SECRET stand for what the site has.
+func Main(story string, newHandler func(Site) (http.Handler, error)) {
+	Program(Addr, func(base string) (http.Handler, string, error) {
+		site, err := NewSite(base, rand.Text())
+		if err != nil {
+			return nil, "", err
+		}
+		handler, err := newHandler(site)
+		return handler, strings.ReplaceAll(story, "SECRET", site.Secret), err
+	})
 }

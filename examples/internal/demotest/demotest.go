@@ -2,7 +2,11 @@
 package demotest
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,21 +17,22 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
-	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
 // Secret is that of the client app.
 const Secret = "a-secret-that-nobody-guesses"
 
-// Start serves what newHandler returns over [demo.Model] until the test ends.
-func Start(t *testing.T, newHandler func(*memorymodel.Model) (http.Handler, error)) (server *httptest.Server) {
-	model, err := demo.Model(Secret)
-	require.NoError(t, err)
-	handler, err := newHandler(model)
-	require.NoError(t, err)
-	server = httptest.NewServer(handler)
+// Start serves what newHandler makes of a [demo.Site] until the test ends.
+func Start(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) (server *httptest.Server) {
+	server = httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
+	site, err := demo.NewSite("http://"+server.Listener.Addr().String(), Secret)
+	require.NoError(t, err)
+	server.Config.Handler, err = newHandler(site)
+	require.NoError(t, err)
+	server.Start()
 	return server
 }
 
@@ -54,9 +59,38 @@ func Get(t *testing.T, address, token string) (*http.Response, string) {
 	return res, string(body)
 }
 
+// FaultIsNoWrongPassword holds that page, whose database fails, neither asks for the
+// password again nor lets anybody in: the client is told server_error, and the log why.
+func FaultIsNoWrongPassword(t *testing.T, page func(oauth2server.PasswordModel) http.Handler) {
+	var log bytes.Buffer
+	server := Start(t, func(site demo.Site) (http.Handler, error) {
+		srv, err := oauth2server.New(site.Model, &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			return nil, err
+		}
+		return srv.Authorize(page(failing{})), nil
+	})
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := browser.PostForm(server.URL+"/authorize?response_type=code&client_id=app&state=1",
+		url.Values{"username": {"andy"}, "password": {"123456"}})
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	location, err := answer.Location()
+	require.NoError(t, err)
+	require.Equal(t, "server_error", location.Query().Get("error"))
+	require.NotContains(t, location.String(), "disk")
+	require.Contains(t, log.String(), "the disk is full")
+}
+
+type failing struct{}
+
+func (failing) GetUser(context.Context, string, string, *oauth2server.Client) (*oauth2server.User, error) {
+	return nil, errors.New("the disk is full")
+}
+
 // Mounted holds that the five lines work in somebody's router: /authorize and /token issue, and /api greets whoever has a
 // token with the scope read.
-func Mounted(t *testing.T, newHandler func(*memorymodel.Model) (http.Handler, error)) {
+func Mounted(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) {
 	server := Start(t, newHandler).URL
 	for _, c := range []struct {
 		name, token string
@@ -92,7 +126,7 @@ func Mounted(t *testing.T, newHandler func(*memorymodel.Model) (http.Handler, er
 
 // signIn returns the token that andy lets the client app have.
 func signIn(t *testing.T, server string) string {
-	config := oauth2.Config{ClientID: "app", ClientSecret: Secret, RedirectURL: demo.Callback, Scopes: []string{"read"},
+	config := oauth2.Config{ClientID: "app", ClientSecret: Secret, RedirectURL: demo.Site{Base: server}.Callback(), Scopes: []string{"read"},
 		Endpoint: oauth2.Endpoint{AuthURL: server + "/authorize", TokenURL: server + "/token"}}
 	verifier := oauth2.GenerateVerifier()
 	address := config.AuthCodeURL("1", oauth2.S256ChallengeOption(verifier))

@@ -6,7 +6,8 @@ const redirectURI = location.origin + "/spa/";
 
 const words = JSON.parse(document.getElementById("words").textContent);
 let token = null; // what the token endpoint answered; null: not connected
-let action = null; // where the steps of what is going on are shown; null: there are none yet
+let standing = ""; // what the last answer says of the connection, by its name among the words
+let count = 0; // of the steps that are shown
 
 const base64url = (bytes) => btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
@@ -49,23 +50,26 @@ async function callAPI() {
   const path = "/user/authenticate", header = "Bearer " + token.access_token;
   const response = await fetch(server + path, { headers: { Authorization: header } });
   await showAnswer("step.api", `GET ${path}\nAuthorization: ${header}`, response);
-  tell(response.ok ? "client.answered" : response.status === 401 ? "client.unauthorized" : "client.failed");
+  if (response.ok) return tell("client.answered", "client.connected");
+  if (response.status === 401) return tell("client.unauthorized", "client.doubt.refused");
+  tell("client.failed", "client.doubt.unclear");
 }
 
 async function refresh() {
   const fresh = await post("step.refresh", "/user/token", { grant_type: "refresh_token", refresh_token: token.refresh_token, client_id: clientID });
   if (fresh.error) {
-    if (fresh.error === "invalid_grant") token = null;
-    return tell(token ? "client.failed" : "client.ended");
+    if (fresh.error !== "invalid_grant") return tell("client.failed", "client.doubt.unclear");
+    token = null;
+    return tell("client.ended");
   }
   token = { ...token, ...fresh }; // a server may leave the refresh token as it is
-  tell("client.refreshed");
+  tell("client.refreshed", "client.connected");
 }
 
 async function disconnect() {
   const form = { token: token.refresh_token ?? token.access_token, client_id: clientID };
   const refused = await post("step.revoke", "/user/revoke", form);
-  if (refused.error) return tell("client.failed");
+  if (refused.error) return tell("client.failed", "client.doubt.unclear");
   token = null;
   tell("client.disconnected");
 }
@@ -89,34 +93,38 @@ async function showAnswer(title, request, response) {
 function show(title, request, answer) {
   const step = document.getElementById("step").content.cloneNode(true);
   const [requestBox, answerBox] = step.querySelectorAll("pre");
-  step.querySelector("h2").textContent = words[title];
+  step.querySelector("li").value = ++count;
+  step.querySelector("h2").textContent = `${count}. ${words[title]}`;
   step.querySelector("p").textContent = words[title + ".story"];
   requestBox.textContent = request;
   if (answer) answerBox.textContent = answer; else answerBox.remove();
-  if (!action) {
-    action = document.getElementById("action").content.cloneNode(true).firstElementChild;
-    document.getElementById("actions").prepend(action); // the last one first
-  }
-  action.append(step);
+  document.getElementById("steps").prepend(step); // the last one first
+  document.getElementById("order").hidden = false;
 }
 
-function tell(name) {
-  const notice = document.getElementById("notice");
-  notice.textContent = name ? words[name] : "";
-  notice.hidden = !name;
+// tell says what came of a step, and keeps what that says of the connection.
+function tell(name, known = standing) {
+  standing = known;
+  say("notice", name);
+}
+
+function say(id, name) {
+  const place = document.getElementById(id);
+  place.textContent = name ? words[name] : "";
+  place.hidden = !name;
 }
 
 // run does one thing at a time: a token that is refreshed twice at once would look like a copy of it.
 async function run(what) {
-  action = null;
   const buttons = { connect, api: callAPI, refresh, disconnect };
   for (const id in buttons) document.getElementById(id).disabled = true;
   try {
     await what();
   } catch (error) {
     console.error(error);
-    tell("client.failed");
+    tell("client.failed", "client.doubt.unclear");
   }
+  say("standing", token && standing);
   for (const id in buttons) {
     const button = document.getElementById(id);
     button.disabled = false;
@@ -125,4 +133,4 @@ async function run(what) {
   }
 }
 
-run(receive);
+if (crypto.subtle) run(receive); else say("notice", "spa.insecure"); // by http from another machine: no PKCE

@@ -1,0 +1,170 @@
+// By which hosts browsers come to this machine, where it listens on all its addresses.
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
+)
+
+// maxHosts bounds how many there can be, as whoever asks says by which one they come.
+const maxHosts = 32
+
+// hosts serves the application at each host by which this machine may be reached: an
+// IP address, whatever the network or a container's makes of it, localhost, or its own
+// name. At each one it is an application of its own, with an issuer, redirection URIs
+// and sessions, over the same model. Any other name may be somebody else's that leads
+// here (DNS rebinding), and is refused.
+type hosts struct {
+	first *app // at http://127.0.0.1
+	make  func(base string) (*app, error)
+
+	mu   sync.Mutex
+	apps map[string]*app // by host
+}
+
+// newHosts returns it for an application that is set up for base.
+func newHosts(s setup, base string) (*hosts, error) {
+	first, err := s.app(base)
+	if err != nil {
+		return nil, err
+	}
+	return &hosts{
+		first: first,
+		make: func(there string) (*app, error) {
+			moved := s
+			moved.model = movedModel{s.model, base, there}
+			return moved.app(there)
+		},
+		apps: map[string]*app{strings.TrimPrefix(base, "http://"): first},
+	}, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	app, err := h.at(strings.TrimSuffix(strings.ToLower(r.Host), defaultPorts["http"]))
+	switch {
+	case err != nil:
+		h.first.fault(w, r, err)
+	case app == nil:
+		h.first.wrongHost(w, r)
+	default:
+		app.ServeHTTP(w, r)
+	}
+}
+
+// at returns the application at a host; nil if there is none.
+func (h *hosts) at(host string) (*app, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if known, ok := h.apps[host]; ok {
+		return known, nil
+	}
+	if len(h.apps) == maxHosts || !isThisMachine(host) {
+		return nil, nil
+	}
+	made, err := h.make("http://" + host)
+	if err == nil {
+		h.apps[host] = made
+	}
+	return made, err
+}
+
+// isThisMachine reports whether nobody else can have given this machine that name.
+func isThisMachine(host string) bool {
+	name := host
+	if at := strings.LastIndex(host, ":"); at > strings.LastIndex(host, "]") {
+		if port, err := strconv.ParseUint(host[at+1:], 10, 16); err != nil || port == 0 {
+			return false
+		}
+		name = host[:at]
+	}
+	bare, inBrackets := strings.CutPrefix(name, "[")
+	bare, closed := strings.CutSuffix(bare, "]")
+	if address, err := netip.ParseAddr(bare); err == nil {
+		return address.Zone() == "" && inBrackets == closed && inBrackets == address.Is6()
+	}
+	own, err := os.Hostname()
+	own = strings.ToLower(own)
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") ||
+		err == nil && own != "" && (name == own || name == own+".local")
+}
+
+// movedModel has the clients of the application at another host: their redirection URIs
+// at base are at there. All else is as it was.
+type movedModel struct {
+	storage
+	base, there string
+}
+
+// Unwrap tells the server what else the model can do.
+func (m movedModel) Unwrap() oauth2server.Model { return m.storage }
+
+// GetClient implements [oauth2server.Model].
+func (m movedModel) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+	client, err := m.storage.GetClient(ctx, id, secret)
+	if err != nil {
+		return nil, err
+	}
+	moved := *client
+	moved.RedirectURIs = nil
+	for _, uri := range client.RedirectURIs {
+		if path, ok := strings.CutPrefix(uri, m.base+"/"); ok {
+			uri = m.there + "/" + path
+		}
+		moved.RedirectURIs = append(moved.RedirectURIs, uri)
+	}
+	return &moved, nil
+}
+
+// inClear reports whether passwords and tokens go over a network for everybody to read.
+func inClear(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	switch name := u.Hostname(); name {
+	case "127.0.0.1", "::1", "localhost":
+		return false
+	default:
+		return !strings.HasSuffix(name, ".localhost")
+	}
+}
+
+// straightTo is for the demo client's requests, of whatever host: they go to where this
+// program listens. A machine need not know itself by the name that others have for it.
+func straightTo(addr net.Addr) http.RoundTripper {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil
+	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, network, demo.Reachable(addr))
+	}
+	return transport
+}
+
+// elsewhere returns the addresses by which other machines reach one that listens on all.
+func elsewhere(port int) (bases []string) {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, address := range addresses {
+		network, ok := address.(*net.IPNet)
+		if ok && network.IP.To4() != nil && network.IP.IsGlobalUnicast() {
+			bases = append(bases, "http://"+net.JoinHostPort(network.IP.String(), fmt.Sprint(port)))
+		}
+	}
+	return bases
+}

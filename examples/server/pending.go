@@ -1,0 +1,49 @@
+// What the demo client asked the server for, while the browser is there.
+
+package main
+
+import (
+	"net/http"
+	"strings"
+)
+
+// pending is what the answer to an authorization request is compared with.
+type pending struct{ State, Verifier string }
+
+// pendingName is that of the cookie.
+const pendingName = "pending"
+
+// pendingTime is how long an answer may take, in seconds.
+const pendingTime = 60 * 60
+
+// remember has the browser keep it.
+func (p pending) remember(w http.ResponseWriter, base string) {
+	p.cookie(w, base, p.State+"."+p.Verifier, pendingTime)
+}
+
+// forget makes the browser forget it: an answer counts once.
+func (p pending) forget(w http.ResponseWriter, base string) { p.cookie(w, base, "", -1) }
+
+func (pending) cookie(w http.ResponseWriter, base, value string, seconds int) {
+	name, secure := cookieName(pendingName, base)
+	http.SetCookie(w, &http.Cookie{
+		Name:     name,
+		Value:    value,
+		Path:     "/",
+		MaxAge:   seconds,
+		Secure:   secure,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// pendingIn returns what the browser keeps; nothing if that is nothing.
+func pendingIn(r *http.Request, base string) pending {
+	name, _ := cookieName(pendingName, base)
+	cookie, err := r.Cookie(name)
+	if err != nil {
+		return pending{}
+	}
+	state, verifier, _ := strings.Cut(cookie.Value, ".")
+	return pending{state, verifier}
+}
