@@ -1,6 +1,7 @@
 package oauth2server_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -131,7 +132,11 @@ func requireComparedBy(t *testing.T, file, function, by string) {
 // counted in TestEveryCheckCostsTheSame of internal/credential; this is with a
 // stopwatch, so it leaves room for a machine that does something else meanwhile.
 func TestAttack_TimingOfUsernames(t *testing.T) {
-	const before, now, rounds, room = 4, 8, 11, 1.6
+	const before, rounds, room = 4, 11, 1.6
+	now := 8
+	if underRace { // under which bcrypt takes its time
+		now = 6
+	}
 	hashes := map[string]string{
 		"bcrypt of elsewhere": "$2b$05$dRyBfYlZ5XCivfXuROxQIeEwrhjyoHyWOyN1JMXOoggg5SddCrAUy",
 		"argon2id": "$argon2id$v=19$m=256,t=2,p=1$cm9keTN3ZlAuSHhKSjB3UQ$" +
@@ -168,10 +173,9 @@ func TestAttack_TimingOfUsernames(t *testing.T) {
 		}
 		fastest = time.Hour
 		for _, name := range names {
-			slices.Sort(took[name])
-			median := took[name][len(took[name])/2]
-			t.Logf("%-20s %v", name, median)
-			slowest, fastest = max(slowest, median), min(fastest, median)
+			least := slices.Min(took[name]) // what else the machine does only adds to it
+			t.Logf("%-20s %v", name, least)
+			slowest, fastest = max(slowest, least), min(fastest, least)
 		}
 		return slowest, fastest
 	}
@@ -191,7 +195,7 @@ func TestAttack_TimingOfUsernames(t *testing.T) {
 		}
 		require.Equal(t, 200, signIn(name, password).StatusCode, name)
 	}
-	ofToday := map[string]any{"password_hash": map[string]any{"$regex": `^\$2a\$08\$`}}
+	ofToday := map[string]any{"password_hash": map[string]any{"$regex": fmt.Sprintf(`^\$2a\$%02d\$`, now)}}
 	stored, err := db.Collection("oauth2_users").CountDocuments(ctx, ofToday)
 	require.NoError(t, err)
 	require.EqualValues(t, len(names)-1, stored)

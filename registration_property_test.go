@@ -356,7 +356,11 @@ func TestWhatRegistersWorks(t *testing.T) {
 		require.Less(t, count.registeredUsers, count.users*9/10)
 	}
 	t.Run("memorymodel", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { run(t, 2000, 50, memoryOffice) }) // in which no lifetime is too short
+		cases := 2000
+		if underRace {
+			cases = 300
+		}
+		synctest.Test(t, func(t *testing.T) { run(t, cases, 50, memoryOffice) }) // in which no lifetime is too short
 	})
 	t.Run("mongomodel", func(t *testing.T) { run(t, 100, 100, func() office { return mongoOffice(t) }) })
 }

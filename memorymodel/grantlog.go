@@ -159,7 +159,9 @@ func (m *Model) revokeClient(ctx context.Context, clientID string) error {
 		}
 	}
 	for id := range m.grantsWhere(func(_, client string) bool { return client == clientID }) {
-		until[id] = until[id] // also where no code waits
+		if _, waits := until[id]; !waits {
+			until[id] = time.Time{} // no code of it
+		}
 	}
 	for id, until := range until {
 		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {

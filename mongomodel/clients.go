@@ -72,7 +72,7 @@ func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret st
 	if err := m.endFormer(ctx, c.ID); err != nil {
 		return err
 	}
-	_, err = m.clients.InsertOne(alone(ctx), document)
+	_, err = m.clients.InsertOne(ctx, document)
 	if conflict := taken(m.clients, err, idIndex); conflict != nil {
 		return fmt.Errorf("mongomodel: client %q: %w", c.ID, conflict)
 	}
@@ -259,12 +259,13 @@ func ofKind(public bool) bson.E {
 // live is the condition that something was not deleted: it has no such time.
 var live = bson.E{Key: deletedAt, Value: nil}
 
-// update changes the one document that the filter names.
+// update changes the one document that the filter names, in a transaction of the
+// caller's if there is one.
 func update(ctx context.Context, c *mongo.Collection, filter, change bson.D) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	result, err := c.UpdateOne(alone(ctx), filter, change)
+	result, err := c.UpdateOne(ctx, filter, change)
 	if err == nil && result.MatchedCount == 0 {
 		return oauth2server.ErrNotFound
 	}

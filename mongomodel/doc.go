@@ -55,7 +55,8 @@
 // server reports that there is none, the request fails and may be repeated.
 //
 // A session in the context has no part in this: codes, tokens and log entries
-// are stored at once and are not undone with a transaction of the caller's.
+// are stored at once and are not undone with a transaction of the caller's. Adding
+// and changing clients and users may be part of one; deleting them is not.
 //
 // Each method ends with its context, with the error of the context. Where that
 // has no deadline the client's timeout holds, so set one. [Model.EnsureIndexes]

@@ -113,7 +113,7 @@ func (m *Model) findUsername(ctx context.Context, username string) (*userDocumen
 // let in already, so that it fails is of no consequence: the next sign-in tries
 // again.
 func (m *Model) refreshHash(ctx context.Context, d *userDocument, hash string) {
-	ctx, cancel := context.WithTimeout(ctx, rehashTime)
+	ctx, cancel := context.WithTimeout(alone(ctx), rehashTime)
 	defer cancel()
 	stale := append(byID(d.user.ID), bson.E{Key: userMark, Value: d.hash}) // so it is ours
 	update(ctx, m.users, stale, set(bson.D{{Key: userMark, Value: hash}}))
@@ -210,7 +210,7 @@ func (m *Model) insertUser(ctx context.Context, u *oauth2server.User, username s
 			return err
 		}
 	}
-	_, err = m.users.InsertOne(alone(ctx), fields)
+	_, err = m.users.InsertOne(ctx, fields)
 	if conflict := takenUser(ctx, m.users, err, u.ID); conflict != nil {
 		return fmt.Errorf("mongomodel: user %q with the ID %q: %w", username, u.ID, conflict)
 	}
@@ -285,6 +285,7 @@ func liveUser(id string) bson.D { return append(ownUser(id), live) }
 // for them as [Model.RevokeUser] does; until that is done, ID and username are
 // taken. After an error call it again: a user who is gone is no error.
 func (m *Model) DeleteUser(ctx context.Context, userID string) error {
+	ctx = alone(ctx) // as a revocation is not undone
 	err := update(ctx, m.users, liveUser(userID), set(bson.D{{Key: deletedAt, Value: time.Now().UTC()}}))
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return err

@@ -34,12 +34,17 @@ func (m *model) GetClient(ctx context.Context, id, secret string) (*oauth2server
 	if secret != "" && subtle.ConstantTimeCompare([]byte(oauth2server.Digest(secret)), []byte(p.secretDigest.String)) != 1 {
 		return nil, oauth2server.ErrNotFound
 	}
+	return clientOf(id, p), nil
+}
+
+// clientOf returns a partner as a client.
+func clientOf(id string, p partner) *oauth2server.Client {
 	client := &oauth2server.Client{ID: id, RedirectURIs: []string{p.callback}, Scope: oauth2server.Scope{"orders"},
 		Grants: []string{"authorization_code", "refresh_token"}, Public: !p.secretDigest.Valid, Data: p}
 	if !client.Public {
 		client.Grants = append(client.Grants, "client_credentials", "password")
 	}
-	return client, nil
+	return client
 }
 
 func (m *model) GetUser(ctx context.Context, username, password string, _ *oauth2server.Client) (*oauth2server.User, error) {

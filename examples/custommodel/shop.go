@@ -65,6 +65,10 @@ func (s *shop) addSamples(ctx context.Context) error {
 }
 
 func (s *shop) addCustomer(ctx context.Context, number, email, password string) error {
+	err := errors.Join(oauth2server.CheckUser(&oauth2server.User{ID: number}, email), oauth2server.CheckUserPassword(password))
+	if err != nil {
+		return err
+	}
 	hash, err := s.hashPassword(password)
 	if err != nil {
 		return err
@@ -76,8 +80,13 @@ func (s *shop) addCustomer(ctx context.Context, number, email, password string) 
 
 // addPartner registers a partner; without a secret, one that cannot keep any.
 func (s *shop) addPartner(ctx context.Context, id, secret, callback string) error {
+	p := partner{sql.NullString{String: oauth2server.Digest(secret), Valid: secret != ""}, callback}
+	client := clientOf(id, p)
+	if err := errors.Join(oauth2server.CheckClient(client), oauth2server.CheckClientSecret(client, secret)); err != nil {
+		return err
+	}
 	_, err := s.db.ExecContext(ctx, `INSERT INTO partners (id, secret_digest, callback) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-		id, sql.NullString{String: oauth2server.Digest(secret), Valid: secret != ""}, callback)
+		id, p.secretDigest, p.callback)
 	return err
 }
 

@@ -26,8 +26,8 @@ var foreign = map[string]struct{ hash, password string }{
 	"scrypt, passlib's manual":    {"$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E", "password"},
 	"scrypt, Python":              {"$scrypt$ln=4,r=8,p=1$U0FMVFNBTFRTQUxUU0FMVA$2AuX2iG4qfh8yqhCzcsdB/6ILLCjOF8DtM2wh1v5PNk", "pass word"},
 	"scrypt, Python, padded":      {"$scrypt$ln=4,r=8,p=1$U0FMVFNBTFRTQUxUU0FMVA==$2AuX2iG4qfh8yqhCzcsdB/6ILLCjOF8DtM2wh1v5PNk=", "pass word"},
-	"scrypt, as Werkzeug": {"scrypt:32768:8:1$SALTSALTSALTSALT$51057ff2d43ba5116dd36117b07d5dfbb1d27d9b66d3f972dacf8ee75641eeea" +
-		"cd6e3c667e2bc82e71942cd9c226902b6accffb77ebb36f6eb17f184e7d914e7", "pass word"},
+	"scrypt, as Werkzeug": {"scrypt:16:8:1$SALTSALTSALTSALT$d80b97da21b8a9f87ccaa842cdcb1d07fe882cb0a3385f03b4cdb0875bf93cd9" +
+		"e478e65514d937a6319978ecf2016b9ebb782a62b9ce8fe040990f715a4a634f", "pass word"},
 }
 
 func TestForeignHashes(t *testing.T) {
@@ -266,7 +266,7 @@ func TestEveryCheckCostsTheSame(t *testing.T) {
 	}
 	want, all := work(p, nil)
 	require.EqualValues(t, 1<<12, want)
-	require.Len(t, all, 5, "each once, however many hashes there are of it")
+	require.Len(t, all, 4, "each once, however many hashes there are of it")
 	for _, h := range met {
 		iterations, others := work(p, h)
 		require.Equal(t, want, iterations, bits.Len64(iterations))
