@@ -167,7 +167,7 @@ func TestAttack_LostMethod(t *testing.T) {
 			}
 		}
 		saveCode(t, model, oauth2server.AuthorizationCode{Code: "lost challenge", CodeChallengeMethod: "S256"})
-		requireError(t, s.token("web", "grant_type", "authorization_code", "code", "lost challenge"), 400, "invalid_grant")
+		requireError(t, s.token("web", "grant_type", "authorization_code", "code", "lost challenge"), 500, "server_error")
 	})
 }
 

@@ -238,6 +238,9 @@ func (s *Server) signedIn(r *http.Request) (*User, *Error) {
 
 // signIn takes username and password from the body; nil when one is missing.
 func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
+	if r.Method == http.MethodPost && !isForm(r) {
+		return nil, wrongContent(r)
+	}
 	sent := form{body: q.form.body}
 	if refused := sent.repeated([]string{"username", "password"}); refused != nil {
 		return nil, refused

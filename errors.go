@@ -216,7 +216,7 @@ func modelFailure(method string, err error, notFound *Error) *Error {
 // found" reached the server, which takes it for a fault.
 func meantAsNotFound(err error) string {
 	text := err.Error()
-	for _, theirs := range []string{"no rows in result set", "no documents in result", "record not found", "redis: nil", "key not found", "not exist"} {
+	for _, theirs := range []string{"no rows in result set", "no documents in result", "record not found", "redis: nil", "key not found"} {
 		if strings.Contains(text, theirs) {
 			return " (for what is not there, return oauth2server.ErrNotFound)"
 		}

@@ -143,8 +143,9 @@ type AuthorizationCode struct {
 	// CodeChallenge is that of PKCE (RFC 7636). Empty: the request had none.
 	CodeChallenge string
 
-	// CodeChallengeMethod is "S256" or "plain". One that got lost counts as plain (RFC 7636, section 4.3), and is
-	// refused unless plain is allowed.
+	// CodeChallengeMethod is "S256" or "plain" if there is a CodeChallenge. One that
+	// got lost is a fault of the model, unless plain is allowed, which it counts as then
+	// (RFC 7636, section 4.3).
 	CodeChallengeMethod string
 
 	// GrantID is that of the tokens to come; see [Token.GrantID].

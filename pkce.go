@@ -42,22 +42,22 @@ func challengeMethod(challenge, method string) string {
 // verifyPKCE compares the verifier with the challenge that the code was asked for with. A verifier for a code without
 // challenge is refused: somebody took the challenge out of the authorization request (RFC 9700, section 4.8.2).
 func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier string) *Error {
+	challenge, method := code.CodeChallenge, challengeMethod(code.CodeChallenge, code.CodeChallengeMethod)
 	switch {
-	case client.Public && !s.options.InsecureAllowPlainPKCE && (code.CodeChallenge == "" || code.CodeChallengeMethod == ""):
-		// The server demanded both.
-		return breach("GetAuthorizationCode did not return a public client's code with its CodeChallenge and CodeChallengeMethod")
-	case client.Public && code.CodeChallenge == "":
-		return breach("GetAuthorizationCode did not return a public client's code with its CodeChallenge")
-	case code.CodeChallenge == "" && code.CodeChallengeMethod == "" && verifier == "":
+	case challenge == "" && (client.Public || method != ""):
+		return breach("GetAuthorizationCode did not return a code with its CodeChallenge") // the server demanded one
+	case challenge == "" && verifier == "":
 		return nil
-	case code.CodeChallenge == "":
+	case challenge == "":
 		return wrongVerifier()
+	case code.CodeChallengeMethod == "" && !s.options.InsecureAllowPlainPKCE:
+		return breach("GetAuthorizationCode did not return a code with its CodeChallengeMethod")
 	case verifier == "":
 		return refusal(InvalidGrant, "pkce_verifier_missing", "Missing parameter: `code_verifier`")
 	case !isPKCE(verifier):
 		return refusal(InvalidRequest, "pkce_verifier_malformed", "Invalid parameter: `code_verifier`")
 	}
-	switch challengeMethod(code.CodeChallenge, code.CodeChallengeMethod) {
+	switch method {
 	case methodS256:
 		verifier = Digest(verifier) // which is just what the challenge is
 	case methodPlain:
@@ -67,7 +67,7 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier st
 	default:
 		return breach("a stored code has the challenge method %q", code.CodeChallengeMethod)
 	}
-	if subtle.ConstantTimeCompare([]byte(verifier), []byte(code.CodeChallenge)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(verifier), []byte(challenge)) != 1 {
 		return wrongVerifier()
 	}
 	return nil
