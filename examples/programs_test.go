@@ -24,9 +24,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each example prints where it is and how to try it, and what it prints is true: its
-// address opens, the user that it names signs in, and its curl lines do what they
-// show. It ends well when it is told to.
+// Each example prints where it is and how to try it, and what it prints is
+// true: its address opens, the user that it names signs in, and its curl lines
+// do what they show. It ends well when it is told to.
 func TestWhatTheExamplesPrint(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	require.NoError(t, err, "this test runs the lines that are printed and needs curl")
@@ -85,8 +85,8 @@ type program struct {
 	base, story, answers string
 }
 
-// startProgram builds an example and starts it on a free port. At the end of the test
-// it is told to end, and must do so with the status 0.
+// startProgram builds an example and starts it on a free port. At the end of
+// the test it is told to end, and must do so with the status 0.
 func startProgram(t *testing.T, name string, args []string) *program {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), name)

@@ -15,7 +15,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/ext/ratelimit"
 )
 
-// app is the authorization server's side: accounts, their pages, and the API. As a handler it is the whole application.
+// app is the authorization server's side: accounts, their pages, and the API.
+// As a handler it is the whole application.
 type app struct {
 	http.Handler
 	*pages
@@ -36,8 +37,8 @@ type setup struct {
 	transport http.RoundTripper // of the demo client, to the server
 }
 
-// newSetup is for an application behind proxies of ours or none. What the server does is printed to verbose, unless that
-// is nil.
+// newSetup is for an application behind proxies of ours or none. What the
+// server does is printed to verbose, unless that is nil.
 func newSetup(proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer) setup {
 	s := setup{model: model, files: files, limiter: ratelimit.New(), transport: http.DefaultTransport}
 	s.limiter.Address = ratelimit.Forwarded(proxies)
@@ -70,7 +71,8 @@ func (s setup) app(base string) (*app, error) {
 
 func (a *app) options(base string) *oauth2server.Options {
 	options := &oauth2server.Options{
-		// The password grant is for the curl lines. RFC 9700, section 2.4, advises against it.
+		// The password grant is for the curl lines. RFC 9700, section 2.4,
+		// advises against it.
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"},
 		Issuer: base,
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/user/token",
@@ -84,7 +86,8 @@ func (a *app) options(base string) *oauth2server.Options {
 	}
 	if a.steps != nil {
 		options.OnEvent = a.steps.event
-		options.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})) // the steps say the rest
+		faults := &slog.HandlerOptions{Level: slog.LevelError} // the steps say the rest
+		options.Logger = slog.New(slog.NewTextHandler(os.Stderr, faults))
 	}
 	return options
 }
@@ -93,7 +96,8 @@ func (a *app) options(base string) *oauth2server.Options {
 func (a *app) mount(base string, srv *oauth2server.Server, files fs.FS) {
 	mux := http.NewServeMux()
 	a.Handler = mux
-	mux.Handle("/authorize", a.atBase(base, a.readForm(a.sessions.LoadAndSave(srv.Authorize(http.HandlerFunc(a.consent))))))
+	authorize := srv.Authorize(http.HandlerFunc(a.consent))
+	mux.Handle("/authorize", a.atBase(base, a.readForm(a.sessions.LoadAndSave(authorize))))
 	mux.Handle("/user/token", srv.Token(nil))
 	mux.Handle("/user/revoke", srv.Revoke())
 	mux.Handle("/user/introspect", srv.Introspect())
@@ -123,7 +127,8 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	a.show(w, r, http.StatusOK, page{Name: "home", User: a.signedInName(r)})
 }
 
-// singlePage is the page of a client that runs in the browser. It lives here for want of another host.
+// singlePage is the page of a client that runs in the browser. It lives here
+// for want of another host.
 func (a *app) singlePage(w http.ResponseWriter, r *http.Request) {
 	a.show(w, r, http.StatusOK, page{Name: "spa", Site: "spa", Script: true})
 }
@@ -131,7 +136,13 @@ func (a *app) singlePage(w http.ResponseWriter, r *http.Request) {
 // showToken is the API: it answers with what it knows of the token.
 func (a *app) showToken(w http.ResponseWriter, r *http.Request) {
 	token := oauth2server.TokenFromContext(r.Context())
-	a.steps.event(r, oauth2server.Event{Endpoint: "authenticate", Kind: "let in", ClientID: token.Client.ID, UserID: token.User.ID, Scope: token.Scope})
+	a.steps.event(r, oauth2server.Event{
+		Endpoint: "authenticate",
+		Kind:     "let in",
+		ClientID: token.Client.ID,
+		UserID:   token.User.ID,
+		Scope:    token.Scope,
+	})
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	json.NewEncoder(w).Encode(token)

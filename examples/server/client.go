@@ -21,8 +21,9 @@ const (
 	callbackPath = "/client/callback"
 )
 
-// demoClient is the other side: an application that wants a token. It speaks to the server over HTTP only, has sessions
-// of its own, and would work the same on another machine. It shows all that it sends and gets.
+// demoClient is the other side: an application that wants a token. It speaks to
+// the server over HTTP only, has sessions of its own, and would work the same
+// on another machine. It shows all that it sends and gets.
 type demoClient struct {
 	base      string
 	config    oauth2.Config
@@ -50,8 +51,8 @@ func newDemoClient(base string, pages *pages, transport http.RoundTripper) *demo
 	}
 }
 
-// maxConnections is how many sessions the client keeps, of all browsers. One that is
-// not used makes place.
+// maxConnections is how many sessions the client keeps, of all browsers. One
+// that is not used makes place.
 const maxConnections = 1000
 
 func (c *demoClient) handler() http.Handler {
@@ -65,8 +66,9 @@ func (c *demoClient) handler() http.Handler {
 	return c.sessions.LoadAndSave(mux)
 }
 
-// connection is what the client knows of one browser's user. It is in the session, so on the client's machine: the
-// browser never sees a token, but for this page that shows them.
+// connection is what the client knows of one browser's user. It is in the
+// session, so on the client's machine: the browser never sees a token, but for
+// this page that shows them.
 type connection struct {
 	Token    *oauth2.Token // nil: not connected
 	Standing string        // of a connection, by its name among the words: what the last answer says of it
@@ -95,9 +97,11 @@ func (c *demoClient) load(ctx context.Context) *connection {
 	return &known
 }
 
-// show shows what is known, with what is to be said first: a name among the words, or nothing. Of a browser that was
-// connected once, that is kept, and shown on another page, so that no code stays in the address, where others could read
-// it and try it. Of any other nothing is kept, as anybody can come here as often as they like.
+// show shows what is known, with what is to be said first: a name among the
+// words, or nothing. Of a browser that was connected once, that is kept, and
+// shown on another page, so that no code stays in the address, where others
+// could read it and try it. Of any other nothing is kept, as anybody can come
+// here as often as they like.
 func (c *demoClient) show(w http.ResponseWriter, r *http.Request, known *connection, notice string) {
 	if known.Token == nil && !c.sessions.Exists(r.Context(), sessionConnection) {
 		c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: notice, Data: known})
@@ -120,8 +124,9 @@ func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
 	c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: notice, Data: c.load(r.Context())})
 }
 
-// connect sends the browser to the server, with a state and a PKCE challenge that nobody else knows. The browser keeps
-// them, in a cookie that no script and no other site sees. So whoever only asks leaves nothing behind here.
+// connect sends the browser to the server, with a state and a PKCE challenge
+// that nobody else knows. The browser keeps them, in a cookie that no script
+// and no other site sees. So whoever only asks leaves nothing behind here.
 func (c *demoClient) connect(w http.ResponseWriter, r *http.Request) {
 	request := pending{State: rand.Text(), Verifier: oauth2.GenerateVerifier()}
 	request.remember(w, c.base)
@@ -132,8 +137,9 @@ func (c *demoClient) address(request pending) string {
 	return c.config.AuthCodeURL(request.State, oauth2.S256ChallengeOption(request.Verifier))
 }
 
-// callback is where the server's answer arrives. One that this browser did not ask for changes nothing, be it somebody
-// else's (RFC 6749, section 10.12) or one that was used, to which somebody went back.
+// callback is where the server's answer arrives. One that this browser did not
+// ask for changes nothing, be it somebody else's (RFC 6749, section 10.12) or
+// one that was used, to which somebody went back.
 func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 	query, known, request := r.URL.Query(), c.load(r.Context()), pendingIn(r, c.base)
 	switch {
@@ -176,7 +182,8 @@ func (c *demoClient) exchange(ctx context.Context, known *connection, code, veri
 	return c.callAPI(ctx, known)
 }
 
-// step does one thing, which returns what is to be said first, and shows the page again.
+// step does one thing, which returns what is to be said first, and shows the
+// page again.
 func (c *demoClient) step(do func(context.Context, *connection) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		known, notice := c.load(r.Context()), "client.unconnected"
@@ -216,10 +223,11 @@ func (c *demoClient) callAPI(ctx context.Context, known *connection) (notice str
 	return "client.failed"
 }
 
-// refresh gets another pair of tokens for the refresh token, which is good for that once.
+// refresh gets another pair of tokens for the refresh token, which is good for
+// that once.
 func (c *demoClient) refresh(ctx context.Context, known *connection) (notice string) {
-	source := c.config.TokenSource(c.watched(ctx, known, "step.refresh"), &oauth2.Token{RefreshToken: known.Token.RefreshToken})
-	token, err := source.Token()
+	ctx = c.watched(ctx, known, "step.refresh")
+	token, err := c.config.TokenSource(ctx, &oauth2.Token{RefreshToken: known.Token.RefreshToken}).Token()
 	var refused *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &refused) && refused.ErrorCode == "invalid_grant":
@@ -232,10 +240,12 @@ func (c *demoClient) refresh(ctx context.Context, known *connection) (notice str
 	return "client.refreshed"
 }
 
-// disconnect gives the grant back: no token of it works after that (RFC 7009). It calls the API once more to show that.
+// disconnect gives the grant back: no token of it works after that (RFC 7009).
+// It calls the API once more to show that.
 func (c *demoClient) disconnect(ctx context.Context, known *connection) (notice string) {
 	form := url.Values{"token": {known.Token.RefreshToken}, "token_type_hint": {"refresh_token"}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/user/revoke", strings.NewReader(form.Encode()))
+	body := strings.NewReader(form.Encode())
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/user/revoke", body)
 	if err != nil {
 		return known.failed(err)
 	}
@@ -255,7 +265,8 @@ func (c *demoClient) disconnect(ctx context.Context, known *connection) (notice 
 	return "client.disconnected"
 }
 
-// failed is told of a step that came to nothing. Why is in the last answer that is shown.
+// failed is told of a step that came to nothing. Why is in the last answer that
+// is shown.
 func (known *connection) failed(err error) (notice string) {
 	slog.Info("the demo client", "error", err)
 	known.Standing = standingUnclear

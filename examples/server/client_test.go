@@ -12,8 +12,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// The page says of the connection what the last answer says, in either language, and
-// never "Connected" when that was a refusal.
+// The page says of the connection what the last answer says, in either
+// language, and never "Connected" when that was a refusal.
 func TestTheClientSaysWhatItKnowsOfTheConnection(t *testing.T) {
 	model := &broken{}
 	b := newBrowser(t, site(t, func(m *memorymodel.Model) storage { model.Model = m; return model }))
@@ -140,7 +140,8 @@ func TestHistoryIsBounded(t *testing.T) {
 	require.Equal(t, 201, h.Exchanges[0].Number)
 }
 
-// Two that asked at once: the answer to the first is not the one that is waited for.
+// Two that asked at once: the answer to the first is not the one that is waited
+// for.
 func TestTheClientWaitsForTheLastAnswer(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
 	first := b.authorizeAddress()

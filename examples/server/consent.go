@@ -30,12 +30,13 @@ type selectForm struct {
 	Address string // of the request, to go on with
 }
 
-// consent signs people in, asks what the client may do, and is called again with what
-// they decide. A client may ask for more pages than need be, or for none.
+// consent signs people in, asks what the client may do, and is called again
+// with what they decide. A client may ask for more pages than need be, or for
+// none.
 func (a *app) consent(w http.ResponseWriter, r *http.Request) {
-	request := oauth2server.AuthorizationRequestFromContext(r.Context())
-	asked := askedBy(r, request)
-	prompts := promptsOf(asked)
+	request := clientRequest{AuthorizationRequest: oauth2server.AuthorizationRequestFromContext(r.Context())}
+	request.asked = askedBy(r, request.AuthorizationRequest)
+	asked, prompts := request.asked, promptsOf(request.asked)
 	quiet := slices.Contains(prompts, "none")
 	switch {
 	case len(addressOf(asked)) > maxAddress:
@@ -50,27 +51,29 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 		redirectToSignIn(w, r, next, request.User != nil)
 	case slices.Contains(prompts, "select_account"):
 		a.show(w, r, http.StatusOK, page{Name: "select", User: a.nameOf(request.User.Data, request.User.ID), Data: selectForm{
-			Client: a.nameOf(request.Client.Data, request.Client.ID), Address: addressOf(withoutPrompts(asked, "select_account"))}})
+			Client:  a.nameOf(request.Client.Data, request.Client.ID),
+			Address: addressOf(withoutPrompts(asked, "select_account")),
+		}})
 	case r.PostForm.Has("verdict"):
-		a.decide(w, r, request, asked)
+		a.decide(w, r, request)
 	default:
-		a.ask(w, r, request, asked, "")
+		a.ask(w, r, request, "")
 	}
 }
 
 // refuse tells the client what the pages cannot do for it.
-func refuse(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest, code oauth2server.ErrorCode, description string) {
-	request.Refuse(w, r, &oauth2server.Error{Code: code, Description: description})
+func refuse(w http.ResponseWriter, r *http.Request, request clientRequest, code oauth2server.ErrorCode, why string) {
+	request.Refuse(w, r, &oauth2server.Error{Code: code, Description: why})
 }
 
 // decide does what the user wants, if it is about what they were shown.
-func (a *app) decide(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest, asked url.Values) {
-	scope, good := a.takeTicket(r, asked)
+func (a *app) decide(w http.ResponseWriter, r *http.Request, request clientRequest) {
+	scope, good := a.takeTicket(r, request.asked)
 	switch {
 	case !good:
 		a.steps.event(r, oauth2server.Event{Endpoint: "consent", Kind: oauth2server.EventRefused, ClientID: request.Client.ID,
 			UserID: request.User.ID, Reason: "ticket_spent"})
-		a.ask(w, r, request, asked, "consent.again")
+		a.ask(w, r, request, "consent.again")
 	case r.PostForm.Get("verdict") == "allow":
 		request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: scope})
 	default:
@@ -80,14 +83,14 @@ func (a *app) decide(w http.ResponseWriter, r *http.Request, request *oauth2serv
 
 // ask asks for consent, unless it was given before. A notice, by its name among the
 // words, says why it is asked once more.
-func (a *app) ask(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest, asked url.Values, notice string) {
-	user, prompts := request.User, promptsOf(asked)
+func (a *app) ask(w http.ResponseWriter, r *http.Request, request clientRequest, notice string) {
+	user, prompts := request.User, promptsOf(request.asked)
 	scope, err := request.ScopeFor(r.Context(), user)
 	if err != nil {
 		request.Refuse(w, r, err)
 		return
 	}
-	remembered, err := a.remembers(r.Context(), user, request.Client, scope)
+	remembered, err := a.remembers(r.Context(), request, scope)
 	switch {
 	case err != nil:
 		request.Refuse(w, r, err)
@@ -96,43 +99,46 @@ func (a *app) ask(w http.ResponseWriter, r *http.Request, request *oauth2server.
 	case slices.Contains(prompts, "none"):
 		refuse(w, r, request, "consent_required", "Consent required: the user has not allowed this before")
 	default:
-		a.show(w, r, http.StatusOK, page{Name: "consent", User: a.nameOf(user.Data, user.ID), Notice: notice, Data: consentForm{
+		form := consentForm{
 			Client:     a.nameOf(request.Client.Data, request.Client.ID),
 			Host:       hostOf(request.RedirectURI),
 			Public:     request.Client.Public,
 			Scope:      scope,
-			Parameters: asked,
-			Address:    addressOf(asked),
-			Ticket:     a.giveTicket(r.Context(), asked, scope),
-		}})
+			Parameters: request.asked,
+			Address:    addressOf(request.asked),
+			Ticket:     a.giveTicket(r.Context(), request.asked, scope),
+		}
+		a.show(w, r, http.StatusOK, page{Name: "consent", User: a.nameOf(user.Data, user.ID), Notice: notice, Data: form})
 	}
 }
 
-// remembers reports whether user need not be asked: the client is connected, with all of
-// this scope. So what is remembered is what the page of connected apps shows, however it
-// came about, and is forgotten when it is ended there. Anybody can pose as a public
-// client, so its users are always asked (RFC 6749, section 10.2).
-func (a *app) remembers(ctx context.Context, user *oauth2server.User, client *oauth2server.Client, scope oauth2server.Scope) (bool, error) {
-	if client.Public {
+// remembers reports whether user need not be asked: the client is connected,
+// with all of this scope. So what is remembered is what the page of connected
+// apps shows, however it came about, and is forgotten when it is ended there.
+// Anybody can pose as a public client, so its users are always asked (RFC 6749,
+// section 10.2).
+func (a *app) remembers(ctx context.Context, request clientRequest, scope oauth2server.Scope) (bool, error) {
+	if request.Client.Public {
 		return false, nil
 	}
-	grants, err := a.model.UserGrants(ctx, user.ID)
+	grants, err := a.model.UserGrants(ctx, request.User.ID)
 	for _, g := range grants {
-		if g.ClientID == client.ID && g.Scope.Contains(scope...) {
+		if g.ClientID == request.Client.ID && g.Scope.Contains(scope...) {
 			return true, err
 		}
 	}
 	return false, err
 }
 
-// approveRemembered approves as was decided before, and then looks whether that still
-// stands: otherwise a code that was on its way when its application was disconnected
-// would be the way back in.
-func (a *app) approveRemembered(w http.ResponseWriter, r *http.Request, request *oauth2server.AuthorizationRequest, scope oauth2server.Scope) {
+// approveRemembered approves as was decided before, and then looks whether that
+// still stands: otherwise a code that was on its way when its application was
+// disconnected would be the way back in.
+func (a *app) approveRemembered(w http.ResponseWriter, r *http.Request, request clientRequest,
+	scope oauth2server.Scope) {
 	request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: scope})
 	ctx, cancel := lasting(r)
 	defer cancel()
-	still, err := a.remembers(ctx, request.User, request.Client, scope)
+	still, err := a.remembers(ctx, request, scope)
 	if err == nil && !still {
 		err = a.model.RevokeUserClient(ctx, request.User.ID, request.Client.ID)
 	}
@@ -149,14 +155,15 @@ func lasting(r *http.Request) (context.Context, context.CancelFunc) {
 // sessionTickets is where the session has its tickets.
 const sessionTickets = "tickets"
 
-// maxTickets is how many consent pages of one browser can be open at once; older ones
-// ask again.
+// maxTickets is how many consent pages of one browser can be open at once;
+// older ones ask again.
 const maxTickets = 8
 
-// giveTicket returns what the form has to send back, with the scope and the request that
-// it is for. The session keeps a digest of all that, as a request may be long. So a form
-// decides about what its owner has read, in the browser that showed it, and once, unless
-// it is sent twice at the same moment: a session is loaded and saved, and no gate.
+// giveTicket returns what the form has to send back, with the scope and the
+// request that it is for. The session keeps a digest of all that, as a request
+// may be long. So a form decides about what its owner has read, in the browser
+// that showed it, and once, unless it is sent twice at the same moment: a
+// session is loaded and saved, and no gate.
 func (a *app) giveTicket(ctx context.Context, asked url.Values, scope oauth2server.Scope) string {
 	ticket := rand.Text()
 	tickets, _ := a.sessions.Get(ctx, sessionTickets).([]string)
@@ -178,8 +185,8 @@ func (a *app) takeTicket(r *http.Request, asked url.Values) (scope oauth2server.
 	return scope, err == nil
 }
 
-// boundTo binds a ticket to the request and the scope that it is shown with. None of
-// the three can have a line break in it.
+// boundTo binds a ticket to the request and the scope that it is shown with.
+// None of the three can have a line break in it.
 func boundTo(asked url.Values, shown, ticket string) string {
 	return oauth2server.Digest(strings.Join([]string{ticket, shown, asked.Encode()}, "\n"))
 }

@@ -17,8 +17,8 @@ type exchange struct {
 	Request, Answer string
 }
 
-// history is what was sent and answered: numbered, the last step first, and the oldest
-// ones left out.
+// history is what was sent and answered: numbered, the last step first, and the
+// oldest ones left out.
 type history struct {
 	Steps     int // how many there were
 	Exchanges []exchange

@@ -1,4 +1,5 @@
-// By which hosts browsers come to this machine, where it listens on all its addresses.
+// By which hosts browsers come to this machine, where it listens on all its
+// addresses.
 
 package main
 
@@ -18,14 +19,15 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// maxHosts bounds how many there can be, as whoever asks says by which one they come.
+// maxHosts bounds how many there can be, as whoever asks says by which one they
+// come.
 const maxHosts = 32
 
-// hosts serves the application at each host by which this machine may be reached: an
-// IP address, whatever the network or a container's makes of it, localhost, or its own
-// name. At each one it is an application of its own, with an issuer, redirection URIs
-// and sessions, over the same model. Any other name may be somebody else's that leads
-// here (DNS rebinding), and is refused.
+// hosts serves the application at each host by which this machine may be
+// reached: an IP address, whatever the network or a container's makes of it,
+// localhost, or its own name. At each one it is an application of its own, with
+// an issuer, redirection URIs and sessions, over the same model. Any other name
+// may be somebody else's that leads here (DNS rebinding), and is refused.
 type hosts struct {
 	first *app // at http://127.0.0.1
 	make  func(base string) (*app, error)
@@ -101,8 +103,8 @@ func isThisMachine(host string) bool {
 		err == nil && own != "" && (name == own || name == own+".local")
 }
 
-// movedModel has the clients of the application at another host: their redirection URIs
-// at base are at there. All else is as it was.
+// movedModel has the clients of the application at another host: their
+// redirection URIs at base are at there. All else is as it was.
 type movedModel struct {
 	storage
 	base, there string
@@ -128,7 +130,8 @@ func (m movedModel) GetClient(ctx context.Context, id, secret string) (*oauth2se
 	return &moved, nil
 }
 
-// inClear reports whether passwords and tokens go over a network for everybody to read.
+// inClear reports whether passwords and tokens go over a network for everybody
+// to read.
 func inClear(base string) bool {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" {
@@ -142,8 +145,9 @@ func inClear(base string) bool {
 	}
 }
 
-// straightTo is for the demo client's requests, of whatever host: they go to where this
-// program listens. A machine need not know itself by the name that others have for it.
+// straightTo is for the demo client's requests, of whatever host: they go to
+// where this program listens. A machine need not know itself by the name that
+// others have for it.
 func straightTo(addr net.Addr) http.RoundTripper {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
@@ -154,7 +158,8 @@ func straightTo(addr net.Addr) http.RoundTripper {
 	return transport
 }
 
-// elsewhere returns the addresses by which other machines reach one that listens on all.
+// elsewhere returns the addresses by which other machines reach one that
+// listens on all.
 func elsewhere(port int) (bases []string) {
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {

@@ -44,8 +44,8 @@ func fromConnectToDisconnect(b *browser) {
 	require.Contains(b.t, issuer, `"token_endpoint":"`+b.base+`/user/token"`)
 }
 
-// A telephone in the same network tries the example: no host of this machine sends it
-// to another one, and everything works there (T86).
+// A telephone in the same network tries the example: no host of this machine
+// sends it to another one, and everything works there (T86).
 func TestAtEachHostOfThisMachine(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
 		base := start(t, "-addr", addr)
@@ -113,7 +113,8 @@ func TestAttack_HostsOfOthers(t *testing.T) {
 	require.Equal(t, http.StatusOK, newBrowser(t, base).open("/").StatusCode)
 }
 
-// By -url there is one host, be it of plain http, and other names of it lead there (T86).
+// By -url there is one host, be it of plain http, and other names of it lead
+// there (T86).
 func TestURLOfPlainHTTP(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

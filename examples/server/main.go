@@ -1,13 +1,17 @@
-// Command server is a whole application with an authorization server in it: pages to sign in, consent and take consent
-// back, the token endpoint, an API, and two clients that connect to them. Start it, open the address that it prints, and
-// follow a token from its issue to its end.
+// Command server is a whole application with an authorization server in it:
+// pages to sign in, consent and take consent back, the token endpoint, an API,
+// and two clients that connect to them. Start it, open the address that it
+// prints, and follow a token from its issue to its end.
 //
-//	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-url https://auth.example -proxy 127.0.0.1/32] [-mongo mongodb://127.0.0.1:27017/]
+//	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-mongo mongodb://127.0.0.1:27017/]
+//		[-url https://auth.example -proxy 127.0.0.1/32]
 //
-// With -addr 0.0.0.0:8080, or -url http://192.168.1.5:8080 besides, a telephone in the same network can try it.
+// With -addr 0.0.0.0:8080 or -url http://192.168.1.5:8080, a telephone in the
+// same network can try it.
 //
-// It knows the client 123456 with the secret qwerty and the user andy with the password 123456. Everything is in
-// memory and forgotten at the end, unless -mongo names a MongoDB to keep it in, all but sign-in sessions. One to try is
+// It knows the client 123456 with the secret qwerty and the user andy with the
+// password 123456. Everything is in memory and forgotten at the end, unless
+// -mongo names a MongoDB to keep it in, all but sign-in sessions. One to try is
 // started by
 //
 //	go run -C tools ./ferretdb
@@ -43,7 +47,8 @@ func main() {
 	os.Exit(report(run(ctx, os.Args[1:], os.Stdout, files)))
 }
 
-// report says what went wrong in one line and returns the exit status: 2 for a mistake on the command line.
+// report says what went wrong in one line and returns the exit status: 2 for a
+// mistake on the command line.
 func report(err error) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -63,10 +68,14 @@ type usageError struct{ error }
 func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on; with 0.0.0.0:8080, other machines in this network can try it")
-	public := flags.String("url", "", "`URL` by which browsers reach it, such as https://auth.example, behind a proxy that passes Host; without it, http and the address")
-	proxy := flags.String("proxy", "", "`networks` that proxies of ours connect from, such as 127.0.0.1/32,10.0.0.0/8: what they add to X-Forwarded-For or Forwarded is believed")
-	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in but sign-in sessions; without it, everything is in memory")
+	addr := flags.String("addr", "", "`address` to listen on (default "+demo.Addr+", or for a -url of plain http its port,\n"+
+		"from other machines, too); with 0.0.0.0:8080, other machines in this network can try it")
+	public := flags.String("url", "", "`URL` by which browsers reach it, such as https://auth.example, behind a proxy\n"+
+		"that passes Host; without it, http and the address")
+	proxy := flags.String("proxy", "", "`networks` that proxies of ours connect from, such as 127.0.0.1/32,10.0.0.0/8:\n"+
+		"what they add to X-Forwarded-For or Forwarded is believed")
+	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in but sign-in sessions; without it,\n"+
+		"everything is in memory")
 	verbose := flags.Bool("v", false, "print a line for each step of OAuth, with the reason of each refusal")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(out)
@@ -86,7 +95,7 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	if err != nil {
 		return usageError{err}
 	}
-	listener, err := net.Listen("tcp", *addr)
+	listener, err := net.Listen("tcp", cmp.Or(*addr, addressFor(base)))
 	if err != nil {
 		return err
 	}
@@ -114,6 +123,16 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	}
 	welcome(out, base, everywhere, place.Port)
 	return demo.Serve(ctx, listener, handler)
+}
+
+// addressFor returns where to listen if nothing else is said: on this machine
+// alone, unless base is a URL of plain http that only other machines can mean.
+func addressFor(base string) string {
+	u, err := url.Parse(base)
+	if err != nil || !inClear(base) || u.Port() == "" {
+		return demo.Addr
+	}
+	return ":" + u.Port()
 }
 
 // origin is a URL as browsers write it in Origin and Host; empty: there is none.
@@ -164,7 +183,8 @@ func welcome(out io.Writer, base string, everywhere bool, port int) {
 		text += "\nOther machines in this network find it at " + strings.Join(there, "/ and ") + "/\n"
 	}
 	if everywhere || inClear(base) {
-		text += "\nThis is plain http: whoever is in this network can read passwords and tokens. Use it to try\nthings out, and no more.\n"
+		text += "\nThis is plain http: whoever is in this network can read passwords and tokens. Use it\n" +
+			"to try things out, and no more.\n"
 	}
 	fmt.Fprint(out, text+"\nCtrl-C stops it.\n")
 }

@@ -172,3 +172,12 @@ func TestMistakesAreOneClearLine(t *testing.T) {
 	require.Error(t, run(t.Context(), []string{"-h"}, &help, files))
 	require.Contains(t, help.String(), "-addr")
 }
+
+func TestAddressFor(t *testing.T) {
+	for base, want := range map[string]string{
+		"": "127.0.0.1:8080", "https://auth.example": "127.0.0.1:8080", "https://auth.example:8443": "127.0.0.1:8080", "http://127.0.0.1:9": "127.0.0.1:8080",
+		"http://192.168.1.5": "127.0.0.1:8080", "http://192.168.1.5:8081": ":8081", "http://machine.local:8080": ":8080",
+	} {
+		require.Equal(t, want, addressFor(base), base)
+	}
+}

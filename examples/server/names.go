@@ -16,7 +16,8 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// profile is the application's own record of a client or a user: what its pages call them.
+// profile is the application's own record of a client or a user: what its pages
+// call them.
 type profile struct {
 	Name string `bson:"name"`
 }
@@ -39,10 +40,10 @@ func (a *app) nameOf(data any, id string) string {
 // maxName bounds a name on a page, in characters.
 const maxName = 80
 
-// clean returns what a foreign text shows, on one line: without marks that turn its
-// direction or that of what follows, controls, and other characters that are not seen.
-// The two joiners stay, as some scripts and signs are written with them. Pages isolate
-// the rest by <bdi>, as letters have a direction too.
+// clean returns what a foreign text shows, on one line: without marks that turn
+// its direction or that of what follows, controls, and other characters that
+// are not seen. The two joiners stay, as some scripts and signs are written
+// with them. Pages isolate the rest by <bdi>, as letters have a direction too.
 func clean(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -62,8 +63,9 @@ func clean(text string) string {
 	return text
 }
 
-// hostOf returns to whom an answer goes: a website, or with its scheme what is none.
-// All of it is ASCII: a name in other letters may look like one that people know.
+// hostOf returns to whom an answer goes: a website, or with its scheme what is
+// none. All of it is ASCII: a name in other letters may look like one that
+// people know.
 func hostOf(redirectURI string) string {
 	scheme, rest, found := strings.Cut(redirectURI, ":")
 	if !found {
@@ -87,7 +89,8 @@ func hostOf(redirectURI string) string {
 }
 
 // asBrowsersDo returns the host that a browser goes to, which decodes what is
-// percent-encoded and writes other letters as xn--. What it would refuse stays as it is.
+// percent-encoded and writes other letters as xn--. What it would refuse stays
+// as it is.
 func asBrowsersDo(host string) string {
 	name, port := host, ""
 	if at := strings.LastIndex(host, ":"); at > strings.LastIndex(host, "]") {

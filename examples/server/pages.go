@@ -16,7 +16,8 @@ import (
 	"golang.org/x/text/language"
 )
 
-// languages are those that there are words for, in files whose names end in TAG.json. The first one is for everybody else.
+// languages are those that there are words for, in files whose names end in
+// TAG.json. The first one is for everybody else.
 var languages = []language.Tag{language.English, language.SimplifiedChinese}
 
 // pages shows pages in the language of the reader.
@@ -60,7 +61,8 @@ func parsePages(files fs.FS) (*pages, error) {
 	return p, nil
 }
 
-// readWords reads all files of a language: those of the demonstration are apart, as nobody else needs them.
+// readWords reads all files of a language: those of the demonstration are
+// apart, as nobody else needs them.
 func readWords(files fs.FS, tag language.Tag) (map[string]string, error) {
 	names, err := fs.Glob(files, "words/*"+tag.String()+".json")
 	if err == nil && len(names) == 0 {
@@ -84,8 +86,10 @@ func readWords(files fs.FS, tag language.Tag) (map[string]string, error) {
 
 func sortedNames(words map[string]string) []string { return slices.Sorted(maps.Keys(words)) }
 
-// show writes a page. Nothing of it is stored by caches, put into frames, or loaded from other hosts, and no script runs
-// but those of ours that it names. There is no form-action: it would stop the redirect from the consent form to the client.
+// show writes a page. Nothing of it is stored by caches, put into frames, or
+// loaded from other hosts, and no script runs but those of ours that it names.
+// There is no form-action: it would stop the redirect from the consent form to
+// the client.
 func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content page) {
 	i := p.language(r)
 	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"), languages[i].String(), p.words[i]
@@ -148,8 +152,9 @@ func (p page) T(name string) (string, error) {
 	return text, nil
 }
 
-// With returns the words of that name with foreign ones in their place, isolated: in
-// whatever direction those are written, the words around them stay where they are.
+// With returns the words of that name with foreign ones in their place,
+// isolated: in whatever direction those are written, the words around them stay
+// where they are.
 func (p page) With(name, foreign string) (template.HTML, error) {
 	text, err := p.T(name)
 	isolated := "<bdi>" + template.HTMLEscapeString(clean(foreign)) + "</bdi>"
@@ -162,7 +167,8 @@ func (p page) Label(name, foreign string) (string, error) {
 	return strings.ReplaceAll(text, "%s", clean(foreign)), err
 }
 
-// Scope says what a scope value means; of one that the application does not know, the value itself.
+// Scope says what a scope value means; of one that the application does not
+// know, the value itself.
 func (p page) Scope(value string) string {
 	if text, ok := p.words["scope."+value]; ok {
 		return text
@@ -170,7 +176,8 @@ func (p page) Scope(value string) string {
 	return value
 }
 
-// Date writes a time as people of that language do, in UTC: without a script nobody knows where the reader is.
+// Date writes a time as people of that language do, in UTC: without a script
+// nobody knows where the reader is.
 func (p page) Date(at time.Time) (string, error) {
 	layout, err := p.T("date")
 	return at.UTC().Format(layout), err

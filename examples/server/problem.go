@@ -19,8 +19,8 @@ type problem struct {
 	Reference         string // by which the log is searched
 }
 
-// refuse is for [oauth2server.Options.ErrorHandler]: there is nobody to redirect to.
-// The server has logged why.
+// refuse is for [oauth2server.Options.ErrorHandler]: there is nobody to
+// redirect to. The server has logged why.
 func (a *app) refuse(w http.ResponseWriter, r *http.Request, err *oauth2server.Error) {
 	data := problem{Advice: "problem.client", Code: string(err.Code), Description: err.Description}
 	switch {
@@ -56,7 +56,8 @@ func (p *pages) showProblem(w http.ResponseWriter, r *http.Request, status int, 
 	p.show(w, r, status, page{Name: "problem", Title: data.Advice + ".title", User: user, Data: data})
 }
 
-// log logs why a request was not answered as it should be, and returns the reference.
+// log logs why a request was not answered as it should be, and returns the
+// reference.
 func (p *pages) log(r *http.Request, status int, what string, cause error) (reference string) {
 	reference = rand.Text()[:8]
 	level := slog.LevelInfo

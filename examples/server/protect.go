@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// atBase is for pages. It sends who came by another name of this machine to the one that cookies, issuer and redirection
-// URIs are for, and takes nothing from there: it may be a name of somebody else's that leads here.
+// atBase is for pages. It sends who came by another name of this machine to the
+// one that cookies, issuer and redirection URIs are for, and takes nothing from
+// there: it may be a name of somebody else's that leads here.
 func (a *app) atBase(base string, next http.Handler) http.Handler {
 	scheme, host, _ := strings.Cut(base, "://")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -22,7 +23,7 @@ func (a *app) atBase(base string, next http.Handler) http.Handler {
 	})
 }
 
-// wrongHost answers who came by a name that is not this site's.
+// wrongHost answers a request that came by a name which is not this site's.
 func (p *pages) wrongHost(w http.ResponseWriter, r *http.Request) {
 	p.problem(w, r, http.StatusMisdirectedRequest, "", problem{Advice: "problem.host"},
 		fmt.Errorf("the request is for the host %q", cutTo(r.Host, 200)))
@@ -31,7 +32,8 @@ func (p *pages) wrongHost(w http.ResponseWriter, r *http.Request) {
 // defaultPorts are those that a browser leaves out.
 var defaultPorts = map[string]string{"https": ":443", "http": ":80"}
 
-// protect keeps out forms that another site sends, as the library does at /authorize, and reads the others.
+// protect keeps out forms that another site sends, as the library does at
+// /authorize, and reads the others.
 func (a *app) protect(base string, next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
 	if err := crossOrigin.AddTrustedOrigin(base); err != nil { // Host may have the default port, which Origin leaves out
@@ -50,9 +52,10 @@ func (a *app) protect(base string, next http.Handler) http.Handler {
 // maxForm bounds the forms, in bytes.
 const maxForm = 64 << 10
 
-// readForm fills in r.Form, before the session is loaded: a body that takes its time must
-// not find an old session at its end. A form that is broken or too large is refused. A
-// query without a form is not: what is read of it may do, or the server says more.
+// readForm fills in r.Form, before the session is loaded: a body that takes its
+// time must not find an old session at its end. A form that is broken or too
+// large is refused. A query without a form is not: what is read of it may do,
+// or the server says more.
 func (a *app) readForm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = withSemicolons(r)

@@ -12,15 +12,23 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// ownFields are fields of the pages' own forms. A client's request does not bring any.
+// ownFields are fields of the pages' own forms. A client's request does not
+// bring any.
 var ownFields = []string{"ticket", "shown", "verdict", "allowed", "next", "again", "username", "password"}
 
-// maxAddress bounds a request on its way through the pages, in bytes. Twice encoded,
-// as it is behind /signin?next=, it must fit into a header.
+// maxAddress bounds a request on its way through the pages, in bytes. Twice
+// encoded, as it is behind /signin?next=, it must fit into a header.
 const maxAddress = 8000
 
-// askedBy returns the client's request, be it a GET or a POST, with all parameters: what
-// the server does not know, such as resource (RFC 8707), may mean something to others.
+// clientRequest is a client's request, with all that it asks of the pages.
+type clientRequest struct {
+	*oauth2server.AuthorizationRequest
+	asked url.Values
+}
+
+// askedBy returns the client's request, be it a GET or a POST, with all
+// parameters: what the server does not know, such as resource (RFC 8707), may
+// mean something to others.
 func askedBy(r *http.Request, request *oauth2server.AuthorizationRequest) url.Values {
 	asked := request.Parameters()
 	for name, values := range r.Form {
@@ -39,9 +47,9 @@ func askedBy(r *http.Request, request *oauth2server.AuthorizationRequest) url.Va
 // addressOf is a request once more.
 func addressOf(asked url.Values) string { return "/authorize?" + asked.Encode() }
 
-// promptsOf returns what the client asks of the pages (OpenID Connect Core, section
-// 3.1.2.1): to sign in again, to choose an account, to ask for consent again, or, by
-// "none", to show nothing. Other values are ignored.
+// promptsOf returns what the client asks of the pages (OpenID Connect Core,
+// section 3.1.2.1): to sign in again, to choose an account, to ask for consent
+// again, or, by "none", to show nothing. Other values are ignored.
 func promptsOf(asked url.Values) []string {
 	return strings.Fields(strings.Join(asked["prompt"], " "))
 }
@@ -59,8 +67,8 @@ func withoutPrompts(asked url.Values, done ...string) url.Values {
 	return rest
 }
 
-// requestIn returns the client's request in the address of a page to go on with; empty
-// if it is another page.
+// requestIn returns the client's request in the address of a page to go on
+// with; empty if it is another page.
 func requestIn(next string) url.Values {
 	u, err := url.Parse(next)
 	if err != nil || u.Path != "/authorize" {
@@ -69,8 +77,9 @@ func requestIn(next string) url.Values {
 	return u.Query()
 }
 
-// localesOf returns the languages that the client asks for, be it in the address of the
-// page to go on with: it has them from the user. Empty: it does not ask.
+// localesOf returns the languages that the client asks for, be it in the
+// address of the page to go on with: it has them from the user. Empty: it does
+// not ask.
 func localesOf(r *http.Request) string {
 	if locales := r.Form.Get("ui_locales"); locales != "" {
 		return locales

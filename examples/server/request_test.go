@@ -53,8 +53,8 @@ func (b *browser) shows() string {
 	return b.last.page
 }
 
-// A client asks for another account, for a fresh sign-in, to be asked about again, or
-// for no page at all (T82; OpenID Connect Core, section 3.1.2.1).
+// A client asks for another account, for a fresh sign-in, to be asked about
+// again, or for no page at all (T82; OpenID Connect Core, section 3.1.2.1).
 func TestPrompt(t *testing.T) {
 	for _, c := range []struct{ prompt, stranger, signedIn, connected string }{
 		{"", "sign-in, consent, code", "consent, code", "code"},
@@ -177,8 +177,8 @@ func TestPromptNoneShowsNoPage(t *testing.T) {
 	require.Equal(t, "Login required: nobody is signed in", b.last.parameters().Get("error_description"))
 }
 
-// What a client adds to its request is there still when its user has signed in, and in
-// the form that asks (T83).
+// What a client adds to its request is there still when its user has signed in,
+// and in the form that asks (T83).
 func TestTheRequestSurvivesTheSignIn(t *testing.T) {
 	added := []string{"resource", "https://a.example", "resource", "https://b.example", "login_hint", "andy", "ui_locales", "en", "prompt", "login consent",
 		"nonce", `"<n>&=;%`, "Ünknown", "ü"}
@@ -231,8 +231,8 @@ func TestTheRequestInQueryAndBody(t *testing.T) {
 	require.Equal(t, "code", b.shows())
 }
 
-// A query that browsers take is taken: a semicolon is data, as is a lone percent sign
-// in what the server does not know.
+// A query that browsers take is taken: a semicolon is data, as is a lone
+// percent sign in what the server does not know.
 func TestQueriesThatAreUnusual(t *testing.T) {
 	b := newBrowser(t, site(t, nil)).stay()
 	b.open(asks(b.base) + "&x=1;y=2")
@@ -244,8 +244,8 @@ func TestQueriesThatAreUnusual(t *testing.T) {
 	b.says("problem.client", "problem.tell") // with what the developer needs, and not "this form"
 }
 
-// A request must fit into an address, twice encoded: a longer one is refused at once
-// and not by the browser's or the server's limit, behind the sign-in page.
+// A request must fit into an address, twice encoded: a longer one is refused at
+// once and not by the browser's or the server's limit, behind the sign-in page.
 func TestLongRequests(t *testing.T) {
 	for _, c := range []struct {
 		pad  int

@@ -14,9 +14,10 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// newSessions keeps sessions in memory: scs has stores for databases. The cookie, of that name, is out of reach for
-// scripts and other sites' forms, and goes over TLS alone where browsers reach the application by that (base). When the
-// store fails, fault answers.
+// newSessions keeps sessions in memory: scs has stores for databases. The
+// cookie, of that name, is out of reach for scripts and other sites' forms, and
+// goes over TLS alone where browsers reach the application by that (base). When
+// the store fails, fault answers.
 func newSessions(name, base string, fault func(http.ResponseWriter, *http.Request, error)) *scs.SessionManager {
 	sessions := scs.New()
 	sessions.ErrorFunc = fault
@@ -29,8 +30,8 @@ func newSessions(name, base string, fault func(http.ResponseWriter, *http.Reques
 	return sessions
 }
 
-// cookieName returns the name of a cookie of a site at base, and whether it goes over TLS alone. With the prefix no other
-// host of the domain can set it.
+// cookieName returns the name of a cookie of a site at base, and whether it
+// goes over TLS alone. With the prefix no other host of the domain can set it.
 func cookieName(name, base string) (full string, secure bool) {
 	if strings.HasPrefix(base, "https://") {
 		return "__Host-" + name, true
@@ -38,16 +39,20 @@ func cookieName(name, base string) (full string, secure bool) {
 	return name, false
 }
 
-// sessionNotice is where a session has what the next page says first, by its name among the words.
+// sessionNotice is where a session has what the next page says first, by its
+// name among the words.
 const sessionNotice = "notice"
 
-// signIns has who is signed in: the ID of the user, by the key of the session in its store. They are apart from the
-// sessions, as those are loaded and saved: a request that takes its time can bring back a session that was destroyed
-// meanwhile, but not the sign-in.
+// signIns has who is signed in: the ID of the user, by the key of the session
+// in its store. They are apart from the sessions, as those are loaded and
+// saved: a request that takes its time can bring back a session that was
+// destroyed meanwhile, but not the sign-in.
 //
-// Nothing is kept of those who are not signed in, and of a user no more than maxSignIns sign-ins, however often they sign
-// in: the next one ends the oldest, and its session. A session has tickets of a fixed size (see giveTicket) and a notice. So
-// it is the number of users that bounds what is kept.
+// Nothing is kept of those who are not signed in, and of a user no more than
+// maxSignIns sign-ins, however often they sign in: the next one ends the
+// oldest, and its session. A session has tickets of a fixed size (see
+// giveTicket) and a notice. So it is the number of users that bounds what is
+// kept.
 type signIns struct {
 	scs.Store // scs has others
 	mu        sync.Mutex
@@ -57,8 +62,8 @@ const maxSignIns = 16
 
 func newSignIns() *signIns { return &signIns{Store: memstore.New()} }
 
-// add adds a sign-in of a user until then, and returns the keys of those that had to end. Machines that share a store may
-// add some more at the same moment.
+// add adds a sign-in of a user until then, and returns the keys of those that
+// had to end. Machines that share a store may add some more at the same moment.
 func (s *signIns) add(userID, key string, until time.Time) (ended []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +91,8 @@ func (s *signIns) add(userID, key string, until time.Time) (ended []string, err 
 		s.Commit(listed, []byte(strings.Join(live[excess:], " ")), until))
 }
 
-// keyOf returns the key of a request's session in its store; "" if there is no session.
+// keyOf returns the key of a request's session in its store; "" if there is no
+// session.
 func (a *app) keyOf(r *http.Request) string {
 	token := a.sessions.Token(r.Context())
 	if token == "" {
@@ -95,8 +101,8 @@ func (a *app) keyOf(r *http.Request) string {
 	return oauth2server.Digest(token) // as scs has it, with HashTokenInStore
 }
 
-// signedIn is for [oauth2server.Options.AuthenticateUser]. Nil: nobody. The user is looked up each time, so that one
-// who was deleted is nobody.
+// signedIn is for [oauth2server.Options.AuthenticateUser]. Nil: nobody. The
+// user is looked up each time, so that one who was deleted is nobody.
 func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
 	id, known, err := a.signIns.Find(a.keyOf(r))
 	if err != nil || !known {
@@ -105,7 +111,8 @@ func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
 	return a.model.UserByID(r.Context(), string(id))
 }
 
-// begin makes the session user's. What was in it was somebody else's, and who knew its old token must not share it.
+// begin makes the session user's. What was in it was somebody else's, and who
+// knew its old token must not share it.
 func (a *app) begin(r *http.Request, user *oauth2server.User) error {
 	ctx := r.Context()
 	if err := errors.Join(a.signIns.Delete(a.keyOf(r)), a.sessions.Clear(ctx), a.sessions.RenewToken(ctx)); err != nil {
@@ -123,7 +130,8 @@ func (a *app) end(r *http.Request) error {
 	return errors.Join(a.signIns.Delete(a.keyOf(r)), a.sessions.Destroy(r.Context()))
 }
 
-// signedInName is for the menu of pages that need nobody; empty: nobody is signed in, or it is not known at the moment.
+// signedInName is for the menu of pages that need nobody; empty: nobody is
+// signed in, or it is not known at the moment.
 func (a *app) signedInName(r *http.Request) string {
 	user, err := a.signedIn(r)
 	if err != nil || user == nil {
@@ -132,7 +140,8 @@ func (a *app) signedInName(r *http.Request) string {
 	return a.nameOf(user.Data, user.ID)
 }
 
-// requireUser lets in who is signed in, and sends others to the sign-in page and back.
+// requireUser lets signed-in users in, and sends others to the sign-in page and
+// back.
 func (a *app) requireUser(next func(http.ResponseWriter, *http.Request, *oauth2server.User)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		user, err := a.signedIn(r)
@@ -147,7 +156,8 @@ func (a *app) requireUser(next func(http.ResponseWriter, *http.Request, *oauth2s
 	}
 }
 
-// boundedStore is a store in memory of so many sessions at the most: the one that was saved longest ago makes place.
+// boundedStore is a store in memory of so many sessions at the most: the one
+// that was saved longest ago makes place.
 type boundedStore struct {
 	*memstore.MemStore
 	most  int

@@ -21,15 +21,20 @@ type signInForm struct {
 	Trouble  string // what was wrong, by its name among the words; empty: nothing
 }
 
-// signIn asks for name and password until they are right. It must be behind [app.protect], or other sites could sign
-// people in.
+// signIn asks for name and password until they are right. It must be behind
+// [app.protect], or other sites could sign people in.
 func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 	next := ownPath(r.FormValue("next"))
 	if r.Method != http.MethodPost {
 		a.askToSignIn(w, r, next)
 		return
 	}
-	form := signInForm{Next: next, App: a.appIn(r.Context(), next), Username: r.PostFormValue("username"), Trouble: "signin.wrong"}
+	form := signInForm{
+		Next:     next,
+		App:      a.appIn(r.Context(), next),
+		Username: r.PostFormValue("username"),
+		Trouble:  "signin.wrong",
+	}
 	user, wait, err := a.tryPassword(r, form.Username, r.PostFormValue("password"))
 	switch {
 	case wait > 0:
@@ -73,8 +78,9 @@ func (a *app) askToSignIn(w http.ResponseWriter, r *http.Request, next string) {
 		Data: signInForm{Next: next, App: a.appIn(r.Context(), next), Username: hint}})
 }
 
-// appIn returns the name of the app whose request is in next. Empty: there is none, or
-// its name cannot be found out at the moment, and signing in does not depend on that.
+// appIn returns the name of the app whose request is in next. Empty: there is
+// none, or its name cannot be found out at the moment, and signing in does not
+// depend on that.
 func (a *app) appIn(ctx context.Context, next string) string {
 	id := requestIn(next).Get("client_id")
 	if id == "" {
@@ -90,8 +96,10 @@ func (a *app) appIn(ctx context.Context, next string) string {
 	return a.nameOf(client.Data, client.ID)
 }
 
-// tryPassword tries it unless there were too many wrong ones: then wait is how long the next one has to.
-func (a *app) tryPassword(r *http.Request, username, password string) (user *oauth2server.User, wait time.Duration, err error) {
+// tryPassword tries it unless there were too many wrong ones: then wait is how
+// long the next one has to.
+func (a *app) tryPassword(r *http.Request, username, password string) (
+	user *oauth2server.User, wait time.Duration, err error) {
 	if username == "" || password == "" {
 		return nil, 0, oauth2server.ErrNotFound
 	}
@@ -104,8 +112,9 @@ func (a *app) tryPassword(r *http.Request, username, password string) (user *oau
 	return user, 0, err
 }
 
-// signOut ends the session, and shows the sign-in page to who wants to go on as somebody else. What applications were
-// allowed goes on: the page of connected apps is for that. It must be behind [app.protect].
+// signOut ends the session, and shows the sign-in page to who wants to go on as
+// somebody else. What applications were allowed goes on: the page of connected
+// apps is for that. It must be behind [app.protect].
 func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		a.show(w, r, http.StatusOK, page{Name: "signout", User: a.signedInName(r)})
@@ -123,8 +132,8 @@ func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/signout", http.StatusSeeOther)
 }
 
-// redirectToSignIn sends people to the sign-in page and then to next; again: also if
-// they are signed in.
+// redirectToSignIn sends people to the sign-in page and then to next; again:
+// also if they are signed in.
 func redirectToSignIn(w http.ResponseWriter, r *http.Request, next string, again bool) {
 	query := url.Values{"next": {next}}
 	if again {
@@ -133,8 +142,9 @@ func redirectToSignIn(w http.ResponseWriter, r *http.Request, next string, again
 	http.Redirect(w, r, "/signin?"+query.Encode(), http.StatusSeeOther)
 }
 
-// ownPath is next if that is a page to go on with after signing in, and otherwise the start page: whoever sends people
-// here must not say where they end.
+// ownPath is next if that is a page to go on with after signing in, and
+// otherwise the start page: whoever sends people here must not say where they
+// end.
 func ownPath(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || u.Path != "/authorize" && u.Path != "/apps" {

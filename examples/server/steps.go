@@ -12,7 +12,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// steps prints a line for each step of OAuth that the server takes: who got what, or why not. Nil prints nothing.
+// steps prints a line for each step of OAuth that the server takes: who got
+// what, or why not. Nil prints nothing.
 type steps struct {
 	mu  sync.Mutex
 	out io.Writer
@@ -27,7 +28,8 @@ func (s *steps) event(_ *http.Request, e oauth2server.Event) {
 // page is for what people are shown instead of an answer to their app.
 func (s *steps) page(reference string) { s.print("authorize", "page", "reference", reference) }
 
-// print prints a line: what happened where, and of the names with their values those that have one.
+// print prints a line: what happened where, and of the names with their values
+// those that have one.
 func (s *steps) print(where, what string, known ...string) {
 	if s == nil {
 		return

@@ -14,7 +14,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
-// storage is what the application asks of a model; which further interfaces it has, the server finds out.
+// storage is what the application asks of a model; which further interfaces it
+// has, the server finds out.
 type storage interface {
 	oauth2server.Model
 	oauth2server.PasswordModel
@@ -23,7 +24,8 @@ type storage interface {
 	RevokeUserClient(ctx context.Context, userID, clientID string) error
 }
 
-// The secret of the demonstration is short. A real one comes from crypto/rand.Text, and both options stay away.
+// The secret of the demonstration is short. A real one comes from
+// crypto/rand.Text, and both options stay away.
 const allowShortSecrets = true
 
 // passwordCost is that of bcrypt. 0: the model's own; tests make it less.
@@ -70,18 +72,23 @@ func openMemory(base string) (storage, error) {
 	return m, m.AddUser(demoUser, "andy", "123456")
 }
 
-// mongoTimeout is how long a request waits for MongoDB, unless the URI says otherwise by timeoutMS.
+// mongoTimeout is how long a request waits for MongoDB, unless the URI says
+// otherwise by timeoutMS.
 const mongoTimeout = 5 * time.Second
 
-// openMongo returns a storage on the MongoDB at uri, in the database that uri names or else in "oauth2server". It
-// registers what is not there from the last time.
+// openMongo returns a storage on the MongoDB at uri, in the database that uri
+// names or else in "oauth2server". It registers what is not there from the last
+// time.
 func openMongo(ctx context.Context, uri, base string) (model storage, close func(), err error) {
 	client, err := mongo.Connect(options.Client().SetTimeout(mongoTimeout).ApplyURI(uri))
 	if err != nil {
 		return nil, nil, err
 	}
 	close = func() { client.Disconnect(context.WithoutCancel(ctx)) }
-	m := mongomodel.New(client.Database(databaseName(uri)), &mongomodel.Options{InsecureAllowShortSecrets: allowShortSecrets, PasswordCost: passwordCost})
+	m := mongomodel.New(client.Database(databaseName(uri)), &mongomodel.Options{
+		InsecureAllowShortSecrets: allowShortSecrets,
+		PasswordCost:              passwordCost,
+	})
 	if err := registerOnce(ctx, m, base); err != nil {
 		close()
 		return nil, nil, err
@@ -89,8 +96,8 @@ func openMongo(ctx context.Context, uri, base string) (model storage, close func
 	return m, close, nil
 }
 
-// registerOnce may be called at every start: what is there stays, but for the addresses of the clients, which may be at
-// another port now.
+// registerOnce may be called at every start: what is there stays, but for the
+// addresses of the clients, which may be at another port now.
 func registerOnce(ctx context.Context, m *mongomodel.Model, base string) error {
 	if err := m.EnsureIndexes(ctx); err != nil {
 		return err
