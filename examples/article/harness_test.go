@@ -130,7 +130,12 @@ func (b *browser) signIn(username, password string) reply {
 // address is the one of the article, with other parameters: pairs, of which an empty
 // value leaves one out.
 func (s site) address(path string, pairs ...string) string {
-	parameters := url.Values{"response_type": {"code"}, "client_id": {"123456"}, "state": {"xyz"}, "redirect_uri": {s.base + "/"}}
+	parameters := url.Values{
+		"response_type": {"code"},
+		"client_id":     {"123456"},
+		"state":         {"xyz"},
+		"redirect_uri":  {s.base + "/"},
+	}
 	for i := 0; i < len(pairs); i += 2 {
 		if parameters.Set(pairs[i], pairs[i+1]); pairs[i+1] == "" {
 			parameters.Del(pairs[i])
@@ -139,22 +144,29 @@ func (s site) address(path string, pairs ...string) string {
 	return s.base + path + "?" + parameters.Encode()
 }
 
+// andy is the form that andy sends.
+var andy = url.Values{"username": {"andy"}, "password": {"123456"}}
+
 // code is what andy lets the client have.
 func (s site) code() string {
 	s.Helper()
 	b := s.browser()
-	b.send("POST", s.address("/user/authorize"), url.Values{"username": {"andy"}, "password": {"123456"}})
+	b.send("POST", s.address("/user/authorize"), andy)
 	location, err := b.shown.Location()
 	require.NoError(s, err, b.shown.text)
 	return location.Query().Get("code")
 }
 
-// token sends a form to the token endpoint, with the client's name and secret.
-func (s site) token(pairs ...string) reply {
+// token sends a form to the token endpoint, with the client's name and secret unless
+// it has others.
+func (s site) token(query string) reply {
 	s.Helper()
-	form := url.Values{"client_id": {"123456"}, "client_secret": {"qwerty"}}
-	for i := 0; i < len(pairs); i += 2 {
-		form.Set(pairs[i], pairs[i+1])
+	form, err := url.ParseQuery(query)
+	require.NoError(s, err)
+	for name, value := range map[string]string{"client_id": "123456", "client_secret": "qwerty"} {
+		if !form.Has(name) {
+			form.Set(name, value)
+		}
 	}
 	return s.browser().send("POST", "/user/token", form)
 }
@@ -162,7 +174,18 @@ func (s site) token(pairs ...string) reply {
 // exchange is the token request of the article.
 func (s site) exchange(code string) reply {
 	s.Helper()
-	return s.token("grant_type", "authorization_code", "code", code, "redirect_uri", s.base+"/")
+	return s.token("grant_type=authorization_code&code=" + code + "&redirect_uri=" + s.base + "/")
+}
+
+// refresh asks for the next tokens.
+func (s site) refresh(token string) reply {
+	s.Helper()
+	return s.token("grant_type=refresh_token&refresh_token=" + token)
+}
+
+// here is the article's text, for the port of this site.
+func (s site) here(text string) string {
+	return strings.ReplaceAll(text, ":7001", strings.TrimPrefix(s.base, "http://127.0.0.1"))
 }
 
 // authenticate asks whose token it is.

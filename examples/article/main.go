@@ -158,7 +158,8 @@ func (base demoClient) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !query.Has("code") && !query.Has("error"):
 		base.ask(w, r)
 	case query.Has("error"):
-		http.Error(w, fmt.Sprintf("There is no code: %q, %q. Begin again at %s/", query.Get("error"), query.Get("error_description"), base), http.StatusBadRequest)
+		text := fmt.Sprintf("There is no code: %q, %q.", query.Get("error"), query.Get("error_description"))
+		http.Error(w, text+" Begin again at "+string(base)+"/", http.StatusBadRequest)
 	case !asked(w, r, query.Get("state")):
 		http.Error(w, "This browser did not ask for that code. Begin at "+string(base)+"/", http.StatusBadRequest)
 	default:
@@ -169,9 +170,10 @@ func (base demoClient) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ask sends the browser to the server, with a state that it has in a cookie.
 func (base demoClient) ask(w http.ResponseWriter, r *http.Request) {
 	state := rand.Text()
-	// Behind TLS it is Secure, too.
-	http.SetCookie(w, &http.Cookie{Name: stateCookie, Value: state, Path: "/", MaxAge: 600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	request := url.Values{"response_type": {"code"}, "client_id": {client.ID}, "state": {state}, "redirect_uri": {string(base) + "/"}}
+	http.SetCookie(w, &http.Cookie{ // behind TLS it is Secure, too
+		Name: stateCookie, Value: state, Path: "/", MaxAge: 600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	request := url.Values{
+		"response_type": {"code"}, "client_id": {client.ID}, "state": {state}, "redirect_uri": {string(base) + "/"}}
 	http.Redirect(w, r, string(base)+"/authorize?"+request.Encode(), http.StatusSeeOther)
 }
 
@@ -191,7 +193,8 @@ func asked(w http.ResponseWriter, r *http.Request, state string) bool {
 // exchange shows what the token endpoint answers.
 func (base demoClient) exchange(w http.ResponseWriter, code string) {
 	caller := http.Client{Timeout: 3 * time.Second}
-	answer, err := caller.PostForm(string(base)+"/user/token", url.Values{"grant_type": {"authorization_code"}, "code": {code},
+	answer, err := caller.PostForm(string(base)+"/user/token", url.Values{
+		"grant_type": {"authorization_code"}, "code": {code},
 		"client_id": {client.ID}, "client_secret": {clientSecret}, "redirect_uri": {string(base) + "/"}})
 	if err != nil {
 		slog.Error("article: the demo client", "error", err)
@@ -219,7 +222,8 @@ func open(ctx context.Context, uri string) (model oauth2server.Model, shut func(
 	_, hosts, _ := strings.Cut(uri, "://")
 	_, path, _ := strings.Cut(hosts, "/")
 	name, _, _ := strings.Cut(path, "?")
-	m := mongomodel.New(connection.Database(cmp.Or(name, "article")), &mongomodel.Options{InsecureAllowShortSecrets: true})
+	m := mongomodel.New(connection.Database(cmp.Or(name, "article")),
+		&mongomodel.Options{InsecureAllowShortSecrets: true})
 	return m, func() { connection.Disconnect(context.WithoutCancel(ctx)) }, register(ctx, m)
 }
 
@@ -283,16 +287,35 @@ const story = `Open this in a browser and sign in as andy with the password 1234
 
   BASE/authorize?response_type=code&client_id=123456&state=xyz&redirect_uri=BASE/
 
-Or do the same in a shell, line by line:
+Or do the same in a shell, one after the other:
 
-  code=$(curl --silent --output /dev/null --write-out '%{redirect_url}' --data 'username=andy&password=123456' 'BASE/user/authorize?response_type=code&client_id=123456&state=xyz&redirect_uri=BASE/' | sed 's/.*code=//; s/&.*//')
-  token=$(curl --silent --request POST BASE/user/token --data "grant_type=authorization_code&code=$code&client_id=123456&client_secret=qwerty&redirect_uri=BASE/"); echo "$token"
-  refresh_token=$(echo "$token" | sed 's/.*"refresh_token":"//; s/".*//'); access_token=$(echo "$token" | sed 's/.*"access_token":"//; s/".*//')
-  curl --include --request POST BASE/user/token --data "grant_type=refresh_token&refresh_token=$refresh_token&client_id=123456&client_secret=qwerty"
-  curl --include BASE/user/authenticate -H "Authorization: Bearer $access_token"
+  code=$(curl --silent --output /dev/null --write-out '%{redirect_url}' \
+      --data 'username=andy&password=123456' \
+      'BASE/user/authorize?response_type=code&client_id=123456&state=xyz&redirect_uri=BASE/' |
+      sed 's/.*code=//; s/&.*//')
+
+  token=$(curl --silent \
+      --request POST BASE/user/token \
+      --data "grant_type=authorization_code&code=$code&client_id=123456&client_secret=qwerty&redirect_uri=BASE/")
+  echo "$token"
+  access_token=$(echo "$token" | sed 's/.*"access_token":"//; s/".*//')
+  refresh_token=$(echo "$token" | sed 's/.*"refresh_token":"//; s/".*//')
+
+  curl --include \
+      --request POST BASE/user/token \
+      --data "grant_type=refresh_token&refresh_token=$refresh_token&client_id=123456&client_secret=qwerty"
+
+  curl --include \
+      BASE/user/authenticate \
+      -H "Authorization: Bearer $access_token"
 
 Two more grants, without a browser:
 
-  curl --include --request POST BASE/user/token --data 'grant_type=password&username=andy&password=123456&client_id=123456&client_secret=qwerty'
-  curl --include --request POST BASE/user/token --data 'grant_type=client_credentials&client_id=123456&client_secret=qwerty'
+  curl --include \
+      --request POST BASE/user/token \
+      --data 'grant_type=password&username=andy&password=123456&client_id=123456&client_secret=qwerty'
+
+  curl --include \
+      --request POST BASE/user/token \
+      --data 'grant_type=client_credentials&client_id=123456&client_secret=qwerty'
 `
