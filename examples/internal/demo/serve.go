@@ -29,12 +29,14 @@ func Program(addr string, newHandler func(base string) (handler http.Handler, st
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
-	if err := run(ctx, addr, os.Stdout, newHandler); err != nil {
+	if err := Run(ctx, addr, os.Stdout, newHandler); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, addr string, out io.Writer, newHandler func(string) (http.Handler, string, error)) error {
+// Run is [Program] for an example that has flags of its own: it prints to out and
+// serves until ctx is done.
+func Run(ctx context.Context, addr string, out io.Writer, newHandler func(string) (http.Handler, string, error)) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
