@@ -377,10 +377,10 @@ func everyOrder(run func(choose func(n int) int)) (runs int) {
 	}
 }
 
-// orders is everyOrder. As only one request runs at a time, the race detector has little to see there and would take
-// a minute for it: it gets a sample.
+// orders is everyOrder, or a sample with -short and with the race detector, which
+// has little to see where one request runs at a time, and takes minutes for it.
 func orders(run func(choose func(n int) int)) (runs int) {
-	if !underRace {
+	if !underRace && !testing.Short() {
 		return everyOrder(run)
 	}
 	return someOrders(200, run)
@@ -492,6 +492,7 @@ func TestRequestsInEveryOrder(t *testing.T) {
 		{"two refreshes, revoke", true, true, 4, func(p *play) []deed { return []deed{{p.loop(2), 0}, {p.revoke, 200}} }},
 	} {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			p := stagePlay(t, false)
 			runs := orders(func(choose func(int) int) {
 				p.begin(s.redeemed)
@@ -522,11 +523,12 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 		{"refresh, theft, replay of the code", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}} }},
 	}
 	runs := 2000
-	if underRace {
+	if underRace || testing.Short() {
 		runs = 200
 	}
 	for _, s := range three {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			p := stagePlay(t, false)
 			someOrders(runs, func(choose func(int) int) {
 				p.begin(s.redeemed)
