@@ -143,10 +143,3 @@ func eachEntry(ctx context.Context, log GrantLog, logID string, from int, visit 
 		}
 	}
 }
-
-// isEmpty reports whether a log has no entry from place from on.
-func isEmpty(ctx context.Context, log GrantLog, logID string, from int) (empty bool, refused *Error) {
-	empty = true
-	refused = eachEntry(ctx, log, logID, from, func(*GrantEntry) bool { empty = false; return false })
-	return empty, refused
-}
