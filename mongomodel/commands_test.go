@@ -59,6 +59,11 @@ func TestCommandsPerRequest(t *testing.T) {
 			[]string{"find clients", "find refresh_tokens", "find access_tokens"}},
 		{"introspect a refresh token", func() { ok(s.post(ctx, s.server.Introspect(), "token", refreshed.Token)) },
 			[]string{"find clients", "find refresh_tokens", "find grants"}},
+		{"a page of connected apps, of two", func() {
+			grants, err := m.UserGrants(ctx, "u1")
+			require.NoError(t, err)
+			require.Len(t, grants, 2)
+		}, slices.Repeat([]string{"find grants"}, 1+2*2)},
 		{"sign out", func() {
 			token := s.signIn(t).Token
 			sent.take()

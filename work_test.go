@@ -1,0 +1,73 @@
+package oauth2server_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
+)
+
+// What a request reads of the logs, and what a page of connected apps reads, is the
+// same after a thousand refreshes as after the first one.
+func TestWorkDoesNotGrow(t *testing.T) {
+	for _, row := range []struct {
+		name           string
+		rotated        bool
+		reads, entries int64 // per refresh, at most
+	}{
+		{"rotated", true, 0, 0},
+		{"not rotated", false, 1, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			onEachModel(t, func(t *testing.T, target target) {
+				refreshes := 1000
+				if _, inMemory := target.(*memorymodel.Model); !inMemory { // FerretDB takes a minute for more
+					refreshes = oauth2server.GrantPage + 5
+				}
+				model := count(target)
+				s := newSite(t, model, &oauth2server.Options{DisableRefreshTokenRotation: !row.rotated}, nil)
+				last := s.redeem("web", s.code())
+				grantID := grantOf(t, target, last)
+				presented := last.str("refresh_token")
+				model.take()
+				for i := range refreshes {
+					last = s.mustRefresh(presented)
+					if row.rotated {
+						presented = last.str("refresh_token")
+					}
+					reads, entries, _ := model.take()
+					require.LessOrEqual(t, reads, row.reads, "refresh %d", i)
+					require.LessOrEqual(t, entries, row.entries, "refresh %d", i)
+				}
+
+				named, entries := 0, 0
+				for from := 1; ; {
+					page, err := target.GrantEntries(t.Context(), grantID, from)
+					require.NoError(t, err)
+					for _, e := range page {
+						entries++
+						if e.UserID != "" {
+							named++
+						}
+						from = e.Seq + 1
+					}
+					if len(page) < oauth2server.GrantPage {
+						break
+					}
+				}
+				if row.rotated {
+					require.Equal(t, refreshes+1, entries)
+				} else {
+					require.Equal(t, 1, entries)
+				}
+				require.Equal(t, 1, named, "the page of connected apps reads the entries that name the user, and the last ones")
+				grants, err := target.UserGrants(t.Context(), "u1")
+				require.NoError(t, err)
+				require.Len(t, grants, 1)
+				require.False(t, grants[0].UsedAt.IsZero())
+			})
+		})
+	}
+}
