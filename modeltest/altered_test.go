@@ -35,6 +35,14 @@ type altered struct {
 	appendGrant        func(ctx context.Context, e *entry) (*entry, error)
 	grantEntries       func(ctx context.Context, id string, from int) ([]*entry, error)
 	revokeAccessTokens func(ctx context.Context, digests []string) error
+	revokeUser         func(ctx context.Context, userID string) error
+}
+
+func (a *altered) RevokeUser(ctx context.Context, userID string) error {
+	if a.revokeUser != nil {
+		return a.revokeUser(ctx, userID)
+	}
+	return a.Model.RevokeUser(ctx, userID)
 }
 
 func (a *altered) GetClient(ctx context.Context, id, secret string) (*client, error) {

@@ -87,6 +87,28 @@ func editEntries(a *altered, change func([]*entry) []*entry) {
 }
 
 var logDefects = []defect{
+	{"RevokeUser that ends the grants there are", "revoke-user", func(f *Fixture, a *altered) {
+		a.revokeUser = func(ctx context.Context, userID string) error {
+			grants, err := a.UserGrants(ctx, userID)
+			for _, g := range grants {
+				err = errors.Join(err, oauth2server.RevokeGrant(ctx, a, g.ID, time.Now().Add(time.Hour)))
+			}
+			return err
+		}
+	}},
+	{"RevokeUser that is for ever", "revoke-user", func(f *Fixture, a *altered) {
+		var closed sync.Map
+		a.revokeUser = func(ctx context.Context, userID string) error {
+			closed.Store(userID, true)
+			return a.Model.RevokeUser(ctx, userID)
+		}
+		a.saveCode = func(ctx context.Context, c *code) (*code, error) {
+			if _, over := closed.Load(c.User.ID); over {
+				return nil, errFault
+			}
+			return a.Model.SaveAuthorizationCode(ctx, c, c.Client, c.User)
+		}
+	}},
 	{"entries that lose what is sealed", "log-comes-back", func(f *Fixture, a *altered) {
 		editEntries(a, func(entries []*entry) []*entry {
 			for _, e := range entries {

@@ -21,7 +21,7 @@ type rule struct {
 // A rule fails for its own reason only. Where one defect would show in two, the second looks first whether the other
 // rule has it, and then says nothing.
 var rules = slices.Concat(clientRules, userRules, codeRules, tokenRules, aloneRules, extraRules, logRules, peerRules, cancelRules,
-	hostileRules, dumpRules, expiryRules, flowRules)
+	hostileRules, dumpRules, expiryRules, flowRules, revokeUserRules)
 
 // need is what a rule cannot be tried without.
 type need struct {

@@ -93,27 +93,21 @@ func flow(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	c, verifier := t.Clients[0], unique()
-	redirectURI := c.RedirectURIs[0]
-	code, err := t.authorize(ctx, srv, url.Values{"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {redirectURI},
-		"state": {"x"}, "code_challenge": {oauth2server.Digest(verifier)}, "code_challenge_method": {"S256"}})
+	redemption, err := t.code(ctx, srv)
 	if err != nil {
 		return err
 	}
-	redemption := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirectURI}, "code_verifier": {verifier}}
 	first, err := t.token(ctx, srv, redemption)
 	if err != nil {
 		return fmt.Errorf("the exchange of a code: %w", err)
 	}
-	second, err := t.token(ctx, srv, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.Refresh}})
+	second, err := t.refreshed(ctx, srv, first)
 	if err != nil {
 		return fmt.Errorf("a refresh: %w", err)
 	}
 	if t.on.tokens != nil {
 		for _, token := range []string{first.Access, second.Access} {
-			r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
-			r.Header.Set("Authorization", "Bearer "+token)
-			if _, err := srv.AuthenticateRequest(r); err != nil {
+			if err := accessWorks(ctx, srv, token); err != nil {
 				return fmt.Errorf("an access token that was just issued: %w", err)
 			}
 		}
@@ -122,6 +116,29 @@ func flow(ctx context.Context, t *trial) error {
 		return errors.New("a code was exchanged twice")
 	}
 	return nil
+}
+
+// code lets the first user connect the first client. It returns the request that
+// redeems the code.
+func (t *trial) code(ctx context.Context, srv *oauth2server.Server) (redemption url.Values, err error) {
+	c, verifier := t.Clients[0], unique()
+	code, err := t.authorize(ctx, srv, url.Values{"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {c.RedirectURIs[0]},
+		"state": {"x"}, "code_challenge": {oauth2server.Digest(verifier)}, "code_challenge_method": {"S256"}})
+	return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {c.RedirectURIs[0]},
+		"code_verifier": {verifier}}, err
+}
+
+// refreshed is the answer to a refresh.
+func (t *trial) refreshed(ctx context.Context, srv *oauth2server.Server, a answer) (answer, error) {
+	return t.token(ctx, srv, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.Refresh}})
+}
+
+// accessWorks returns why an access token is refused.
+func accessWorks(ctx context.Context, srv *oauth2server.Server, token string) error {
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	_, err := srv.AuthenticateRequest(r)
+	return err
 }
 
 // authorize lets the first user agree and returns the code.
