@@ -292,6 +292,9 @@ func TestAttack_OutlivingARevocation(t *testing.T) {
 	} {
 		for _, clientID := range []string{"", "web"} {
 			onEachModel(t, func(t *testing.T, target target) {
+				if _, inMemory := target.(*memorymodel.Model); !inMemory && (name == "redeem") != (clientID == "web") {
+					return // one of the two is enough on FerretDB, which takes seconds
+				}
 				model := &meanwhile{target: target}
 				s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 				for _, method := range []string{"GetUser", "SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken",

@@ -47,8 +47,12 @@ func addClient(t testing.TB, model target, c oauth2server.Client, secret string)
 }
 
 // onEachModel runs test with the clients and the user of [register] in the model.
+// With -short, it is the one in memory.
 func onEachModel(t *testing.T, test func(t *testing.T, model target)) {
 	t.Run("memorymodel", func(t *testing.T) { test(t, newMemory(t)) })
+	if testing.Short() {
+		return
+	}
 	t.Run("mongomodel", func(t *testing.T) { test(t, newMongo(t)) })
 }
 

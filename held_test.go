@@ -1,0 +1,119 @@
+package oauth2server_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// Tests of defences that a change to the code could take out unnoticed.
+
+// The state, or an S256 challenge, binds an answer to the browser that asked. A plain
+// challenge does not, as whoever sees the request can make one up.
+func TestAPlainChallengeIsNoState(t *testing.T) {
+	s := newSite(t, newSpy(t), &oauth2server.Options{InsecureAllowPlainPKCE: true}, nil)
+	for _, method := range []string{"plain", ""} {
+		r := s.authorize("state", "", "code_challenge", verifier, "code_challenge_method", method)
+		require.Equal(t, "invalid_request", r.at("error"), method)
+		require.Empty(t, r.at("code"))
+	}
+	require.NotEmpty(t, s.authorize("state", "", "code_challenge", challenge, "code_challenge_method", "S256").at("code"))
+}
+
+// A code that was stored with a redirection URI that is not allowed (any more) is
+// worth nothing.
+func TestTheURIOfACodeIsCheckedAgain(t *testing.T) {
+	for _, uri := range []string{"javascript:alert(1)", "https://client.example/cb#fragment", "https://%D0%B0pple.com/cb", "/relative"} {
+		bothKinds(t, uri, func(t *testing.T, model *spy, served oauth2server.Model) {
+			s := newSite(t, served, nil, nil)
+			saveCode(t, model, oauth2server.AuthorizationCode{Code: "code", RedirectURI: uri})
+			r := s.token("web", "grant_type", "authorization_code", "code", "code", "redirect_uri", uri)
+			requireError(t, r, 400, "invalid_grant")
+		})
+	}
+}
+
+// misread is a model that reads its log in a way of its own.
+type misread struct {
+	*spy
+	reading func(entries []*oauth2server.GrantEntry) []*oauth2server.GrantEntry
+}
+
+func (m misread) Unwrap() oauth2server.Model { return m.spy }
+
+func (m misread) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	entries, err := m.spy.GrantEntries(ctx, id, from)
+	if len(entries) > 1 {
+		entries = m.reading(entries)
+	}
+	return entries, err
+}
+
+// A log that comes back out of order, twice or without end is the model's mistake,
+// and no verdict.
+func TestALogThatIsMisread(t *testing.T) {
+	type entries = []*oauth2server.GrantEntry
+	for name, reading := range map[string]func(all entries) entries{
+		"backwards": func(all entries) entries {
+			all[0], all[len(all)-1] = all[len(all)-1], all[0]
+			return all
+		},
+		"twice":     func(all entries) entries { return append(all, all...) },
+		"one twice": func(all entries) entries { return append(all, all[len(all)-1]) },
+		"nil":       func(all entries) entries { all[1] = nil; return all },
+		"endless": func(all entries) entries {
+			for len(all) < oauth2server.GrantPage {
+				all = append(all, all[0])
+			}
+			return all
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			model := newSpy(t)
+			s := newSite(t, model, nil, nil)
+			first := s.redeem("web", s.code())
+			last := first
+			for range 3 {
+				last = s.mustRefresh(last.str("refresh_token"))
+			}
+			broken := newSite(t, misread{model, reading}, nil, nil)
+			requireError(t, broken.refresh("web", first.str("refresh_token")), 500, "server_error")
+			requireError(t, broken.revoke("web", first.str("refresh_token")), 500, "server_error")
+			s.requireAlive(last)
+		})
+	}
+}
+
+// unsure is a storage whose reads show an entry that it may lose again, as no
+// majority of its machines has it yet.
+type unsure struct {
+	*spy
+	entry *oauth2server.GrantEntry
+}
+
+func (m *unsure) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	entries, err := m.spy.GrantEntries(ctx, id, from)
+	if e := m.entry; e != nil && e.GrantID == id && e.Seq >= from && (len(entries) == 0 || entries[len(entries)-1].Seq < e.Seq) {
+		entries = append(entries, e)
+	}
+	return entries, err
+}
+
+// Whoever acknowledges a revocation that somebody else wrote has appended it, too:
+// only that waits for the storage to be sure.
+func TestARevocationThatWasOnlyRead(t *testing.T) {
+	model := &unsure{spy: newSpy(t)}
+	s := newSite(t, model, nil, nil)
+	first := s.redeem("web", s.code())
+	token, err := model.GetAccessToken(t.Context(), first.str("access_token"))
+	require.NoError(t, err)
+	model.entry = &oauth2server.GrantEntry{GrantID: token.GrantID, Seq: 2, Kind: "revoked", ExpiresAt: time.Now().Add(time.Hour)}
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID, time.Time{}))
+
+	model.entry = nil // lost in an election
+	s.requireDead(first)
+}
