@@ -138,7 +138,7 @@ func revokeUser(ctx context.Context, t *trial) error {
 				model.method, model.after = method, after
 				model.act = func() { failed = revoke(ctx, t.user(0).ID) }
 				got, _ := flight.do(ctx, t, srv, had) // it may be refused
-				if model.act != nil { // that request has no such call
+				if model.act != nil {                 // that request has no such call
 					model.act = nil
 					break
 				}
