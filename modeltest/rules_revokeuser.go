@@ -2,6 +2,7 @@ package modeltest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -24,11 +25,11 @@ var userRevokers = need{"a method RevokeUser(ctx, userID) error", func(t *trial)
 	return outermost[userRevoker](t.on.given) != nil && outermost[userRevoker](t.peer.given) != nil
 }}
 
-// meanwhile is a model on which something happens once, before or after a method is called.
+// meanwhile is a model on which something happens once, before a method is called.
+// What happens after one happens before the next.
 type meanwhile struct {
 	*handle
 	method string
-	after  bool
 	act    func()
 }
 
@@ -39,17 +40,17 @@ func (m *meanwhile) GetClient(ctx context.Context, id, secret string) (*oauth2se
 }
 
 func (m *meanwhile) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
-	defer m.around("SaveToken")()
+	m.before("SaveToken")
 	return m.model.SaveToken(ctx, t, c, u)
 }
 
 func (m *meanwhile) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
-	defer m.around("SaveAuthorizationCode")()
+	m.before("SaveAuthorizationCode")
 	return m.codes.SaveAuthorizationCode(ctx, code, c, u)
 }
 
 func (m *meanwhile) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
-	defer m.around("GetAuthorizationCode")()
+	m.before("GetAuthorizationCode")
 	return m.codes.GetAuthorizationCode(ctx, code)
 }
 
@@ -57,22 +58,13 @@ func (m *meanwhile) RevokeAuthorizationCode(ctx context.Context, code *oauth2ser
 	return m.codes.RevokeAuthorizationCode(ctx, code)
 }
 
-func (m *meanwhile) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
-	defer m.around("GetRefreshToken")()
-	return m.refresh.GetRefreshToken(ctx, token)
-}
-
-func (m *meanwhile) RevokeToken(ctx context.Context, token *oauth2server.Token) error {
-	return m.refresh.RevokeToken(ctx, token)
-}
-
 func (m *meanwhile) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
-	defer m.around("AppendGrant")()
+	m.before("AppendGrant")
 	return m.log.AppendGrant(ctx, e)
 }
 
 func (m *meanwhile) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
-	defer m.around("GrantEntries")()
+	m.before("GrantEntries")
 	return m.log.GrantEntries(ctx, id, from)
 }
 
@@ -80,30 +72,19 @@ func (m *meanwhile) RevokeAccessTokens(ctx context.Context, digests ...string) e
 	return m.log.RevokeAccessTokens(ctx, digests...)
 }
 
-// around acts now, or when the function that it returns is called.
-func (m *meanwhile) around(method string) func() {
-	act := m.act
-	if act == nil || m.method != method {
-		return func() {}
+func (m *meanwhile) before(method string) {
+	if act := m.act; act != nil && m.method == method {
+		m.act = nil
+		act()
 	}
-	m.act = nil
-	if m.after {
-		return act
-	}
-	act()
-	return func() {}
 }
 
-// begun is what a user has when everything of theirs is revoked.
-type begun struct {
-	tokens     answer
-	redemption url.Values // of a code
-}
-
-// flights are what is under way meanwhile.
+// flights are what is under way while everything of a user is revoked, and the
+// methods that they call.
 var flights = []struct {
-	name string
-	do   func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error)
+	name    string
+	do      func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error)
+	methods []string
 }{
 	{"an authorization", func(ctx context.Context, t *trial, srv *oauth2server.Server, _ begun) (a answer, err error) {
 		redemption, err := t.code(ctx, srv)
@@ -111,13 +92,19 @@ var flights = []struct {
 			return a, err
 		}
 		return t.token(ctx, srv, redemption)
-	}},
+	}, []string{"SaveAuthorizationCode", "GetAuthorizationCode"}},
 	{"the exchange of a code", func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error) {
 		return t.token(ctx, srv, had.redemption)
-	}},
+	}, []string{"SaveToken", "AppendGrant", "GrantEntries"}},
 	{"a refresh", func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error) {
 		return t.refreshed(ctx, srv, had.tokens)
-	}},
+	}, []string{"SaveToken", "AppendGrant"}},
+}
+
+// begun is what a user has by then.
+type begun struct {
+	tokens     answer
+	redemption url.Values // of a code
 }
 
 func revokeUser(ctx context.Context, t *trial) error {
@@ -128,27 +115,20 @@ func revokeUser(ctx context.Context, t *trial) error {
 	}
 	revoke := outermost[userRevoker](t.peer.given).RevokeUser
 	for _, flight := range flights {
-		for _, method := range []string{"SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken", "SaveToken", "AppendGrant", "GrantEntries"} {
-			for _, after := range []bool{false, true} {
-				had, err := t.begin(ctx, srv)
-				if err != nil {
-					return err
-				}
-				var failed error
-				model.method, model.after = method, after
-				model.act = func() { failed = revoke(ctx, t.user(0).ID) }
-				got, _ := flight.do(ctx, t, srv, had) // it may be refused
-				if model.act != nil {                 // that request has no such call
-					model.act = nil
-					break
-				}
-				when := map[bool]string{false: "before", true: "after"}[after]
-				if failed != nil {
-					return fmt.Errorf("%s: RevokeUser, %s %s in %s: %w", t.peer.name, when, method, flight.name, failed)
-				}
-				if works := t.outlives(ctx, srv, had, got); works != "" {
-					return fmt.Errorf("%s: RevokeUser returned nil, %s %s in %s, and %s works", t.peer.name, when, method, flight.name, works)
-				}
+		for _, method := range flight.methods {
+			had, err := t.begin(ctx, srv)
+			if err != nil {
+				return err
+			}
+			failed := errors.New("nothing called " + method)
+			model.method = method
+			model.act = func() { failed = revoke(ctx, t.user(0).ID) }
+			got, _ := flight.do(ctx, t, srv, had) // it may be refused
+			if failed != nil {
+				return fmt.Errorf("%s: RevokeUser, before %s in %s: %w", t.peer.name, method, flight.name, failed)
+			}
+			if works := t.outlives(ctx, srv, had, got); works != "" {
+				return fmt.Errorf("%s: RevokeUser returned nil, before %s in %s, and %s works", t.peer.name, method, flight.name, works)
 			}
 		}
 	}
