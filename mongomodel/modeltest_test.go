@@ -2,6 +2,7 @@ package mongomodel_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
@@ -17,8 +18,10 @@ func TestModel(t *testing.T) {
 	t.Parallel()
 	db := mongotest.Database(t)
 	peer := mongotest.Connect(t, mongotest.URI(t)).Database(db.Name())
-	options := &mongomodel.Options{PasswordCost: bcrypt.MinCost}
+	fixtures := 0
 	modeltest.Run(t, func(ctx context.Context) (*modeltest.Fixture, error) {
+		fixtures++ // collections of its own, as FerretDB goes through all of one
+		options := &mongomodel.Options{PasswordCost: bcrypt.MinCost, Prefix: fmt.Sprintf("rule%d_", fixtures)}
 		f, m := modeltest.Sample(), mongomodel.New(db, options)
 		f.Model, f.Peer = m, mongomodel.New(peer, options)
 		f.Dump = func(ctx context.Context) ([]byte, error) {
