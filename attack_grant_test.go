@@ -394,3 +394,22 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 		s.requireAlive(third)
 	})
 }
+
+// Somebody signs out with a refresh token that was spent and has expired since, say
+// of a telephone that was off for weeks: the grant ends all the same. Nobody but its
+// client can ask for that.
+func TestAttack_SignOutWithAnExpiredToken(t *testing.T) {
+	onEachModel(t, func(t *testing.T, model target) {
+		clock := &later{target: model}
+		s := newSite(t, clock, nil, nil)
+		first := s.redeem("web", s.code())
+		clock.by = 10 * 24 * time.Hour
+		last := s.mustRefresh(first.str("refresh_token"))
+		clock.by = 15 * 24 * time.Hour // first has expired
+		requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
+		requireError(t, s.revoke("other", first.str("refresh_token")), 400, "unauthorized_client")
+		last = s.mustRefresh(last.str("refresh_token"))
+		require.Equal(t, 200, s.revoke("web", first.str("refresh_token")).StatusCode)
+		s.requireDead(last)
+	})
+}

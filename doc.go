@@ -60,6 +60,7 @@
 //	ScopeValidator              ValidateScope                         narrow or refuse a scope
 //	ScopeVerifier               VerifyScope                           judge a token's scope
 //	RedirectURIValidator        ValidateRedirectURI                   judge a redirection URI
+//	UserChecker                 CheckUser                             may the user still act?
 //	AccessTokenGenerator        GenerateAccessToken                   and the two like it
 //
 // A model answers [ErrNotFound] when there is no such thing; every other error is a fault. It stores [Digest] in place
@@ -98,8 +99,8 @@
 // What the program must do itself, TLS and rate limits (package ext/ratelimit) among it, is in SECURITY.md. Browser
 // clients on other origins need CORS headers on the token endpoint and the API: wrap those handlers in a CORS middleware.
 //
-// Clients are proven before anything is redirected or spent. Redirection URIs are compared byte by byte. A code is used
-// once, and a failed attempt costs it. Refresh tokens are rotated; with a [GrantLog], a lost reply signs nobody out and a
+// Clients are proven before anything is redirected or spent. Redirection URIs are compared byte by byte, but for the port of
+// a loopback one. A code is used once, and a failed attempt costs it. Refresh tokens are rotated; with a [GrantLog], a lost reply signs nobody out and a
 // theft ends the grant. PKCE means S256, and public clients must use it.
 // Scope never grows. Hooks can narrow what the server decides, not widen it. What deviates from that is an option whose
 // name says so.
