@@ -99,9 +99,10 @@
 // What the program must do itself, TLS and rate limits (package ext/ratelimit) among it, is in SECURITY.md. Browser
 // clients on other origins need CORS headers on the token endpoint and the API: wrap those handlers in a CORS middleware.
 //
-// Clients are proven before anything is redirected or spent. Redirection URIs are compared byte by byte, but for the port of
-// a loopback one. A code is used once, and a failed attempt costs it. Refresh tokens are rotated; with a [GrantLog], a lost reply signs nobody out and a
-// theft ends the grant. PKCE means S256, and public clients must use it.
-// Scope never grows. Hooks can narrow what the server decides, not widen it. What deviates from that is an option whose
-// name says so.
+// Clients are proven before anything is redirected or spent. Redirection URIs are
+// compared byte by byte, but for the port of a loopback one. A code is used once, and
+// a failed attempt costs it. Refresh tokens are rotated; with a [GrantLog], a lost
+// reply signs nobody out and a theft ends the grant. PKCE means S256, and public
+// clients must use it. Scope never grows. Hooks can narrow what the server decides,
+// not widen it. What deviates from that is an option whose name says so.
 package oauth2server

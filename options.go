@@ -71,9 +71,11 @@ type Options struct {
 	// page that is shown. The request may have a secret in its URL, its header and its form. Nil: nobody is told.
 	OnEvent func(*http.Request, Event)
 
-	// Issuer is the URL by which clients know this server (RFC 8414, section 2): https, or http on a loopback host for
-	// tests, without query and fragment; see also InsecureHTTPIssuer. It is sent as iss with each authorization response (RFC 9207), and clients of
-	// several servers should check it (RFC 9700, section 4.4). "": it has none.
+	// Issuer is the URL by which clients know this server (RFC 8414, section 2): https,
+	// or http on a loopback host for tests, without query and fragment; see also
+	// InsecureHTTPIssuer. It is sent as iss with each authorization response (RFC 9207),
+	// and clients of several servers should check it (RFC 9700, section 4.4). "": it has
+	// none.
 	Issuer string
 
 	// Endpoints are the URLs that [Server.Metadata] tells. They need Issuer.
