@@ -121,8 +121,10 @@ func TestAttack_AlmostLoopback(t *testing.T) {
 	})
 }
 
-// An error that is sent to a redirection URI before it was proven (CVE-2026-44681): whatever a request says, there is no
-// Location outside of what the one client that it names has registered. FuzzAuthorizeQuery searches further.
+// An error that is sent to a redirection URI before it was proven
+// (CVE-2026-44681): whatever a request says, there is no Location outside of
+// what the one client that it names has registered. FuzzAuthorize searches
+// further.
 func TestAttack_ErrorToAnUnprovenURI(t *testing.T) {
 	const answer = `[!-~]+$`
 	registered := map[string]*regexp.Regexp{
