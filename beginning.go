@@ -22,8 +22,8 @@ var (
 	begun           atomic.Uint32
 )
 
-// newNonce returns 96 random bits, which tell attempts apart, behind the process,
-// whose clock the attempt goes by.
+// newNonce returns the ID of this process, by whose clock the attempt goes, and
+// 96 random bits, which tell attempts apart.
 func newNonce() string {
 	var nonce [18]byte
 	var text [24]byte
@@ -33,7 +33,8 @@ func newNonce() string {
 	return string(text[:])
 }
 
-// beginNow is called before anything is looked at that a later revocation may end.
+// beginNow returns the beginning of what starts now. Call it before looking at
+// anything that a later revocation may end.
 func beginNow() beginning {
 	return beginning{time.Now().UnixMilli(), thisProcess, begun.Add(1)}
 }
@@ -54,7 +55,7 @@ const (
 	beginningText  = 44
 )
 
-// newID returns an ID that nobody can guess and that tells b.
+// newID returns an ID that nobody can guess and that contains b.
 func (b beginning) newID() string {
 	var id [beginningBytes]byte
 	var text [beginningText]byte
@@ -66,7 +67,7 @@ func (b beginning) newID() string {
 	return string(text[:])
 }
 
-// beginningOf reads what newID wrote. Of any other ID it returns the zero
+// beginningOf reads what newID wrote. For any other ID it returns the zero
 // beginning, which is before all others.
 func beginningOf(id string) (b beginning) {
 	var data [beginningBytes]byte

@@ -96,8 +96,8 @@ type Error struct {
 	// Err is the cause, for the log. May be nil.
 	Err error
 
-	// Reference is a short random word that stands in the log record too, where
-	// the error is shown to a person; see [Options.ErrorHandler]. Empty elsewhere.
+	// Reference is a short random word for an error that is shown to a person;
+	// the log record has it too. See [Options.ErrorHandler]. Empty elsewhere.
 	Reference string
 
 	reason string        // stable word for the log; empty when the program made the error

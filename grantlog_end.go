@@ -8,14 +8,16 @@ import (
 // revocationTimeout bounds a revocation that goes on after its client hung up.
 const revocationTimeout = time.Minute
 
-// RevokeGrant ends a grant for good: its code cannot be redeemed, its refresh tokens cannot be used, and its access
-// tokens are deleted. When it returns nil, nothing of the grant works any more, whatever was under way; after an error,
-// call it again. A grant that is over already, or of which nothing is known, is no error; of one that has ended it reads
-// no more than that.
+// RevokeGrant ends a grant for good: its code cannot be redeemed, its refresh
+// tokens cannot be used, and its access tokens are deleted. When it returns
+// nil, nothing of the grant works any more, whatever was under way; after an
+// error, call it again. A grant that is over already, or unknown, is no error.
+// If a grant has ended, only that is read.
 //
-// until is zero, unless the caller knows of something that the log does not and that expires then: a code that was not
-// redeemed, a refresh token of the time before there was a log. An access token of that time is not in the log, and is
-// not deleted.
+// until is zero, unless the caller knows of something that is not in the log
+// and expires then: a code that was not redeemed, or a refresh token from
+// before there was a log. An access token from before there was a log is not
+// deleted.
 func RevokeGrant(ctx context.Context, log GrantLog, grantID string, until time.Time) error {
 	grantID = grantOf(grantID)
 	_, done, refused := endState(ctx, log, grantID)
@@ -59,9 +61,9 @@ type ending struct {
 	more             bool      // there are others behind it
 }
 
-// run ends the grant. Whoever issues a token without moving the line looks at the
-// log of the end afterwards, so that is written first. Whoever moves the line comes
-// to its end.
+// run ends the grant. A request that issues a token without moving the line
+// reads the log of the end afterwards, so that log is written first. A request
+// that moves the line comes to its end.
 func (end *ending) run(ctx context.Context) *Error {
 	if refused := eachEntry(ctx, end.log, end.grantID, 1, end.read); refused != nil {
 		return refused
@@ -99,7 +101,7 @@ func (end *ending) read(e *GrantEntry) bool {
 	return true
 }
 
-// lives reports whether the access token of an entry may be good still, on a
+// lives reports whether the access token of an entry may still be good, on a
 // machine whose clock is behind.
 func (e *GrantEntry) lives() bool {
 	return e.AccessToken != "" && (e.AccessTokenExpiresAt.IsZero() || !expired(e.AccessTokenExpiresAt.Add(maxClockSkew)))
@@ -108,12 +110,13 @@ func (e *GrantEntry) lives() bool {
 // firstBlock is how far ahead a log is blocked for the first time.
 const firstBlock = 4
 
-// reach makes "revoked" the next place. Requests may be faster, again and again,
-// if somebody makes enough of them. So after the first place that is lost, the log
-// is blocked further ahead: whoever reads it finds that it is over, whoever does
-// not comes to the block, and the places before it are few. Until they are taken
-// too, the grant is not over for those who do not read: whoever is stopped here
-// must begin again, and everybody who reads a block does.
+// reach puts "revoked" at the next place. Other requests may be faster, again
+// and again, if somebody sends enough of them. So after the first place that is
+// lost, the log is also blocked a few places ahead. A request that reads the
+// log finds that the grant is over; one that does not read comes to the block.
+// Until the places before the block are taken too, the grant is not over for
+// requests that do not read. So a revocation that was stopped here must begin
+// again, and every request that reads a block begins it again.
 func (end *ending) reach(ctx context.Context) *Error {
 	for ahead := firstBlock; end.revoked != end.next || !end.sure; {
 		lost, refused := end.append(ctx, end.grantID, end.next)
@@ -157,7 +160,7 @@ func (end *ending) append(ctx context.Context, logID string, place int) (*GrantE
 
 // deleteTokens deletes all access tokens of the grant. Nothing is appended to a
 // line that has its end, and an access token is saved before its entry is
-// appended: these are all.
+// appended, so these are all.
 func (end *ending) deleteTokens(ctx context.Context) *Error {
 	deletion := deletion{ctx: ctx, log: end.log, tokens: end.tokens}
 	if end.more {
@@ -201,7 +204,8 @@ func (d *deletion) flush() *Error {
 	return nil
 }
 
-// revokeGrant ends a grant because of what a request showed. Who asked may hang up: that must not stop it half-way.
+// revokeGrant ends a grant because of what a request showed. Its client may
+// hang up: that must not stop the revocation half-way.
 func (s *Server) revokeGrant(ctx context.Context, grantID string, until time.Time) *Error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revocationTimeout)
 	defer cancel()

@@ -46,9 +46,10 @@ func anchorEnd(t time.Time) time.Time {
 	return t
 }
 
-// entryFor returns the entry of issued, which is what the model stored of token. No
-// token leaves the server before its entry is appended. old is the refresh token
-// that was used; nil: none, or one of another grant.
+// entryFor returns the entry of issued, which is what the model stored of
+// token. No token leaves the server before its entry is appended. old is the
+// refresh token that was used, nil if there was none or if it belongs to
+// another grant.
 func (s *Server) entryFor(kind string, place int, token, issued, old *Token) *GrantEntry {
 	entry := &GrantEntry{
 		GrantID:              token.GrantID,
@@ -69,9 +70,10 @@ func (s *Server) entryFor(kind string, place int, token, issued, old *Token) *Gr
 	return entry
 }
 
-// appendEntry completes entry, which speaks of nothing that lives longer than until, and appends it. It returns nil when
-// the entry is in the log, and what is there instead when the place is taken. What carries this attempt's nonce is its
-// own, of which the reply was lost.
+// appendEntry completes entry and appends it. The entry outlives until and the
+// tokens that it is about. It returns nil when the entry is in the log, and
+// what is there instead when the place is taken. An entry with this attempt's
+// nonce is its own: only the reply was lost.
 func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until time.Time) (there *GrantEntry, refused *Error) {
 	if entry.Nonce == "" {
 		entry.Nonce = newNonce()

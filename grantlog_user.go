@@ -6,23 +6,24 @@ import (
 	"time"
 )
 
-// maxCodeLifetime is how long something can be under way for a user before its
-// grant is in the log: a code.
+// maxCodeLifetime is the longest life of a code, and so the longest time that
+// something is under way for a user before its grant is in the log.
 const maxCodeLifetime = 30 * 24 * time.Hour
 
-// RevokeUser ends what a user granted to the client clientID, or to all clients if
-// that is empty, for a model whose grants are in log. When it returns nil, nothing
-// works any more that began before it was called: no grant of those that grants
-// lists, and none whose page was shown, whose password was checked or whose code
-// was saved by then, on whatever machine. After an error, call it again.
+// RevokeUser ends what a user granted to the client clientID, or to all clients
+// if that is empty, for a model whose grants are in log. When it returns nil,
+// nothing that began before the call works any more, on any machine: no grant
+// that grants lists, and none whose page was shown, whose password was checked
+// or whose code was saved by then. After an error, call it again.
 //
-// grants lists the IDs of the user's grants for that client, or for all, which
-// have entries in the log. It is iterated each time that it is written that
-// earlier ones are revoked, so it must look then, and not before.
+// grants lists the IDs of the user's grants for that client, or for all
+// clients, that have entries in the log. It is iterated each time after the
+// revocation was written to the log, so it must query the storage then, and not
+// before.
 func RevokeUser(ctx context.Context, log GrantLog, userID, clientID string, grants iter.Seq2[string, error]) error {
 	ended := map[string]bool{}
-	// Once more as long as there was something: where a page remembers what was
-	// granted, a grant that had not ended yet may have brought forth another one.
+	// Repeat as long as there was a grant to end: where a page remembers what
+	// was granted, a grant that had not ended yet may have led to another one.
 	for more := true; more; {
 		more = false
 		if refused := markUser(ctx, log, userID, clientID); refused != nil {
@@ -44,8 +45,8 @@ func RevokeUser(ctx context.Context, log GrantLog, userID, clientID string, gran
 	return nil
 }
 
-// markUser writes into the log of a user that what they began before is over. The
-// nonce of the entry tells when before is.
+// markUser writes into the log of a user that everything they began until now
+// is over. The nonce of the entry has that time.
 func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error {
 	mark, place := beginNow(), 1
 	refused := eachEntry(ctx, log, userLog+userID, place, func(e *GrantEntry) bool { place = e.Seq + 1; return true })
@@ -63,9 +64,9 @@ func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error
 	return refused
 }
 
-// outlived reports whether the user revoked what they had granted to a client
-// after something began that is to become a grant of theirs. It is asked once
-// that is in the log: whoever revokes writes first and lists the log then.
+// outlived reports whether what the user granted to a client was revoked after
+// began, when a new grant of theirs began. It is called once the new grant is
+// in the log: a revocation writes its mark first and lists the log afterwards.
 func (s *Server) outlived(ctx context.Context, began beginning, user *User, client *Client) (bool, *Error) {
 	outlived := false
 	refused := eachEntry(ctx, s.can.log, userLog+user.ID, 1, func(mark *GrantEntry) bool {

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// A grant has uses that issue an access token and leave its line as it is: of a
-// refresh token that is not rotated, of an extension grant whose token joins. They
-// only need to be found when the grant ends, so each takes any place of the slot
-// of time that it falls into: no use has to read the ones before it. The places of
-// a slot bound how many there are.
+// Some uses of a grant issue an access token without an entry in its own log:
+// of a refresh token that is not rotated, or of an extension grant whose token
+// joins. They only need to be found when the grant ends. So each takes any
+// place in the slot of its time, and none has to read the ones before it. The
+// number of places in a slot bounds how many there are.
 const (
 	useSlot     = 2 * time.Hour
 	usesPerSlot = 4096

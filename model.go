@@ -143,9 +143,9 @@ type AuthorizationCode struct {
 	// CodeChallenge is that of PKCE (RFC 7636). Empty: the request had none.
 	CodeChallenge string
 
-	// CodeChallengeMethod is "S256" or "plain" if there is a CodeChallenge. One that
-	// got lost is a fault of the model, unless plain is allowed, which it counts as then
-	// (RFC 7636, section 4.3).
+	// CodeChallengeMethod is "S256" or "plain" if there is a CodeChallenge. A
+	// missing one is a fault of the model, unless plain is allowed: then it
+	// counts as plain (RFC 7636, section 4.3).
 	CodeChallengeMethod string
 
 	// GrantID is that of the tokens to come; see [Token.GrantID].
@@ -249,18 +249,20 @@ type ClientCredentialsModel interface {
 // are found and revoked by [Digest].
 // Without it, those two are the gates: a refresh token is used once, and a replay is refused, no more.
 type GrantLog interface {
-	// AppendGrant stores entry at (entry.GrantID, entry.Seq) unless something is
-	// there: then the error is [ErrExists], and the stored entry is returned. It never
-	// replaces. What it acknowledged, and what it returned with ErrExists, is there for
-	// good, and every later read sees it, on every machine. An entry that was only read
-	// need not be: whoever acknowledges something because of one appends in its place
-	// first. On success the returned entry is not looked at.
+	// AppendGrant stores entry at (entry.GrantID, entry.Seq) unless something
+	// is there: then the error is [ErrExists], and the stored entry is
+	// returned. It never replaces. What it acknowledged, and what it returned
+	// with ErrExists, is there for good, and every later read sees it, on every
+	// machine. An entry that was only read may still be lost: before the server
+	// acknowledges something because of it, it appends at that place. On
+	// success the returned entry is not looked at.
 	AppendGrant(ctx context.Context, entry *GrantEntry) (*GrantEntry, error)
 
-	// GrantEntries returns the entries of a grant from place from on, in the order
-	// of places: the first [GrantPage] of them, or all if they are fewer. The server
-	// asks again from behind the last one, so more than that only cost memory. None
-	// is no error. Places may be missing, as entries expire one by one.
+	// GrantEntries returns the entries of a grant from place from on, in the
+	// order of places: the first [GrantPage] of them, or all if they are fewer.
+	// The server asks again from behind the last one, so more than that only
+	// costs memory. No entries is no error. Places may be missing, as entries
+	// expire one by one.
 	GrantEntries(ctx context.Context, grantID string, from int) ([]*GrantEntry, error)
 
 	// RevokeAccessTokens ends access tokens, given by [Digest]: GetAccessToken no longer finds them. Ending what is
@@ -296,9 +298,9 @@ type GrantEntry struct {
 	// ExpiresAt is when the entry may be deleted, and not before: until then, what was used stays used.
 	ExpiresAt time.Time
 
-	// Pace is up to when the entries so far would have been made, had they been
-	// made at the rate that a grant may be refreshed at. It is ahead of Time by as
-	// much as they were faster.
+	// Pace is the time until which the entries so far would have taken at the
+	// rate at which a grant may be refreshed. It is ahead of Time by as much as
+	// they were faster.
 	Pace time.Time
 
 	// Presented is the digest of the code or the refresh token that was used. Empty: none was.
@@ -313,18 +315,19 @@ type GrantEntry struct {
 	// Successor is the digest of the refresh token that was issued. Empty: none was.
 	Successor string
 
-	// SuccessorExpiresAt is when that one expires; in a "retry", when the refresh
-	// token does that was given again.
+	// SuccessorExpiresAt is when Successor expires; in a "retry", when the
+	// refresh token that was given again expires.
 	SuccessorExpiresAt time.Time
 
 	// Sealed is the successor, encrypted so that only who has the refresh token that was used can open it: it gets the
 	// same successor when it asks again.
 	Sealed []byte
 
-	// ClientID and UserID are whom the grant is for, and by, in the first entry of a
-	// grant, in one of each 30 days, and in one that ended it. Empty in others, as
-	// they would repeat it. Entries expire one by one, but as long as something of a
-	// grant can be used, one with these is there: see [LiveGrants].
+	// ClientID and UserID name the client and the owner of the grant. They are
+	// in the first entry of a grant, in one of each 30 days, and in one that
+	// ended it. Others do not repeat them. Entries expire one by one, but as
+	// long as something of a grant can be used, there is one with these: see
+	// [LiveGrants].
 	ClientID, UserID string
 
 	// Scope is what the owner granted, in an entry that has ClientID and UserID and
@@ -337,13 +340,14 @@ type GrantEntry struct {
 	unknown map[string]json.RawMessage
 }
 
-// UserChecker tells whether a user may still act, say because their account was
-// not closed. It is asked when a code is redeemed and when a token is refreshed.
-// Without it, tokens go on until they expire or [RevokeUser] is called.
+// UserChecker reports whether a user may still act, for example whether their
+// account is still open. It is called when a code is redeemed and when a token
+// is refreshed. Without it, tokens go on until they expire or [RevokeUser] is
+// called.
 type UserChecker interface {
-	// CheckUser returns nil if user may be acted for by client. [ErrNotFound] ends
-	// the grant; any other error is a fault, and changes nothing. Of user only the
-	// ID is known.
+	// CheckUser returns nil if user may be acted for by client. [ErrNotFound]
+	// ends the grant; any other error is a fault, and changes nothing. Only the
+	// ID of user is set.
 	CheckUser(ctx context.Context, user *User, client *Client) error
 }
 

@@ -119,22 +119,22 @@ type Options struct {
 	// dead: a client must send one at a time then. It needs a model that is a [GrantLog].
 	RefreshRetryWindow time.Duration
 
-	// ClockSkew is how far the clocks of the machines differ that serve one model:
-	// RefreshRetryWindow is as much longer for what another machine did, and a grant
-	// that began on another machine so shortly after [RevokeUser] is taken for one
-	// that began before. 0: 5 seconds; negative: not at all, as on one machine. At
-	// most a minute.
+	// ClockSkew is by how much the clocks of the machines that serve one model
+	// may differ. RefreshRetryWindow is longer by it for what another machine
+	// did, and a grant that began on another machine less than that after
+	// [RevokeUser] counts as begun before. 0: 5 seconds; negative: not at all,
+	// as on one machine. At most a minute.
 	ClockSkew time.Duration
 
 	// StrictRefreshRotation takes every second use of a refresh token for theft, a retry after a lost reply too, and ends
 	// the grant. It needs a model that is a [GrantLog].
 	StrictRefreshRotation bool
 
-	// InsecureEternalAccessTokens gives access tokens no end, but that of their
+	// InsecureEternalAccessTokens gives access tokens no end but that of their
 	// grant: see MaxGrantLifetime. Whoever gets hold of one has it until it is
-	// revoked. [Client.AccessTokenLifetime] is for clients that are to have an end all
-	// the same. An API that only checks tokens needs the option too, as otherwise a
-	// token without an expiry is one whose expiry was lost.
+	// revoked. [Client.AccessTokenLifetime] still sets an end for the tokens of
+	// one client. An API that only checks tokens needs the option too, as
+	// otherwise a token without an expiry is one whose expiry was lost.
 	InsecureEternalAccessTokens bool
 
 	// InsecureAllowPlainPKCE accepts the challenge method "plain" (RFC 7636, section 7.2): who sees the authorization

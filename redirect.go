@@ -22,8 +22,9 @@ import (
 // the answer goes.
 //
 // Only public clients may have a URI without a slash behind its scheme, such as
-// com.example.app:cb. That http is for loopback hosts only depends on
-// [Options.InsecureAllowHTTPRedirects], so the server looks at it.
+// com.example.app:cb. Whether http is allowed for other hosts than loopback
+// depends on [Options.InsecureAllowHTTPRedirects], so the server checks that,
+// and not this function.
 func CheckRedirectURI(uri string) error {
 	if err := checkTarget(uri); err != nil {
 		return fmt.Errorf("oauth2server: redirection URI %q: %w", uri, err)
@@ -96,9 +97,9 @@ func authorityOf(uri string) string {
 	return rest
 }
 
-// checkAuthority refuses hosts that people read as another one, or that a
-// browser reads differently than it is written: percent-encoded letters of other
-// alphabets, numbers that are an address.
+// checkAuthority refuses hosts that people take for another host, or that a
+// browser reads differently than they are written: percent-encoded letters of
+// other alphabets, numbers that are an address.
 func checkAuthority(authority string) error {
 	host, port := splitPort(authority)
 	if port != "" && !isPort(port) {
@@ -309,8 +310,9 @@ func redirect(w http.ResponseWriter, r *http.Request, location string) {
 	release(buffer, body)
 }
 
-// appendAttribute appends a URI as the value of an attribute in quotation marks. Of
-// what has a meaning there, a URI can have the ampersand alone; see isURIText.
+// appendAttribute appends a URI as the value of an attribute in quotation
+// marks. The ampersand is the only character with a meaning there that a URI
+// can have; see isURIText.
 func appendAttribute(b []byte, uri string) []byte {
 	for i := range len(uri) {
 		if b = append(b, uri[i]); uri[i] == '&' {

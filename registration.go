@@ -28,10 +28,10 @@ const minSecretLength = 22
 const ErrShortSecret = modelError("the secret has fewer than 22 characters, so it could be guessed: " +
 	"make it with crypto/rand.Text")
 
-// CheckClient returns everything that keeps a client from being registered, as one
-// [InvalidArgument]; nil when nothing does. What passes can use each grant that it
-// names, as far as the server has it on, with the redirection URIs, the scope and
-// the lifetimes that it has.
+// CheckClient returns everything that keeps a client from being registered, as
+// one [InvalidArgument]; nil when nothing does. A client that passes can use
+// each grant that it names, if the server has it on, with its redirection URIs,
+// scope and lifetimes.
 //
 // A grant is one of the five that are built in, an absolute URI (RFC 6749, section
 // 4.5), or one of extensionGrants: the names in [Options.ExtensionGrants] that are
@@ -53,10 +53,11 @@ func CheckClient(client *Client, extensionGrants ...string) error {
 }
 
 // CheckClientSecret returns what keeps secret from being the client's, as an
-// [InvalidArgument]; nil when nothing does. A public client has no secret. That of
-// a confidential one is printable ASCII (RFC 6749, appendix A.2) of 22 characters
-// or more; one that is merely shorter is an [ErrShortSecret], so that a program
-// which allows it can tell. The error does not contain the secret.
+// [InvalidArgument]; nil when nothing does. A public client has no secret. The
+// secret of a confidential client is printable ASCII (RFC 6749, appendix A.2)
+// of 22 characters or more; one that is merely shorter is an [ErrShortSecret],
+// so that a program which allows it can tell. The error does not contain the
+// secret.
 func CheckClientSecret(client *Client, secret string) error {
 	if client == nil {
 		return unfit("client", errors.New("it is nil"))
@@ -84,14 +85,14 @@ type NamedUser struct {
 
 // CheckUserPassword returns what keeps password from being a user's, as an
 // [InvalidArgument]; nil when nothing does. It is what the password grant takes
-// (RFC 6749, appendix A.16). How good it is, is for the program to judge. The error
-// does not contain the password.
+// (RFC 6749, appendix A.16). The program decides how strong it must be. The
+// error does not contain the password.
 func CheckUserPassword(password string) error {
 	return unfit("password", checkUserText("password", password, maxPasswordBytes))
 }
 
-// unfit is the error of what cannot be registered: all that is wrong with it. Nil
-// when nothing is.
+// unfit returns everything that is wrong with what cannot be registered as one
+// error, nil when nothing is wrong.
 func unfit(what string, wrong ...error) error {
 	wrong = slices.DeleteFunc(wrong, func(err error) bool { return err == nil })
 	switch len(wrong) {
@@ -201,8 +202,8 @@ func (c *Client) checkRedirectURIs() (wrong []error) {
 	return wrong
 }
 
-// checkElements looks at each element, and at all of them as a request may ask for
-// them.
+// checkElements checks each element, and then the whole scope, as a request may
+// ask for it.
 func (s Scope) checkElements() (wrong []error) {
 	for _, token := range s {
 		switch {

@@ -59,8 +59,8 @@ func checkGrant(name string, extensions []string) error {
 
 func isRelative(text string) bool { return !isAbsoluteURI(text) }
 
-// isAbsoluteURI: a scheme, a colon and something behind it, without a fragment
-// (RFC 3986, section 4.3).
+// isAbsoluteURI reports whether text is a scheme, a colon and something behind
+// it, without a fragment (RFC 3986, section 4.3).
 func isAbsoluteURI(text string) bool {
 	scheme, rest, found := strings.Cut(text, ":")
 	return found && rest != "" && isURIText(text) && !strings.Contains(text, "#") && isLetter(scheme, 0) &&
@@ -72,9 +72,9 @@ func isLetter(text string, at int) bool {
 	return at < len(text) && ('a' <= text[at] && text[at] <= 'z' || 'A' <= text[at] && text[at] <= 'Z')
 }
 
-// nearest returns which of the names somebody probably meant who wrote name: in
-// another case, with other separators, with a typing mistake, or in part. "": none
-// is that near.
+// nearest returns the one of names that was probably meant by name, which may
+// have another case, other separators or a typing mistake, or be only a part.
+// "": none is that near.
 func nearest(name string, names []string) string {
 	name = squeeze(name)
 	for _, near := range []func(a, b string) bool{

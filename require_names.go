@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// misnamed finds methods of a layer that were probably meant for the contract: the
-// server would never call a ValidateScopes, and nobody would notice. It looks at all
-// methods by reflection, so the linker keeps those of every type of the program.
+// misnamed finds methods of a layer that were probably meant for the contract:
+// the server would never call a ValidateScopes, and nobody would notice. It
+// looks at all methods by reflection, so the linker keeps the exported methods
+// of every type of the program.
 func misnamed(t reflect.Type, contract []method) (wrong []error) {
 	for i := range t.NumMethod() {
 		own := t.Method(i)
@@ -35,9 +36,9 @@ func misnamed(t reflect.Type, contract []method) (wrong []error) {
 	return wrong
 }
 
-// isHook reports whether a method is the only one of its interface, and its
-// signature speaks of clients, users, tokens or scopes; and whether the layer has no
-// other method of the contract with that signature.
+// isHook reports whether a method is the only one of its interface, has a
+// client, user, token or scope in its signature, and does not share this
+// signature with another method of the contract that the layer has.
 func isHook(m method, contract []method) bool {
 	speaks, here := false, reflect.TypeFor[Client]().PkgPath()
 	for i := range m.want.NumIn() {
@@ -62,7 +63,8 @@ func isList(signature reflect.Type) bool {
 	return kind == reflect.Slice && signature.Out(0) != reflect.TypeFor[Scope]() || kind == reflect.Func || kind == reflect.Map
 }
 
-// isNear reports whether two names are a slip or two apart.
+// isNear reports whether two names differ by a slip, or two slips in longer
+// names.
 func isNear(a, b string) bool {
 	most := 2
 	if len(b) < 8 {

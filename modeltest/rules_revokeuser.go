@@ -165,7 +165,7 @@ func (t *trial) outlives(ctx context.Context, srv *oauth2server.Server, had begu
 	return ""
 }
 
-// works returns which of the tokens works.
+// works returns which of the tokens still works.
 func (t *trial) works(ctx context.Context, srv *oauth2server.Server, a answer) string {
 	if accessWorks(ctx, srv, a.Access) == nil {
 		return "an access token"

@@ -39,7 +39,8 @@ func byHand(field string, value any) bson.M {
 	return document
 }
 
-// What people write into a document otherwise, and what cannot be meant otherwise.
+// What people write into a document in other ways, and which can mean one thing
+// only.
 func TestClientsWrittenByHand(t *testing.T) {
 	ctx := t.Context()
 	db, m := start(t)

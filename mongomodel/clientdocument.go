@@ -81,8 +81,8 @@ type clientDocument struct {
 	deleted bool
 }
 
-// UnmarshalBSON reads a document. What people write differently and can mean one
-// thing only is taken for that. The error names each field that cannot be used.
+// UnmarshalBSON reads a document. What people write differently is accepted if
+// it can mean one thing only. The error names each field that cannot be used.
 func (d *clientDocument) UnmarshalBSON(data []byte) error {
 	fields, err := bson.Raw(data).Elements()
 	if err != nil {
@@ -141,8 +141,8 @@ func (d *clientDocument) read(name string, value bson.RawValue) (err error) {
 	return err
 }
 
-// names are those of the fields, without case and separators, and what others call
-// the same.
+// names maps names of fields, in lower case and without separators, to ours. It
+// has the names that others use for the same, too.
 var names = map[string]string{
 	"redirecturis": "redirect_uris", "redirecturi": "redirect_uris", "grants": "grants", "scopes": "scope",
 	"accesstokenlifetime": "access_token_lifetime", "refreshtokenlifetime": "refresh_token_lifetime",
@@ -150,9 +150,9 @@ var names = map[string]string{
 	"public": "public", "ispublic": "public",
 }
 
-// misnamed returns which fields have another package's names, as those of
-// egg-oauth2-server and node-oauth2-server: to leave them unread would be to take
-// the client for another one. Beside ours they may be there.
+// misnamed returns which fields have the names of another package, such as
+// egg-oauth2-server or node-oauth2-server: ignoring them would change what the
+// client may do. They are allowed beside ours.
 func misnamed(fields []bson.RawElement) (wrong []string) {
 	has := map[string]bool{}
 	for _, field := range fields {

@@ -101,9 +101,10 @@ func (m *Model) rules() credential.Rules {
 	}
 }
 
-// ListClients returns the clients whose IDs come after this one, in the order of
-// IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1. "" is
-// before the first, and a page without clients is behind the last.
+// ListClients returns the clients whose IDs come after this one, in the order
+// of IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1.
+// With "" the list begins, and a page without clients means that there are no
+// more.
 func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error) {
 	var page []*oauth2server.Client
 	err := list(ctx, m.clients, after, limit, func(d *clientDocument) { page = append(page, &d.client) })
@@ -139,10 +140,11 @@ func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) er
 	return m.RotateClientSecret(ctx, clientID, secret, 0)
 }
 
-// RotateClientSecret gives a confidential client another secret, and the one that it
-// has goes on for keep, so that the client can be changed in the meantime. One that
-// goes on from an earlier call ends at once. Calling it again with the same secret
-// changes nothing. [oauth2server.ErrNotFound] if there is no such client.
+// RotateClientSecret gives a confidential client another secret, and the one
+// that it has stays valid for keep, so that the client can be changed in the
+// meantime. One that is still valid from an earlier call ends at once. Calling
+// it again with the same secret changes nothing. [oauth2server.ErrNotFound] if
+// there is no such client.
 func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string, keep time.Duration) error {
 	if err := credential.CheckKeep(keep); err != nil {
 		return err
@@ -187,12 +189,13 @@ func secretsUpdate(s credential.Secrets) bson.D {
 const deletedPrefix = "deleted\u2014"
 
 // DeleteClient deletes a client and ends what was granted to it: its codes, its
-// refresh tokens and the access tokens that came with them. Access tokens of the
-// client credentials grant live until they expire. That there was such a client
-// stays in the collection, so that [Model.AddClient] can end what was under way if
-// the ID is used again. After an error call it again. [oauth2server.ErrNotFound] if
-// there was no client with this ID. It takes five commands, two of them queries by
-// index, and then those of revoking a grant for each of the client's.
+// refresh tokens and the access tokens that came with them. Access tokens of
+// the client credentials grant live until they expire. A document that
+// remembers the ID stays in the collection, so that [Model.AddClient] can end
+// what was under way if the ID is used again. After an error call it again.
+// [oauth2server.ErrNotFound] if there was no client with this ID. It takes five
+// commands, two of them queries by index, and then those of revoking a grant
+// for each of the client's.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 	live, err := exists(ctx, m.clients, ownClient(clientID))
 	if err != nil {
@@ -209,7 +212,8 @@ func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 	return m.revokeClient(ctx, clientID)
 }
 
-// forget deletes a client, once it is written that it will be.
+// forget deletes a client, after it has stored the document that remembers its
+// ID.
 func (m *Model) forget(ctx context.Context, clientID string) error {
 	// With the mark of clients, as it is a document of ours.
 	memory := bson.D{
@@ -247,8 +251,8 @@ func exists(ctx context.Context, c *mongo.Collection, filter bson.D) (bool, erro
 // liveClient is the filter of a client of ours that was not deleted.
 func liveClient(id string) bson.D { return append(ownClient(id), live) }
 
-// ofKind is the filter of public or of confidential clients. Who writes a document
-// by hand may leave the field out.
+// ofKind is the filter of public or of confidential clients. People who write a
+// document by hand may leave the field out.
 func ofKind(public bool) bson.E {
 	if public {
 		return bson.E{Key: "public", Value: true}

@@ -11,10 +11,10 @@
 //
 // # Commands
 //
-// What a request needs is find, insert and, to revoke, delete, one document at a
-// time and by _id: no transaction, no listing but that of one grant's log, and no
-// update but that of a password's hash, once. So the same code runs on a single
-// server, a replica set and a sharded cluster, and each command is the business of
+// What a request needs is find, insert and, to revoke, delete, one document at
+// a time and by _id: no transaction, no listing but that of one grant's log,
+// and no update but that of a password's hash, once. So the same code runs on a
+// single server, a replica set and a sharded cluster, and each command goes to
 // one shard. In numbers:
 //
 //	authenticate                 1  find

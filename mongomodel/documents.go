@@ -90,8 +90,8 @@ func decode(c *mongo.Collection, raw bson.Raw, found document) error {
 	return nil
 }
 
-// insertOnce stores document under id, where nothing may be. That the same
-// record is there already is success: the reply to an insert of it was lost.
+// insertOnce stores document under id, where nothing may be. If the same record
+// is there already, that is success: the reply to an insert of it was lost.
 func insertOnce(ctx context.Context, c *mongo.Collection, id string, document tokenDocument) error {
 	_, err := c.InsertOne(alone(ctx), document)
 	conflict := taken(c, err, idIndex)

@@ -13,9 +13,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// fault wraps err with what was being done. What the driver reports of a context
-// that ended need not name the context: it can be a network error of the
-// connection that was closed for it.
+// fault wraps err with what was being done. When a context has ended, the
+// driver's error need not say so: it can be a network error of the connection
+// that was closed because of it.
 func fault(ctx context.Context, what string, err error) error {
 	switch ended := ctx.Err(); {
 	case err == nil:

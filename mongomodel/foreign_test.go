@@ -213,7 +213,7 @@ func TestBrokenDocuments(t *testing.T) {
 	}
 }
 
-// What docs/mongodb.md says to do with documents of before the mark.
+// What docs/mongodb.md says to do with documents from before the mark.
 func TestDocumentsOfBefore(t *testing.T) {
 	ctx := t.Context()
 	db := mongotest.Database(t)

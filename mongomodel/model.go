@@ -22,9 +22,9 @@ import (
 )
 
 // Model keeps clients, users, codes, tokens and the log of each grant in
-// MongoDB. It is safe for concurrent use and has no state of its own, but that it
-// remembers which kinds of password hashes it met. What it returns belongs to the
-// caller. Of the client and the user of a code or a token it returns the ID only.
+// MongoDB. It is safe for concurrent use. Its only state of its own is which
+// kinds of password hashes it has met. What it returns belongs to the caller.
+// Of the client and the user of a code or a token it returns the ID only.
 type Model struct {
 	options   Options
 	passwords *credential.Passwords

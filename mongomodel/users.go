@@ -92,9 +92,9 @@ func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth
 	return &document.user.User, nil
 }
 
-// findUsername returns the document of the user who signs in by this name. It is not
-// nil, also with an error. A name as it is comes before its prepared form: it is an
-// older user's.
+// findUsername returns the document of the user who signs in by this name. It
+// is not nil, also with an error. The name as it was typed comes before its
+// prepared form: an older user may have it.
 func (m *Model) findUsername(ctx context.Context, username string) (*userDocument, error) {
 	var found userDocument
 	raw, prepared := credential.Names(username)
@@ -109,8 +109,8 @@ func (m *Model) findUsername(ctx context.Context, username string) (*userDocumen
 	return &found, nil
 }
 
-// refreshHash replaces the hash of a user, unless it was changed since. The user was
-// let in already, so that it fails is of no consequence: the next sign-in tries
+// refreshHash replaces the hash of a user, unless it was changed since. The
+// user was let in already, so a failure does not matter: the next sign-in tries
 // again.
 func (m *Model) refreshHash(ctx context.Context, d *userDocument, hash string) {
 	ctx, cancel := context.WithTimeout(alone(ctx), rehashTime)
@@ -141,18 +141,18 @@ func (m *Model) findUser(ctx context.Context, filter bson.D) (*userDocument, err
 	return &found, nil
 }
 
-// ListUsers returns the users whose IDs come after this one, in the order of IDs:
-// as many as limit says, 1,000 at the most, and 100 if it is below 1. "" is before
-// the first, and a page without users is behind the last.
+// ListUsers returns the users whose IDs come after this one, in the order of
+// IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1. With
+// "" the list begins, and a page without users means that there are no more.
 func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oauth2server.NamedUser, error) {
 	var page []*oauth2server.NamedUser
 	err := list(ctx, m.users, after, limit, func(d *userDocument) { page = append(page, &d.user) })
 	return page, err
 }
 
-// GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user that
-// stands for the client has the client's ID behind "client:", which no other user
-// can have. It asks no server.
+// GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user
+// that stands for the client has the ID "client:" followed by the client's,
+// which no other user can have. It sends no command.
 func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*oauth2server.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -200,8 +200,8 @@ func (m *Model) insertUser(ctx context.Context, u *oauth2server.User, username s
 	if fields.Data, err = encodeData(u.Data); err != nil {
 		return fmt.Errorf("mongomodel: user %q: Data: %w", username, err)
 	}
-	// Without the index two users could share a name, so it does not depend on who
-	// forgot EnsureIndexes.
+	// Without the index two users could share a name, so it is made here too,
+	// in case nobody called EnsureIndexes.
 	if err := m.ensureUsernames(ctx); err != nil {
 		return err
 	}
@@ -217,8 +217,8 @@ func (m *Model) insertUser(ctx context.Context, u *oauth2server.User, username s
 	return fault(ctx, "insert into "+m.users.Name(), err)
 }
 
-// requireFree returns an error if a user has a name as it is, which is an older user
-// if the name looks otherwise once it is prepared.
+// requireFree returns an error if a user has exactly this name. If its prepared
+// form differs, that is an older user.
 func (m *Model) requireFree(ctx context.Context, username string) error {
 	err := findOne(ctx, m.users, byUsername(username), &userDocument{})
 	switch {
@@ -251,8 +251,9 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 	return err
 }
 
-// olderName returns username if that is what the user is called, from a time in which
-// it could be registered. Otherwise it returns refused, which says why it cannot be.
+// olderName returns username if the user already has that name, from a time
+// when it could be registered. Otherwise it returns refused, which says why it
+// cannot be registered now.
 func (m *Model) olderName(ctx context.Context, u *oauth2server.User, username string, refused error) (string, error) {
 	if u == nil {
 		return "", refused

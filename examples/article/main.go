@@ -1,6 +1,7 @@
-// Command article is the example of an article about egg-oauth2-server, in Go: its
-// routes, its client and user, its curl lines and its JSON. docs/moving-from-egg.md
-// goes along it side by side. Start it and try what it prints.
+// Command article is the example of an article about egg-oauth2-server, in Go:
+// its routes, its client and user, its curl lines and its JSON.
+// docs/moving-from-egg.md shows both side by side. Start it and try what it
+// prints.
 //
 //	go run ./examples/article [-addr 127.0.0.1:7001] [-mongo mongodb://127.0.0.1:27017/]
 package main
@@ -177,9 +178,10 @@ func (base demoClient) ask(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, string(base)+"/authorize?"+request.Encode(), http.StatusSeeOther)
 }
 
-// asked reports whether an answer is for this browser, and not somebody else's code
-// that a link leads it to (RFC 6749, section 10.12). The article's address is opened
-// by hand, without a cookie: then only the form here, or no browser at all, leads here.
+// asked reports whether this browser asked for the answer. Otherwise a link may
+// have led it here with somebody else's code (RFC 6749, section 10.12). In the
+// article the sign-in page is opened by hand, so there is no cookie: then the
+// request must come from that page, or from no browser at all.
 func asked(w http.ResponseWriter, r *http.Request, state string) bool {
 	cookie, err := r.Cookie(stateCookie)
 	if err != nil {

@@ -57,9 +57,9 @@ func cutAddress(list string) (rest string, last netip.Addr, more bool) {
 }
 
 // cutElement takes the last element off a list in Forwarded and reads the
-// address of its client (RFC 7239, section 4). It looks for the element's begin
-// from the end, which a proxy wrote: what a stranger wrote before, a quotation
-// mark that nothing closes say, must not swallow it.
+// address of its client (RFC 7239, section 4). It looks for the beginning of
+// the element from the end, which a proxy wrote: what a stranger wrote before
+// it, such as a quotation mark that nothing closes, must not swallow it.
 func cutElement(list string) (rest string, client netip.Addr, more bool) {
 	quoted := false
 	for i := len(list) - 1; i >= 0; i-- {
@@ -76,8 +76,8 @@ func cutElement(list string) (rest string, client netip.Addr, more bool) {
 	return "", readElement(list), false
 }
 
-// readElement returns the address in the one parameter for of an element. The
-// zero address: there is none, or another one, or two.
+// readElement returns the address in the parameter "for" of an element. The
+// zero address: there is no such parameter, it is no address, or there are two.
 func readElement(element string) (client netip.Addr) {
 	for found := false; ; {
 		element = strings.TrimLeft(element, "; \t")
@@ -99,8 +99,8 @@ func readElement(element string) (client netip.Addr) {
 	}
 }
 
-// cutValue takes a token or a quoted string off the begin of an element, with
-// the semicolon behind it.
+// cutValue takes a token or a quoted string off the beginning of an element,
+// with the semicolon behind it.
 func cutValue(text string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(text, `"`) {
 		value, rest, _ = strings.Cut(text, ";")

@@ -40,8 +40,8 @@ func (l *Limit) every() time.Duration {
 	return min(l.Every, math.MaxInt64/time.Duration(l.Burst))
 }
 
-// wait returns how long it takes until there is a token, should as many as
-// failing fail before. None or negative: there is one now.
+// wait returns how long it takes until there is a token, if as many attempts as
+// failing says fail before. None or negative: there is one now.
 func (b *bucket) wait(l *Limit, failing int, now time.Time) time.Duration {
 	return max(b.full.Sub(now), 0) - time.Duration(l.Burst-1-failing)*l.every()
 }

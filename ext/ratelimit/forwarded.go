@@ -16,7 +16,7 @@ import (
 // A stranger may write these headers too, so they are believed only from
 // proxies, and read from their ends: the first address that is no proxy's is
 // the client, and what is before it is the stranger's. Name only the proxies,
-// not a network in which others are: it is believed what comes from there.
+// not a network in which others are: what comes from there is believed.
 //
 // Addresses are read as proxies write them: with a port or without, IPv6 in
 // brackets or bare, in quotes, with a zone. If a proxy writes something else

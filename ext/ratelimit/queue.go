@@ -38,8 +38,8 @@ func (l *Limiter) enter(a *attempt) {
 // its buckets: all at once, so that nobody has some and waits for others.
 //
 // Otherwise it returns the bucket that a has to wait at: one whose last tokens
-// are under way, or one where others came first. Who is at the head of a queue
-// came before all others in it.
+// are under way, or one where others came first. The head of a queue came
+// before all others in it.
 func (l *Limiter) admit(a *attempt, head key, now time.Time) (crowded key) {
 	for i, k := range a.wanted {
 		if k.limit == nil {

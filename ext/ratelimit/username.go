@@ -19,7 +19,7 @@ func fold(name string) string {
 	switch {
 	case isASCII(name):
 		return strings.ToLower(name)
-	case len(name) > 1024: // nobody's, and work for who sends it
+	case len(name) > 1024: // nobody's name: not worth the work
 		return name
 	}
 	folded := cases.Fold().String(norm.NFKC.String(name))
