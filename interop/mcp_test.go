@@ -29,7 +29,7 @@ func TestMCPDiscovery(t *testing.T) {
 				RevocationEndpoint:                         s.issuer + "/revoke",
 				IntrospectionEndpoint:                      s.issuer + "/introspect",
 				ResponseTypesSupported:                     []string{"code"},
-				ResponseModesSupported: []string{"query", "fragment"},
+				ResponseModesSupported:                     []string{"query", "fragment"},
 				GrantTypesSupported:                        []string{"authorization_code", "client_credentials", "refresh_token"},
 				TokenEndpointAuthMethodsSupported:          anyClient,
 				RevocationEndpointAuthMethodsSupported:     anyClient,
