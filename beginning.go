@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// beginning is when something began. Within a process beginnings are counted, so
-// their order is exact; across processes there are only clocks, which differ.
+// beginning is when something began. Within a process beginnings are counted,
+// so their order is exact; across processes there are only clocks, which
+// differ.
 type beginning struct {
 	at      int64   // milliseconds since 1970
 	process [6]byte // random, of the process
@@ -39,8 +40,8 @@ func beginNow() beginning {
 	return beginning{time.Now().UnixMilli(), thisProcess, begun.Add(1)}
 }
 
-// mayPrecede reports whether b may be earlier than other, by clocks that differ by
-// skew at most. Counts are compared within the hour, as they wrap.
+// mayPrecede reports whether b may be earlier than other, by clocks that differ
+// by skew at most. Counts are compared within the hour, as they wrap.
 func (b beginning) mayPrecede(other beginning, skew time.Duration) bool {
 	if apart := b.at - other.at; b.process == other.process && max(apart, -apart) < time.Hour.Milliseconds() {
 		return int32(b.count-other.count) < 0

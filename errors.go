@@ -199,8 +199,8 @@ func standing(reason, format string, args ...any) *Error {
 		Err: fmt.Errorf("oauth2server: "+format, args...)}
 }
 
-// modelFailure turns what a method of the model returned into what the client is
-// told: notFound for [ErrNotFound], the model's own choice when it made one,
+// modelFailure turns what a method of the model returned into what the client
+// is told: notFound for [ErrNotFound], the model's own choice when it made one,
 // server_error for everything else.
 func modelFailure(method string, err error, notFound *Error) *Error {
 	if e := asError(err); e != nil {

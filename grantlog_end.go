@@ -215,8 +215,8 @@ func (s *Server) revokeGrant(ctx context.Context, grantID string, until time.Tim
 	return nil
 }
 
-// finishRevocation is the refusal for a grant that is over. Whoever ended it may have been stopped half-way, so the rest
-// is done first.
+// finishRevocation is the refusal for a grant that is over. Whoever ended it
+// may have been stopped half-way, so the rest is done first.
 func (s *Server) finishRevocation(ctx context.Context, grantID string) *Error {
 	if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
 		return fault

@@ -10,11 +10,12 @@ import (
 // GrantPage is how many entries [GrantLog.GrantEntries] returns at once.
 const GrantPage = 100
 
-// markerMargin is how long a log entry stays after the last thing that it speaks of has expired: clocks differ.
+// markerMargin is how long a log entry stays after the last thing that it
+// speaks of has expired: clocks differ.
 const markerMargin = 24 * time.Hour
 
-// Logs beside that of a grant, by their prefix. They are apart because the log of
-// a grant is a line: whoever appends to it has to find its end.
+// Logs beside that of a grant, by their prefix. They are apart because the log
+// of a grant is a line: whoever appends to it has to find its end.
 const (
 	endLog  = "end:"  // of a grant: place 1 when it begins to end, place 2 when it has ended
 	usesLog = "uses:" // of a grant: tokens issued without moving its line; see appendUse
@@ -34,8 +35,8 @@ func grantOf(logID string) string {
 	return strings.TrimPrefix(logID, usesLog)
 }
 
-// anchorPeriod is how often the log of a grant names client, owner and scope again:
-// once for all entries whose tokens expire in the same period.
+// anchorPeriod is how often the log of a grant names client, owner and scope
+// again: once for all entries whose tokens expire in the same period.
 const anchorPeriod = 30 * 24 * time.Hour
 
 // anchorEnd is the end of the period that t is in.

@@ -58,8 +58,9 @@ type Token struct {
 	// from a model that stores digests.
 	AccessToken string
 
-	// AccessTokenExpiresAt is in UTC, to the millisecond. Zero is a broken record: the token is refused as a server_error,
-	// unless [Options.InsecureEternalAccessTokens] has it mean never.
+	// AccessTokenExpiresAt is in UTC, to the millisecond. Zero is a broken
+	// record: the token is refused as a server_error, unless
+	// [Options.InsecureEternalAccessTokens] has it mean never.
 	AccessTokenExpiresAt time.Time
 
 	// RefreshToken is empty when none was issued.
@@ -91,8 +92,8 @@ type Token struct {
 	// GrantExpiresAt is when the grant ends, however often it is refreshed; see [Options.MaxGrantLifetime]. Zero: never.
 	GrantExpiresAt time.Time
 
-	// GrantPace bounds how often the grant is refreshed: see [GrantEntry.Pace] of
-	// the entry at GrantSeq. Zero: it was not refreshed yet.
+	// GrantPace bounds how often the grant is refreshed: see [GrantEntry.Pace]
+	// of the entry at GrantSeq. Zero: it was not refreshed yet.
 	GrantPace time.Time
 
 	// Extra has attributes of the program's own, set by [GrantRequest.Issue] or
@@ -101,15 +102,16 @@ type Token struct {
 	//
 	// A value is nil, a bool, a string of UTF-8, an integer, a finite float, a
 	// time.Time of the years 0 to 9999, a []byte, or a slice, or a map with
-	// strings as keys, of such values. Every model gives it back exactly, in the
-	// one form that it has: integers are int64, or uint64 when larger; floats are
-	// float64; times are in UTC, to the nanosecond; slices other than []byte are
-	// []any, maps are map[string]any, and inside Extra neither is nil. A
-	// json.Number is an integer if it is written as one, and a float64 otherwise.
-	// An empty Extra is nil. The server gives models that form.
+	// strings as keys, of such values. Every model gives it back exactly, in
+	// the one form that it has: integers are int64, or uint64 when larger;
+	// floats are float64; times are in UTC, to the nanosecond; slices other
+	// than []byte are []any, maps are map[string]any, and inside Extra neither
+	// is nil. A json.Number is an integer if it is written as one, and a
+	// float64 otherwise. An empty Extra is nil. The server gives models that
+	// form.
 	//
-	// Anything else is a mistake of the program: structs, pointers, types with a
-	// JSON form of their own, more than 32 maps and slices inside each other,
+	// Anything else is a mistake of the program: structs, pointers, types with
+	// a JSON form of their own, more than 32 maps and slices inside each other,
 	// more than 64 KiB in all (names and strings count their bytes, and each
 	// value 8 more). It is refused before anything is stored, and the error has
 	// its path, as in Extra["a"][3].
@@ -270,12 +272,12 @@ type GrantLog interface {
 	RevokeAccessTokens(ctx context.Context, digests ...string) error
 }
 
-// GrantEntry is a line in the log of a grant. A model stores it under GrantID and
-// Seq and returns it as it was; it looks at these two, at ExpiresAt, and at UserID
-// and ClientID if it lists the grants of a user or a client. Some logs stand beside
-// that of a grant, and have an ID with a prefix: "end:", "uses:", "user:"; to a model
-// they are logs like others. Whatever the entry is about is there as a [Digest]:
-// whoever reads the log cannot use it.
+// GrantEntry is a line in the log of a grant. A model stores it under GrantID
+// and Seq and returns it as it was; it looks at these two, at ExpiresAt, and at
+// UserID and ClientID if it lists the grants of a user or a client. Some logs
+// stand beside that of a grant, and have an ID with a prefix: "end:", "uses:",
+// "user:"; to a model they are logs like others. Whatever the entry is about is
+// there as a [Digest]: whoever reads the log cannot use it.
 type GrantEntry struct {
 	// GrantID is that of the grant.
 	GrantID string
@@ -330,8 +332,8 @@ type GrantEntry struct {
 	// [LiveGrants].
 	ClientID, UserID string
 
-	// Scope is what the owner granted, in an entry that has ClientID and UserID and
-	// issued a token.
+	// Scope is what the owner granted, in an entry that has ClientID and UserID
+	// and issued a token.
 	Scope Scope
 
 	// GrantExpiresAt is when the grant ends, in an entry that issued a token; see [Token.GrantExpiresAt].
@@ -354,11 +356,13 @@ type UserChecker interface {
 // ScopeValidator narrows or refuses the scope that a client asks for. Without it the requested scope is granted
 // unchanged, within [Client.Scope].
 type ScopeValidator interface {
-	// ValidateScope returns the scope to grant; empty, or [ErrNotFound], refuses with invalid_scope. scope is empty
-	// when the client named none: the result is then the default. user is never nil. The result must lie within
-	// scope, unless that is empty, and within client.Scope; the server checks. It is
-	// asked when a scope is granted, when a code is redeemed, and at each refresh for
-	// what was granted: a right that was taken away does not come back.
+	// ValidateScope returns the scope to grant; empty, or [ErrNotFound],
+	// refuses with invalid_scope. scope is empty when the client named none:
+	// the result is then the default. user is never nil. The result must lie
+	// within scope, unless that is empty, and within client.Scope; the server
+	// checks. It is asked when a scope is granted, when a code is redeemed, and
+	// at each refresh for what was granted: a right that was taken away does
+	// not come back.
 	ValidateScope(ctx context.Context, user *User, client *Client, scope Scope) (Scope, error)
 }
 

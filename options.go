@@ -32,8 +32,8 @@ type Options struct {
 	// public nor from a confidential client: the grant itself must find out who asks, say by an assertion (RFC 7521, section 4.1).
 	InsecureSkipClientAuthentication []string
 
-	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5 minutes; 30
-	// days at most. A lifetime is a second or more.
+	// AuthorizationCodeLifetime is how long a code can be redeemed. 0: 5
+	// minutes; 30 days at most. A lifetime is a second or more.
 	AuthorizationCodeLifetime time.Duration
 
 	// AccessTokenLifetime is for clients without one of their own. 0: an hour.
@@ -51,18 +51,22 @@ type Options struct {
 	// parsed. Nil: a page finds out, or, without a page, username and password are taken from the form.
 	AuthenticateUser func(*http.Request) (*User, error)
 
-	// LimitAttempts is asked before a client's secret or a user's password is tried; package ext/ratelimit has one. It
-	// may block, say until attempts under way have ended, but not beyond the end of r.Context().
-	// With wait > 0 nothing is tried and done is not called: the answer is 429, with wait as Retry-After, in whole
-	// seconds and rounded up. Otherwise done, unless it is nil, is called exactly once, before the answer is sent: also
-	// after a panic of the model, and when the client hung up.
+	// LimitAttempts is asked before a client's secret or a user's password is
+	// tried; package ext/ratelimit has one. It may block, say until attempts
+	// under way have ended, but not beyond the end of r.Context(). With wait >
+	// 0 nothing is tried and done is not called: the answer is 429, with wait
+	// as Retry-After, in whole seconds and rounded up. Otherwise done, unless
+	// it is nil, is called exactly once, before the answer is sent: also after
+	// a panic of the model, and when the client hung up.
 	//
 	// failed says that the secret or password was wrong: the model answered [ErrNotFound], nobody, or an [Error] or
 	// [ErrorCode] of its own. It is false for what says nothing of the secret: a server_error, so every other error,
 	// and an [Error] with status 429 or from 500 on. So what has not failed need not have been right.
 	//
-	// The password grant asks twice, for the client and then for the user. Whatever a page or an extension grant of the
-	// program tries is theirs to count. It is called concurrently. Nil: everything is tried, without a limit.
+	// The password grant asks twice, for the client and then for the user.
+	// Whatever a page or an extension grant of the program tries is theirs to
+	// count. It is called concurrently. Nil: everything is tried, without a
+	// limit.
 	LimitAttempts func(r *http.Request, attempt Attempt) (done func(failed bool), wait time.Duration)
 
 	// OnEvent is told of all that was issued, revoked or refused, for an audit: once it is decided, and before the answer
@@ -71,11 +75,11 @@ type Options struct {
 	// page that is shown. The request may have a secret in its URL, its header and its form. Nil: nobody is told.
 	OnEvent func(*http.Request, Event)
 
-	// Issuer is the URL by which clients know this server (RFC 8414, section 2): https,
-	// or http on a loopback host for tests, without query and fragment; see also
-	// InsecureHTTPIssuer. It is sent as iss with each authorization response (RFC 9207),
-	// and clients of several servers should check it (RFC 9700, section 4.4). "": it has
-	// none.
+	// Issuer is the URL by which clients know this server (RFC 8414, section
+	// 2): https, or http on a loopback host for tests, without query and
+	// fragment; see also InsecureHTTPIssuer. It is sent as iss with each
+	// authorization response (RFC 9207), and clients of several servers should
+	// check it (RFC 9700, section 4.4). "": it has none.
 	Issuer string
 
 	// Endpoints are the URLs that [Server.Metadata] tells. They need Issuer.
@@ -88,8 +92,9 @@ type Options struct {
 
 	// TrustedOrigins are further origins from which forms may be posted to
 	// [Server.Authorize], such as https://login.example.com for a page on a
-	// sibling host. They can sign users in and approve in their name. The origin
-	// of Issuer is one of them. Nil: forms come from the host that they are sent to.
+	// sibling host. They can sign users in and approve in their name. The
+	// origin of Issuer is one of them. Nil: forms come from the host that they
+	// are sent to.
 	TrustedOrigins []string
 
 	// AllowEmptyState accepts authorization requests without state and without an S256 challenge: nothing then binds
@@ -113,10 +118,12 @@ type Options struct {
 	// Public clients are always given a new one (RFC 9700, section 2.2.2).
 	DisableRefreshTokenRotation bool
 
-	// RefreshRetryWindow is how long after a rotation the old refresh token gets the same successor again: a client whose
-	// reply was lost asks again, and so do two tabs at once. It is also how long a thief who is as fast goes unseen.
-	// 0: a minute; negative: not at all, and of two requests at once both are answered, the first with a token that is
-	// dead: a client must send one at a time then. It needs a model that is a [GrantLog].
+	// RefreshRetryWindow is how long after a rotation the old refresh token
+	// gets the same successor again: a client whose reply was lost asks again,
+	// and so do two tabs at once. It is also how long a thief who is as fast
+	// goes unseen. 0: a minute; negative: not at all, and of two requests at
+	// once both are answered, the first with a token that is dead: a client
+	// must send one at a time then. It needs a model that is a [GrantLog].
 	RefreshRetryWindow time.Duration
 
 	// ClockSkew is by how much the clocks of the machines that serve one model
@@ -142,8 +149,8 @@ type Options struct {
 	InsecureAllowPlainPKCE bool
 
 	// InsecureHTTPIssuer lets Issuer and Endpoints be of http on any host, for
-	// development in containers and on telephones. Clients cannot tell then whom
-	// they talk to, and whoever is on the way reads tokens and passwords.
+	// development in containers and on telephones. Clients cannot tell then
+	// whom they talk to, and whoever is on the way reads tokens and passwords.
 	InsecureHTTPIssuer bool
 
 	// InsecureAllowHTTPRedirects lets codes and tokens go to redirection URIs of http on hosts other than 127.0.0.1, [::1]
@@ -154,11 +161,11 @@ type Options struct {
 	// pose as one, and a signed-in user is not asked.
 	InsecureApprovePublicClients bool
 
-	// ErrorHandler writes the page for errors of the authorization endpoint that
-	// cannot be told to the client. It answers with err.Status, and must escape what
-	// it shows. err has no cause: that is in the log, beside err.Reference, which a
-	// page shows so that people can quote it. Nil: a plain page, or JSON when the
-	// request does not accept text/html.
+	// ErrorHandler writes the page for errors of the authorization endpoint
+	// that cannot be told to the client. It answers with err.Status, and must
+	// escape what it shows. err has no cause: that is in the log, beside
+	// err.Reference, which a page shows so that people can quote it. Nil: a
+	// plain page, or JSON when the request does not accept text/html.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err *Error)
 
 	// MaxFormBytes bounds the body of a form, and the query of an authorization request. 0: 64 KiB.
@@ -236,8 +243,8 @@ func (o *Options) withDefaults() (Options, []error) {
 	return options, wrong
 }
 
-// cutLifetimes returns what the program may not have meant: a lifetime that another
-// one cuts, or outlives.
+// cutLifetimes returns what the program may not have meant: a lifetime that
+// another one cuts, or outlives.
 func (o *Options) cutLifetimes() (warnings []string) {
 	longer := func(name string, lifetime time.Duration, end string, limit time.Duration, consequence string) {
 		if limit > 0 && lifetime > limit {

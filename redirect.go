@@ -223,9 +223,9 @@ func sameButPort(registered, named string) bool {
 }
 
 // cutLoopbackPort returns a loopback URI of http without its port; its empty
-// path is a slash. Names below localhost are this machine too (RFC 6761, section
-// 6.3). It works on the text: a parser forgives what a browser, or the next
-// parser, reads differently.
+// path is a slash. Names below localhost are this machine too (RFC 6761,
+// section 6.3). It works on the text: a parser forgives what a browser, or the
+// next parser, reads differently.
 func cutLoopbackPort(uri string) (string, bool) {
 	if !strings.HasPrefix(uri, "http://") {
 		return "", false
@@ -288,8 +288,8 @@ func answerAt(target string, fragment bool, parameters []parameter) string {
 
 // redirect sends the browser to location. Only 302, and 303 after a POST: 307
 // would repeat the POST, and the owner's password with it, at the client (RFC
-// 9700, section 4.12). A script, which cannot see where a redirect goes, gets the
-// location as a value.
+// 9700, section 4.12). A script, which cannot see where a redirect goes, gets
+// the location as a value.
 func redirect(w http.ResponseWriter, r *http.Request, location string) {
 	buffer := buffers.Get().(*[]byte)
 	body, status := (*buffer)[:0], http.StatusFound
@@ -301,7 +301,8 @@ func redirect(w http.ResponseWriter, r *http.Request, location string) {
 		if r.Method == http.MethodPost {
 			status = http.StatusSeeOther
 		}
-		// The link is for schemes that a browser does not follow by itself (RFC 9110, section 15.4).
+		// The link is for schemes that a browser does not follow by itself (RFC
+		// 9110, section 15.4).
 		body = append(appendAttribute(append(body, `<a href="`...), location), "\">Continue</a>\n"...)
 		setHeaders(w.Header(), unstored, []string{"Location", location}, ofHTML)
 	}

@@ -33,12 +33,13 @@ const ErrShortSecret = modelError("the secret has fewer than 22 characters, so i
 // each grant that it names, if the server has it on, with its redirection URIs,
 // scope and lifetimes.
 //
-// A grant is one of the five that are built in, an absolute URI (RFC 6749, section
-// 4.5), or one of extensionGrants: the names in [Options.ExtensionGrants] that are
-// no URIs. A client without any grant can only introspect and revoke.
+// A grant is one of the five that are built in, an absolute URI (RFC 6749,
+// section 4.5), or one of extensionGrants: the names in
+// [Options.ExtensionGrants] that are no URIs. A client without any grant can
+// only introspect and revoke.
 //
-// Call it when a client is registered or changed, and [CheckClientSecret] too. A
-// model need not call it for what is stored: the server checks what it uses.
+// Call it when a client is registered or changed, and [CheckClientSecret] too.
+// A model need not call it for what is stored: the server checks what it uses.
 // A nil client is an error. It is safe for concurrent use.
 func CheckClient(client *Client, extensionGrants ...string) error {
 	if client == nil {
@@ -67,8 +68,8 @@ func CheckClientSecret(client *Client, secret string) error {
 
 // CheckUser returns everything that keeps a user from being registered under a
 // username, as one [InvalidArgument]; nil when nothing does. The ID is UTF-8
-// without control characters. The username is what the password grant takes (RFC
-// 6749, appendix A.15). A nil user is an error.
+// without control characters. The username is what the password grant takes
+// (RFC 6749, appendix A.15). A nil user is an error.
 func CheckUser(user *User, username string) error {
 	if user == nil {
 		return unfit("user", errors.New("it is nil"))
@@ -77,7 +78,8 @@ func CheckUser(user *User, username string) error {
 		checkUserID(user.ID), checkUserText("username", username, maxRegistered))
 }
 
-// NamedUser is a user as a model lists them, with the name that they sign in by.
+// NamedUser is a user as a model lists them, with the name that they sign in
+// by.
 type NamedUser struct {
 	User
 	Username string

@@ -1,5 +1,5 @@
-// This file looks at the names of grants that somebody wrote into a registration
-// or an option, and finds what was probably meant.
+// This file looks at the names of grants that somebody wrote into a
+// registration or an option, and finds what was probably meant.
 
 package oauth2server
 

@@ -54,7 +54,8 @@ func isHook(m method, contract []method) bool {
 	return speaks && alone
 }
 
-// isList reports whether a method returns several things: GetUsers is no GetUser.
+// isList reports whether a method returns several things: GetUsers is no
+// GetUser.
 func isList(signature reflect.Type) bool {
 	if signature.NumOut() == 0 {
 		return false
@@ -73,8 +74,8 @@ func isNear(a, b string) bool {
 	return max(len(a)-len(b), len(b)-len(a)) <= most && distance(a, b) <= most
 }
 
-// distance is how many letters have to be put in, left out or changed to get from a
-// to b.
+// distance is how many letters have to be put in, left out or changed to get
+// from a to b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

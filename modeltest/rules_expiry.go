@@ -146,7 +146,8 @@ func lastingCodes(ctx context.Context, t *trial) ([]lasting, error) {
 	}}}, nil
 }
 
-// lastingEntries stores logs of which one entry expires soon, the first or the last.
+// lastingEntries stores logs of which one entry expires soon, the first or the
+// last.
 func lastingEntries(ctx context.Context, t *trial) (all []lasting, err error) {
 	if t.on.log == nil {
 		return nil, nil

@@ -118,8 +118,8 @@ func flow(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// code lets the first user connect the first client. It returns the request that
-// redeems the code.
+// code lets the first user connect the first client. It returns the request
+// that redeems the code.
 func (t *trial) code(ctx context.Context, srv *oauth2server.Server) (redemption url.Values, err error) {
 	c, verifier := t.Clients[0], unique()
 	code, err := t.authorize(ctx, srv, url.Values{"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {c.RedirectURIs[0]},

@@ -62,7 +62,8 @@ func (h *handle) appendTo(ctx context.Context, entries ...*oauth2server.GrantEnt
 	return nil
 }
 
-// entriesOf reads a log, page by page, and reports when it does not have so many entries.
+// entriesOf reads a log, page by page, and reports when it does not have so
+// many entries.
 func (h *handle) entriesOf(ctx context.Context, grantID string, from, want int) (entries []*oauth2server.GrantEntry, err error) {
 	for {
 		page, err := h.log.GrantEntries(ctx, grantID, from)

@@ -16,7 +16,8 @@ var revokeUserRules = []rule{
 		harm: "whoever took an account over stays in after its password was changed, or its owner is kept out"},
 }
 
-// userRevoker is what a program calls when an account is closed, or its password is changed.
+// userRevoker is what a program calls when an account is closed, or its
+// password is changed.
 type userRevoker interface {
 	RevokeUser(ctx context.Context, userID string) error
 }
@@ -25,8 +26,8 @@ var userRevokers = need{"a method RevokeUser(ctx, userID) error", func(t *trial)
 	return outermost[userRevoker](t.on.given) != nil && outermost[userRevoker](t.peer.given) != nil
 }}
 
-// meanwhile is a model on which something happens once, before a method is called.
-// What happens after one happens before the next.
+// meanwhile is a model on which something happens once, before a method is
+// called. What happens after one happens before the next.
 type meanwhile struct {
 	*handle
 	method string
@@ -139,7 +140,8 @@ func revokeUser(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// begin lets the first user connect the first client twice: once up to the code.
+// begin lets the first user connect the first client twice: once up to the
+// code.
 func (t *trial) begin(ctx context.Context, srv *oauth2server.Server) (had begun, err error) {
 	redemption, err := t.code(ctx, srv)
 	if err == nil {

@@ -29,8 +29,8 @@ func write(t *testing.T, c *mongo.Collection, id any, fields bson.M) {
 	require.NoError(t, second(c.InsertOne(context.Background(), document)))
 }
 
-// byHand returns the least document of a client, with a field more; nil stands for no
-// field.
+// byHand returns the least document of a client, with a field more; nil stands
+// for no field.
 func byHand(field string, value any) bson.M {
 	document := bson.M{"grants": bson.A{"client_credentials"}, "secret_digest": oauth2server.Digest(secret)}
 	if field != "" {
@@ -94,8 +94,9 @@ func TestClientsWrittenByHand(t *testing.T) {
 	require.ErrorIs(t, second(m.GetClient(ctx, "phone", secret)), oauth2server.ErrNotFound)
 }
 
-// What cannot be used is a fault that names collection, _id and field, also where no
-// secret is asked for. It does not have the value, which may be a secret.
+// What cannot be used is a fault that names collection, _id and field, also
+// where no secret is asked for. It does not have the value, which may be a
+// secret.
 func TestBrokenClientsWrittenByHand(t *testing.T) {
 	ctx := t.Context()
 	db, m := start(t)
@@ -146,8 +147,8 @@ func TestBrokenClientsWrittenByHand(t *testing.T) {
 	require.ErrorContains(t, second(m.ListClients(ctx, "uris", 0)), `"~"`, "a list does not leave them out")
 }
 
-// The server answers that it has a fault, and the log says which document and which
-// field.
+// The server answers that it has a fault, and the log says which document and
+// which field.
 func TestBrokenClientsAreInTheLog(t *testing.T) {
 	db, m := start(t)
 	write(t, db.Collection(prefix+"clients"), "shop", bson.M{"grants": bson.A{"client_credentials"}, "clientSecret": secret})

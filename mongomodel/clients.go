@@ -17,16 +17,16 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// GetClient implements [oauth2server.Model]. Data is a [bson.Raw] if the client has
-// any: read it with [bson.Unmarshal].
+// GetClient implements [oauth2server.Model]. Data is a [bson.Raw] if the client
+// has any: read it with [bson.Unmarshal].
 func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*oauth2server.Client, error) {
 	document, err := m.findClient(ctx, byID(clientID))
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, err
 	}
 	if clientSecret != "" {
-		// The comparison comes before err is looked at: an unknown client costs what a
-		// known one does.
+		// The comparison comes before err is looked at: an unknown client costs
+		// what a known one does.
 		if same := document.secrets.Matches(clientSecret); err == nil && !same {
 			err = oauth2server.ErrNotFound
 		}
@@ -37,8 +37,8 @@ func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*
 	return &document.client, nil
 }
 
-// findClient returns the document of a client that is registered. It is not nil,
-// also with an error.
+// findClient returns the document of a client that is registered. It is not
+// nil, also with an error.
 func (m *Model) findClient(ctx context.Context, filter bson.D) (*clientDocument, error) {
 	var document clientDocument
 	if err := findOne(ctx, m.clients, filter, &document); err != nil {
@@ -50,13 +50,13 @@ func (m *Model) findClient(ctx context.Context, filter bson.D) (*clientDocument,
 	return &document, nil
 }
 
-// AddClient registers a client. A confidential one needs a secret that nobody can
-// guess: make it with [crypto/rand.Text]. A public one has none. Data must be nil or
-// what BSON can write as a document: a struct, a map. The error is everything that
-// is wrong with the client ([oauth2server.CheckClient],
-// [oauth2server.CheckClientSecret]), or an [oauth2server.ErrExists] if the ID is
-// taken, and nothing has changed then. An ID whose client was deleted can be used
-// again: what was granted to that client is ended once more before.
+// AddClient registers a client. A confidential one needs a secret that nobody
+// can guess: make it with [crypto/rand.Text]. A public one has none. Data must
+// be nil or what BSON can write as a document: a struct, a map. The error is
+// everything that is wrong with the client ([oauth2server.CheckClient],
+// [oauth2server.CheckClientSecret]), or an [oauth2server.ErrExists] if the ID
+// is taken, and nothing has changed then. An ID whose client was deleted can be
+// used again: what was granted to that client is ended once more before.
 func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret string) error {
 	if err := m.rules().CheckNew(c, secret); err != nil {
 		return err
@@ -79,9 +79,9 @@ func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret st
 	return fault(ctx, "insert into "+m.clients.Name(), err)
 }
 
-// endFormer ends once more what was granted to a client that had this ID and was
-// deleted: something may have been under way then. If the ID is taken it ends
-// nothing, and leaves it to the insert to say so.
+// endFormer ends once more what was granted to a client that had this ID and
+// was deleted: something may have been under way then. If the ID is taken it
+// ends nothing, and leaves it to the insert to say so.
 func (m *Model) endFormer(ctx context.Context, id string) error {
 	deleted, err := exists(ctx, m.clients, ownClient(deletedPrefix+id))
 	if err != nil || !deleted {
@@ -133,9 +133,9 @@ func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error 
 	return credential.FixedPublic(c)
 }
 
-// SetClientSecret gives a confidential client another secret; the ones before end
-// at once. What was issued to the client lives on. [oauth2server.ErrNotFound] if
-// there is no such client.
+// SetClientSecret gives a confidential client another secret; the ones before
+// end at once. What was issued to the client lives on.
+// [oauth2server.ErrNotFound] if there is no such client.
 func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) error {
 	return m.RotateClientSecret(ctx, clientID, secret, 0)
 }
@@ -157,8 +157,8 @@ func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string,
 		if err := m.rules().CheckSecret(&document.client, secret); err != nil || document.client.Public {
 			return err
 		}
-		// Unless somebody else was faster, in which case the secret that goes on is
-		// another one.
+		// Unless somebody else was faster, in which case the secret that goes
+		// on is another one.
 		found := append(liveClient(clientID), bson.E{Key: "secret_digest", Value: document.digest})
 		replaced := document.secrets.Replaced(credential.DigestOf(secret), keep)
 		err = update(ctx, m.clients, found, secretsUpdate(replaced))
@@ -184,8 +184,8 @@ func secretsUpdate(s credential.Secrets) bson.D {
 	return set(fields)
 }
 
-// deletedPrefix stands before the ID of a deleted client, in the _id of the document
-// that remembers it. No client has such an ID, as it is not ASCII.
+// deletedPrefix stands before the ID of a deleted client, in the _id of the
+// document that remembers it. No client has such an ID, as it is not ASCII.
 const deletedPrefix = "deleted\u2014"
 
 // DeleteClient deletes a client and ends what was granted to it: its codes, its
@@ -263,8 +263,8 @@ func ofKind(public bool) bson.E {
 // live is the condition that something was not deleted: it has no such time.
 var live = bson.E{Key: deletedAt, Value: nil}
 
-// update changes the one document that the filter names, in a transaction of the
-// caller's if there is one.
+// update changes the one document that the filter names, in a transaction of
+// the caller's if there is one.
 func update(ctx context.Context, c *mongo.Collection, filter, change bson.D) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -290,7 +290,8 @@ func list[T any, P interface {
 	var of P
 	limit = credential.Page(limit)
 	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}, marked(of.mark()), live}
-	// One more than the limit fits into the reply, so that the cursor ends with it.
+	// One more than the limit fits into the reply, so that the cursor ends with
+	// it.
 	page := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetBatchSize(int32(limit) + 1)
 	cursor, err := c.Find(alone(ctx), filter, page)
 	if err != nil {

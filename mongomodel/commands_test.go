@@ -91,9 +91,9 @@ func TestCommandsPerRequest(t *testing.T) {
 	}
 }
 
-// revoking is what it takes to end a grant that has so many access tokens: to see
-// that it has not ended and what it has, to write that it ends, to delete, and to
-// write that it has ended.
+// revoking is what it takes to end a grant that has so many access tokens: to
+// see that it has not ended and what it has, to write that it ends, to delete,
+// and to write that it has ended.
 func revoking(tokens int) []string {
 	return slices.Concat([]string{"find grants", "find grants", "insert grants", "insert grants", "find grants"},
 		slices.Repeat([]string{"delete access_tokens"}, tokens), []string{"insert grants"})
@@ -200,7 +200,8 @@ func TestWhatAnExplanationTells(t *testing.T) {
 	}
 }
 
-// A request looks at the documents that it needs, however many others there are.
+// A request looks at the documents that it needs, however many others there
+// are.
 func TestRequestsExamineWhatTheyNeed(t *testing.T) {
 	ctx := t.Context()
 	for _, others := range []int{10, 1000} {

@@ -1,6 +1,7 @@
-// Package mongomodel is an [oauth2server.Model] on MongoDB, with every interface
-// that stores something and none of the hooks. Any number of processes share
-// it. A program adds hooks by embedding *Model in a type of its own.
+// Package mongomodel is an [oauth2server.Model] on MongoDB, with every
+// interface that stores something and none of the hooks. Any number of
+// processes share it. A program adds hooks by embedding *Model in a type of its
+// own.
 //
 //	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetTimeout(5 * time.Second))
 //	model := mongomodel.New(client.Database("auth"), nil)
@@ -34,29 +35,31 @@
 //	introspect a refresh token   3  find client, refresh token, log
 //
 // A request that is refused because of the log deletes what it had prepared,
-// which is two deletes more, and ends the grant or makes sure that it has ended.
-// A refresh without rotation has one find more, and one insert less.
+// which is two deletes more, and ends the grant or makes sure that it has
+// ended. A refresh without rotation has one find more, and one insert less.
 //
 // # Guarantees
 //
 // Writes wait until a majority of the replica set has them in its journals, and
-// reads ask the primary, whatever the handle that New is given asks for. So what
-// was acknowledged is not lost, and later reads see it, with one exception:
-// while the members elect another primary because they lost sight of the old
-// one, the old one can go on answering reads until it steps down, by default
-// after ten seconds. In that time a process that has not heard of the new
-// primary may let in an access token that was just revoked, or not know one that
-// was just issued. [Options.Linearizable] closes that gap, at the cost of a round
-// trip between the members for each read.
+// reads ask the primary, whatever the handle that New is given asks for. So
+// what was acknowledged is not lost, and later reads see it, with one
+// exception: while the members elect another primary because they lost sight of
+// the old one, the old one can go on answering reads until it steps down, by
+// default after ten seconds. In that time a process that has not heard of the
+// new primary may let in an access token that was just revoked, or not know one
+// that was just issued. [Options.Linearizable] closes that gap, at the cost of
+// a round trip between the members for each read.
 //
-// What is issued never rests on a read alone. Every answer with a token needs an
-// insert of its own that a majority acknowledges, which the old primary cannot
-// get. An insert that finds its place taken waits for the majority too; if the
-// server reports that there is none, the request fails and may be repeated.
+// What is issued never rests on a read alone. Every answer with a token needs
+// an insert of its own that a majority acknowledges, which the old primary
+// cannot get. An insert that finds its place taken waits for the majority too;
+// if the server reports that there is none, the request fails and may be
+// repeated.
 //
 // A session in the context has no part in this: codes, tokens and log entries
-// are stored at once and are not undone with a transaction of the caller's. Adding
-// and changing clients and users may be part of one; deleting them is not.
+// are stored at once and are not undone with a transaction of the caller's.
+// Adding and changing clients and users may be part of one; deleting them is
+// not.
 //
 // Each method ends with its context, with the error of the context. Where that
 // has no deadline the client's timeout holds, so set one. [Model.EnsureIndexes]
@@ -80,9 +83,10 @@
 //	grants               _id (grant id, ":", place in ten digits), grant_id, seq, kind, client_id, user_id, time,
 //	                     oauth2_expires_at, oauth2_record
 //
-// A record is what MarshalBinary of the stored value wrote, as JSON, and what is
-// read back. The fields beside it are copies: for indexes, and for people. Fields
-// without a value are left out; without oauth2_expires_at a document stays.
+// A record is what MarshalBinary of the stored value wrote, as JSON, and what
+// is read back. The fields beside it are copies: for indexes, and for people.
+// Fields without a value are left out; without oauth2_expires_at a document
+// stays.
 //
 // A document is ours if it has the field oauth2_record, among clients grants,
 // among users password_hash. Others in a collection of the same name are left
@@ -97,11 +101,11 @@
 // # Documents written by hand
 //
 // A client needs grants, even if that is empty, and secret_digest, which is
-// [oauth2server.Digest] of its secret, or the same SHA-256 in another base64 or in
-// hexadecimal; a public one needs public: true instead. The other fields may be left
-// out. Lists may be written as words with spaces between them, lifetimes as whole
-// seconds. A user needs username and password_hash: a hash of another program
-// ($2b$, $2y$, $argon2id$, $scrypt$; not $2a$, for which there is AddUserHash). What
-// cannot be used is a fault whose error, which is in the server's log, names
-// collection, _id and field.
+// [oauth2server.Digest] of its secret, or the same SHA-256 in another base64 or
+// in hexadecimal; a public one needs public: true instead. The other fields may
+// be left out. Lists may be written as words with spaces between them,
+// lifetimes as whole seconds. A user needs username and password_hash: a hash
+// of another program ($2b$, $2y$, $argon2id$, $scrypt$; not $2a$, for which
+// there is AddUserHash). What cannot be used is a fault whose error, which is
+// in the server's log, names collection, _id and field.
 package mongomodel

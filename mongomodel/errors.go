@@ -68,8 +68,8 @@ func taken(c *mongo.Collection, err error, index string) *conflict {
 	return &conflict{c.Name(), index, err}
 }
 
-// indexIn returns the name of the index in MongoDB's text: "E11000 duplicate key
-// error collection: db.users index: username_1 dup key: …".
+// indexIn returns the name of the index in MongoDB's text: "E11000 duplicate
+// key error collection: db.users index: username_1 dup key: …".
 func indexIn(text string) string {
 	_, rest, _ := strings.Cut(text, " index: ")
 	name, _, found := strings.Cut(rest, " dup key")

@@ -12,8 +12,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// codeRetention is how long a code stays after its expiry, so that a client that
-// presents it late is told that.
+// codeRetention is how long a code stays after its expiry, so that a client
+// that presents it late is told that.
 const codeRetention = time.Hour
 
 // deleteBatch is how many documents one command of DeleteExpired deletes.
@@ -34,10 +34,10 @@ func (m *Model) perishables() []perishable {
 }
 
 // DeleteExpired deletes what a TTL index would, and returns how many documents
-// that were. Call it now and then where the server has no TTL indexes; elsewhere
-// it does no harm. It deletes at most 1,000 documents in one command, and stops
-// between two commands when ctx ends: what it deleted until then stays deleted.
-// What has expired is refused whether it was deleted or not.
+// that were. Call it now and then where the server has no TTL indexes;
+// elsewhere it does no harm. It deletes at most 1,000 documents in one command,
+// and stops between two commands when ctx ends: what it deleted until then
+// stays deleted. What has expired is refused whether it was deleted or not.
 func (m *Model) DeleteExpired(ctx context.Context) (int64, error) {
 	var deleted int64
 	for _, c := range m.perishables() {
@@ -77,7 +77,8 @@ func (c perishable) deleteSome(ctx context.Context, before time.Time) (deleted i
 
 // ids returns the _ids of a batch of the documents that the filter names.
 func (c perishable) ids(ctx context.Context, filter bson.D) (ids bson.A, err error) {
-	// One more than the limit fits into the reply, so that the cursor ends with it.
+	// One more than the limit fits into the reply, so that the cursor ends with
+	// it.
 	only := options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetLimit(deleteBatch).SetBatchSize(deleteBatch + 1)
 	cursor, err := c.Find(alone(ctx), filter, only)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/mongotest"
 )
 
-// Whatever Extra may hold comes back exactly; what it may not hold is refused, and nothing is stored.
+// Whatever Extra may hold comes back exactly; what it may not hold is refused,
+// and nothing is stored.
 func FuzzExtra(f *testing.F) {
 	for _, seed := range extratest.Seeds() {
 		f.Add(seed)

@@ -18,8 +18,8 @@ import (
 // nanoseconds it would be less than a third of a second.
 const maxSeconds = 10 * 365 * 24 * 60 * 60
 
-// mustBe is the error of a field of another type. It does not contain the value,
-// which may be a secret.
+// mustBe is the error of a field of another type. It does not contain the
+// value, which may be a secret.
 func mustBe(what string, value bson.RawValue) error {
 	return fmt.Errorf("is of type %s, and must be %s", value.Type, what)
 }
@@ -53,8 +53,8 @@ func readTime(value bson.RawValue) (time.Time, error) {
 	return at.UTC(), nil
 }
 
-// readList takes an array of strings, or a string of words with spaces between them,
-// as scopes are written (RFC 6749, section 3.3). null is no words.
+// readList takes an array of strings, or a string of words with spaces between
+// them, as scopes are written (RFC 6749, section 3.3). null is no words.
 func readList(value bson.RawValue) ([]string, error) {
 	if value.Type == bson.TypeNull {
 		return nil, nil
@@ -82,8 +82,8 @@ func readList(value bson.RawValue) ([]string, error) {
 	return words, nil
 }
 
-// readLifetime takes a duration as Go writes it, "1h30m0s", or a number of seconds.
-// "", 0 and null are none.
+// readLifetime takes a duration as Go writes it, "1h30m0s", or a number of
+// seconds. "", 0 and null are none.
 func readLifetime(value bson.RawValue) (time.Duration, error) {
 	if value.Type == bson.TypeNull {
 		return 0, nil
@@ -112,7 +112,8 @@ func readLifetime(value bson.RawValue) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// readDigest takes the SHA-256 of a secret in base64url or another usual spelling.
+// readDigest takes the SHA-256 of a secret in base64url or another usual
+// spelling.
 func readDigest(value bson.RawValue) (credential.Digest, error) {
 	text, err := readText(value)
 	if err != nil {

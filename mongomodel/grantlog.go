@@ -41,10 +41,10 @@ func entryID(grantID string, seq int) (string, error) {
 	return grantID + ":" + "0000000000"[len(place):] + place, nil
 }
 
-// AppendGrant implements [oauth2server.GrantLog] by an insert: the one that comes
-// first has the place. What it returns with [oauth2server.ErrExists] is there for
-// good, as a majority has it. Where the server cannot promise that, the error is
-// a fault.
+// AppendGrant implements [oauth2server.GrantLog] by an insert: the one that
+// comes first has the place. What it returns with [oauth2server.ErrExists] is
+// there for good, as a majority has it. Where the server cannot promise that,
+// the error is a fault.
 func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -105,9 +105,9 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 	return m.findEntries(ctx, inLog(grantID, first), options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(oauth2server.GrantPage))
 }
 
-// inLog is the filter of the entries of a log from an _id on. grant_id once more:
-// the _ids of another grant can lie between these if its id begins with this one's
-// and a colon.
+// inLog is the filter of the entries of a log from an _id on. grant_id once
+// more: the _ids of another grant can lie between these if its id begins with
+// this one's and a colon.
 func inLog(grantID, first string) bson.D {
 	return bson.D{
 		{Key: "_id", Value: bson.D{{Key: "$gte", Value: first}, {Key: "$lt", Value: grantID + ";"}}},
@@ -147,12 +147,13 @@ func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error
 	})
 }
 
-// commandsAtOnce is how many commands of a list are under way at the same time: a
-// thief who refreshes all the time must not make so many access tokens that they
-// cannot be deleted while somebody waits.
+// commandsAtOnce is how many commands of a list are under way at the same time:
+// a thief who refreshes all the time must not make so many access tokens that
+// they cannot be deleted while somebody waits.
 const commandsAtOnce = 8
 
-// atOnce calls do with each number below n, some at the same time, until one fails.
+// atOnce calls do with each number below n, some at the same time, until one
+// fails.
 func atOnce(ctx context.Context, n int, do func(i int) error) error {
 	var group sync.WaitGroup
 	var next atomic.Int64

@@ -21,11 +21,11 @@ const notImplemented = 238
 // deadline. The driver sends no limit of more than 24 days to the server.
 const buildTime = 365 * 24 * time.Hour
 
-// EnsureIndexes makes the indexes that are missing. Call it at every start; many
-// processes may do so at once. On large collections the first call takes its
-// time: it has no limit but the deadline of ctx, whatever the timeout of the
-// client is. What has expired is then deleted by the server, usually within a
-// minute or two. A server without TTL indexes gets plain ones and needs
+// EnsureIndexes makes the indexes that are missing. Call it at every start;
+// many processes may do so at once. On large collections the first call takes
+// its time: it has no limit but the deadline of ctx, whatever the timeout of
+// the client is. What has expired is then deleted by the server, usually within
+// a minute or two. A server without TTL indexes gets plain ones and needs
 // [Model.DeleteExpired]. The error can also be about [Options.Prefix].
 func (m *Model) EnsureIndexes(ctx context.Context) error {
 	if m.misnamed != nil {
@@ -36,8 +36,8 @@ func (m *Model) EnsureIndexes(ctx context.Context) error {
 	if err := m.users.Database().Client().Ping(ctx, readpref.Primary()); err != nil {
 		return fault(ctx, "ping", err)
 	}
-	// A deadline takes the place of the client's timeout. The caller's own, which
-	// is sooner, still holds.
+	// A deadline takes the place of the client's timeout. The caller's own,
+	// which is sooner, still holds.
 	ctx, cancel := context.WithTimeout(ctx, buildTime)
 	defer cancel()
 	if err := m.ensureUsernames(ctx); err != nil {

@@ -55,9 +55,9 @@ const DefaultPrefix = "oauth2_"
 // nil is allowed.
 type Options struct {
 	// Prefix stands before the names of the collections. Empty means
-	// [DefaultPrefix]. [Model.EnsureIndexes] refuses a prefix that no collection
-	// can have: one with "$" or a NUL, one that begins with "system." or ".",
-	// one that makes the names too long.
+	// [DefaultPrefix]. [Model.EnsureIndexes] refuses a prefix that no
+	// collection can have: one with "$" or a NUL, one that begins with
+	// "system." or ".", one that makes the names too long.
 	Prefix string
 
 	// NoPrefix names the collections without any prefix: "clients", "users" and
@@ -66,11 +66,12 @@ type Options struct {
 	NoPrefix bool
 
 	// Linearizable makes each read confirm with a majority of the replica set
-	// that the primary is still the primary. Without it an access token that was
-	// revoked can be let in for some seconds while the members elect another
-	// primary: see docs/scaling.md. Each read then takes a round trip between
-	// the members more, and waits where no majority can be reached, so give the
-	// client a timeout. It needs a replica set or a sharded cluster of MongoDB.
+	// that the primary is still the primary. Without it an access token that
+	// was revoked can be let in for some seconds while the members elect
+	// another primary: see docs/scaling.md. Each read then takes a round trip
+	// between the members more, and waits where no majority can be reached, so
+	// give the client a timeout. It needs a replica set or a sharded cluster of
+	// MongoDB.
 	Linearizable bool
 
 	// InsecureAllowShortSecrets lets clients have secrets of fewer than 22
@@ -82,8 +83,8 @@ type Options struct {
 	// password takes. 0: 10.
 	PasswordCost int
 
-	// ExtensionGrants are names of grants that clients may have, besides the five
-	// that are built in and absolute URIs: those in
+	// ExtensionGrants are names of grants that clients may have, besides the
+	// five that are built in and absolute URIs: those in
 	// [oauth2server.Options.ExtensionGrants] that are no URIs.
 	ExtensionGrants []string
 }
@@ -123,8 +124,8 @@ func (o Options) handle() *options.CollectionOptionsBuilder {
 		reads = readconcern.Linearizable()
 	}
 	return options.Collection().
-		// Journaled also on a server without a replica set, where majority alone
-		// does not wait for the journal.
+		// Journaled also on a server without a replica set, where majority
+		// alone does not wait for the journal.
 		SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journaled}).
 		SetReadConcern(reads).
 		SetReadPreference(readpref.Primary()).

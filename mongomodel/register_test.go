@@ -67,7 +67,8 @@ func TestAClientComesBack(t *testing.T) {
 	require.Equal(t, &client, got)
 }
 
-// What both models promise is in the root's tests: this is what a database alone does.
+// What both models promise is in the root's tests: this is what a database
+// alone does.
 func TestRegisteringClients(t *testing.T) {
 	ctx := t.Context()
 	db, m := start(t)
@@ -92,7 +93,8 @@ func TestRegisteringClients(t *testing.T) {
 	require.NotContains(t, stored, "former_secret_until")
 }
 
-// Names that were stored before they were prepared sign in as they did, and are not taken by others.
+// Names that were stored before they were prepared sign in as they did, and are
+// not taken by others.
 func TestOlderNames(t *testing.T) {
 	ctx := t.Context()
 	db, m := start(t)
@@ -180,8 +182,8 @@ func TestUnknownUsersCostAHash(t *testing.T) {
 	require.NotErrorIs(t, err, oauth2server.ErrNotFound)
 }
 
-// A hash is replaced by one conditional update. That this fails, or never ends, does
-// not keep anybody out.
+// A hash is replaced by one conditional update. That this fails, or never ends,
+// does not keep anybody out.
 func TestASignInDoesNotNeedTheRehash(t *testing.T) {
 	for name, fails := range map[string]func() bson.D{
 		"refused":  func() bson.D { return mongotest.Refusal(1, "Internal", "no") },

@@ -14,9 +14,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// UserGrants returns the grants of a user of which something still works, the one
-// used last first. It takes one command with an index, and two for each grant that
-// is not over, however often that was used.
+// UserGrants returns the grants of a user of which something still works, the
+// one used last first. It takes one command with an index, and two for each
+// grant that is not over, however often that was used.
 func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -38,15 +38,16 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 // RevokeUser ends every grant of a user, and every code that they have not
 // redeemed yet: nothing works any more that began before it was called. See
 // [oauth2server.RevokeUser]. Tokens without a grant, those of the client
-// credentials grant, are not theirs. A user of whom nothing is known is no error;
-// after an error, call it again. It takes two commands and a query by index, and
-// then the commands of revoking a grant for each of theirs.
+// credentials grant, are not theirs. A user of whom nothing is known is no
+// error; after an error, call it again. It takes two commands and a query by
+// index, and then the commands of revoking a grant for each of theirs.
 func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	return m.revokeUser(ctx, userID, "", byUser(userID))
 }
 
 // RevokeUserClient ends what a user granted to one client as [Model.RevokeUser]
-// does, and of the rest only what shares a grant with it; see [oauth2server.Grant].
+// does, and of the rest only what shares a grant with it; see
+// [oauth2server.Grant].
 func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
 	if clientID == "" {
 		return nil

@@ -18,8 +18,8 @@ import (
 // rehashTime is how long a sign-in waits for a hash to be replaced.
 const rehashTime = time.Second
 
-// userFields are how a user is written. The ID is for good, as tokens carry it; the
-// username may change.
+// userFields are how a user is written. The ID is for good, as tokens carry it;
+// the username may change.
 type userFields struct {
 	ID           string        `bson:"_id"`
 	Username     string        `bson:"username"`
@@ -34,7 +34,8 @@ type userDocument struct {
 	deleted bool
 }
 
-// UnmarshalBSON reads a document. The error names each field that cannot be used.
+// UnmarshalBSON reads a document. The error names each field that cannot be
+// used.
 func (d *userDocument) UnmarshalBSON(data []byte) error {
 	fields, err := bson.Raw(data).Elements()
 	if err != nil {
@@ -119,9 +120,9 @@ func (m *Model) refreshHash(ctx context.Context, d *userDocument, hash string) {
 	update(ctx, m.users, stale, set(bson.D{{Key: userMark, Value: hash}}))
 }
 
-// UserByID returns a user that was added. Data is a [bson.Raw] if the user has any:
-// read it with [bson.Unmarshal].
-// [oauth2server.ErrNotFound] if there is none.
+// UserByID returns a user that was added. Data is a [bson.Raw] if the user has
+// any: read it with [bson.Unmarshal]. [oauth2server.ErrNotFound] if there is
+// none.
 func (m *Model) UserByID(ctx context.Context, userID string) (*oauth2server.User, error) {
 	found, err := m.findUser(ctx, byID(userID))
 	if err != nil {
@@ -161,10 +162,11 @@ func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (
 }
 
 // AddUser registers a user who signs in with username and password. Both are
-// prepared as RFC 8265 says, so that it does not matter how they are typed. Data
-// must be nil or what BSON can write as a document. The error is what is wrong with
-// them ([oauth2server.CheckUser], [oauth2server.CheckUserPassword]), or an
-// [oauth2server.ErrExists] if ID or username are taken, and nothing has changed then.
+// prepared as RFC 8265 says, so that it does not matter how they are typed.
+// Data must be nil or what BSON can write as a document. The error is what is
+// wrong with them ([oauth2server.CheckUser], [oauth2server.CheckUserPassword]),
+// or an [oauth2server.ErrExists] if ID or username are taken, and nothing has
+// changed then.
 func (m *Model) AddUser(ctx context.Context, u *oauth2server.User, username, password string) error {
 	name, err := credential.CheckUser(u, username)
 	if err := errors.Join(err, oauth2server.CheckUserPassword(password)); err != nil {
@@ -177,11 +179,11 @@ func (m *Model) AddUser(ctx context.Context, u *oauth2server.User, username, pas
 	return m.insertUser(ctx, u, username, userFields{ID: u.ID, Username: name, PasswordHash: hash})
 }
 
-// AddUserHash registers a user by the hash of a password that another program made:
-// bcrypt ($2a$, $2b$, $2y$), argon2id or scrypt in PHC format, or scrypt as
-// Werkzeug writes it. It is replaced by one of this package when the user signs in.
-// The errors are those of [Model.AddUser]; a hash that is of another kind, or would
-// take too long or too much memory, is one too.
+// AddUserHash registers a user by the hash of a password that another program
+// made: bcrypt ($2a$, $2b$, $2y$), argon2id or scrypt in PHC format, or scrypt
+// as Werkzeug writes it. It is replaced by one of this package when the user
+// signs in. The errors are those of [Model.AddUser]; a hash that is of another
+// kind, or would take too long or too much memory, is one too.
 func (m *Model) AddUserHash(ctx context.Context, u *oauth2server.User, username, hash string) error {
 	name, err := credential.CheckUser(u, username)
 	if err != nil {
@@ -231,8 +233,8 @@ func (m *Model) requireFree(ctx context.Context, username string) error {
 }
 
 // UpdateUser replaces the username and the Data of the user with this ID. The
-// errors are those of [Model.AddUser], and [oauth2server.ErrNotFound] if there is
-// none.
+// errors are those of [Model.AddUser], and [oauth2server.ErrNotFound] if there
+// is none.
 func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username string) error {
 	name, err := credential.CheckUser(u, username)
 	if err != nil {
@@ -268,9 +270,9 @@ func (m *Model) olderName(ctx context.Context, u *oauth2server.User, username st
 	return username, nil
 }
 
-// SetPassword gives a user another password. To end what was issued to anybody who
-// knew the old one, call [Model.RevokeUser]. [oauth2server.ErrNotFound] if there is
-// no such user.
+// SetPassword gives a user another password. To end what was issued to anybody
+// who knew the old one, call [Model.RevokeUser]. [oauth2server.ErrNotFound] if
+// there is no such user.
 func (m *Model) SetPassword(ctx context.Context, userID, password string) error {
 	hash, err := m.passwords.Hash(password)
 	if err != nil {
@@ -282,9 +284,10 @@ func (m *Model) SetPassword(ctx context.Context, userID, password string) error 
 // liveUser is the filter of a user of ours who was not deleted.
 func liveUser(id string) bson.D { return append(ownUser(id), live) }
 
-// DeleteUser deletes a user, who can no longer sign in, and revokes what was issued
-// for them as [Model.RevokeUser] does; until that is done, ID and username are
-// taken. After an error call it again: a user who is gone is no error.
+// DeleteUser deletes a user, who can no longer sign in, and revokes what was
+// issued for them as [Model.RevokeUser] does; until that is done, ID and
+// username are taken. After an error call it again: a user who is gone is no
+// error.
 func (m *Model) DeleteUser(ctx context.Context, userID string) error {
 	ctx = alone(ctx) // as a revocation is not undone
 	err := update(ctx, m.users, liveUser(userID), set(bson.D{{Key: deletedAt, Value: time.Now().UTC()}}))

@@ -36,12 +36,12 @@ import (
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
-// The article turns on the first two grants and names the others, which are here for
-// curl. RFC 9700, section 2.4, advises against password.
+// The article turns on the first two grants and names the others, which are
+// here for curl. RFC 9700, section 2.4, advises against password.
 var grants = []string{"authorization_code", "refresh_token", "password", "client_credentials"}
 
-// The client and the user of the article. A loopback URI may be at any port (RFC 8252,
-// section 7.3). A real secret comes from rand.Text.
+// The client and the user of the article. A loopback URI may be at any port
+// (RFC 8252, section 7.3). A real secret comes from rand.Text.
 var (
 	client = &oauth2server.Client{
 		ID:           "123456",
@@ -73,8 +73,8 @@ func newHandler(base string, model oauth2server.Model) (http.Handler, error) {
 	return mux, nil
 }
 
-// at sends browsers that came by another name, such as localhost, to the one that the
-// cookie and the redirection URI are for.
+// at sends browsers that came by another name, such as localhost, to the one
+// that the cookie and the redirection URI are for.
 func at(base string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if "http://"+r.Host != base {
@@ -92,8 +92,8 @@ func form(r *http.Request) page {
 	return page{Query: r.URL.RawQuery, Client: r.URL.Query().Get("client_id"), Username: r.PostForm.Get("username")}
 }
 
-// refuse shows what cannot be told to the client. After a wrong password that is the
-// form once more.
+// refuse shows what cannot be told to the client. After a wrong password that
+// is the form once more.
 func refuse(w http.ResponseWriter, r *http.Request, err *oauth2server.Error) {
 	p := page{Trouble: err.Description, Reference: err.Reference}
 	if err.Code == oauth2server.AccessDenied && err.Status == http.StatusBadRequest {
@@ -105,8 +105,8 @@ func refuse(w http.ResponseWriter, r *http.Request, err *oauth2server.Error) {
 	show(w, err.Status, p)
 }
 
-// page is what login.html shows: a form if there is a Query, which is the client's
-// request and goes on to /user/authorize.
+// page is what login.html shows: a form if there is a Query, which is the
+// client's request and goes on to /user/authorize.
 type page struct{ Query, Client, Username, Trouble, Reference, Nonce string }
 
 //go:embed login.html
@@ -146,8 +146,8 @@ func authenticate(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(map[string]any{"token": answer}) // an error means that the client hung up
 }
 
-// demoClient plays another app, at / of this address: it asks for a code, exchanges
-// it, and shows the answer.
+// demoClient plays another app, at / of this address: it asks for a code,
+// exchanges it, and shows the answer.
 type demoClient string
 
 const stateCookie = "article_state"
