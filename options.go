@@ -63,9 +63,9 @@ type Options struct {
 	// [ErrorCode] of its own. It is false for what says nothing of the secret: a server_error, so every other error,
 	// and an [Error] with status 429 or from 500 on. So what has not failed need not have been right.
 	//
-	// The password grant asks twice, for the client and then for the user.
-	// Whatever a page or an extension grant of the program tries is theirs to
-	// count. It is called concurrently. Nil: everything is tried, without a
+	// The password grant asks twice, for the client and then for the user. A
+	// page or an extension grant of the program must count what it tries
+	// itself. It is called concurrently. Nil: everything is tried, without a
 	// limit.
 	LimitAttempts func(r *http.Request, attempt Attempt) (done func(failed bool), wait time.Duration)
 

@@ -29,8 +29,8 @@ func write(t *testing.T, c *mongo.Collection, id any, fields bson.M) {
 	require.NoError(t, second(c.InsertOne(context.Background(), document)))
 }
 
-// byHand returns the least document of a client, with a field more; nil stands
-// for no field.
+// byHand returns the smallest document of a client, with one more field; nil is
+// null there. Without a name no field is added.
 func byHand(field string, value any) bson.M {
 	document := bson.M{"grants": bson.A{"client_credentials"}, "secret_digest": oauth2server.Digest(secret)}
 	if field != "" {

@@ -56,7 +56,7 @@ func (m *Model) findClient(ctx context.Context, filter bson.D) (*clientDocument,
 // everything that is wrong with the client ([oauth2server.CheckClient],
 // [oauth2server.CheckClientSecret]), or an [oauth2server.ErrExists] if the ID
 // is taken, and nothing has changed then. An ID whose client was deleted can be
-// used again: what was granted to that client is ended once more before.
+// used again: AddClient first ends once more what was granted to that client.
 func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret string) error {
 	if err := m.rules().CheckNew(c, secret); err != nil {
 		return err
@@ -157,8 +157,8 @@ func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string,
 		if err := m.rules().CheckSecret(&document.client, secret); err != nil || document.client.Public {
 			return err
 		}
-		// Unless somebody else was faster, in which case the secret that goes
-		// on is another one.
+		// The filter finds nothing if somebody else was faster: then the secret
+		// that goes on is another one.
 		found := append(liveClient(clientID), bson.E{Key: "secret_digest", Value: document.digest})
 		replaced := document.secrets.Replaced(credential.DigestOf(secret), keep)
 		err = update(ctx, m.clients, found, secretsUpdate(replaced))

@@ -36,7 +36,7 @@
 //
 // A request that is refused because of the log deletes what it had prepared,
 // which is two deletes more, and ends the grant or makes sure that it has
-// ended. A refresh without rotation has one find more, and one insert less.
+// ended. A refresh without rotation has one more find and one insert less.
 //
 // # Guarantees
 //
