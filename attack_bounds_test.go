@@ -354,7 +354,7 @@ func TestAMarkIsOldInABusyProcess(t *testing.T) {
 			binary.BigEndian.PutUint64(shifted[:], at<<16)
 			copy(id, shifted[:6])
 			binary.BigEndian.PutUint32(id[12:16], count-older)
-			_, err = model.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "user:u1", Seq: place + 1, Kind: "revoked",
+			_, err = model.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "user:u1", Seq: int(time.Now().UnixMilli()/2000) + place + 1, Kind: "revoked",
 				Nonce: base64.RawURLEncoding.EncodeToString(id), ExpiresAt: time.Now().Add(time.Hour)})
 			require.NoError(t, err)
 			s.requireAlive(s.signIn("web"))

@@ -13,8 +13,9 @@ const maxCodeLifetime = 30 * 24 * time.Hour
 // RevokeUser ends what a user granted to the client clientID, or to all clients
 // if that is empty, for a model whose grants are in log. When it returns nil,
 // nothing that began before the call works any more, on any machine: no grant
-// that grants lists, and none whose page was shown, whose password was checked
-// or whose code was saved by then. After an error, call it again.
+// that grants lists, and none whose password was checked or whose code was saved by
+// then. After an error, call it again. A page that is sent afterwards grants anew:
+// whoever revokes ends the user's sessions first.
 //
 // grants lists the IDs of the user's grants for that client, or for all
 // clients, that have entries in the log. It is iterated each time after the
@@ -45,10 +46,15 @@ func RevokeUser(ctx context.Context, log GrantLog, userID, clientID string, gran
 	return nil
 }
 
+// markPlace is where a mark is written at a time, in milliseconds since 1970, or
+// behind it. So whoever looks for marks after a beginning reads no earlier ones.
+func markPlace(at int64) int { return int(max(at, 0)/2000) + 1 }
+
 // markUser writes into the log of a user that everything they began until now
 // is over. The nonce of the entry has that time.
 func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error {
-	mark, place := beginNow(), 1
+	mark := beginNow()
+	place := markPlace(mark.at)
 	refused := eachEntry(ctx, log, userLog+userID, place, func(e *GrantEntry) bool { place = e.Seq + 1; return true })
 	for refused == nil {
 		entry := &GrantEntry{GrantID: userLog + userID, Seq: place, Kind: kindRevoked, Nonce: mark.newID()}
@@ -69,7 +75,8 @@ func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error
 // in the log: a revocation writes its mark first and lists the log afterwards.
 func (s *Server) outlived(ctx context.Context, began beginning, user *User, client *Client) (bool, *Error) {
 	outlived := false
-	refused := eachEntry(ctx, s.can.log, userLog+user.ID, 1, func(mark *GrantEntry) bool {
+	first := markPlace(began.at - maxClockSkew.Milliseconds())
+	refused := eachEntry(ctx, s.can.log, userLog+user.ID, first, func(mark *GrantEntry) bool {
 		outlived = (mark.Presented == "" || mark.Presented == Digest(client.ID)) &&
 			began.mayPrecede(beginningOf(mark.Nonce), s.options.ClockSkew)
 		return !outlived

@@ -2,6 +2,7 @@ package oauth2server_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,4 +71,26 @@ func TestWorkDoesNotGrow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whoever signs in reads none of the marks of earlier revocations, and neither does
+// the next revocation.
+func TestEarlierRevocationsAreNotRead(t *testing.T) {
+	onEachModel(t, func(t *testing.T, target target) {
+		model := count(target)
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+		hourAgo := int(time.Now().Add(-time.Hour).UnixMilli() / 2000)
+		for i := range 2 * oauth2server.GrantPage {
+			_, err := target.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "user:u1", Seq: hourAgo + i, Kind: "revoked",
+				Nonce: "of another time", ExpiresAt: time.Now().Add(time.Hour)})
+			require.NoError(t, err)
+		}
+		s.requireAlive(s.signIn("web"))
+		reads, entries, _ := model.take()
+		require.LessOrEqual(t, reads, int64(2))
+		require.Zero(t, entries)
+		require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", "", func(func(string, error) bool) {}))
+		_, entries, _ = model.take()
+		require.Zero(t, entries)
+	})
 }
