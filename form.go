@@ -1,6 +1,7 @@
 package oauth2server
 
 import (
+	"errors"
 	"mime"
 	"net/http"
 	"net/url"
@@ -135,8 +136,10 @@ func parseForm(encoded string) (parameters, *Error) {
 	return all, nil
 }
 
-// readBody returns the parameters in the body of r, at most limit bytes of it, and leaves it to be read again. Where a
-// middleware has read it, they are in r.PostForm.
+const readAlready = "a middleware has read the body: it must leave it to be read again, or call ParseForm"
+
+// readBody returns the parameters in the body of r, at most limit bytes of it, and
+// leaves it to be read again. Where a middleware has read it, they are in r.PostForm.
 func readBody(r *http.Request, limit int64) (parameters, *Error) {
 	if r.PostForm != nil || r.Body == nil {
 		if refused := refuseLarge(r.PostForm, limit); refused != nil {
@@ -152,8 +155,12 @@ func readBody(r *http.Request, limit int64) (parameters, *Error) {
 	if int64(len(text)) > limit {
 		return nil, tooLarge()
 	}
-	if text == "" && r.ContentLength > 0 {
-		return nil, misuse("a middleware has read the body: it must leave it to be read again, or call ParseForm")
+	switch {
+	case text == "" && r.ContentLength > 0:
+		return nil, misuse("%s", readAlready)
+	case text == "" && r.ContentLength < 0 && r.Body != http.NoBody: // a length was not sent
+		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the body is empty",
+			Err: errors.New("unless it was sent so, " + readAlready), reason: "form_unreadable"}
 	}
 	r.Body = &restoredBody{*strings.NewReader(text), r.Body}
 	return parseForm(text)
