@@ -262,8 +262,11 @@ func (q *AuthorizationRequest) checkClient() *Error {
 		return refused
 	}
 	grant := "authorization_code"
-	if q.implicit() {
+	switch {
+	case q.implicit():
 		grant = "implicit"
+	case q.ResponseType != "code":
+		return nil // check tells what is wrong with it
 	}
 	mayNot := q.Client.Public && !slices.Contains(q.server.options.PublicClientGrants, grant)
 	if mayNot || !slices.Contains(q.Client.Grants, grant) {
