@@ -2,6 +2,8 @@ package oauth2server_test
 
 import (
 	"context"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,4 +118,38 @@ func TestARevocationThatWasOnlyRead(t *testing.T) {
 
 	model.entry = nil // lost in an election
 	s.requireDead(first)
+}
+
+// A host of which an empty part, or a hyphen at an end, makes none; a loopback host in
+// a spelling that is not compared. What is in a query is no host.
+func TestHostsThatThereAreNot(t *testing.T) {
+	for _, uri := range []string{"https://./cb", "https://../cb", "https://a../cb", "https://-/cb", "https://a.-b.example/cb",
+		"HTTP://127.0.0.1/cb", "http://LOCALHOST/cb", "http://localhost./cb", "http://[0:0:0:0:0:0:0:1]/cb"} {
+		require.Error(t, oauth2server.CheckRedirectURI(uri), uri)
+	}
+	for _, uri := range []string{"com.example.app:/cb?next=https://a_b.example/", "com.example.app:/cb?next=x://*",
+		"https://app.example./cb", "https://xn--80ak6aa92e.example/cb"} {
+		require.NoError(t, oauth2server.CheckRedirectURI(uri), uri)
+	}
+}
+
+// A client with the implicit grant alone is told what is wrong with its response_type.
+func TestTheResponseTypeBeforeTheGrant(t *testing.T) {
+	model := newSpy(t)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "implicit", RedirectURIs: []string{callback}, Grants: []string{"implicit"}},
+		secret+"implicit"))
+	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
+	for responseType, want := range map[string]string{"": "invalid_request", "foo": "unsupported_response_type",
+		"id_token": "unsupported_response_type", "code": "unauthorized_client"} {
+		require.Equal(t, want, s.authorize("client_id", "implicit", "response_type", responseType).at("error"), responseType)
+	}
+}
+
+// A body that a middleware has read, of a request that did not tell its length.
+func TestAChunkedBodyThatWasRead(t *testing.T) {
+	s := newSite(t, newSpy(t), nil, nil)
+	r := s.request("POST", "/token", "")
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader("")), -1
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	requireError(t, s.do(r), 400, "invalid_request")
 }

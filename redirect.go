@@ -29,6 +29,10 @@ func CheckRedirectURI(uri string) error {
 	if err := checkTarget(uri); err != nil {
 		return fmt.Errorf("oauth2server: redirection URI %q: %w", uri, err)
 	}
+	if isLoopbackOtherwise(uri) {
+		return fmt.Errorf("oauth2server: redirection URI %q: write http://127.0.0.1, http://[::1] or http://localhost, "+
+			"as no other spelling is compared", uri)
+	}
 	_, query, _ := strings.Cut(uri, "?")
 	for part := range strings.SplitSeq(query, "&") {
 		if isResponseParameter(part) {
@@ -87,7 +91,8 @@ func isRootless(uri string) bool {
 
 // authorityOf returns host and port as they are written: a parser decodes them.
 func authorityOf(uri string) string {
-	_, rest, found := strings.Cut(uri, "://")
+	_, rest, _ := strings.Cut(uri, ":")
+	rest, found := strings.CutPrefix(rest, "//")
 	if !found {
 		return ""
 	}
@@ -115,12 +120,24 @@ func checkAuthority(authority string) error {
 	case host != "" && !consistsOf(host, isHostCharacter):
 		return errors.New("the host may have letters, digits, hyphens and dots only; " +
 			"write letters of other alphabets as punycode, and no wildcard")
+	case host != "" && !areLabels(strings.TrimSuffix(host, ".")):
+		return errors.New("a part of the host is empty, or begins or ends with a hyphen")
 	case endsInNumber(host):
 		if _, err := netip.ParseAddr(host); err != nil {
 			return errors.New("the host ends in a number and is no IPv4 address")
 		}
 	}
 	return nil
+}
+
+// areLabels reports whether host is a name that there can be (RFC 1123, section 2.1).
+func areLabels(host string) bool {
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // splitPort splits what authorityOf returns; port has its colon.
@@ -160,8 +177,9 @@ func (s *Server) refuseTarget(uri string) *Error {
 	}
 	scheme, _, _ := strings.Cut(uri, ":")
 	if _, loopback := cutLoopbackPort(uri); equalFold(scheme, "http") && !loopback && !s.options.InsecureAllowHTTPRedirects {
-		return refusal(InvalidRequest, "redirect_uri_in_clear",
-			"Invalid request: `redirect_uri` must be https; http is for 127.0.0.1, [::1] and localhost")
+		return &Error{Code: InvalidRequest, Description: "Invalid request: `redirect_uri` must be https; " +
+			"http is for 127.0.0.1, [::1] and localhost", reason: "redirect_uri_in_clear",
+			sent: []slog.Attr{sentText("redirect_uri", uri)}}
 	}
 	return nil
 }
@@ -223,8 +241,7 @@ func sameButPort(registered, named string) bool {
 }
 
 // cutLoopbackPort returns a loopback URI of http without its port; its empty
-// path is a slash. Names below localhost are this machine too (RFC 6761,
-// section 6.3). It works on the text: a parser forgives what a browser, or the
+// path is a slash. It works on the text: a parser forgives what a browser, or the
 // next parser, reads differently.
 func cutLoopbackPort(uri string) (string, bool) {
 	if !strings.HasPrefix(uri, "http://") {
@@ -242,12 +259,26 @@ func cutLoopbackPort(uri string) (string, bool) {
 	return "http://" + host + rest, true
 }
 
-// isLoopback reports whether a host, as it is written, is this machine.
+// isLoopback reports whether a host, as it is written, is this machine: names below
+// localhost are it, too (RFC 6761, section 6.3).
 func isLoopback(host string) bool {
-	if name, found := strings.CutSuffix(host, ".localhost"); found {
-		return consistsOf(name, isHostCharacter) && !strings.HasPrefix(name, ".")
+	if below, found := strings.CutSuffix(host, ".localhost"); found {
+		return consistsOf(below, isHostCharacter) && areLabels(below)
 	}
 	return host == "127.0.0.1" || host == "[::1]" || host == "localhost"
+}
+
+// isLoopbackOtherwise reports whether a URI of http has one of the hosts of
+// isLoopback, but not in the one spelling that is compared.
+func isLoopbackOtherwise(uri string) bool {
+	scheme, _, _ := strings.Cut(uri, ":")
+	if _, loopback := cutLoopbackPort(uri); loopback || !equalFold(scheme, "http") {
+		return false
+	}
+	host, _ := splitPort(authorityOf(uri))
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return isLoopback(host) || err == nil && address == netip.IPv6Loopback()
 }
 
 // parameter is a name and a value for the client, in the order of the answer.
