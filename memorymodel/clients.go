@@ -177,7 +177,8 @@ func (m *Model) changeClient(ctx context.Context, id string, change func(client)
 // DeleteClient deletes a client and ends what was granted to it: its codes, its
 // refresh tokens and the access tokens that came with them. Access tokens of the
 // client credentials grant live until they expire. The ID stays known, so that
-// [Model.AddClient] can end what was under way. After an error call it again.
+// [Model.AddClient] can end what a request left that was under way; one that lasts
+// longer than that is not stopped. After an error call it again.
 // [oauth2server.ErrNotFound] if there was no client with this ID.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 	for {

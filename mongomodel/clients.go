@@ -192,7 +192,8 @@ const deletedPrefix = "deleted\u2014"
 // refresh tokens and the access tokens that came with them. Access tokens of
 // the client credentials grant live until they expire. A document that
 // remembers the ID stays in the collection, so that [Model.AddClient] can end
-// what was under way if the ID is used again. After an error call it again.
+// what a request left that was under way, if the ID is used again; one that lasts
+// longer than that is not stopped. After an error call it again.
 // [oauth2server.ErrNotFound] if there was no client with this ID. It takes five
 // commands, two of them queries by index, and then those of revoking a grant
 // for each of the client's.
