@@ -48,9 +48,9 @@ func (m *counted) take() (reads, entries, deletes int64) {
 	return m.reads.Swap(0), m.entries.Swap(0), m.deletes.Swap(0)
 }
 
-// One client refreshes as often as it is let, and presents its first token, sixteen
-// times at once (row B1). It is told to wait without a verdict, and what is read of
-// its log is read by the page.
+// One client refreshes as often as it is let, and presents its first token,
+// sixteen times at once . It is told to wait without a verdict, and what is
+// read of its log is read by the page.
 func TestAttack_ALogWithoutEnd(t *testing.T) {
 	const burst, page = 6000, oauth2server.GrantPage
 	onEachModel(t, func(t *testing.T, target target) {
@@ -112,7 +112,7 @@ func (s *site) refreshUntilRefused(r reply, most int) (last reply, times int) {
 	return last, times
 }
 
-// Requests with tokens of a grant that was ended, by the hundred (row B2): nothing of
+// Requests with tokens of a grant that was ended, by the hundred : nothing of
 // the grant is deleted again, and what is read stays the same.
 func TestAttack_EndingWhatHasEnded(t *testing.T) {
 	onEachModel(t, func(t *testing.T, target target) {
@@ -150,8 +150,8 @@ func TestAttack_EndingWhatHasEnded(t *testing.T) {
 	})
 }
 
-// A scope of 60 kB by default, by request, by registration or by an extension grant
-// (row B3).
+// A scope of 60 kB by default, by request, by registration or by an extension
+// grant .
 func TestAttack_HugeScope(t *testing.T) {
 	huge := manyTokens(256 * 40)[:60_000]
 	onEachModel(t, func(t *testing.T, model target) {
@@ -270,9 +270,9 @@ func (m *meanwhile) GrantEntries(ctx context.Context, id string, from int) ([]*o
 	return in(m, "GrantEntries", func() ([]*oauth2server.GrantEntry, error) { return m.target.GrantEntries(ctx, id, from) })
 }
 
-// Everything of a user is revoked, or what they granted to a client, while a password
-// is checked, a code is saved, an entry is appended (row B4). What began before is
-// dead; what begins afterwards lives.
+// Everything of a user is revoked, or what they granted to a client, while a
+// password is checked, a code is saved, an entry is appended . What began
+// before is dead; what begins afterwards lives.
 func TestAttack_OutlivingARevocation(t *testing.T) {
 	var first reply
 	var code string
@@ -395,8 +395,8 @@ func (m elsewhere) GrantEntries(ctx context.Context, id string, from int) ([]*oa
 	return entries, err
 }
 
-// Two machines whose clocks differ (row B5). Two tabs that refresh at once, one on
-// each, get the same successor up to the skew that is allowed for; beyond it, the
+// Two machines whose clocks differ. Two tabs that refresh at once, one on each,
+// get the same successor up to the skew that is allowed for; beyond it, the
 // slower tab looks like a thief.
 func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
 	const window = 10 * time.Second
@@ -439,7 +439,7 @@ func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
 	}
 }
 
-// A machine that is ahead revokes what has expired for itself alone (row B5).
+// A machine that is ahead revokes what has expired for itself alone.
 func TestAttack_RevocationByAFastClock(t *testing.T) {
 	for _, ahead := range []time.Duration{0, 5 * time.Second, 30 * time.Second, 59 * time.Second} {
 		onEachModel(t, func(t *testing.T, model target) {
@@ -456,8 +456,8 @@ func TestAttack_RevocationByAFastClock(t *testing.T) {
 	}
 }
 
-// With the window off, requests at once are all answered, each by a rotation of the
-// token before, so that one refresh token is the last (row B5).
+// With the window off, requests at once are all answered, each by a rotation of
+// the token before, so that one refresh token is the last.
 // StrictRefreshRotation answers one of them, and ends the grant for the others.
 func TestAttack_NoWindowAtOnce(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
@@ -486,7 +486,7 @@ func (s *site) refreshAtOnce(n int) []reply {
 	return atOnce(n, func() reply { return s.refresh("web", first.str("refresh_token")) })
 }
 
-// A host that is written with percent signs, so that people read another one (row B6).
+// A host that is written with percent signs, so that people read another one .
 func TestAttack_LookAlikeHosts(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		for _, uri := range []string{
@@ -524,8 +524,8 @@ func (m redirecting) GetClient(ctx context.Context, id, secret string) (*oauth2s
 	return client, err
 }
 
-// The owner is let in whatever their browser and a proxy make of Origin and Host;
-// who comes from elsewhere is not (row B7).
+// The owner is let in whatever their browser and a proxy make of Origin and
+// Host; whoever comes from elsewhere is not.
 func TestAttack_OriginsThatAreNone(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		handler := mount(t, model, &oauth2server.Options{Issuer: "https://auth.example", TrustedOrigins: []string{"https://login.example"}}, nil)

@@ -171,9 +171,11 @@ func TestAttack_LostMethod(t *testing.T) {
 	})
 }
 
-// A code that is used twice, or too late (CVE-2026-26232, CVE-2026-68079, CVE-2026-47386): of parallel redemptions one is
-// answered, and the others show that two have the code; a replay ends what came of it; an expired code is refused.
-// Whoever has the verifier too, and is fast, is the client itself: only they are refused (row B8).
+// A code that is used twice, or too late (CVE-2026-26232, CVE-2026-68079,
+// CVE-2026-47386): of parallel redemptions one is answered, and the others show
+// that two have the code; a replay ends what came of it; an expired code is
+// refused. Whoever has the verifier too, and is fast, is the client itself:
+// only they are refused .
 func TestAttack_CodeUsedTwice(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		clock := &later{target: model}

@@ -186,7 +186,7 @@ func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery boo
 func readBearer(header string) (string, *Error) {
 	token, ok := cutScheme(header, "Bearer")
 	switch {
-	case !ok || strings.TrimSpace(token) == "": // as scripts send it that have no token yet
+	case !ok || strings.TrimSpace(token) == "": // a script without a token sends this
 		return "", refusal(UnauthorizedRequest, "token_missing", "")
 	case !isB64Token(token):
 		return "", refusal(InvalidRequest, "token_malformed", "Invalid request: malformed authorization header")

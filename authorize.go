@@ -130,7 +130,7 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 		return nil, refused
 	}
 	if client.ID != id {
-		return nil, unknown() // a storage that folds case
+		return nil, unknown() // the storage ignores case
 	}
 	q := &sent.request
 	q.Client, q.ResponseType, q.State, q.server, q.form, q.began = client, f.get("response_type"), f.get("state"), s, f, began
@@ -166,8 +166,8 @@ func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
 	return refused
 }
 
-// answerHead answers as a page would begin, for whoever follows links to see what
-// is there: nobody is asked, and nothing is granted.
+// answerHead answers with the header of a page, for programs that check links:
+// nobody is asked, and nothing is granted.
 func (q *AuthorizationRequest) answerHead(w http.ResponseWriter, r *http.Request) {
 	if _, refused := q.check(r.Context(), nil); refused != nil {
 		q.refuse(w, r, refused)

@@ -1,3 +1,5 @@
+// This file tells what began before what: a code, a sign-in, a revocation.
+
 package oauth2server
 
 import (
@@ -9,12 +11,12 @@ import (
 )
 
 // beginning is when something began. Within a process beginnings are counted,
-// so their order is exact; across processes there are only clocks, which
-// differ.
+// so their order is exact; between processes only clocks can be compared, and
+// they differ.
 type beginning struct {
 	at      int64   // milliseconds since 1970
-	process [6]byte // random, of the process
-	count   uint32  // of the process; it may wrap
+	process [6]byte // a random ID of the process
+	count   uint32  // counts within the process, and may wrap
 }
 
 var (
@@ -23,8 +25,8 @@ var (
 	begun           atomic.Uint32
 )
 
-// newNonce returns the ID of this process, by whose clock the attempt goes, and
-// 96 random bits, which tell attempts apart.
+// newNonce returns the ID of this process, whose clock the attempt uses, and 96
+// random bits, which tell attempts apart.
 func newNonce() string {
 	var nonce [18]byte
 	var text [24]byte

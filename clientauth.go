@@ -95,13 +95,13 @@ func (s *Server) findClient(r *http.Request, sent credentials) (*Client, *Error)
 		return nil, refused
 	}
 	if client.ID != sent.id {
-		return nil, sent.refused() // a storage that folds case
+		return nil, sent.refused() // the storage ignores case
 	}
 	return client, nil
 }
 
-// wrongCredentials is what a client is told whatever was wrong: whether there is
-// such a client is none of a stranger's business.
+// wrongCredentials is the same text for an unknown client and a wrong secret,
+// so that a stranger cannot find out which clients exist.
 const wrongCredentials = "Invalid client: the client is unknown, or its secret is wrong"
 
 func (sent credentials) refused() *Error {

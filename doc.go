@@ -68,8 +68,9 @@
 //
 // # Registering
 //
-// Clients and users come in by the program, as it likes. [CheckClient], [CheckClientSecret], [CheckUser] and
-// [CheckUserPassword] find what no endpoint would take, before it is stored; both models here call them.
+// The program registers clients and users in its own way. [CheckClient],
+// [CheckClientSecret], [CheckUser] and [CheckUserPassword] find what no
+// endpoint would take, before it is stored; both models here call them.
 //
 // # Grants
 //
@@ -96,8 +97,10 @@
 //
 // # Security
 //
-// What the program must do itself, TLS and rate limits (package ext/ratelimit) among it, is in SECURITY.md. Browser
-// clients on other origins need CORS headers on the token endpoint and the API: wrap those handlers in a CORS middleware.
+// SECURITY.md lists what the program must do itself, such as TLS and rate
+// limits (package ext/ratelimit). Browser clients on other origins need CORS
+// headers on the token endpoint and the API: wrap those handlers in a CORS
+// middleware.
 //
 // Clients are proven before anything is redirected or spent. Redirection URIs are
 // compared byte by byte, but for the port of a loopback one. A code is used once, and

@@ -21,10 +21,10 @@ const (
 	// EventRetried: a refresh token was used again within [Options.RefreshRetryWindow], and got the same successor.
 	EventRetried EventKind = "retried"
 
-	// EventReplayed: a code was redeemed a second time, by somebody who proved that
-	// it was theirs. Two have it, so the grant is over. With [Event.Reason]
-	// "code_repeated" they had the PKCE verifier too, and were fast: then it is the
-	// client that redeems twice, and the grant goes on.
+	// EventReplayed: a code was redeemed a second time, by somebody who proved
+	// that it was theirs. Two parties have it, so the grant is over. With
+	// [Event.Reason] "code_repeated" they had the PKCE verifier too, and were
+	// fast: then it is the client that redeems twice, and the grant goes on.
 	EventReplayed EventKind = "replayed"
 
 	// EventReused: a refresh token was used that two parties must have. It was stolen, so the grant is over.

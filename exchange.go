@@ -90,11 +90,12 @@ func (s *Server) redeem(ctx context.Context, client *Client, code *Authorization
 	return nil, s.refuseReplay(ctx, code, there)
 }
 
-// refuseReplay refuses a code of which there says what became of it. Whoever proves
-// a second time that the code is theirs shows that two have it, which ends the grant
-// (RFC 6749, section 4.1.2). With the verifier it is the client's own page that
-// redeems twice, as some do within milliseconds, or somebody who has the page's
-// memory, against whom that would be no help.
+// refuseReplay refuses a code whose log has the entry there. A second request
+// that proves that the code is its own shows that two parties have it, which
+// ends the grant (RFC 6749, section 4.1.2). If it comes soon, with the S256
+// verifier, it is from the client's own page, as some redeem twice within
+// milliseconds, or from somebody who can read the page's memory: ending the
+// grant would not stop them.
 func (s *Server) refuseReplay(ctx context.Context, code *AuthorizationCode, there *GrantEntry) *Error {
 	switch {
 	case there.Kind != kindGrant:

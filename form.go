@@ -222,7 +222,7 @@ func isForm(r *http.Request) bool {
 	if !strings.Contains(contentType, ";") {
 		return mediaType(contentType) == formType
 	}
-	// There is none, or one in spite of an error.
+	// With a malformed parameter there is an error, but the type is still returned.
 	parsed, _, _ := mime.ParseMediaType(withoutRepetitions(contentType))
 	return parsed == formType
 }

@@ -18,9 +18,9 @@ const (
 // longer. It bounds what a loop can make.
 const maxRetries = 16
 
-// A grant may be refreshed ten times a minute on average, and 6,000 times at once
-// after a pause. So time bounds how long its log is, and the burst how much of it
-// is of the last minutes, which a verdict may have to read.
+// A grant may be refreshed ten times a minute on average, and 6,000 times at
+// once after a pause. So time bounds how long its log is, and the burst bounds
+// how many entries are from the last minutes, which a verdict may have to read.
 const (
 	refreshInterval = 6 * time.Second
 	refreshBurst    = 6000
@@ -43,14 +43,14 @@ type ruling struct {
 	verdict
 	place    int
 	rotation *GrantEntry   // for retry: what made the successor
-	pace     time.Time     // for what gives tokens: GrantEntry.Pace of the entry to write
-	wait     time.Duration // for tooOften: until when
+	pace     time.Time     // if tokens are given: GrantEntry.Pace of the entry to write
+	wait     time.Duration // for tooOften: how long the client has to wait
 }
 
 // refreshRules are the options that the log is judged by.
 type refreshRules struct {
 	window   time.Duration // how long after a rotation the same successor is given again; not positive: never
-	process  string        // what the nonces begin with of entries that were made here
+	process  string        // the beginning of the nonces that this process makes
 	skew     time.Duration // how far the clocks of other processes differ
 	strict   bool          // nothing is given twice
 	interval time.Duration // between the entries of a grant, on average
@@ -85,14 +85,14 @@ type judgment struct {
 	used     bool        // whether somebody presented that successor
 }
 
-// judge begins with a token that was made at place made, when its grant had that
-// pace.
+// judge begins a judgment of a token that was made at place made, when its
+// grant had the given pace.
 func (rules *refreshRules) judge(presented string, made int, pace, now time.Time) judgment {
 	return judgment{rules: rules, presented: presented, now: now, place: made + 1, pace: pace}
 }
 
-// read takes the next entry and reports whether there can be any use in reading
-// more. A token that was stolen long ago needs no more than a page.
+// read takes the next entry and reports whether later ones could change the
+// verdict. A token that was stolen long ago needs no more than a page.
 func (j *judgment) read(e *GrantEntry) (more bool) {
 	j.place, j.pace = e.Seq+1, e.Pace
 	j.until = latest(j.until, e.speaksUntil())
@@ -118,7 +118,7 @@ func (j *judgment) read(e *GrantEntry) (more bool) {
 	return j.decided == ""
 }
 
-// ruling returns what the entries that were read come to.
+// ruling returns the verdict on the entries that were read.
 func (j *judgment) ruling() ruling {
 	r := ruling{verdict: rotate, place: j.place}
 	switch {

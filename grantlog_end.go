@@ -1,3 +1,5 @@
+// This file ends grants, in an order that no request under way can outlive.
+
 package oauth2server
 
 import (
@@ -12,7 +14,7 @@ const revocationTimeout = time.Minute
 // tokens cannot be used, and its access tokens are deleted. When it returns
 // nil, nothing of the grant works any more, whatever was under way; after an
 // error, call it again. A grant that is over already, or unknown, is no error.
-// If a grant has ended, only that is read.
+// For a grant that has ended before, it reads only that.
 //
 // until is zero, unless the caller knows of something that is not in the log
 // and expires then: a code that was not redeemed, or a refresh token from
@@ -52,18 +54,18 @@ type ending struct {
 	log     GrantLog
 	grantID string
 
-	next             int       // the place behind the line
+	next             int       // the place after the last one that is taken
 	revoked          int       // the first place that is known to be "revoked"; 0: none is
 	sure             bool      // that place was taken by an append, and not only read
 	until            time.Time // when the last of what the log speaks of expires
-	clientID, userID string    // whom the grant is for, and by
+	clientID, userID string    // the client that has the grant, and its owner
 	tokens           []string  // access tokens that may live, of the first page
-	more             bool      // there are others behind it
+	more             bool      // there are others after that page
 }
 
 // run ends the grant. A request that issues a token without moving the line
 // reads the log of the end afterwards, so that log is written first. A request
-// that moves the line comes to its end.
+// that appends to the line finds its end there.
 func (end *ending) run(ctx context.Context) *Error {
 	if refused := eachEntry(ctx, end.log, end.grantID, 1, end.read); refused != nil {
 		return refused
@@ -113,7 +115,7 @@ const firstBlock = 4
 // reach puts "revoked" at the next place. Other requests may be faster, again
 // and again, if somebody sends enough of them. So after the first place that is
 // lost, the log is also blocked a few places ahead. A request that reads the
-// log finds that the grant is over; one that does not read comes to the block.
+// log finds that the grant is over; one that does not read runs into the block.
 // Until the places before the block are taken too, the grant is not over for
 // requests that do not read. So a revocation that was stopped here must begin
 // again, and every request that reads a block begins it again.
@@ -152,7 +154,7 @@ func (end *ending) reach(ctx context.Context) *Error {
 // storage was sure of what is there; a read has not.
 func (end *ending) append(ctx context.Context, logID string, place int) (*GrantEntry, *Error) {
 	entry := &GrantEntry{GrantID: logID, Seq: place, Kind: kindRevoked}
-	if logID == end.grantID { // else a list of a user's grants has one grant twice
+	if logID == end.grantID { // otherwise a list of the user's grants would have this one twice
 		entry.ClientID, entry.UserID = end.clientID, end.userID
 	}
 	return appendEntry(ctx, end.log, entry, end.until)
@@ -215,8 +217,8 @@ func (s *Server) revokeGrant(ctx context.Context, grantID string, until time.Tim
 	return nil
 }
 
-// finishRevocation is the refusal for a grant that is over. Whoever ended it
-// may have been stopped half-way, so the rest is done first.
+// finishRevocation is the refusal for a grant that is over. Ending it may have
+// been stopped half-way, so the rest is done first.
 func (s *Server) finishRevocation(ctx context.Context, grantID string) *Error {
 	if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
 		return fault

@@ -1,3 +1,5 @@
+// This file makes log entries, appends them and reads them page by page.
+
 package oauth2server
 
 import (
@@ -14,12 +16,12 @@ const GrantPage = 100
 // speaks of has expired: clocks differ.
 const markerMargin = 24 * time.Hour
 
-// Logs beside that of a grant, by their prefix. They are apart because the log
-// of a grant is a line: whoever appends to it has to find its end.
+// Logs beside that of a grant, by their prefix. They are separate because the
+// log of a grant is a line: an append to it has to find its end first.
 const (
 	endLog  = "end:"  // of a grant: place 1 when it begins to end, place 2 when it has ended
 	usesLog = "uses:" // of a grant: tokens issued without moving its line; see appendUse
-	userLog = "user:" // of a user: when everything was revoked that they granted
+	userLog = "user:" // of a user: when what they granted was revoked
 )
 
 // isReserved reports whether an ID is that of such a log.
@@ -97,7 +99,7 @@ func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until tim
 	return there, nil
 }
 
-// speaksUntil is when the tokens expire that an entry is about.
+// speaksUntil is when the tokens that an entry is about expire.
 func (e *GrantEntry) speaksUntil() time.Time {
 	if e.AccessToken != "" && e.AccessTokenExpiresAt.IsZero() || e.Successor != "" && e.SuccessorExpiresAt.IsZero() {
 		return never()

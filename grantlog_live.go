@@ -1,3 +1,5 @@
+// This file finds in log entries which grants still work.
+
 package oauth2server
 
 import (
@@ -13,7 +15,7 @@ type Grant struct {
 	// [GrantRequest.Issue].
 	ID string
 
-	// ClientID and UserID are whom it is for, and by.
+	// ClientID is the client that has the grant, UserID the owner who gave it.
 	ClientID, UserID string
 
 	// Scope is what the owner granted; see [Token.GrantScope].
@@ -42,16 +44,16 @@ func GrantLogs(entries []*GrantEntry) (logs []string) {
 	return logs
 }
 
-// LiveGrants returns the grants that entries tell of, without those that are over
-// or have expired; the one used last comes first. The entries may be of many grants
-// and in any order: all that have a [GrantEntry.UserID], and the last ones of the
-// logs that [GrantLogs] returns for these. Others make no difference, so a page of
-// grants costs the same however often they are used.
+// LiveGrants returns the grants that entries are about, without those that are
+// over or have expired; the one used last comes first. The entries may be of
+// many grants and in any order: all that have a [GrantEntry.UserID], and the
+// last ones of the logs that [GrantLogs] returns for these. Others make no
+// difference, so a page of grants costs the same however often they are used.
 //
 // An access token that was revoked alone counts until it would have expired.
 func LiveGrants(entries []*GrantEntry) []*Grant {
 	grants, ended := map[party]*Grant{}, map[string]bool{}
-	first := map[string]party{} // by the ID of a grant, whom it was made for
+	first := map[string]party{} // by the ID of a grant, the client that it was made for
 	for _, e := range entries {
 		id := grantOf(e.GrantID)
 		switch {
@@ -69,7 +71,7 @@ func LiveGrants(entries []*GrantEntry) []*Grant {
 	}
 	for _, e := range entries {
 		p := party{grantOf(e.GrantID), e.ClientID}
-		if e.UserID == "" { // it repeats nobody
+		if e.UserID == "" { // it does not repeat the names
 			p = first[p.grantID]
 		}
 		if g := grants[p]; g != nil {

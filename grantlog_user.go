@@ -1,3 +1,6 @@
+// This file ends everything of a user, and finds out whether a new grant began
+// before that.
+
 package oauth2server
 
 import (

@@ -1,3 +1,6 @@
+// This file logs access tokens that are issued without an entry in the log of
+// their grant.
+
 package oauth2server
 
 import (

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// issue prepares token, and begins its grant in the log if it has both. The
-// GrantID must be a new one, of something that began as it says.
+// issue prepares token. If there are a log and a GrantID, it also begins the
+// grant in the log. The GrantID must be new; began is when what led to the
+// token began.
 func (s *Server) issue(ctx context.Context, client *Client, token *Token, refresh bool, began beginning) (*Token, *Error) {
 	issued, refused := s.prepare(ctx, client, token, 1, refresh)
 	if refused != nil || s.can.log == nil || token.GrantID == "" {
@@ -23,7 +24,7 @@ func (s *Server) issue(ctx context.Context, client *Client, token *Token, refres
 		return s.unlessOutlived(ctx, issued, began)
 	}
 	s.discard(ctx, issued)
-	if there.Kind == kindRevoked { // by who ended all grants of the user, while they signed in
+	if there.Kind == kindRevoked { // it was revoked before its entry was appended
 		return nil, grantOver()
 	}
 	return nil, misuse("grant %q exists already and cannot begin again", token.GrantID)
@@ -43,8 +44,8 @@ func (s *Server) unlessOutlived(ctx context.Context, issued *Token, began beginn
 }
 
 // join issues an access token into a grant that goes on. The line of the grant
-// stays as it is: afterwards the log of its end is read, as whoever ends the grant
-// writes there first, and looks for its uses then.
+// stays as it is. The log of its end is read afterwards: an ending writes there
+// first, and looks for uses after that.
 func (s *Server) join(ctx context.Context, client *Client, token *Token) (*Token, *Error) {
 	clientID, refused := s.checkJoin(ctx, token)
 	if refused != nil {
@@ -86,7 +87,7 @@ func (s *Server) checkJoin(ctx context.Context, token *Token) (clientID string, 
 	switch {
 	case refused != nil:
 		return "", refused
-	case owner != "" && owner != token.User.ID: // it would be neither's to see and to end
+	case owner != "" && owner != token.User.ID: // neither user could see and end it
 		return "", misuse("grant %q is of user %q, and cannot be joined by a token of %q", token.GrantID, owner, token.User.ID)
 	case !end.IsZero() && expired(end):
 		return "", grantOver()
@@ -94,8 +95,9 @@ func (s *Server) checkJoin(ctx context.Context, token *Token) (clientID string, 
 	return clientID, nil
 }
 
-// checkUnused refuses to begin a grant again, whose ID the program chose. Its first
-// place may be free though it was taken, and has expired.
+// checkUnused refuses to begin a grant whose ID, which the program chose, was
+// used before. The first place of its log may be free again, as its entry has
+// expired.
 func (s *Server) checkUnused(ctx context.Context, grantID string) *Error {
 	used, over := false, false
 	refused := eachEntry(ctx, s.can.log, grantID, 1, func(e *GrantEntry) bool {

@@ -347,9 +347,9 @@ type GrantEntry struct {
 // is refreshed. Without it, tokens go on until they expire or [RevokeUser] is
 // called.
 type UserChecker interface {
-	// CheckUser returns nil if user may be acted for by client. [ErrNotFound]
-	// ends the grant; any other error is a fault, and changes nothing. Only the
-	// ID of user is set.
+	// CheckUser returns nil if client may act for user. [ErrNotFound] ends the
+	// grant; any other error is a fault, and changes nothing. Only the ID of
+	// user is set.
 	CheckUser(ctx context.Context, user *User, client *Client) error
 }
 

@@ -138,19 +138,20 @@ type Options struct {
 	StrictRefreshRotation bool
 
 	// InsecureEternalAccessTokens gives access tokens no end but that of their
-	// grant: see MaxGrantLifetime. Whoever gets hold of one has it until it is
-	// revoked. [Client.AccessTokenLifetime] still sets an end for the tokens of
-	// one client. An API that only checks tokens needs the option too, as
-	// otherwise a token without an expiry is one whose expiry was lost.
+	// grant: see MaxGrantLifetime. A stolen one works until it is revoked.
+	// [Client.AccessTokenLifetime] still sets an end for the tokens of one
+	// client. An API that only checks tokens needs the option too, as otherwise
+	// a token without an expiry is one whose expiry was lost.
 	InsecureEternalAccessTokens bool
 
 	// InsecureAllowPlainPKCE accepts the challenge method "plain" (RFC 7636, section 7.2): who sees the authorization
 	// request can redeem the code.
 	InsecureAllowPlainPKCE bool
 
-	// InsecureHTTPIssuer lets Issuer and Endpoints be of http on any host, for
-	// development in containers and on telephones. Clients cannot tell then
-	// whom they talk to, and whoever is on the way reads tokens and passwords.
+	// InsecureHTTPIssuer lets Issuer and Endpoints use http on any host, for
+	// development in containers and on telephones. Clients then cannot tell
+	// which server they talk to, and anybody on the network path can read
+	// tokens and passwords.
 	InsecureHTTPIssuer bool
 
 	// InsecureAllowHTTPRedirects lets codes and tokens go to redirection URIs of http on hosts other than 127.0.0.1, [::1]

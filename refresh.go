@@ -58,9 +58,9 @@ type refreshing struct {
 	until  time.Time // when what the log speaks of has expired, as far as it was read
 }
 
-// answer answers by an entry in the log of the grant. Most of the time the place
-// after the one that made old is free, so that is tried first; if it is taken, the
-// log is read and judged, as often as another request is faster.
+// answer answers by an entry in the log of the grant. Most of the time the
+// place after the one that made old is free, so that is tried first; if it is
+// taken, the log is read and judged, until no other request is faster.
 func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) {
 	if f.until = f.old.RefreshTokenExpiresAt; f.until.IsZero() {
 		f.until = never()
@@ -102,9 +102,9 @@ func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) 
 	}
 }
 
-// use answers without replacing the refresh token. Afterwards the line is read:
-// whoever ends the grant writes there first, and looks for its uses then. A token
-// that was replaced, before the server ceased to do so, is for answer to judge.
+// use answers without replacing the refresh token. Afterwards it reads the
+// line, as an ending writes there first and then looks for uses. A token that
+// was replaced, before rotation was turned off, is for answer to judge.
 func (f *refreshing) use(ctx context.Context) (answer *Token, j judgment, refused *Error) {
 	s := f.g.server
 	if f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, 0, false); refused != nil {
@@ -135,10 +135,10 @@ func (f *refreshing) read(ctx context.Context) (j judgment, refused *Error) {
 }
 
 // prepare returns what the client gets, and the entry that has to be in the log
-// before.
+// first.
 func (f *refreshing) prepare(ctx context.Context, r ruling) (answer *Token, entry *GrantEntry, refused *Error) {
 	s := f.g.server
-	// A retry has use for the access token of an attempt that failed.
+	// A retry can use the access token of an attempt that failed.
 	if f.issued == nil || r.verdict == rotate {
 		f.next.GrantPace = r.pace
 		if f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, r.place, r.verdict == rotate); refused != nil {
@@ -206,7 +206,7 @@ func (f *refreshing) refuse(ctx context.Context, r ruling) *Error {
 	return nil
 }
 
-// discard deletes what nobody was given.
+// discard deletes tokens that nobody was given.
 func (f *refreshing) discard(ctx context.Context) {
 	if f.issued != nil {
 		f.g.server.discard(ctx, f.issued)
@@ -214,7 +214,8 @@ func (f *refreshing) discard(ctx context.Context) {
 	f.issued = nil
 }
 
-// usedTooOften is no verdict on a grant. wait 0: it is not known how long.
+// usedTooOften refuses with 429, without a verdict on the grant. wait is 0 if
+// it is not known how long the client has to wait.
 func usedTooOften(wait time.Duration) *Error {
 	return &Error{Code: InvalidRequest, Description: "The grant was refreshed too often. Try again later.",
 		Status: http.StatusTooManyRequests, reason: "refresh_too_often", wait: wait}
@@ -263,9 +264,10 @@ func invalidRefreshToken(reason string) *Error {
 	return refusal(InvalidGrant, reason, "Invalid grant: refresh token is invalid")
 }
 
-// refreshedScope is what the request asks of what was granted, or all of that when
-// it asks nothing: within the limit that the client has by now, and what the model
-// grants by now. A request for more gets what there is (RFC 6749, section 6 and 3.3).
+// refreshedScope returns the part of the granted scope that the request asks
+// for, or all of it when the request names no scope. It stays within what the
+// client may have now and what the model grants now. A request for more gets
+// what there is (RFC 6749, section 6 and 3.3).
 func (s *Server) refreshedScope(ctx context.Context, g *GrantRequest, old *Token) (Scope, *Error) {
 	granted := old.granted()
 	asked, refused := askedScope(g.form)

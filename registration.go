@@ -78,8 +78,7 @@ func CheckUser(user *User, username string) error {
 		checkUserID(user.ID), checkUserText("username", username, maxRegistered))
 }
 
-// NamedUser is a user as a model lists them, with the name that they sign in
-// by.
+// NamedUser is a user in a model's list, with the name that they sign in by.
 type NamedUser struct {
 	User
 	Username string

@@ -74,7 +74,7 @@ func isLetter(text string, at int) bool {
 
 // nearest returns the one of names that was probably meant by name, which may
 // have another case, other separators or a typing mistake, or be only a part.
-// "": none is that near.
+// It returns "" if none is that near.
 func nearest(name string, names []string) string {
 	name = squeeze(name)
 	for _, near := range []func(a, b string) bool{

@@ -128,7 +128,7 @@ type method struct {
 	got, want reflect.Type
 }
 
-// methods returns the contract, beside what t has of it.
+// methods returns each method of the contract, with what t has of it.
 func methods(t reflect.Type) []method {
 	tokens, revoker := reflect.TypeFor[AccessTokenModel](), reflect.TypeFor[AccessTokenRevoker]()
 	codes, refresh := reflect.TypeFor[AuthorizationCodeModel](), reflect.TypeFor[RefreshTokenModel]()

@@ -1,3 +1,6 @@
+// This file finds methods of a model whose names or signatures are probably
+// mistakes.
+
 package oauth2server
 
 import (

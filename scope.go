@@ -42,7 +42,7 @@ func parseScope(s string) (Scope, error) {
 			continue // clients write two spaces
 		}
 		if !isScopeToken(token) {
-			return nil, errors.New("a character that a scope cannot have (RFC 6749, appendix A.4)") // which is a stranger's
+			return nil, errors.New("a character that a scope cannot have (RFC 6749, appendix A.4)") // not quoted, as a stranger wrote it
 		}
 		if scope == nil {
 			scope = make(Scope, 0, min(many, maxScopeTokens))

@@ -68,10 +68,10 @@ func (g *GrantRequest) answer() (*Token, *Error) {
 	return token, nil
 }
 
-// checkGrant looks at whether the client may use a grant. A client without a secret
-// has proven nothing, so if it is public the grant must be one for such clients;
-// everybody is told what they did wrong, as only invalid_client is about who they
-// are (RFC 6749, section 5.2).
+// checkGrant looks at whether the client may use a grant. A client without a
+// secret has proven nothing, so if it is public the grant must be one for such
+// clients. Each mistake has a code of its own, as invalid_client is only about
+// who the client is (RFC 6749, section 5.2).
 func (s *Server) checkGrant(client *Client, name string, excused bool) *Error {
 	switch {
 	case name == "":

@@ -18,12 +18,12 @@ type client struct {
 	userID  string // of the user that it acts as
 }
 
-// AddClient registers a client. A confidential one needs a secret that nobody can
-// guess: make it with [crypto/rand.Text]. A public one has none. The error is
-// everything that is wrong with the client ([oauth2server.CheckClient],
-// [oauth2server.CheckClientSecret]), or an [oauth2server.ErrExists] if the ID is
-// taken. An ID whose client was deleted can be used again: what was granted to that
-// client is ended once more before.
+// AddClient registers a client. A confidential one needs a secret that nobody
+// can guess: make it with [crypto/rand.Text]. A public one has none. The error
+// is everything that is wrong with the client ([oauth2server.CheckClient],
+// [oauth2server.CheckClientSecret]), or an [oauth2server.ErrExists] if the ID
+// is taken. An ID whose client was deleted can be used again: AddClient first
+// ends once more what was granted to that client.
 func (m *Model) AddClient(c *oauth2server.Client, secret string) error {
 	if err := m.rules().CheckNew(c, secret); err != nil {
 		return err
@@ -57,7 +57,8 @@ func (m *Model) rules() credential.Rules {
 	}
 }
 
-// nobody is whom a secret is compared with when there is no such client.
+// nobody takes the place of a client that does not exist, so that a secret is
+// compared all the same.
 var nobody client
 
 // GetClient implements [oauth2server.Model].
@@ -91,9 +92,10 @@ func (m *Model) client(id string) *client {
 	return known.(*client)
 }
 
-// ListClients returns the clients whose IDs come after this one, in the order of
-// IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1. "" is
-// before the first, and a page without clients is behind the last.
+// ListClients returns the clients whose IDs come after this one, in the order
+// of IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1.
+// An empty after starts at the beginning; a page without clients means that
+// there are no more.
 func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error) {
 	var page []*oauth2server.Client
 	for id := range m.clientOrder.after(&m.clients, after) {

@@ -61,7 +61,7 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	switch {
 	case entry.UserID == "":
 	case len(longer.entries) == 1:
-		longer.named = longer.entries[:1:1] // of most, there are no more
+		longer.named = longer.entries[:1:1] // most logs have no other
 	default:
 		longer.named = append(old.named, own) // behind what readers of the old one see
 	}

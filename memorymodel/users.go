@@ -36,11 +36,11 @@ func (m *Model) AddUser(u *oauth2server.User, username, password string) error {
 	return m.insertUser(&user{record: *u, username: name, hash: hash})
 }
 
-// AddUserHash registers a user by the hash of a password that another program made:
-// bcrypt ($2a$, $2b$, $2y$), argon2id or scrypt in PHC format, or scrypt as
-// Werkzeug writes it. It is replaced by one of this package when the user signs in.
-// The errors are those of [Model.AddUser]; a hash that is of another kind, or would
-// take too long or too much memory, is one too.
+// AddUserHash registers a user by the hash of a password that another program
+// made: bcrypt ($2a$, $2b$, $2y$), argon2id or scrypt in PHC format, or scrypt
+// as Werkzeug writes it. It is replaced by one of this package when the user
+// signs in. The errors are those of [Model.AddUser]; a hash of another kind, or
+// one that would take too long or too much memory, is an error too.
 func (m *Model) AddUserHash(ctx context.Context, u *oauth2server.User, username, hash string) error {
 	name, err := credential.CheckUser(u, username)
 	if err := errors.Join(ctx.Err(), err); err != nil {
@@ -131,9 +131,10 @@ func (m *Model) user(id string) *user {
 	return known.(*user)
 }
 
-// ListUsers returns the users whose IDs come after this one, in the order of IDs:
-// as many as limit says, 1,000 at the most, and 100 if it is below 1. "" is before
-// the first, and a page without users is behind the last.
+// ListUsers returns the users whose IDs come after this one, in the order of
+// IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1. An
+// empty after starts at the beginning; a page without users means that there
+// are no more.
 func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oauth2server.NamedUser, error) {
 	var page []*oauth2server.NamedUser
 	for id := range m.userOrder.after(&m.userIDs, after) {

@@ -17,9 +17,10 @@ type rule struct {
 	last   bool // it says nothing new when others are broken
 }
 
-// rules are in the order in which they are best read: who fails an early one need not look at the later ones yet.
-// A rule fails for its own reason only. Where one defect would show in two, the second looks first whether the other
-// rule has it, and then says nothing.
+// rules are in the order in which they are best read: a model that fails an
+// early one need not look at the later ones yet. A rule fails for its own
+// reason only. Where one defect would show in two, the second looks first
+// whether the other rule has it, and then says nothing.
 var rules = slices.Concat(clientRules, userRules, codeRules, tokenRules, aloneRules, extraRules, logRules, peerRules, cancelRules,
 	hostileRules, dumpRules, expiryRules, flowRules, revokeUserRules)
 

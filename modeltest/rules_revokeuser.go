@@ -1,3 +1,5 @@
+// This file has the rule that nothing outlives RevokeUser.
+
 package modeltest
 
 import (

@@ -37,8 +37,8 @@ func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*
 	return &document.client, nil
 }
 
-// findClient returns the document of a client that is registered. It is not
-// nil, also with an error.
+// findClient returns the document of a client that is registered. It is never
+// nil, even with an error.
 func (m *Model) findClient(ctx context.Context, filter bson.D) (*clientDocument, error) {
 	var document clientDocument
 	if err := findOne(ctx, m.clients, filter, &document); err != nil {
@@ -103,8 +103,8 @@ func (m *Model) rules() credential.Rules {
 
 // ListClients returns the clients whose IDs come after this one, in the order
 // of IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1.
-// With "" the list begins, and a page without clients means that there are no
-// more.
+// An empty after starts at the beginning; a page without clients means that
+// there are no more.
 func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error) {
 	var page []*oauth2server.Client
 	err := list(ctx, m.clients, after, limit, func(d *clientDocument) { page = append(page, &d.client) })

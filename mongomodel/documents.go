@@ -24,8 +24,8 @@ const (
 	userMark   = "password_hash"
 )
 
-// expiryField is what the TTL indexes are on. The name is not one that others
-// use, lest the server delete their documents.
+// expiryField is what the TTL indexes are on. Other programs are not likely to
+// use the name, so the server does not delete their documents.
 const expiryField = "oauth2_expires_at"
 
 // document is the type that a document of ours is decoded to.

@@ -78,7 +78,7 @@ func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, err
 	}
-	fresh, err := m.passwords.Verify(ctx, document.hash, password) // also without a hash, of nobody
+	fresh, err := m.passwords.Verify(ctx, document.hash, password) // even if there is no such user, so that it costs the same
 	switch {
 	case errors.Is(err, oauth2server.ErrNotFound):
 		return nil, oauth2server.ErrNotFound
@@ -94,7 +94,7 @@ func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth
 }
 
 // findUsername returns the document of the user who signs in by this name. It
-// is not nil, also with an error. The name as it was typed comes before its
+// is never nil, even with an error. The name as it was typed comes before its
 // prepared form: an older user may have it.
 func (m *Model) findUsername(ctx context.Context, username string) (*userDocument, error) {
 	var found userDocument
@@ -120,7 +120,7 @@ func (m *Model) refreshHash(ctx context.Context, d *userDocument, hash string) {
 	update(ctx, m.users, stale, set(bson.D{{Key: userMark, Value: hash}}))
 }
 
-// UserByID returns a user that was added. Data is a [bson.Raw] if the user has
+// UserByID returns a user who was added. Data is a [bson.Raw] if the user has
 // any: read it with [bson.Unmarshal]. [oauth2server.ErrNotFound] if there is
 // none.
 func (m *Model) UserByID(ctx context.Context, userID string) (*oauth2server.User, error) {
@@ -143,8 +143,9 @@ func (m *Model) findUser(ctx context.Context, filter bson.D) (*userDocument, err
 }
 
 // ListUsers returns the users whose IDs come after this one, in the order of
-// IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1. With
-// "" the list begins, and a page without users means that there are no more.
+// IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1. An
+// empty after starts at the beginning; a page without users means that there
+// are no more.
 func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oauth2server.NamedUser, error) {
 	var page []*oauth2server.NamedUser
 	err := list(ctx, m.users, after, limit, func(d *userDocument) { page = append(page, &d.user) })
@@ -182,8 +183,8 @@ func (m *Model) AddUser(ctx context.Context, u *oauth2server.User, username, pas
 // AddUserHash registers a user by the hash of a password that another program
 // made: bcrypt ($2a$, $2b$, $2y$), argon2id or scrypt in PHC format, or scrypt
 // as Werkzeug writes it. It is replaced by one of this package when the user
-// signs in. The errors are those of [Model.AddUser]; a hash that is of another
-// kind, or would take too long or too much memory, is one too.
+// signs in. The errors are those of [Model.AddUser]; a hash of another kind, or
+// one that would take too long or too much memory, is an error too.
 func (m *Model) AddUserHash(ctx context.Context, u *oauth2server.User, username, hash string) error {
 	name, err := credential.CheckUser(u, username)
 	if err != nil {

@@ -320,7 +320,7 @@ func TestWhatIsNoGuess(t *testing.T) {
 	}
 }
 
-// Many people come through one proxy, and a stranger poses as many: row B7.
+// Many people come through one proxy, and a stranger poses as many.
 func TestAttack_ForwardedAddresses(t *testing.T) {
 	try := func(a http.Handler, header, from, password string) int {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:8080/signin", strings.NewReader(values("username", "andy", "password", password).Encode()))

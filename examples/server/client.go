@@ -173,7 +173,7 @@ func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 func (c *demoClient) exchange(ctx context.Context, known *connection, code, verifier string) (notice string) {
 	token, err := c.config.Exchange(c.watched(ctx, known, "step.token"), code, oauth2.VerifierOption(verifier))
 	if err == nil {
-		err = c.sessions.RenewToken(ctx) // lest somebody prepared this session
+		err = c.sessions.RenewToken(ctx) // somebody may have prepared this session
 	}
 	if err != nil {
 		return known.failed(err)

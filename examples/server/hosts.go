@@ -1,5 +1,5 @@
-// By which hosts browsers come to this machine, where it listens on all its
-// addresses.
+// This file finds the application for the host that a browser asked for, where
+// the machine listens on all its addresses.
 
 package main
 
@@ -19,8 +19,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// maxHosts bounds how many there can be, as whoever asks says by which one they
-// come.
+// maxHosts bounds how many there can be, as each request chooses its host.
 const maxHosts = 32
 
 // hosts serves the application at each host by which this machine may be

@@ -45,7 +45,7 @@ func fromConnectToDisconnect(b *browser) {
 }
 
 // A telephone in the same network tries the example: no host of this machine
-// sends it to another one, and everything works there (T86).
+// sends it to another one, and everything works there.
 func TestAtEachHostOfThisMachine(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
 		base := start(t, "-addr", addr)
@@ -114,7 +114,7 @@ func TestAttack_HostsOfOthers(t *testing.T) {
 }
 
 // By -url there is one host, be it of plain http, and other names of it lead
-// there (T86).
+// there.
 func TestURLOfPlainHTTP(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

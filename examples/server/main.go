@@ -47,8 +47,8 @@ func main() {
 	os.Exit(report(run(ctx, os.Args[1:], os.Stdout, files)))
 }
 
-// report says what went wrong in one line and returns the exit status: 2 for a
-// mistake on the command line.
+// report prints in one line what went wrong and returns the exit status: 2 for
+// a mistake on the command line.
 func report(err error) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0

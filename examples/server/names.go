@@ -63,9 +63,9 @@ func clean(text string) string {
 	return text
 }
 
-// hostOf returns to whom an answer goes: a website, or with its scheme what is
-// none. All of it is ASCII: a name in other letters may look like one that
-// people know.
+// hostOf returns where an answer goes: the host of an https website, or scheme
+// and host of anything else. All of it is ASCII: a name in other letters may
+// look like one that people know.
 func hostOf(redirectURI string) string {
 	scheme, rest, found := strings.Cut(redirectURI, ":")
 	if !found {

@@ -34,7 +34,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// Pages show hosts as ASCII, as a browser goes there (B6 of the attacks).
+// Pages show hosts as ASCII, as a browser goes there .
 func TestHostOf(t *testing.T) {
 	for uri, want := range map[string]string{
 		"https://app.example/cb": "app.example", "https://app.example:8443/cb": "app.example:8443", "HTTPS://App.Example/": "app.example",

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// atBase is for pages. It sends who came by another name of this machine to the
-// one that cookies, issuer and redirection URIs are for, and takes nothing from
-// there: it may be a name of somebody else's that leads here.
+// atBase is for pages. It sends browsers that came by another name of this
+// machine to the one that cookies, issuer and redirection URIs are for, and
+// takes nothing from there: it may be a name of somebody else's that leads
+// here.
 func (a *app) atBase(base string, next http.Handler) http.Handler {
 	scheme, host, _ := strings.Cut(base, "://")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

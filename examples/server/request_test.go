@@ -54,7 +54,7 @@ func (b *browser) shows() string {
 }
 
 // A client asks for another account, for a fresh sign-in, to be asked about
-// again, or for no page at all (T82; OpenID Connect Core, section 3.1.2.1).
+// again, or for no page at all (OpenID Connect Core, section 3.1.2.1).
 func TestPrompt(t *testing.T) {
 	for _, c := range []struct{ prompt, stranger, signedIn, connected string }{
 		{"", "sign-in, consent, code", "consent, code", "code"},
@@ -178,7 +178,7 @@ func TestPromptNoneShowsNoPage(t *testing.T) {
 }
 
 // What a client adds to its request is there still when its user has signed in,
-// and in the form that asks (T83).
+// and in the form that asks .
 func TestTheRequestSurvivesTheSignIn(t *testing.T) {
 	added := []string{"resource", "https://a.example", "resource", "https://b.example", "login_hint", "andy", "ui_locales", "en", "prompt", "login consent",
 		"nonce", `"<n>&=;%`, "Ünknown", "ü"}

@@ -111,8 +111,8 @@ func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
 	return a.model.UserByID(r.Context(), string(id))
 }
 
-// begin makes the session user's. What was in it was somebody else's, and who
-// knew its old token must not share it.
+// begin gives the session to user. It clears the session and renews its token,
+// as somebody else may have used it before or know the old token.
 func (a *app) begin(r *http.Request, user *oauth2server.User) error {
 	ctx := r.Context()
 	if err := errors.Join(a.signIns.Delete(a.keyOf(r)), a.sessions.Clear(ctx), a.sessions.RenewToken(ctx)); err != nil {

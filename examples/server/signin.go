@@ -112,9 +112,9 @@ func (a *app) tryPassword(r *http.Request, username, password string) (
 	return user, 0, err
 }
 
-// signOut ends the session, and shows the sign-in page to who wants to go on as
-// somebody else. What applications were allowed goes on: the page of connected
-// apps is for that. It must be behind [app.protect].
+// signOut ends the session, and shows the sign-in page to people who want to go
+// on as somebody else. What applications were allowed goes on: the page of
+// connected apps is for that. It must be behind [app.protect].
 func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		a.show(w, r, http.StatusOK, page{Name: "signout", User: a.signedInName(r)})

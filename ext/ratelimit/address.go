@@ -28,7 +28,7 @@ func network(address netip.Addr) netip.Addr {
 
 // readAddress reads an address with a port or without, IPv6 in brackets or
 // bare, with a zone or without. The port and the zone are left out, and IPv4 in
-// IPv6 is IPv4. The zero address: text is something else.
+// IPv6 is IPv4. It returns the zero address for anything else.
 func readAddress(text string) netip.Addr {
 	if inner, ok := strings.CutPrefix(text, "["); ok {
 		inner, port, closed := strings.Cut(inner, "]")

@@ -40,8 +40,8 @@ func (l *Limit) every() time.Duration {
 	return min(l.Every, math.MaxInt64/time.Duration(l.Burst))
 }
 
-// wait returns how long it takes until there is a token, if as many attempts as
-// failing says fail before. None or negative: there is one now.
+// wait returns how long it takes until there is a token if failing attempts
+// fail first. Zero or negative: there is one now.
 func (b *bucket) wait(l *Limit, failing int, now time.Time) time.Duration {
 	return max(b.full.Sub(now), 0) - time.Duration(l.Burst-1-failing)*l.every()
 }
@@ -71,7 +71,7 @@ func (b *bucket) unused(now time.Time) bool {
 // seed keeps strangers from choosing a name that shares somebody's bucket.
 var seed = maphash.MakeSeed()
 
-// keys returns those of the buckets that an attempt is counted in.
+// keys returns the keys of the buckets that an attempt is counted in.
 func (l *Limiter) keys(r *http.Request, a oauth2server.Attempt) (wanted [3]key) {
 	find, spelling := l.Address, l.Username
 	if find == nil {
@@ -96,7 +96,7 @@ func (l *Limiter) keys(r *http.Request, a oauth2server.Attempt) (wanted [3]key) 
 	return wanted
 }
 
-// stored returns k, or if there are too many buckets the one that k shares.
+// stored returns k or, if there are too many buckets, the key of a shared one.
 func (l *Limiter) stored(k key) key {
 	const shared = 1024
 	if len(l.buckets) < cmp.Or(l.MaxBuckets, 100_000) {

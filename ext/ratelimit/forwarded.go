@@ -54,9 +54,9 @@ func Forwarded(proxies []netip.Prefix) func(*http.Request) netip.Addr {
 	}
 }
 
-// ForwardedIn is [Forwarded] for proxies of which you know that they write the
-// header of that name: it alone is read. Forwarded is read by RFC 7239, and
-// every other header like X-Forwarded-For, as a list of addresses, or as one.
+// ForwardedIn is [Forwarded] for proxies that are known to write the named
+// header. It reads no other. Forwarded is read by RFC 7239, and every other
+// header like X-Forwarded-For, as a list of addresses, or as one.
 func ForwardedIn(header string, proxies []netip.Prefix) func(*http.Request) netip.Addr {
 	trusted, name, cut := newNetworks(proxies), http.CanonicalHeaderKey(header), cutAddress
 	if name == forwarded {

@@ -203,8 +203,7 @@ func (s *site) proxied(secret string, header ...string) int {
 	return s.send(s.t.Context(), "127.0.0.1:5", "/token", withSecret("app", secret), header...).Code
 }
 
-// However a proxy writes addresses, one client's failures are that client's:
-// row B7.
+// However a proxy writes addresses, one client's failures are that client's.
 func TestAttack_AddressesThatAProxyWrites(t *testing.T) {
 	for _, row := range []struct{ header, stranger, owner string }{
 		{xff, "203.0.113.9", "198.51.100.7"},

@@ -1,4 +1,5 @@
-// This file lets attempts in, and has those wait whose tokens are under way.
+// This file lets attempts in, or makes them wait while the tokens of their
+// buckets are under way.
 
 package ratelimit
 
@@ -21,7 +22,7 @@ type attempt struct {
 // pause is the wait of those who are refused though tokens are left.
 const pause = time.Second
 
-// enter lets a in, refuses it, or has it wait.
+// enter lets a in, refuses it, or makes it wait.
 func (l *Limiter) enter(a *attempt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,8 +70,8 @@ func (l *Limiter) admit(a *attempt, head key, now time.Time) (crowded key) {
 	return key{}
 }
 
-// enqueue has a wait at the bucket k, where something is under way, unless too
-// many do.
+// enqueue makes a wait at the bucket k, where something is under way, unless
+// too many wait there.
 func (l *Limiter) enqueue(a *attempt, k key) {
 	b, most := l.buckets[k], l.MaxWaiting
 	if most == 0 {

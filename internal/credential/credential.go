@@ -60,7 +60,7 @@ func CheckUser(u *oauth2server.User, username string) (stored string, err error)
 	return stored, nil
 }
 
-// Page returns how many a page of a listing has when limit was asked for.
+// Page returns the size of a page when a caller asks for limit.
 func Page(limit int) int {
 	if limit < 1 {
 		return 100

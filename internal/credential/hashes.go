@@ -17,17 +17,17 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// ownPrefix is how bcrypt's hashes begin here. What is hashed is the digest of a
-// password, see condense. In the hashes of other programs it is the password: they
-// are stored with $2b$ or $2y$, so nothing is taken for the other.
+// ownPrefix begins our own bcrypt hashes. They hash the digest of a password:
+// see condense. Other programs hash the password itself; their hashes are
+// stored with $2b$ or $2y$, so the two are never confused.
 const ownPrefix = "$2a$"
 
-// hash is a stored one.
+// hash is a stored password hash.
 type hash struct {
 	recipe
 	own       bool
 	text      string // as it is stored
-	salt, sum []byte // but for bcrypt
+	salt, sum []byte // nil for bcrypt
 }
 
 // bcryptText is how bcrypt writes a hash: $2b$, its cost, 22 characters of salt and

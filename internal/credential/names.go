@@ -40,7 +40,7 @@ func prepareName(name string) (string, error) {
 	return strings.Join(parts, " "), nil
 }
 
-// reason says which character it is that cannot be in a name.
+// reason returns an error that names the character that cannot be in a name.
 func reason(part string, err error) error {
 	allowed := precis.UsernameCasePreserved.Allowed()
 	for _, r := range part {
@@ -53,9 +53,10 @@ func reason(part string, err error) error {
 	return fmt.Errorf("it cannot be a username (RFC 8265, section 3.4): %w", err)
 }
 
-// Names returns under which names a user who signs in as name may be stored: as it
-// is, which only older names are that cannot be prepared or look otherwise then,
-// and prepared. Both are one if they are the same.
+// Names returns the two forms under which the user who signs in as name may be
+// stored. raw is name as it is, which only older users may have. prepared is
+// how names are stored now. They are equal if preparing changes nothing, or
+// fails.
 func Names(name string) (raw, prepared string) {
 	prepared, err := prepareName(name)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/digest"
 )
 
-// maxForeign is how many recipes of other programs are made up for.
+// maxForeign bounds the recipes of other programs whose cost every check has.
 const maxForeign = 8
 
 // Passwords hashes the passwords of a model, and checks them. A wrong password
@@ -28,8 +28,8 @@ type Passwords struct {
 	cost int // of bcrypt
 
 	mu      sync.Mutex
-	highest int      // cost of bcrypt that it met, or its own
-	foreign []recipe // that it met: of other functions
+	highest int      // the highest bcrypt cost that it met, at least its own
+	foreign []recipe // the recipes of other functions that it met
 }
 
 // NewPasswords returns one that hashes at this cost. Below 4: 10.
@@ -54,8 +54,8 @@ func (p *Passwords) hash(password string) (string, error) {
 	return string(made), err
 }
 
-// Import returns what is stored for a hash that another program made, and why it
-// cannot be.
+// Import returns what is stored for a hash that another program made, or an
+// error if the hash cannot be used.
 func (p *Passwords) Import(foreign string) (string, error) {
 	h, err := readForeign(foreign)
 	if err != nil {
@@ -99,7 +99,7 @@ func (p *Passwords) Verify(ctx context.Context, stored, password string) (fresh 
 	return "", oauth2server.ErrNotFound
 }
 
-// bound returns why a hash of ours cannot be one: nobody waits that long.
+// bound returns an error if checking a hash of ours would take too long.
 func (p *Passwords) bound(h *hash) error {
 	if work, ok := h.recipe.(bcryptWork); ok && work.cost > max(p.cost, maxBcryptCost) {
 		return fmt.Errorf("a cost of %d is more than %d, and more than PasswordCost", work.cost, maxBcryptCost)

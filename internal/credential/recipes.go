@@ -13,8 +13,8 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// What a hash of another program may cost, lest it be a bomb: each takes a few
-// seconds at the most.
+// What a hash of another program may cost. Each takes a few seconds at the
+// most, so that none can stall the server.
 const (
 	maxBcryptCost   = 15
 	maxMemory       = 256 << 10 // KiB
@@ -32,7 +32,7 @@ type recipe interface {
 	// spend does the work of one hash.
 	spend(password string) error
 
-	// check returns why it may not be done.
+	// check returns an error if it is invalid or costs too much.
 	check() error
 }
 
@@ -102,7 +102,7 @@ func (w scryptWork) check() error {
 	return nil
 }
 
-// places is for those that take memory: of these, few run at once.
+// places bounds how many recipes that take much memory run at once.
 var places = make(chan struct{}, atOnce)
 
 // limited calls run when there is a place for the recipe, unless ctx ends first.

@@ -49,8 +49,8 @@ type Secrets struct {
 	FormerUntil time.Time
 }
 
-// Replaced returns what a client has that gets another secret, while the one that
-// it has goes on for keep. Whoever asks for that again, because an answer was
+// Replaced returns the secrets of a client that gets another one; the current
+// one stays valid for keep. With keep, a repeated call, because an answer was
 // lost, changes nothing.
 func (s Secrets) Replaced(by Digest, keep time.Duration) Secrets {
 	if by == s.Current && keep > 0 {

@@ -15,8 +15,9 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of Extra. They also end what holds itself. In bytes, a name and a
-// string count as they are, and each value counts valueSize more.
+// The bounds of Extra. They also stop at a value that contains itself. In
+// bytes, a name and a string count as they are, and each value counts valueSize
+// more.
 const (
 	MaxDepth  = 32       // maps and slices inside each other, Extra being the first
 	MaxSize   = 64 << 10 // bytes in all

@@ -49,7 +49,7 @@ func (l *wire) dial(t *testing.T, text string) net.Conn {
 	return client
 }
 
-// Slow requests (attacks.md): nobody holds a connection by doing nothing.
+// Slow requests: nobody holds a connection by doing nothing.
 func TestServeCutsOffWhoIsSlow(t *testing.T) {
 	for _, c := range []struct {
 		name, sent string
