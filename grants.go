@@ -84,7 +84,7 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 	own.User, user.ID = &user, strings.Clone(user.ID)
 	refresh = refresh && g.server.mayRefresh(g.Client)
 	if own.GrantID != "" && !refresh && g.server.can.log != nil {
-		return orNil(g.server.join(ctx, g.Client, &own))
+		return orNil(g.server.join(ctx, g.Client, &own, g.began))
 	}
 	switch {
 	case refresh && own.GrantID == "":

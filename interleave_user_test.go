@@ -101,6 +101,7 @@ func TestRevokeUserInEveryOrder(t *testing.T) {
 		{"sign in", false, true, 4, func(p *play) []deed { return []deed{{p.signIn, 0}, {p.revokeUser, 200}} }},
 		{"connect", false, true, 4, func(p *play) []deed { return []deed{{p.connect, 0}, {p.revokeUser, 200}} }},
 		{"join", true, true, 3, func(p *play) []deed { return []deed{{p.join, 0}, {p.revokeUser, 200}} }},
+		{"join a grant that is not in the log", false, true, 3, func(p *play) []deed { return []deed{{p.join, 0}, {p.revokeUser, 200}} }},
 		{"revoke, too", true, true, 2, func(p *play) []deed { return []deed{{p.revokeUser, 0}, {p.revokeUser, 200}} }},
 	} {
 		t.Run(s.name, func(t *testing.T) {

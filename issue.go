@@ -45,8 +45,9 @@ func (s *Server) unlessOutlived(ctx context.Context, issued *Token, began beginn
 
 // join issues an access token into a grant that goes on. The line of the grant
 // stays as it is. The log of its end is read afterwards: an ending writes there
-// first, and looks for uses after that.
-func (s *Server) join(ctx context.Context, client *Client, token *Token) (*Token, *Error) {
+// first, and looks for uses after that. So do the marks of the user, for a grant
+// that was not in the log when everything of theirs was revoked.
+func (s *Server) join(ctx context.Context, client *Client, token *Token, began beginning) (*Token, *Error) {
 	clientID, refused := s.checkJoin(ctx, token)
 	if refused != nil {
 		return nil, refused
@@ -62,6 +63,9 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token) (*Token
 	begun := false
 	if refused = appendUse(ctx, s.can.log, entry); refused == nil {
 		begun, _, refused = endState(ctx, s.can.log, token.GrantID)
+	}
+	if refused == nil && !begun {
+		begun, refused = s.outlived(ctx, began, issued.User, client)
 	}
 	if refused == nil && begun {
 		refused = s.finishRevocation(ctx, token.GrantID)
