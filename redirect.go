@@ -59,8 +59,8 @@ func checkTarget(uri string) error {
 		return fmt.Errorf("the scheme %s is not allowed", parsed.Scheme)
 	case strings.Contains(uri, "#"):
 		return errors.New("a fragment")
-	case parsed.Opaque != "":
-		return checkRootless(parsed.Scheme)
+	case isRootless(uri):
+		return checkRootless(uri, parsed.Scheme)
 	case parsed.User != nil:
 		return errors.New("user information")
 	case parsed.Host == "" && (parsed.Scheme == "http" || parsed.Scheme == "https"):
@@ -72,8 +72,11 @@ func checkTarget(uri string) error {
 // checkRootless looks at a URI that has no slash behind its scheme. It is
 // absolute all the same (RFC 3986, section 4.3), and an app may have it if its
 // scheme is a domain name in reverse (RFC 8252, section 7.1).
-func checkRootless(scheme string) error {
+func checkRootless(uri, scheme string) error {
+	_, rest, _ := strings.Cut(uri, ":")
 	switch {
+	case rest == "" || rest[0] == '?':
+		return errors.New("nothing but a scheme")
 	case scheme == "urn":
 		return errors.New("a URN names no place to redirect to; register a loopback URI (RFC 8252, section 7.3)")
 	case !strings.Contains(scheme, "."):
