@@ -30,12 +30,18 @@ func (m *model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 
 // RevokeUser ends every grant of a user, say when the password changes, and what is under way.
 func (m *model) RevokeUser(ctx context.Context, userID string) error {
+	if userID == "" { // as which entries that name nobody are stored
+		return nil
+	}
 	grants := m.grantIDs(ctx, `SELECT DISTINCT grant_id FROM oauth_grant_log WHERE user_id = $1`, userID)
 	return oauth2server.RevokeUser(ctx, m, userID, "", grants)
 }
 
 // RevokeUserClient ends what a user granted to one client, say on that page.
 func (m *model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
+	if userID == "" || clientID == "" {
+		return nil
+	}
 	grants := m.grantIDs(ctx, `SELECT DISTINCT grant_id FROM oauth_grant_log WHERE user_id = $1 AND client_id = $2`, userID, clientID)
 	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
 }
