@@ -226,6 +226,8 @@ func testRevokeUser(t *testing.T, s *shop, revoke func(m *model, ctx context.Con
 	}
 	require.Equal(t, []string{"till", "till", "till"}, shown())
 	require.NoError(t, m.RevokeUserClient(ctx, "K-18", "another"))
+	require.NoError(t, m.RevokeUser(ctx, ""), "as which entries are stored that name nobody")
+	require.NoError(t, m.RevokeUserClient(ctx, "K-18", ""))
 	require.Len(t, shown(), 3)
 
 	require.NoError(t, revoke(m, ctx, "K-18"))
