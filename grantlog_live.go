@@ -48,7 +48,7 @@ func GrantLogs(entries []*GrantEntry) (logs []string) {
 // over or have expired; the one used last comes first. The entries may be of
 // many grants and in any order: all that have a [GrantEntry.UserID], and the
 // last ones of the logs that [GrantLogs] returns for these. Others make no
-// difference, so a page of grants costs the same however often they are used.
+// difference, so a page of grants costs the same however often they are refreshed.
 //
 // An access token that was revoked alone counts until it would have expired.
 func LiveGrants(entries []*GrantEntry) []*Grant {

@@ -120,11 +120,12 @@ func TestARevocationThatWasOnlyRead(t *testing.T) {
 	s.requireDead(first)
 }
 
-// A host of which an empty part, or a hyphen at an end, makes none; a loopback host in
-// a spelling that is not compared. What is in a query is no host.
+// A host with an empty part, or with a hyphen at the end of one; a loopback host in a
+// spelling that is not compared; a scheme and nothing else. A query has no host.
 func TestHostsThatThereAreNot(t *testing.T) {
 	for _, uri := range []string{"https://./cb", "https://../cb", "https://a../cb", "https://-/cb", "https://a.-b.example/cb",
-		"HTTP://127.0.0.1/cb", "mailto:?to=thief@evil.example", "urn:", "urn:?x", "foo:", "com.example.app:", "intent:?a=b", "http://LOCALHOST/cb", "http://localhost./cb", "http://[0:0:0:0:0:0:0:1]/cb"} {
+		"HTTP://127.0.0.1/cb", "http://LOCALHOST/cb", "http://localhost./cb", "http://[0:0:0:0:0:0:0:1]/cb",
+		"mailto:?to=thief@evil.example", "urn:", "urn:?x", "foo:", "com.example.app:", "intent:?a=b"} {
 		require.Error(t, oauth2server.CheckRedirectURI(uri), uri)
 	}
 	for _, uri := range []string{"com.example.app:/cb?next=https://a_b.example/", "com.example.app:/cb?next=x://*",

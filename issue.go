@@ -45,8 +45,8 @@ func (s *Server) unlessOutlived(ctx context.Context, issued *Token, began beginn
 
 // join issues an access token into a grant that goes on. The line of the grant
 // stays as it is. The log of its end is read afterwards: an ending writes there
-// first, and looks for uses after that. So do the marks of the user, for a grant
-// that was not in the log when everything of theirs was revoked.
+// first, and looks for uses after that. The marks of the user are read, too, for a
+// grant that was not in the log when everything of theirs was revoked.
 func (s *Server) join(ctx context.Context, client *Client, token *Token, began beginning) (*Token, *Error) {
 	clientID, refused := s.checkJoin(ctx, token)
 	if refused != nil {

@@ -12,9 +12,8 @@ type Client struct {
 	// ID is the client identifier. It is no secret.
 	ID string
 
-	// RedirectURIs are the registered redirection URIs. A request is compared with them byte by byte (RFC 9700,
-	// section 4.1.3); only the port of a public client's loopback URI may differ (RFC 8252, section 7.3).
-	// See [CheckRedirectURI] for what may be registered.
+	// RedirectURIs are the registered redirection URIs. A request is compared with them byte by byte (RFC 9700, section
+	// 4.1.3); only the port of a loopback URI of http may differ (RFC 8252, section 7.3). See [CheckRedirectURI].
 	RedirectURIs []string
 
 	// Grants are the grant types that the client may use: "authorization_code", "refresh_token", "password",
