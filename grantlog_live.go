@@ -21,11 +21,15 @@ type Grant struct {
 	// Scope is what the owner granted; see [Token.GrantScope].
 	Scope Scope
 
-	// UsedAt is when the client last got a token by it. What it did with that token is not known: it may have called an
-	// API for as long as an access token lives after that.
+	// UsedAt is when the client last got a token by it, seven seconds later at
+	// most where tokens are not rotated, and two hours for a client whose
+	// tokens joined. What it did with that token is not known: it may have
+	// called an API for as long as an access token lives after that.
 	UsedAt time.Time
 
-	// ExpiresAt is when the last token of it expires, unless the client gets another one before. Zero: never.
+	// ExpiresAt is when the last token of it has expired, unless the client
+	// gets another one before: it is later than that by as much as UsedAt may
+	// be off. Zero: never.
 	ExpiresAt time.Time
 }
 
@@ -71,7 +75,10 @@ func LiveGrants(entries []*GrantEntry) []*Grant {
 	}
 	for _, e := range entries {
 		p := party{grantOf(e.GrantID), e.ClientID}
-		if e.UserID == "" { // it does not repeat the names
+		if e.UserID == "" {
+			if use, named := e.isUse(); use && !named {
+				continue // another entry of its slot names the client
+			}
 			p = first[p.grantID]
 		}
 		if g := grants[p]; g != nil {
@@ -106,7 +113,11 @@ func (g *Grant) add(e *GrantEntry) {
 		}
 	}
 	g.UsedAt = latest(g.UsedAt, e.Time)
-	g.ExpiresAt = latest(g.ExpiresAt, e.speaksUntil())
+	until := e.speaksUntil()
+	if use, _ := e.isUse(); use {
+		until = e.ExpiresAt.Add(-markerMargin) // for others, which it stands for
+	}
+	g.ExpiresAt = latest(g.ExpiresAt, until)
 }
 
 // distant is before whatever never expires.

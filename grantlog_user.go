@@ -53,24 +53,54 @@ func RevokeUser(ctx context.Context, log GrantLog, userID, clientID string, gran
 // behind it. So whoever looks for marks after a beginning reads no earlier ones.
 func markPlace(at int64) int { return int(max(at, 0)/2000) + 1 }
 
+// Marks that are made faster than one in two seconds stand at places of times to
+// come, so a sign-in has to read them. After this many, a mark is for all
+// clients and for a few seconds to come: those that follow need no entry, and
+// the user cannot sign in for so long.
+const (
+	maxMarksAhead = 100
+	markAhead     = 4 * time.Second
+)
+
 // markUser writes into the log of a user that everything they began until now
 // is over. The nonce of the entry has that time.
 func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error {
 	mark := beginNow()
-	place := markPlace(mark.at)
-	refused := eachEntry(ctx, log, userLog+userID, place, func(e *GrantEntry) bool { place = e.Seq + 1; return true })
+	first := markPlace(mark.at)
+	place := first
+	refused := eachEntry(ctx, log, userLog+userID, first, func(e *GrantEntry) bool {
+		place = e.Seq
+		if beginningOf(e.Nonce).covers(mark) {
+			return false
+		}
+		place++
+		return true
+	})
 	for refused == nil {
-		entry := &GrantEntry{GrantID: userLog + userID, Seq: place, Kind: kindRevoked, Nonce: mark.newID()}
-		if clientID != "" {
+		entry := &GrantEntry{GrantID: userLog + userID, Seq: place, Kind: kindRevoked}
+		switch {
+		case place-first > maxMarksAhead:
+			entry.Nonce = beginning{at: mark.at + markAhead.Milliseconds()}.newID()
+		case clientID != "":
 			entry.Presented = Digest(clientID) // not ClientID: it is no grant of the client
+			fallthrough
+		default:
+			entry.Nonce = mark.newID()
 		}
 		var there *GrantEntry
-		if there, refused = appendEntry(ctx, log, entry, time.Now().Add(maxCodeLifetime)); there == nil {
+		there, refused = appendEntry(ctx, log, entry, time.Now().Add(maxCodeLifetime))
+		if there == nil || beginningOf(there.Nonce).covers(mark) {
 			break
 		}
 		place = there.Seq + 1
 	}
 	return refused
+}
+
+// covers reports whether b is the time of a mark that ends whatever other ends,
+// for any client: it is of no process, so only clocks are compared with it.
+func (b beginning) covers(other beginning) bool {
+	return b.process == [6]byte{} && b.at >= other.at
 }
 
 // outlived reports whether what the user granted to a client was revoked after

@@ -5,13 +5,15 @@ package oauth2server
 
 import (
 	"context"
+	"hash/fnv"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
 // Some uses of a grant issue an access token without an entry in its own log:
 // of a refresh token that is not rotated, or of an extension grant whose token
-// joins. They only need to be found when the grant ends. So each takes any
+// joins. They only need to be found when the grant ends, so each takes a free
 // place in the slot of its time, and none has to read the ones before it. The
 // number of places in a slot bounds how many there are.
 const (
@@ -21,16 +23,91 @@ const (
 	useSlots    = 1 << 18 // so that a place fits into 31 bits; slots of 59 years ago are free again
 )
 
-// appendUse appends an entry to the uses of a grant.
+// The log has two halves. Uses whose client and owner the log of the grant does
+// not name are in the lower one: the first places of a slot name them, once for
+// all uses that are alike. The others are in the upper half. There the last
+// places of a slot rise with time, so that the last entry is of the latest use.
+const (
+	usesUnnamed  = useSlots * usesPerSlot // where the upper half begins
+	namesPerSlot = 256
+	nameTries    = 4
+	risingPlaces = 1024
+	risingPeriod = useSlot / risingPlaces // the last use may be that much later than the last entry
+)
+
+// appendUse appends an entry to the uses of a grant. A use that names nobody is
+// one that the log of the grant names.
 func appendUse(ctx context.Context, log GrantLog, entry *GrantEntry) *Error {
+	now := time.Now()
+	slot := int(now.Unix() / int64(useSlot/time.Second) % useSlots)
+	use := use{entry: entry, log: log, first: slot * usesPerSlot}
 	entry.GrantID = usesLog + entry.GrantID
-	slot := int(time.Now().Unix() / int64(useSlot/time.Second) % useSlots)
+	if entry.UserID != "" {
+		return use.appendNamed(ctx)
+	}
+	rising := usesPerSlot - risingPlaces + int(now.Sub(now.Truncate(useSlot))/risingPeriod)
+	use.first += usesUnnamed
+	use.until = entry.speaksUntil().Add(risingPeriod)
+	if there, refused := use.append(ctx, rising); refused != nil || there == nil {
+		return refused
+	}
+	return use.appendAnywhere(ctx, 0, rising)
+}
+
+// use is an entry to append to a slot.
+type use struct {
+	entry *GrantEntry
+	log   GrantLog
+	first int       // the slot's first place
+	until time.Time // how long the entry stays, whatever it speaks of
+}
+
+func (u *use) append(ctx context.Context, place int) (there *GrantEntry, refused *Error) {
+	u.entry.Seq, u.entry.ExpiresAt = u.first+place, time.Time{}
+	return appendEntry(ctx, u.log, u.entry, u.until)
+}
+
+// appendAnywhere appends the entry at a place that is free.
+func (u *use) appendAnywhere(ctx context.Context, from, to int) *Error {
 	for range useTries {
-		entry.Seq = slot*usesPerSlot + rand.IntN(usesPerSlot)
-		there, refused := appendEntry(ctx, log, entry, time.Time{})
+		there, refused := u.append(ctx, from+rand.IntN(to-from))
 		if refused != nil || there == nil {
 			return refused
 		}
 	}
 	return usedTooOften(0) // nearly all places are taken
+}
+
+// appendNamed appends an entry that names a client and an owner. If an entry of
+// the same slot names them for as long, this one need not.
+func (u *use) appendNamed(ctx context.Context) *Error {
+	hash := fnv.New32a()
+	hash.Write([]byte(u.entry.ClientID + " " + u.entry.Scope.String()))
+	place := int(hash.Sum32() % namesPerSlot)
+	until := u.entry.speaksUntil()
+	u.until = until.Add(useSlot) // for later ones of the slot
+	for range nameTries {
+		there, refused := u.append(ctx, place)
+		switch {
+		case refused != nil || there == nil:
+			return refused
+		case there.names(u.entry.ClientID, u.entry.UserID, u.entry.Scope) && !until.After(there.ExpiresAt.Add(-markerMargin)):
+			u.entry.ClientID, u.entry.UserID, u.entry.Scope = "", "", nil
+			return u.appendAnywhere(ctx, namesPerSlot, usesPerSlot)
+		}
+		place = (place + 1) % namesPerSlot
+	}
+	return u.appendAnywhere(ctx, namesPerSlot, usesPerSlot)
+}
+
+// names reports whether an entry says of whom a grant is, and for what.
+func (e *GrantEntry) names(clientID, userID string, scope Scope) bool {
+	return e.ClientID == clientID && e.UserID == userID && e.Scope.Contains(scope...)
+}
+
+// isUse reports whether an entry is of the uses of a grant, and named whether
+// the log of the grant names its client.
+func (e *GrantEntry) isUse() (use, named bool) {
+	use = strings.HasPrefix(e.GrantID, usesLog)
+	return use, use && e.Seq >= usesUnnamed
 }

@@ -55,9 +55,11 @@ func (g *GrantRequest) Scope(ctx context.Context, user *User) (Scope, error) {
 
 // Issue completes the token, saves it and returns what the model stored. User must be set and Scope is what to grant;
 // Extra and GrantID are kept, Extra at each refresh too; client, token strings and lifetimes are the server's to set.
-// With refresh there is a refresh token too, if the server and the client have the refresh token grant; GrantID must
-// then be empty or new. Without, the access token joins the grant of the same user that GrantID names, and ends with
-// it; if that is empty, no grant of an owner is behind it, and revoking one does not end it.
+//
+// With refresh a grant begins, so GrantID must be empty or new. There is a refresh token too, if the server and the
+// client have the refresh token grant. Without refresh, the access token joins the grant of the same user that GrantID
+// names, and ends with it; if that is empty, no grant of an owner is behind it, and revoking one does not end it.
+// GrantExpiresAt may only shorten what the grant has left.
 //
 // What [Token.Extra] may not hold is refused before anything is stored: a
 // server_error, with the reason program_mistake and the path in the log.
@@ -82,7 +84,12 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 	own.Extra = attributes
 	// It may be a parameter: what a model keeps of it must not keep the whole request, with the client's secret in it.
 	own.User, user.ID = &user, strings.Clone(user.ID)
-	refresh = refresh && g.server.mayRefresh(g.Client)
+	if limit := g.server.options.MaxGrantLifetime; !own.GrantExpiresAt.IsZero() && limit > 0 {
+		own.GrantExpiresAt = earliest(own.GrantExpiresAt, expiry(0, limit))
+		if expired(own.GrantExpiresAt) {
+			return nil, grantOver()
+		}
+	}
 	if own.GrantID != "" && !refresh && g.server.can.log != nil {
 		return orNil(g.server.join(ctx, g.Client, &own, g.began))
 	}
@@ -94,7 +101,7 @@ func (g *GrantRequest) Issue(ctx context.Context, token *Token, refresh bool) (*
 			return nil, refused
 		}
 	}
-	return orNil(g.server.issue(ctx, g.Client, &own, refresh, g.began))
+	return orNil(g.server.issue(ctx, g.Client, &own, refresh && g.server.mayRefresh(g.Client), g.began))
 }
 
 // mayRefresh reports whether a client is given refresh tokens: it could not use

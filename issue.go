@@ -48,7 +48,7 @@ func (s *Server) unlessOutlived(ctx context.Context, issued *Token, began beginn
 // first, and looks for uses after that. The marks of the user are read, too, for a
 // grant that was not in the log when everything of theirs was revoked.
 func (s *Server) join(ctx context.Context, client *Client, token *Token, began beginning) (*Token, *Error) {
-	clientID, refused := s.checkJoin(ctx, token)
+	names, refused := s.checkJoin(ctx, token)
 	if refused != nil {
 		return nil, refused
 	}
@@ -57,7 +57,8 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, began b
 		return nil, refused
 	}
 	entry := s.entryFor(kindGrant, 0, token, issued, nil)
-	if clientID == client.ID {
+	if until := entry.speaksUntil(); names.names(entry.ClientID, entry.UserID, entry.Scope) &&
+		!until.After(names.ExpiresAt.Add(-markerMargin)) {
 		entry.ClientID, entry.UserID, entry.Scope = "", "", nil // they are known
 	}
 	begun := false
@@ -78,36 +79,48 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, began b
 }
 
 // checkJoin looks at the beginning of a grant that a token is to join, and returns
-// the client that the grant is for. As long as something of a grant lives, an entry
-// that names client and owner comes first.
-func (s *Server) checkJoin(ctx context.Context, token *Token) (clientID string, refused *Error) {
-	owner := ""
-	refused = eachEntry(ctx, s.can.log, token.GrantID, 1, func(e *GrantEntry) bool {
-		clientID, owner = e.ClientID, e.UserID
-		token.GrantExpiresAt = latest(token.GrantExpiresAt, e.GrantExpiresAt)
-		return owner == "" && e.Kind != kindRevoked && e.Kind != kindBurnt
-	})
+// the entry of its line that names client and owner; an empty one if that has
+// expired. Then the uses, which are what still lives of it, say when it must end.
+func (s *Server) checkJoin(ctx context.Context, token *Token) (names *GrantEntry, refused *Error) {
+	names = &GrantEntry{}
+	owner, until := "", time.Time{}
+	read := func(e *GrantEntry) bool {
+		owner, until = e.UserID, latest(until, e.GrantExpiresAt)
+		if owner != "" && e.GrantID == token.GrantID {
+			names = e
+		}
+		return owner == "" && e.Kind != kindRevoked && e.Kind != kindBurnt && e.Seq < usesUnnamed
+	}
+	if refused = eachEntry(ctx, s.can.log, token.GrantID, 1, read); refused == nil && owner == "" {
+		refused = eachEntry(ctx, s.can.log, usesLog+token.GrantID, 0, read)
+	}
+	if token.GrantExpiresAt = earliest(token.GrantExpiresAt, until); token.GrantExpiresAt.IsZero() {
+		token.GrantExpiresAt = until
+	}
 	end := s.grantExpiry(token)
 	switch {
 	case refused != nil:
-		return "", refused
+		return nil, refused
 	case owner != "" && owner != token.User.ID: // neither user could see and end it
-		return "", misuse("grant %q is of user %q, and cannot be joined by a token of %q", token.GrantID, owner, token.User.ID)
+		return nil, misuse("grant %q is of user %q, and cannot be joined by a token of %q", token.GrantID, owner, token.User.ID)
 	case !end.IsZero() && expired(end):
-		return "", grantOver()
+		return nil, grantOver()
 	}
-	return clientID, nil
+	return names, nil
 }
 
 // checkUnused refuses to begin a grant whose ID, which the program chose, was
 // used before. The first place of its log may be free again, as its entry has
 // expired.
 func (s *Server) checkUnused(ctx context.Context, grantID string) *Error {
-	used, over := false, false
-	refused := eachEntry(ctx, s.can.log, grantID, 1, func(e *GrantEntry) bool {
-		used, over = true, e.Kind == kindRevoked
-		return !over
-	})
+	used := false
+	over, _, refused := endState(ctx, s.can.log, grantID)
+	if refused == nil && !over {
+		refused = eachEntry(ctx, s.can.log, grantID, 1, func(e *GrantEntry) bool {
+			used, over = true, e.Kind == kindRevoked
+			return false
+		})
+	}
 	switch {
 	case refused != nil:
 		return refused

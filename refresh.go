@@ -93,6 +93,12 @@ func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) 
 			}
 			return answer, nil
 		}
+		if over, _, refused := endState(ctx, f.g.server.can.log, f.old.GrantID); refused != nil {
+			return nil, refused
+		} else if over { // its line need not be read, which may be long
+			f.discard(ctx)
+			return nil, f.g.server.finishRevocation(ctx, f.old.GrantID)
+		}
 		if j, refused = f.read(ctx); refused != nil {
 			return nil, refused
 		}

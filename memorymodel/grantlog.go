@@ -11,7 +11,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
-// grant is the log of one grant, in the order of places. It is dropped as a whole, and replaced when it grows.
+// grant is the log of one grant, in the order of places. It is dropped as a
+// whole. It changes, so whoever reads it holds the lock of its part of the table.
 type grant struct {
 	id        string
 	entries   []*storedEntry // which are never changed
@@ -30,6 +31,26 @@ func (g *grant) load(stored []*storedEntry) []*oauth2server.GrantEntry {
 	return entries
 }
 
+// insert puts an entry at its place, and before the log takes more memory it
+// drops what has expired.
+func (g *grant) insert(e *storedEntry, now time.Time) {
+	if len(g.entries) > 0 && len(g.entries) == cap(g.entries) {
+		gone := func(e *storedEntry) bool { return e.expires != 0 && e.expires <= now.UnixMilli() }
+		g.named = slices.DeleteFunc(slices.Clone(g.named), gone)
+		g.entries = slices.DeleteFunc(g.entries, gone)
+	}
+	at, _ := slices.BinarySearchFunc(g.entries, int(e.seq), bySeq)
+	g.entries = slices.Insert(g.entries, at, e)
+	switch {
+	case e.texts.at(entryUser) == "":
+	case len(g.entries) == 1:
+		g.named = g.entries[:1:1] // most logs have no other
+	default:
+		g.named = append(g.named, e)
+	}
+	g.expiresAt = max(g.expiresAt, e.expires)
+}
+
 // concerns reports whether an entry names such a user and client.
 func (g *grant) concerns(concerned func(userID, clientID string) bool) bool {
 	return slices.ContainsFunc(g.named, func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
@@ -40,35 +61,21 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	own, k := m.storeEntry(entry), keyOf(entry.GrantID)
+	own, k, now := m.storeEntry(entry), keyOf(entry.GrantID), time.Now()
 	s := m.grants.of(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := s.entries[k]
-	if old == nil {
-		old = &grant{id: strings.Clone(entry.GrantID)}
+	log, there := s.entries[k]
+	if !there {
+		log = &grant{id: strings.Clone(entry.GrantID)}
 	}
-	at, taken := slices.BinarySearchFunc(old.entries, entry.Seq, bySeq)
-	if taken {
-		return old.entries[at].load(old.id), oauth2server.ErrExists
+	if at, taken := slices.BinarySearchFunc(log.entries, entry.Seq, bySeq); taken {
+		return log.entries[at].load(log.id), oauth2server.ErrExists
 	}
-	longer := &grant{id: old.id, named: old.named, expiresAt: max(old.expiresAt, own.expires)}
-	if at == len(old.entries) {
-		longer.entries = append(old.entries, own) // behind what readers of the old one see
-	} else {
-		longer.entries = slices.Insert(slices.Clone(old.entries), at, own)
-	}
-	switch {
-	case entry.UserID == "":
-	case len(longer.entries) == 1:
-		longer.named = longer.entries[:1:1] // most logs have no other
-	default:
-		longer.named = append(old.named, own) // behind what readers of the old one see
-	}
-	if len(old.entries) > 0 && longer.expiresAt == old.expiresAt {
-		s.entries[k] = longer
-	} else {
-		s.put(k, longer, time.Now())
+	before := s.bucketOf(log.expiresAt)
+	log.insert(own, now)
+	if !there || s.bucketOf(log.expiresAt) != before {
+		s.put(k, log, now)
 	}
 	return entry, nil
 }
@@ -78,13 +85,24 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	there, ok := m.grants.get(keyOf(grantID))
-	if !ok {
-		return nil, nil
+	return m.someEntries(grantID, func(g *grant) []*storedEntry {
+		at, _ := slices.BinarySearchFunc(g.entries, from, bySeq)
+		return g.entries[at:min(len(g.entries), at+oauth2server.GrantPage)]
+	}), nil
+}
+
+// someEntries returns the entries of a log that choose returns, none if there is
+// no such log.
+func (m *Model) someEntries(grantID string, choose func(*grant) []*storedEntry) []*oauth2server.GrantEntry {
+	k := keyOf(grantID)
+	s := m.grants.of(k)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	log, there := s.entries[k]
+	if !there {
+		return nil
 	}
-	at, _ := slices.BinarySearchFunc(there.entries, from, bySeq)
-	page := there.entries[at:]
-	return there.load(page[:min(len(page), oauth2server.GrantPage)]), nil
+	return log.load(choose(log))
 }
 
 // RevokeAccessTokens implements [oauth2server.GrantLog].
@@ -109,14 +127,10 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 	}
 	var entries []*oauth2server.GrantEntry
 	for id := range m.grantsWhere(func(user, _ string) bool { return user == userID }) {
-		if g, ok := m.grants.get(keyOf(id)); ok {
-			entries = append(entries, g.load(g.named)...)
-		}
+		entries = append(entries, m.someEntries(id, func(g *grant) []*storedEntry { return g.named })...)
 	}
 	for _, id := range oauth2server.GrantLogs(entries) {
-		if g, ok := m.grants.get(keyOf(id)); ok {
-			entries = append(entries, g.entries[len(g.entries)-1].load(id))
-		}
+		entries = append(entries, m.someEntries(id, func(g *grant) []*storedEntry { return g.entries[max(len(g.entries)-1, 0):] })...)
 	}
 	return oauth2server.LiveGrants(entries), nil
 }

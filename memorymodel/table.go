@@ -19,7 +19,8 @@ const (
 	shards = 64
 )
 
-// record is something that expires, in milliseconds since 1970; 0: never. It is not changed once it is in a table.
+// record is something that expires, in milliseconds since 1970; 0: never. It is not changed once it is in a table,
+// but for a grant, which the lock of its part guards.
 type record interface{ expires() int64 }
 
 // table is a map whose entries expire.

@@ -1,0 +1,303 @@
+package oauth2server_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// dropping is a storage that has dropped what has expired.
+type dropping struct{ *spy }
+
+func (m dropping) Unwrap() oauth2server.Model { return m.spy }
+
+func (m dropping) GrantEntries(ctx context.Context, id string, from int) (live []*oauth2server.GrantEntry, err error) {
+	for {
+		entries, err := m.spy.GrantEntries(ctx, id, from)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			from = e.Seq + 1
+			if e.ExpiresAt.After(time.Now()) && len(live) < oauth2server.GrantPage {
+				live = append(live, e)
+			}
+		}
+		if len(entries) < oauth2server.GrantPage || len(live) == oauth2server.GrantPage {
+			return live, nil
+		}
+	}
+}
+
+// entries returns a log, without what has expired.
+func (m dropping) entries(t testing.TB, logID string) (all []*oauth2server.GrantEntry) {
+	for from := 0; ; {
+		page, err := m.GrantEntries(t.Context(), logID, from)
+		require.NoError(t, err)
+		if all = append(all, page...); len(page) < oauth2server.GrantPage {
+			return all
+		}
+		from = page[len(page)-1].Seq + 1
+	}
+}
+
+// listed returns whether the logs of a grant name the user, as a query of the
+// storage finds out.
+func (m dropping) listed(t *testing.T, grantID, userID string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, log := range []string{grantID, "uses:" + grantID} {
+			for _, e := range m.entries(t, log) {
+				if e.UserID == userID && !yield(log, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// exchange is a grant that gives another token of the same grant for one that
+// lives. It carries the ID of the grant and nothing else, as programs do.
+func exchange(model oauth2server.AccessTokenModel) oauth2server.GrantFunc {
+	return func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+		subject, err := model.GetAccessToken(ctx, g.Param("subject_token"))
+		if err != nil {
+			return nil, err
+		}
+		if !subject.AccessTokenExpiresAt.After(time.Now()) {
+			return nil, oauth2server.InvalidGrant
+		}
+		return g.Issue(ctx, &oauth2server.Token{User: subject.User, GrantID: subject.GrantID, Scope: oauth2server.Scope{"read"}}, false)
+	}
+}
+
+// newExchange returns a site where the clients web and phone exchange tokens.
+func newExchange(t *testing.T, options oauth2server.Options) (*site, dropping) {
+	model := dropping{newSpy(t)}
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"exchange"}}, secret+"phone"))
+	require.NoError(t, model.UpdateClient(t.Context(), &oauth2server.Client{ID: "web", RedirectURIs: []string{callback},
+		Grants: append([]string{"exchange"}, allGrants...)}))
+	options.ExtensionGrants = map[string]oauth2server.GrantFunc{"exchange": exchange(model)}
+	return newLocalSite(t, model, &options, nil), model
+}
+
+// Tokens that join a grant go on when its line has expired. They still end when
+// the grant must, and the user can find and end them until then.
+func TestJoinsAfterTheLineHasExpired(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, client := range []string{"web", "phone"} {
+		for _, limit := range []time.Duration{90 * day, -1} {
+			synctest.Test(t, func(t *testing.T) {
+				s, model := newExchange(t, oauth2server.Options{AccessTokenLifetime: day, RefreshTokenLifetime: day, MaxGrantLifetime: limit})
+				began := time.Now()
+				first := s.redeem("web", s.code())
+				access := first.str("access_token")
+				grantID := grantOf(t, model, first)
+				for time.Since(began) < 120*day {
+					time.Sleep(day / 2)
+					r := s.token(client, "grant_type", "exchange", "subject_token", access)
+					if r.StatusCode != http.StatusOK {
+						requireError(t, r, 400, "invalid_grant")
+						break
+					}
+					access = r.str("access_token")
+					found := false
+					for range model.listed(t, grantID, "u1") {
+						found = true
+					}
+					require.True(t, found, "the user cannot see the grant of %s after %v", client, time.Since(began))
+				}
+				if limit > 0 {
+					require.LessOrEqual(t, time.Since(began), limit+day/2)
+					require.GreaterOrEqual(t, time.Since(began), limit-day/2)
+					return
+				}
+				require.Empty(t, model.entries(t, grantID), "the line should have expired: it proves nothing otherwise")
+				require.Equal(t, 200, s.apiStatus(access))
+				require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", "", model.listed(t, grantID, "u1")))
+				require.Equal(t, 401, s.apiStatus(access))
+			})
+		}
+	}
+}
+
+// A page of connected apps reads each entry that names its user. Joins of a
+// client name it once in two hours, however many there are.
+func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, model := newExchange(t, oauth2server.Options{})
+		first := s.redeem("web", s.code())
+		grantID := grantOf(t, model, first)
+		for range 300 {
+			r := s.token("phone", "grant_type", "exchange", "subject_token", first.str("access_token"))
+			require.Equal(t, 200, r.StatusCode, r.text)
+		}
+		named := 0
+		uses := model.entries(t, "uses:"+grantID)
+		for _, e := range uses {
+			if e.UserID != "" {
+				require.Equal(t, "phone", e.ClientID)
+				named++
+			}
+		}
+		require.Len(t, uses, 300)
+		require.Equal(t, 1, named)
+		require.Equal(t, map[string]oauth2server.Scope{"web": nil, "phone": {"read"}}, granted(t, model, "u1"))
+
+		// As long as one of those tokens lives, the page shows the client.
+		time.Sleep(50 * time.Minute)
+		late := s.token("phone", "grant_type", "exchange", "subject_token", first.str("access_token")).str("access_token")
+		for range 7 {
+			time.Sleep(10 * time.Minute)
+			if s.apiStatus(late) == 200 {
+				require.Contains(t, granted(t, model, "u1"), "phone")
+			}
+		}
+	})
+}
+
+// The last entry of a log is what a page of connected apps reads: it is of the
+// latest use, or nearly, and as long as a token lives the page shows the grant.
+func TestTheLastUseIsTheLastEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		model := dropping{newSpy(t)}
+		s := newLocalSite(t, model, &oauth2server.Options{DisableRefreshTokenRotation: true, RefreshTokenLifetime: 24 * time.Hour}, nil)
+		first := s.redeem("web", s.code())
+		pauses := []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 0, 0, 9 * time.Second, 0, 11 * time.Minute}
+		latest := ""
+		for i := range 200 {
+			time.Sleep(pauses[i%len(pauses)])
+			latest = s.mustRefresh(first.str("refresh_token")).str("access_token")
+			grants, err := model.UserGrants(t.Context(), "u1")
+			require.NoError(t, err)
+			require.Len(t, grants, 1)
+			require.WithinDuration(t, time.Now(), grants[0].UsedAt, 7100*time.Millisecond)
+		}
+		time.Sleep(24*time.Hour - 200/8*(11*time.Minute+10*time.Second)) // the refresh token is about to expire
+		for s.mustRefresh(first.str("refresh_token")); s.refresh("web", first.str("refresh_token")).StatusCode == 200; time.Sleep(time.Second) {
+			latest = s.mustRefresh(first.str("refresh_token")).str("access_token")
+		}
+		for s.apiStatus(latest) == 200 {
+			require.Len(t, granted(t, model, "u1"), 1)
+			time.Sleep(10 * time.Second)
+		}
+		time.Sleep(10 * time.Second)
+		require.Empty(t, granted(t, model, "u1"))
+	})
+}
+
+// Issue with refresh begins a grant, so the user can end it, also where the
+// client gets no refresh token.
+func TestIssueBeginsAGrant(t *testing.T) {
+	model := newSpy(t)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"echo"}}, secret+"phone"))
+	id := ""
+	s := newSite(t, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{
+		"echo": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, GrantID: id}, true)
+		},
+	}}, nil)
+	for _, id = range []string{"", "of-the-program"} {
+		r := s.token("phone", "grant_type", "echo")
+		require.Equal(t, 200, r.StatusCode, r.text)
+		require.Empty(t, r.str("refresh_token"))
+		require.Len(t, granted(t, model, "u1"), 1)
+		if id != "" {
+			requireError(t, s.token("phone", "grant_type", "echo"), 500, "server_error") // it exists already
+		}
+		require.NoError(t, model.RevokeUser(t.Context(), "u1"))
+		require.Equal(t, 401, s.apiStatus(r.str("access_token")))
+	}
+}
+
+// A program can shorten a grant that it begins or joins, and not lengthen it.
+func TestIssueKeepsTheEndOfAGrant(t *testing.T) {
+	model := newSpy(t)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"echo"}}, secret+"phone"))
+	var token oauth2server.Token
+	begin := true
+	s := newSite(t, model, &oauth2server.Options{MaxGrantLifetime: time.Hour, AccessTokenLifetime: 24 * time.Hour,
+		ExtensionGrants: map[string]oauth2server.GrantFunc{
+			"echo": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+				token.User = &oauth2server.User{ID: "u1"}
+				return g.Issue(ctx, &token, begin)
+			},
+		}}, nil)
+	first := s.redeem("web", s.code())
+	joined := grantOf(t, model, first)
+	for _, c := range []struct {
+		name    string
+		grantID string
+		asked   time.Duration
+		want    time.Duration
+	}{
+		{"begin, longer", "", 20 * time.Hour, time.Hour},
+		{"begin, shorter", "", time.Minute, time.Minute},
+		{"join, longer", joined, 20 * time.Hour, time.Hour},
+		{"join, shorter", joined, time.Minute, time.Minute},
+		{"join, not named", joined, 0, time.Hour},
+		{"join what is not there, longer", "nowhere", 20 * time.Hour, time.Hour},
+	} {
+		token, begin = oauth2server.Token{GrantID: c.grantID}, c.grantID == ""
+		if c.asked != 0 {
+			token.GrantExpiresAt = time.Now().Add(c.asked)
+		}
+		r := s.token("phone", "grant_type", "echo")
+		require.Equal(t, 200, r.StatusCode, "%s: %s", c.name, r.text)
+		require.InDelta(t, c.want.Seconds(), r.body["expires_in"], 2, c.name)
+	}
+	for _, grantID := range []string{"", joined} {
+		token, begin = oauth2server.Token{GrantID: grantID, GrantExpiresAt: time.Now().Add(-time.Second)}, grantID == ""
+		requireError(t, s.token("phone", "grant_type", "echo"), 400, "invalid_grant")
+	}
+}
+
+// Somebody revokes in a loop. Whoever signs in afterwards does not read all that,
+// and is let in again soon.
+func TestAttack_RevokingInALoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		model := count(newMemory(t))
+		s := newLocalSite(t, model, nil, nil)
+		nothing := func(func(string, error) bool) {}
+		early := s.code()
+		for i := range 3000 {
+			time.Sleep(time.Millisecond)
+			require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", fmt.Sprint("client-", i%3), nothing))
+		}
+		requireError(t, s.redeem("web", early), 400, "invalid_grant")
+		time.Sleep(10 * time.Second)
+		model.take()
+		require.Equal(t, 200, s.redeem("web", s.code()).StatusCode)
+		_, entries, _ := model.take()
+		require.Less(t, entries, int64(200))
+
+		// A revocation that is not for all clients still ends what it is for.
+		code := s.code()
+		require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", "web", nothing))
+		requireError(t, s.redeem("web", code), 400, "invalid_grant")
+	})
+}
+
+// A grant of a long line has ended. Whoever presents an early token of it does
+// not make the server read that line.
+func TestAttack_EarlyTokensOfAnEndedGrant(t *testing.T) {
+	model := count(newMemory(t))
+	s := newSite(t, model, nil, nil)
+	first := s.redeem("web", s.code())
+	last, _ := s.refreshUntilRefused(first, 500)
+	require.Equal(t, 200, s.post("/revoke", form("token", last.str("refresh_token")), "Authorization", as("web")).StatusCode)
+	for range 3 {
+		model.take()
+		requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
+		_, entries, _ := model.take()
+		require.LessOrEqual(t, entries, int64(8))
+	}
+}
+
