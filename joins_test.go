@@ -97,7 +97,7 @@ func TestJoinsAfterTheLineHasExpired(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, model := newExchange(t, oauth2server.Options{AccessTokenLifetime: 3 * day, RefreshTokenLifetime: 3 * day, MaxGrantLifetime: limit})
 				began := time.Now()
-				first := s.redeem("web", s.code())
+				first := s.redeem("web", s.code("scope", "read write"))
 				access := first.str("access_token")
 				grantID := grantOf(t, model, first)
 				for time.Since(began) < 120*day {
