@@ -178,9 +178,9 @@ func (m *Model) changeClient(ctx context.Context, id string, change func(client)
 
 // DeleteClient deletes a client and ends what was granted to it: its codes, its
 // refresh tokens and the access tokens that came with them. Access tokens of the
-// client credentials grant live until they expire. The ID stays known, so that
-// [Model.AddClient] can end what a request left that was under way; one that lasts
-// longer than that is not stopped. After an error call it again.
+// client credentials grant live until they expire. The ID stays known
+// for a day, so that [Model.AddClient] can end what a request left that was under
+// way; one that lasts longer than that is not stopped. After an error call it again.
 // [oauth2server.ErrNotFound] if there was no client with this ID.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 	for {
@@ -191,8 +191,31 @@ func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 		if !ok {
 			return oauth2server.ErrNotFound
 		}
-		if there.(*client).record == nil || m.clients.CompareAndSwap(clientID, there, &client{}) {
+		tombstone := &client{}
+		if there.(*client).record == nil || m.clients.CompareAndSwap(clientID, there, tombstone) {
+			m.forgetLater(deleted{clientID, tombstone, time.Now()})
 			return m.revokeClient(ctx, clientID)
 		}
+	}
+}
+
+// keepDeleted is how long the ID of a deleted client stays known.
+const keepDeleted = 24 * time.Hour
+
+// deleted is an ID that is to be forgotten.
+type deleted struct {
+	clientID  string
+	tombstone *client
+	at        time.Time
+}
+
+// forgetLater notes that a client was deleted, and forgets those of long ago.
+func (m *Model) forgetLater(last deleted) {
+	m.deletedMu.Lock()
+	defer m.deletedMu.Unlock()
+	m.deleted = append(m.deleted, last)
+	for last.at.Sub(m.deleted[0].at) > keepDeleted {
+		m.clients.CompareAndDelete(m.deleted[0].clientID, m.deleted[0].tombstone)
+		m.deleted = m.deleted[1:]
 	}
 }

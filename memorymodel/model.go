@@ -40,6 +40,9 @@ type Model struct {
 	userOrder   order
 	sharing     sharing
 
+	deletedMu sync.Mutex
+	deleted   []deleted // clients, the earliest first
+
 	codes   table[*storedCode]
 	access  table[*accessToken]
 	refresh table[*refreshToken]

@@ -1,0 +1,62 @@
+package memorymodel
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// The ID of a client that was deleted stays known for a day, and not for good.
+func TestDeletedClientsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(nil)
+		add := func(id string) { require.NoError(t, m.AddClient(&oauth2server.Client{ID: id, Public: true}, "")) }
+		remove := func(id string) { require.NoError(t, m.DeleteClient(t.Context(), id)) }
+		known := func() (ids []string) {
+			for id := range m.clients.Range {
+				ids = append(ids, id.(string))
+			}
+			slices.Sort(ids)
+			return ids
+		}
+		for _, id := range []string{"again", "gone", "later"} {
+			add(id)
+		}
+		remove("again")
+		remove("gone")
+		time.Sleep(13 * time.Hour)
+		add("again")
+		remove("again") // a day from now on
+		time.Sleep(12 * time.Hour)
+		remove("later")
+		require.Equal(t, []string{"again", "later"}, known())
+		time.Sleep(25 * time.Hour)
+		add("last")
+		remove("last")
+		require.Equal(t, []string{"last"}, known())
+	})
+}
+
+// A log that is used for long does not keep what has expired.
+func TestALogForgetsExpiredEntries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(nil)
+		for i := range 5000 {
+			time.Sleep(time.Minute)
+			seq := (i*2654435761 + 7) % 1000003 // anywhere
+			_, err := m.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "uses:g", Seq: seq, UserID: "u1",
+				Nonce: fmt.Sprint(i), ExpiresAt: time.Now().Add(time.Hour)})
+			require.NoError(t, err)
+		}
+		log, _ := m.grants.get(keyOf("uses:g"))
+		require.Less(t, len(log.entries), 300)
+		require.Len(t, log.named, len(log.entries))
+		require.True(t, slices.IsSortedFunc(log.entries, func(a, b *storedEntry) int { return int(a.seq - b.seq) }))
+	})
+}
