@@ -29,7 +29,7 @@ var flows = []struct {
 	{"client credentials", (*caller).clientCredentials, 12},
 	{"authenticate", (*caller).authenticate, 4},
 	{"code flow", (*caller).codeFlow, 44},
-	{"refresh", (*caller).refresh, 46},
+	{"refresh", (*caller).refresh, 28},
 }
 
 func BenchmarkFlows(b *testing.B) {

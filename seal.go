@@ -3,21 +3,25 @@ package oauth2server
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 )
 
-// sealer encrypts a successor under the refresh token that it replaces. The key must not come from the token's digest:
-// that is stored beside it, and a dump would open what it holds. Each box has a random nonce of its own, as a token
-// may be rotated twice (NIST SP 800-38D, section 8.2.2).
+// sealVersion is the first byte of what seal returns. Another way to seal has
+// another one, and unseal can then open both.
+const sealVersion = 1
+
+// sealer encrypts a successor under the refresh token that it replaces. The key
+// is that of the one-step derivation of NIST SP 800-56C, section 4.1, with
+// SHA-256: one hash is enough, as the token has 128 random bits. It must not come
+// from the token's digest: that is stored beside it, and a dump would open what
+// it holds. Each box has a random nonce of its own, as a token may be rotated
+// twice (NIST SP 800-38D, section 8.2.2).
 func sealer(presented string) (cipher.AEAD, error) {
-	var salt [sha256.Size]byte // as good as none (RFC 5869, section 2.2)
-	key, err := hkdf.Key(sha256.New, []byte(presented), salt[:], "oauth2server refresh successor", 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
+	var buffer [128]byte // for most
+	key := sha256.Sum256(append(append(append(buffer[:0], 0, 0, 0, 1), presented...), "oauth2server refresh successor"...))
+	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, err
 	}
@@ -30,16 +34,19 @@ func seal(presented, grantID, successor string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth2server: sealing a successor: %w", err)
 	}
-	return aead.Seal(nil, nil, []byte(successor), []byte(grantID)), nil
+	return aead.Seal([]byte{sealVersion}, nil, []byte(successor), []byte(grantID)), nil
 }
 
 // unseal opens what seal made.
 func unseal(presented, grantID string, sealed []byte) (string, error) {
+	if len(sealed) == 0 || sealed[0] != sealVersion {
+		return "", errors.New("oauth2server: opening a sealed successor: it has another version")
+	}
 	aead, err := sealer(presented)
 	if err != nil {
 		return "", fmt.Errorf("oauth2server: opening a sealed successor: %w", err)
 	}
-	successor, err := aead.Open(nil, nil, sealed, []byte(grantID))
+	successor, err := aead.Open(nil, nil, sealed[1:], []byte(grantID))
 	if err != nil {
 		return "", fmt.Errorf("oauth2server: opening a sealed successor: %w", err)
 	}

@@ -3,7 +3,6 @@ package oauth2server
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/sha256"
 	"testing"
 
@@ -27,7 +26,8 @@ func TestSeal(t *testing.T) {
 		"the digest of the successor": func() (string, error) { return unseal(Digest(successor), "g", one) },
 		"the successor":               func() (string, error) { return unseal(successor, "g", one) },
 		"another grant":               func() (string, error) { return unseal(presented, "h", one) },
-		"a changed bit":               func() (string, error) { return unseal(presented, "g", append([]byte{one[0] ^ 1}, one[1:]...)) },
+		"another version":             func() (string, error) { return unseal(presented, "g", append([]byte{one[0] ^ 3}, one[1:]...)) },
+		"a changed bit":               func() (string, error) { return unseal(presented, "g", append([]byte{one[0], one[1] ^ 1}, one[2:]...)) },
 		"nothing":                     func() (string, error) { return unseal(presented, "g", nil) },
 		"a beginning":                 func() (string, error) { return unseal(presented, "g", one[:20]) },
 	} {
@@ -43,14 +43,13 @@ func TestADumpOpensNothing(t *testing.T) {
 	require.NoError(t, err)
 	digest := sha256.Sum256([]byte(presented))
 	for _, dumped := range []string{Digest(presented), string(digest[:]), "", "g"} {
-		derived, err := hkdf.Key(sha256.New, []byte(dumped), nil, "oauth2server refresh successor", 32)
-		require.NoError(t, err)
-		for _, key := range [][]byte{derived, digest[:]} {
+		derived := sha256.Sum256([]byte("\x00\x00\x00\x01" + dumped + "oauth2server refresh successor"))
+		for _, key := range [][]byte{derived[:], digest[:]} {
 			block, err := aes.NewCipher(key)
 			require.NoError(t, err)
 			aead, err := cipher.NewGCMWithRandomNonce(block)
 			require.NoError(t, err)
-			_, err = aead.Open(nil, nil, sealed, []byte("g"))
+			_, err = aead.Open(nil, nil, sealed[1:], []byte("g"))
 			require.Error(t, err)
 		}
 	}
