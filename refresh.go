@@ -93,12 +93,6 @@ func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) 
 			}
 			return answer, nil
 		}
-		if over, _, refused := endState(ctx, f.g.server.can.log, f.old.GrantID); refused != nil {
-			return nil, refused
-		} else if over { // its line need not be read, which may be long
-			f.discard(ctx)
-			return nil, f.g.server.finishRevocation(ctx, f.old.GrantID)
-		}
 		if j, refused = f.read(ctx); refused != nil {
 			return nil, refused
 		}
@@ -133,9 +127,24 @@ func (f *refreshing) judgment() judgment {
 	return f.g.server.rules.judge(f.presented, f.old.GrantSeq, f.old.GrantPace, time.Now())
 }
 
+// read judges what follows the entry that made the old token. After a page
+// without a verdict it looks whether the grant has ended: then the rest, which
+// may be long, need not be read.
 func (f *refreshing) read(ctx context.Context) (j judgment, refused *Error) {
+	log, grantID, n := f.g.server.can.log, f.old.GrantID, 0
 	j = f.judgment()
-	refused = eachEntry(ctx, f.g.server.can.log, f.old.GrantID, f.old.GrantSeq+1, j.read)
+	refused = eachEntry(ctx, log, grantID, j.place, func(e *GrantEntry) bool {
+		n++
+		return j.read(e) && n < GrantPage
+	})
+	if refused == nil && n == GrantPage && j.decided == "" {
+		ended := false
+		if ended, _, refused = endState(ctx, log, grantID); ended {
+			j.decided = over
+		} else if refused == nil {
+			refused = eachEntry(ctx, log, grantID, j.place, j.read)
+		}
+	}
 	f.until = latest(f.until, j.until)
 	return j, refused
 }
@@ -290,7 +299,7 @@ func (s *Server) refreshedScope(ctx context.Context, g *GrantRequest, old *Token
 		return nil, nil // there is none to speak of
 	}
 	if scope = g.Client.narrow(scope); len(scope) == 0 {
-		return nil, beyondClient(granted)
+		return nil, beyondClient(g.Client, granted)
 	}
 	return s.validateScope(ctx, old.User, g.Client, scope)
 }
