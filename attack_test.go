@@ -46,6 +46,17 @@ func addClient(t testing.TB, model target, c oauth2server.Client, secret string)
 	return nil
 }
 
+func addUser(t testing.TB, model target, id, username, password string) error {
+	switch model := model.(type) {
+	case *memorymodel.Model:
+		return model.AddUser(&oauth2server.User{ID: id}, username, password)
+	case *mongomodel.Model:
+		return model.AddUser(context.Background(), &oauth2server.User{ID: id}, username, password)
+	}
+	t.Fatalf("there is no AddUser of %T", model)
+	return nil
+}
+
 // onEachModel runs test with the clients and the user of [register] in the model.
 // With -short, it is the one in memory.
 func onEachModel(t *testing.T, test func(t *testing.T, model target)) {

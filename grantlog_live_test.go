@@ -128,17 +128,22 @@ func TestACodeBesideTheEndOfItsGrant(t *testing.T) {
 		}
 		for first, last := 1, 1; ; {
 			client := fmt.Sprintf("app-%d-%d", first, last) // which has no other grants
+			user, name := fmt.Sprint("u-", first), fmt.Sprint("andy-", first)
+			if last == first {
+				require.NoError(t, addUser(t, model, user, name, "a-password"))
+			}
+			asks := []string{"scope", "read", "username", name, "password", "a-password"}
 			require.NoError(t, addClient(t, model, oauth2server.Client{ID: client, RedirectURIs: []string{callback}, Grants: allGrants}, secret+client))
-			remembered := func() bool { return granted(t, model, "u1")[client] != nil }
-			tokens, code := s.signIn(client, "scope", "read"), ""
+			remembered := func() bool { return granted(t, model, user)[client] != nil }
+			tokens, code := s.token(client, append(asks, "grant_type", "password")...), ""
 			look := func() {
 				if code = ""; remembered() {
-					code = s.code("client_id", client, "scope", "read")
+					code = s.code(append(asks, "client_id", client)...)
 				}
 			}
 			lookAgain := func() {
 				if code != "" && !remembered() {
-					require.NoError(t, model.RevokeUserClient(t.Context(), "u1", client))
+					require.NoError(t, model.RevokeUserClient(t.Context(), user, client))
 				}
 			}
 			steps := &steppedContext{Context: t.Context(), at: map[int]func(){first: look}}
@@ -147,7 +152,7 @@ func TestACodeBesideTheEndOfItsGrant(t *testing.T) {
 			} else {
 				steps.at[last] = lookAgain
 			}
-			require.NoError(t, model.RevokeUserClient(steps, "u1", client))
+			require.NoError(t, model.RevokeUserClient(steps, user, client))
 			over := int(steps.steps.Load())
 			if last > over && first <= over {
 				lookAgain()

@@ -23,8 +23,11 @@ const maxCodeLifetime = 30 * 24 * time.Hour
 // grants lists the IDs of the user's grants for that client, or for all
 // clients, that have entries in the log. It is iterated each time after the
 // revocation was written to the log, so it must query the storage then, and not
-// before.
+// before. An empty userID is nobody's: nothing is ended.
 func RevokeUser(ctx context.Context, log GrantLog, userID, clientID string, grants iter.Seq2[string, error]) error {
+	if userID == "" {
+		return nil
+	}
 	ended := map[string]bool{}
 	// Repeat as long as there was a grant to end: where a page remembers what
 	// was granted, a grant that had not ended yet may have led to another one.
@@ -58,7 +61,7 @@ func markPlace(at int64) int { return int(max(at, 0)/2000) + 1 }
 // clients and for a few seconds to come: those that follow need no entry, and
 // the user cannot sign in for so long.
 const (
-	maxMarksAhead = 100
+	maxMarksAhead = 500
 	markAhead     = 4 * time.Second
 )
 
