@@ -2,12 +2,12 @@ package oauth2server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // Authorize returns the authorization endpoint (RFC 6749, section 3.1), for GET and POST.
@@ -69,14 +69,26 @@ func (s *Server) cannotAuthorize(page http.Handler) *Error {
 func (s *Server) trustOrigins() (wrong []error) {
 	s.crossOrigin = http.NewCrossOriginProtection()
 	for _, origin := range s.options.TrustedOrigins {
-		if err := errors.Join(s.crossOrigin.AddTrustedOrigin(origin), checkAuthority(authorityOf(origin))); err != nil {
+		err := checkAuthority(authorityOf(origin))
+		if err == nil {
+			err = s.crossOrigin.AddTrustedOrigin(asBrowsersWrite(origin))
+		}
+		if err != nil {
 			wrong = append(wrong, fmt.Errorf("option TrustedOrigins: %q: %w", origin, err))
 		}
 	}
 	if issuer, err := url.Parse(s.options.Issuer); err == nil && issuer.Host != "" {
-		s.crossOrigin.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host) // New looks at Issuer
+		s.crossOrigin.AddTrustedOrigin(asBrowsersWrite(issuer.Scheme + "://" + issuer.Host)) // New looks at Issuer
 	}
 	return wrong
+}
+
+// asBrowsersWrite returns an origin in lower case and without the default port
+// of its scheme (RFC 6454, section 4).
+func asBrowsersWrite(origin string) string {
+	origin = strings.ToLower(origin)
+	scheme, _, _ := strings.Cut(origin, ":")
+	return strings.TrimSuffix(origin, map[string]string{"https": ":443", "http": ":80"}[scheme])
 }
 
 // checkOrigin refuses a form that comes from another origin. Origin leaves out
@@ -112,6 +124,8 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 	}
 	id, named := f.get("client_id"), f.get("redirect_uri")
 	switch {
+	case id == "" && !f.repeats("client_id") && r.Method == http.MethodPost && !isForm(r) && r.ContentLength != 0:
+		return nil, wrongContent(r) // it may be there
 	case f.repeats("client_id") || f.repeats("redirect_uri"):
 		return nil, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `client_id` or `redirect_uri`")
 	case id == "":
@@ -299,7 +313,7 @@ func (q *AuthorizationRequest) check(ctx context.Context, owner *User) (granted 
 	if owner != nil {
 		granted, refused = q.server.validateScope(ctx, owner, q.Client, q.Scope)
 	} else if !q.Client.allows(q.Scope) {
-		refused = beyondClient(q.Scope)
+		refused = beyondClient(q.Client, q.Scope)
 	}
 	if refused != nil {
 		return nil, refused

@@ -335,6 +335,31 @@ func TestTrustedOrigins(t *testing.T) {
 	}
 }
 
+// A program may write an origin as people do. Browsers write it in lower case and
+// without the default port.
+func TestOriginsAsProgramsWriteThem(t *testing.T) {
+	body := form(authorization("username", "andy", "password", "andys-password")...)
+	for _, written := range []string{"https://login.example.com", "https://Login.Example.COM", "HTTPS://login.example.com",
+		"https://login.example.com:443"} {
+		for name, options := range map[string]*oauth2server.Options{
+			"TrustedOrigins": {TrustedOrigins: []string{written}},
+			"Issuer":         {Issuer: written},
+		} {
+			s := newSite(t, newSpy(t), options, nil)
+			require.NotEmpty(t, s.post("/authorize", body, "Origin", "https://login.example.com").at("code"), "%s %s", name, written)
+			for _, other := range []string{"http://login.example.com", "https://login.example.com:444", "https://login.example.co"} {
+				requireNoRedirect(t, s.post("/authorize", body, "Origin", other), 403, "access_denied")
+			}
+		}
+	}
+	plain := newSite(t, newSpy(t), &oauth2server.Options{TrustedOrigins: []string{"http://Login.example.com:80"}}, nil)
+	require.NotEmpty(t, plain.post("/authorize", body, "Origin", "http://login.example.com").at("code"))
+	for _, issuer := range []string{"https://as..example", "https://1.2.3", "https://-as.example", "https://as.example:", "https://%D0%B0s.example"} {
+		_, err := oauth2server.New(newSpy(t), &oauth2server.Options{Issuer: issuer})
+		require.ErrorContains(t, err, "Issuer", issuer)
+	}
+}
+
 // Link checkers and previews ask by HEAD. They see what GET would begin with, and
 // get no code.
 func TestHeadAsksNobody(t *testing.T) {

@@ -124,11 +124,13 @@ func TestARevocationThatWasOnlyRead(t *testing.T) {
 // spelling that is not compared; a scheme and nothing else. A query has no host.
 func TestHostsThatThereAreNot(t *testing.T) {
 	for _, uri := range []string{"https://./cb", "https://../cb", "https://a../cb", "https://-/cb", "https://a.-b.example/cb",
+		"https://:443/cb", "https://" + strings.Repeat("a", 64) + ".example/cb", "https://" + strings.Repeat("abc.", 63) + "example/cb",
 		"HTTP://127.0.0.1/cb", "http://LOCALHOST/cb", "http://localhost./cb", "http://[0:0:0:0:0:0:0:1]/cb",
 		"mailto:?to=thief@evil.example", "urn:", "urn:?x", "foo:", "com.example.app:", "intent:?a=b"} {
 		require.Error(t, oauth2server.CheckRedirectURI(uri), uri)
 	}
 	for _, uri := range []string{"com.example.app:/cb?next=https://a_b.example/", "com.example.app:/cb?next=x://*",
+		"https://" + strings.Repeat("a", 63) + ".example/cb", "com.example.app:///cb",
 		"https://app.example./cb", "https://xn--80ak6aa92e.example/cb"} {
 		require.NoError(t, oauth2server.CheckRedirectURI(uri), uri)
 	}

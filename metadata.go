@@ -206,6 +206,8 @@ func (o *Options) checkPublicURL(text string) error {
 		return fmt.Errorf("%q has no scheme or no host", text)
 	case parsed.User != nil || strings.Contains(text, "#"):
 		return fmt.Errorf("%q has a user or a fragment", text)
+	case checkAuthority(authorityOf(text)) != nil:
+		return fmt.Errorf("%q: %w", text, checkAuthority(authorityOf(text)))
 	case parsed.Scheme == "https", loopback, parsed.Scheme == "http" && o.InsecureHTTPIssuer:
 		return nil
 	case parsed.Scheme == "http":

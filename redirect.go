@@ -63,7 +63,7 @@ func checkTarget(uri string) error {
 		return checkRootless(uri, parsed.Scheme)
 	case parsed.User != nil:
 		return errors.New("user information")
-	case parsed.Host == "" && (parsed.Scheme == "http" || parsed.Scheme == "https"):
+	case parsed.Hostname() == "" && (parsed.Host != "" || parsed.Scheme == "http" || parsed.Scheme == "https"):
 		return errors.New("no host")
 	}
 	return checkAuthority(authorityOf(uri))
@@ -124,7 +124,7 @@ func checkAuthority(authority string) error {
 		return errors.New("the host may have letters, digits, hyphens and dots only; " +
 			"write letters of other alphabets as punycode, and no wildcard")
 	case host != "" && !areLabels(strings.TrimSuffix(host, ".")):
-		return errors.New("a part of the host is empty, or begins or ends with a hyphen")
+		return errors.New("a part of the host is empty or longer than 63 characters, or begins or ends with a hyphen")
 	case endsInNumber(host):
 		if _, err := netip.ParseAddr(host); err != nil {
 			return errors.New("the host ends in a number and is no IPv4 address")
@@ -136,11 +136,11 @@ func checkAuthority(authority string) error {
 // areLabels reports whether host is a name that there can be (RFC 1123, section 2.1).
 func areLabels(host string) bool {
 	for label := range strings.SplitSeq(host, ".") {
-		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 			return false
 		}
 	}
-	return true
+	return len(host) <= 253
 }
 
 // splitPort splits what authorityOf returns; port has its colon.
