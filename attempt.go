@@ -1,6 +1,9 @@
 package oauth2server
 
-import "net/http"
+import (
+	"log/slog"
+	"net/http"
+)
 
 // Attempt is somebody's try at a client's secret or at a user's password, of which a program limits the rate
 // (RFC 6749, section 2.3.1 and 4.3.2). It holds neither, but people do type a password where their name belongs:
@@ -21,7 +24,8 @@ func try[T any](s *Server, r *http.Request, a Attempt, check func() (*T, *Error)
 	done, wait := s.options.LimitAttempts(r, a)
 	if wait > 0 {
 		return nil, &Error{Code: InvalidRequest, Description: "Too many failed attempts. Try again later.",
-			Status: http.StatusTooManyRequests, reason: "attempt_limited", wait: wait}
+			Status: http.StatusTooManyRequests, reason: "attempt_limited", wait: wait,
+			sent: []slog.Attr{sentText("client_id", a.ClientID)}}
 	}
 	if done != nil {
 		defer func() { done(refused.wrongGuess()) }()

@@ -48,7 +48,7 @@ func (s *Server) identifyClient(r *http.Request, f form, exempt exemption) (*Cli
 	case sent[0].secret != "":
 		return try(s, r, Attempt{ClientID: sent[0].id}, func() (*Client, *Error) { return s.proveClient(r, sent) })
 	case exempt == (exemption{}):
-		return nil, noSecret()
+		return nil, sent[0].noSecret()
 	}
 	return s.excuseClient(r, sent, exempt)
 }
@@ -65,7 +65,7 @@ func (s *Server) proveClient(r *http.Request, sent readings) (*Client, *Error) {
 		client = known
 	}
 	if client != nil && client.Public {
-		return nil, refusal(InvalidClient, "client_public_with_secret", wrongCredentials)
+		return nil, aboutClient(client.ID, "client_public_with_secret", wrongCredentials)
 	}
 	return client, refused
 }
@@ -74,7 +74,7 @@ func (s *Server) proveClient(r *http.Request, sent readings) (*Client, *Error) {
 func (s *Server) excuseClient(r *http.Request, sent readings, exempt exemption) (*Client, *Error) {
 	client, refused := s.findEither(r, sent)
 	if refused == nil && !client.Public && !exempt.all {
-		return nil, noSecret()
+		return nil, credentials{id: client.ID}.noSecret()
 	}
 	return client, refused
 }
@@ -106,15 +106,20 @@ const wrongCredentials = "Invalid client: the client is unknown, or its secret i
 
 func (sent credentials) refused() *Error {
 	if sent.secret != "" { // proveClient finds out whether there is such a client
-		return refusal(InvalidClient, "client_secret_wrong", wrongCredentials)
+		return aboutClient(sent.id, "client_secret_wrong", wrongCredentials)
 	}
-	return &Error{Code: InvalidClient, Description: wrongCredentials, reason: "client_unknown",
-		sent: []slog.Attr{sentText("client_id", sent.id)}}
+	return aboutClient(sent.id, "client_unknown", wrongCredentials)
 }
 
-func noSecret() *Error {
-	return refusal(InvalidClient, "client_secret_missing",
+func (sent credentials) noSecret() *Error {
+	return aboutClient(sent.id, "client_secret_missing",
 		"Invalid client: it must authenticate, by HTTP Basic or with `client_secret` in the body")
+}
+
+// aboutClient refuses whoever calls themselves by this ID.
+func aboutClient(id, reason, description string) *Error {
+	return &Error{Code: InvalidClient, Description: description, reason: reason,
+		sent: []slog.Attr{sentText("client_id", id)}}
 }
 
 // readings are what a request may mean by its credentials, the likelier one
@@ -149,16 +154,31 @@ func readCredentials(authorization []string, f form) (readings, *Error) {
 
 func readBasic(encoded string, inBody credentials) (readings, *Error) {
 	sent := decodeBasic(encoded)
-	known := sent[0].id != ""
+	if inBody.id != "" && sent[0].id != "" {
+		sent = sent.of(inBody.id)
+	}
 	switch {
-	case inBody.secret != "", known && inBody.id != "" && inBody.id != sent[0].id && inBody.id != sent[1].id:
+	case inBody.secret != "", inBody.id != "" && sent == readings{}:
 		return readings{}, refusal(InvalidRequest, "client_auth_twice",
 			"Invalid request: only one client authentication method is allowed")
-	case !known:
+	case sent[0].id == "":
 		return readings{}, refusal(InvalidClient, "basic_malformed",
 			"Invalid client: the Authorization header must have base64 of id, colon and secret, each form-urlencoded")
 	}
 	return sent, nil
+}
+
+// of returns the readings that mean this client.
+func (sent readings) of(clientID string) readings {
+	switch {
+	case sent[0].id == clientID && sent[1].id == clientID:
+		return sent
+	case sent[0].id == clientID:
+		return readings{sent[0]}
+	case sent[1].id == clientID:
+		return readings{sent[1]}
+	}
+	return readings{}
 }
 
 // decodeBasic reads id and secret, each form-urlencoded before the base64 (RFC

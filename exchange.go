@@ -1,8 +1,11 @@
 package oauth2server
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -54,7 +57,9 @@ func (s *Server) proveCode(code *AuthorizationCode, g *GrantRequest) *Error {
 		same = presented == "" || slices.Contains(g.Client.RedirectURIs, presented)
 	}
 	if !same {
-		return refusal(InvalidGrant, "redirect_uri_mismatch", "Invalid grant: `redirect_uri` is invalid")
+		return &Error{Code: InvalidGrant, Description: "Invalid grant: `redirect_uri` is not that of the authorization request",
+			reason: "redirect_uri_mismatch", sent: []slog.Attr{sentText("redirect_uri", presented),
+				slog.String("authorized", cmp.Or(code.RedirectURI, strings.Join(g.Client.RedirectURIs, " ")))}}
 	}
 	return nil
 }

@@ -149,8 +149,7 @@ func readBody(r *http.Request, limit int64) (parameters, *Error) {
 	}
 	text, err := readAtMost(r.Body, limit)
 	if err != nil {
-		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the body could not be read",
-			Err: err, reason: "form_unreadable"}
+		return nil, unreadable(err)
 	}
 	if int64(len(text)) > limit {
 		return nil, tooLarge()
@@ -164,6 +163,16 @@ func readBody(r *http.Request, limit int64) (parameters, *Error) {
 	}
 	r.Body = &restoredBody{*strings.NewReader(text), r.Body}
 	return parseForm(text)
+}
+
+// unreadable is the refusal of a body that could not be read, or only up to a
+// limit of the program's own.
+func unreadable(err error) *Error {
+	if limit := (*http.MaxBytesError)(nil); errors.As(err, &limit) {
+		return tooLarge()
+	}
+	return &Error{Code: InvalidRequest, Description: "Invalid request: the body could not be read",
+		Err: err, reason: "form_unreadable"}
 }
 
 // clientForm reads what a client posts to one of the endpoints that it calls itself, of which these parameters are known.
@@ -248,7 +257,11 @@ func mediaType(contentType string) string {
 
 func wrongContent(r *http.Request) *Error {
 	sent := mediaType(r.Header.Get("Content-Type"))
-	if !isMediaType(sent) {
+	switch {
+	case sent == formType:
+		return refusal(InvalidRequest, "content_type",
+			"Invalid request: the content type has a parameter twice, with different values")
+	case !isMediaType(sent):
 		sent = "of no type"
 	}
 	return refusal(InvalidRequest, "content_type", "Invalid request: the content must be "+formType+", and is "+sent)

@@ -48,7 +48,7 @@ func TestImportsOfExtensions(t *testing.T) {
 // is in memory.
 func TestNoLockIsHeldAcrossIO(t *testing.T) {
 	for dir, allowed := range map[string][]string{
-		".":               {"Pool"},
+		".":               {"Pool", "Map"}, // a map calls nobody while it is locked
 		"internal/digest": {"Pool"},
 		"mongomodel":      {"WaitGroup"},
 	} {

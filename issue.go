@@ -1,10 +1,12 @@
 package oauth2server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -155,7 +157,7 @@ func (s *Server) begin(ctx context.Context, issued, token *Token, presented stri
 // the token before that entry is there.
 func (s *Server) prepare(ctx context.Context, client *Client, token *Token, place int, refresh bool) (*Token, *Error) {
 	if !client.allows(token.Scope) {
-		return nil, beyondClient(token.Scope)
+		return nil, beyondClient(client, token.Scope)
 	}
 	for _, lifetime := range []time.Duration{client.AccessTokenLifetime, client.RefreshTokenLifetime} {
 		if err := checkLifetime(lifetime); err != nil {
@@ -179,6 +181,7 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	}
 	issued.RefreshToken, issued.RefreshTokenExpiresAt, issued.GrantSeq = "", time.Time{}, 0
 	if refresh {
+		s.warnOfLifetimes(client)
 		issued.RefreshToken, refused = generate(ctx, "GenerateRefreshToken", s.can.newRefreshToken, client, issued.User, issued.Scope, isVSCHAR)
 		if refused != nil {
 			return nil, refused
@@ -198,6 +201,27 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 		return nil, breach("SaveToken returned a token that grants more than it was given")
 	}
 	return saved, nil
+}
+
+// warnOfLifetimes says once for each client which of its lifetimes the server's
+// cut, or outlive.
+func (s *Server) warnOfLifetimes(client *Client) {
+	if client.AccessTokenLifetime == 0 && client.RefreshTokenLifetime == 0 {
+		return // New has looked
+	}
+	if _, known := s.warned.Load(client.ID); known {
+		return
+	}
+	if _, known := s.warned.LoadOrStore(strings.Clone(client.ID), true); known {
+		return
+	}
+	options := s.options
+	options.AccessTokenLifetime = cmp.Or(client.AccessTokenLifetime, options.AccessTokenLifetime)
+	options.RefreshTokenLifetime = cmp.Or(client.RefreshTokenLifetime, options.RefreshTokenLifetime)
+	options.InsecureEternalAccessTokens = options.InsecureEternalAccessTokens && client.AccessTokenLifetime == 0
+	for _, warning := range options.cutLifetimes() {
+		options.Logger.Warn("oauth2server: "+warning, "client", client.ID)
+	}
 }
 
 // grantExpiry is when the grant of token ends, however often it is refreshed.

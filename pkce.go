@@ -1,7 +1,9 @@
 package oauth2server
 
 import (
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 )
 
 // The code challenge methods of RFC 7636, section 4.2.
@@ -25,10 +27,21 @@ func (s *Server) checkChallenge(client *Client, challenge, method string) *Error
 	case method == methodPlain && !s.options.InsecureAllowPlainPKCE:
 		return refusal(InvalidRequest, "pkce_plain",
 			"Invalid request: `code_challenge_method` must be S256; plain, or none at all, is not allowed")
+	case method == methodS256 && !isS256(challenge):
+		return refusal(InvalidRequest, "parameter_invalid",
+			"Invalid parameter: `code_challenge`; with S256 it is base64url of the SHA-256, 43 characters")
 	case !isPKCE(challenge):
 		return invalid("code_challenge")
 	}
 	return nil
+}
+
+// isS256 reports whether a challenge can be what RFC 7636, section 4.2, makes of a
+// verifier. One of another form could never be proved.
+func isS256(challenge string) bool {
+	var hash [sha256.Size]byte
+	n, err := base64.RawURLEncoding.Strict().Decode(hash[:], []byte(challenge[:min(len(challenge), 43)]))
+	return err == nil && n == len(hash) && len(challenge) == 43
 }
 
 // challengeMethod is the method of a challenge. Without one it is plain (RFC 7636, section 4.3).
@@ -49,7 +62,8 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier st
 	case challenge == "" && verifier == "":
 		return nil
 	case challenge == "":
-		return wrongVerifier()
+		return refusal(InvalidGrant, "pkce_verifier_unexpected",
+			"Invalid grant: `code_verifier` was sent, but the code was asked for without `code_challenge`")
 	case code.CodeChallengeMethod == "" && !s.options.InsecureAllowPlainPKCE:
 		return breach("GetAuthorizationCode did not return a code with its CodeChallengeMethod")
 	case verifier == "":

@@ -70,12 +70,13 @@ func appendMembers(object []byte, attributes map[string]any) ([]byte, error) {
 	return append(object, members[1:]...), nil
 }
 
-// expiresIn is the rest of the access token's lifetime in seconds, rounded; 0 when the model returned no expiry.
+// expiresIn is the rest of the access token's lifetime in seconds, rounded, and 1 at least; 0 when the model returned no
+// expiry.
 func expiresIn(token *Token) int64 {
 	if token.AccessTokenExpiresAt.IsZero() {
 		return 0
 	}
-	return int64(time.Until(token.AccessTokenExpiresAt).Round(time.Second) / time.Second)
+	return max(int64(time.Until(token.AccessTokenExpiresAt).Round(time.Second)/time.Second), 1)
 }
 
 // writeErrorJSON answers with an error document (RFC 6749, section 5.2).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 )
@@ -125,8 +126,9 @@ func askedScope(f *form) (Scope, *Error) {
 }
 
 // beyondClient refuses a scope of which the client may not ask for all.
-func beyondClient(asked Scope) *Error {
+func beyondClient(client *Client, asked Scope) *Error {
 	e := invalidScope("scope_beyond_client")
+	e.sent = []slog.Attr{sentText("scope", asked.String()), slog.String("allowed", client.Scope.String())}
 	if slices.ContainsFunc(asked, func(token string) bool { return strings.Contains(token, ",") }) {
 		e.Description = "Invalid scope: Requested scope is invalid; its tokens are separated by spaces, not by commas"
 	}
@@ -141,7 +143,7 @@ func invalidScope(reason string) *Error {
 // narrow it: what it adds would be granted unseen.
 func (s *Server) validateScope(ctx context.Context, user *User, client *Client, asked Scope) (Scope, *Error) {
 	if !client.allows(asked) {
-		return nil, beyondClient(asked)
+		return nil, beyondClient(client, asked)
 	}
 	if s.can.scopes == nil {
 		return asked, nil

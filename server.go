@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 )
 
-// Server is an OAuth 2.0 authorization server (RFC 6749). It is immutable, holds no state of its own and is safe for
+// Server is an OAuth 2.0 authorization server (RFC 6749). It holds no state that an answer depends on, and is safe for
 // concurrent use; any number of processes may share one model.
 type Server struct {
 	*ResourceServer
@@ -20,6 +21,7 @@ type Server struct {
 	implicit bool
 
 	crossOrigin *http.CrossOriginProtection
+	warned      sync.Map // the IDs of clients whose lifetimes were looked at
 }
 
 // New returns a Server over model. The error, an [InvalidArgument], lists everything that is wrong with model and opts.
