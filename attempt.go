@@ -3,6 +3,7 @@ package oauth2server
 import (
 	"log/slog"
 	"net/http"
+	"time"
 )
 
 // Attempt is somebody's try at a client's secret or at a user's password, of which a program limits the rate
@@ -16,12 +17,31 @@ type Attempt struct {
 	Username string
 }
 
+// AttemptLimiter is asked before a client's secret or a user's password is tried;
+// package ext/ratelimit has one. It may block, say until attempts under way have
+// ended, but not beyond the end of r.Context(). With wait > 0 nothing is tried and
+// done is not called: the answer is 429, with wait as Retry-After, in whole
+// seconds and rounded up. Otherwise done, unless it is nil, is called exactly
+// once, before the answer is sent: also after a panic of the model, and when the
+// client hung up.
+//
+// failed reports that the secret or password was wrong: the model answered
+// [ErrNotFound], nobody, or an [Error] or [ErrorCode] of its own. It is false for
+// what tells nothing about the secret: a server_error, so every other error, and
+// an [Error] with status 429 or from 500 on. So what has not failed need not have
+// been right.
+//
+// The password grant asks twice, for the client and then for the user. A page or
+// an extension grant of the program must count what it tries itself. An
+// AttemptLimiter is called concurrently.
+type AttemptLimiter func(r *http.Request, attempt Attempt) (done func(failed bool), wait time.Duration)
+
 // try asks the program, tries, and tells it what came of that. A panic of the model is a fault like any other.
-func try[T any](s *Server, r *http.Request, a Attempt, check func() (*T, *Error)) (_ *T, refused *Error) {
-	if s.options.LimitAttempts == nil {
+func try[T any](limit AttemptLimiter, r *http.Request, a Attempt, check func() (*T, *Error)) (_ *T, refused *Error) {
+	if limit == nil {
 		return check()
 	}
-	done, wait := s.options.LimitAttempts(r, a)
+	done, wait := limit(r, a)
 	if wait > 0 {
 		return nil, &Error{Code: InvalidRequest, Description: "Too many failed attempts. Try again later.",
 			Status: http.StatusTooManyRequests, reason: "attempt_limited", wait: wait,
@@ -31,22 +51,4 @@ func try[T any](s *Server, r *http.Request, a Attempt, check func() (*T, *Error)
 		defer func() { done(refused.wrongGuess()) }()
 	}
 	return check()
-}
-
-// tryPassword returns the user whose password it is.
-func (s *Server) tryPassword(r *http.Request, client *Client, username, password string, wrong func() *Error) (*User, *Error) {
-	return try(s, r, Attempt{ClientID: client.ID, Username: username}, func() (*User, *Error) {
-		user, err := s.can.users.GetUser(r.Context(), username, password, client)
-		return foundUser("GetUser", user, err, wrong)
-	})
-}
-
-// wrongGuess says that what was tried must be taken for wrong. A model that refuses by an error of its own may mean just
-// that, whatever the code. Faults, and limits that it has itself, say nothing of what was tried.
-func (e *Error) wrongGuess() bool {
-	if e == nil || e.Code == ServerError {
-		return false
-	}
-	status := e.status()
-	return status < http.StatusInternalServerError && status != http.StatusTooManyRequests
 }

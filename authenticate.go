@@ -10,22 +10,18 @@ import (
 // Authenticate returns a middleware that lets requests pass whose bearer token is good for all of scope (RFC 6750).
 // The next handler finds the token by [TokenFromContext] and its user by [UserFromContext]. Without scope, any good
 // token will do. An element of scope may hold several tokens, space-delimited; one that is malformed or empty is a
-// mistake of the program, and every request is answered with server_error.
+// mistake of the program, and so is a model without [AccessTokenModel]: then it panics, at once.
 func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.Handler {
 	required, mistake := requiredScope(scope)
 	if mistake == nil && s.tokens == nil {
 		mistake = misuse("the model has no GetAccessToken")
 	}
 	if mistake != nil {
-		s.options.Logger.Error("oauth2server: Authenticate cannot work", "error", mistake)
+		panic("oauth2server: Authenticate cannot work: " + mistake.Err.Error())
 	}
 	requiredText := required.String()
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if mistake != nil {
-				s.WriteError(w, r, mistake)
-				return
-			}
 			token, inQuery, refused := s.authenticate(r, required)
 			if refused != nil {
 				s.WriteError(w, r, refused)
@@ -54,6 +50,22 @@ const (
 	acceptedScopes   = "X-Accepted-Oauth-Scopes"
 	authorizedScopes = "X-Oauth-Scopes"
 )
+
+// Authenticate is [ResourceServer.Authenticate] with the server's own model.
+func (s *Server) Authenticate(scope ...string) func(http.Handler) http.Handler {
+	return s.resource.Authenticate(scope...)
+}
+
+// AuthenticateRequest is [ResourceServer.AuthenticateRequest] with the server's
+// own model.
+func (s *Server) AuthenticateRequest(r *http.Request, scope ...string) (*Token, error) {
+	return s.resource.AuthenticateRequest(r, scope...)
+}
+
+// WriteError is [ResourceServer.WriteError].
+func (s *Server) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	s.resource.WriteError(w, r, err)
+}
 
 // AuthenticateRequest returns the token of a request if it is good for all of scope. It writes nothing; the error is an
 // [Error] for [ResourceServer.WriteError]. An urlencoded body that it had to look into is left in r as it was.
@@ -192,4 +204,55 @@ func readBearer(header string) (string, *Error) {
 		return "", refusal(InvalidRequest, "token_malformed", "Invalid request: malformed authorization header")
 	}
 	return token, nil
+}
+
+// WriteError answers a request that [ResourceServer.AuthenticateRequest] refused: status, challenge and, unless the
+// request had no token at all, a JSON document (RFC 6750, section 3). An err that is no [Error] is a server_error.
+func (s *ResourceServer) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	refused := modelFailure("the program", err, invalidToken("token_unknown"))
+	about := Event{Endpoint: EndpointAuthenticate}
+	if token := refused.token; token != nil {
+		about.ClientID, about.UserID, about.GrantID = token.Client.id(), token.User.id(), token.GrantID
+	}
+	e := refused.sentFrom(atResource)
+	s.reportRefusal(r, about, e)
+	forbidStoring(w)
+	if e.Code != ServerError {
+		w.Header().Set("WWW-Authenticate", s.challenge(e))
+	}
+	if e.Code == UnauthorizedRequest {
+		// RFC 6750, section 3.1: no error code for who did not know that a token is needed.
+		http.Error(w, http.StatusText(e.status()), e.status())
+		return
+	}
+	writeErrorJSON(w, e)
+}
+
+// challenge is the value of WWW-Authenticate.
+func (s *ResourceServer) challenge(e *Error) string {
+	var b strings.Builder
+	b.WriteString(`Bearer realm="` + s.options.Realm + `"`)
+	if e.Code != UnauthorizedRequest {
+		b.WriteString(`, error="` + string(e.Code) + `"`)
+		if e.Description != "" {
+			b.WriteString(`, error_description="` + e.Description + `"`)
+		}
+	}
+	if len(e.scope) > 0 {
+		b.WriteString(`, scope="` + e.scope.String() + `"`)
+	}
+	return b.String()
+}
+
+// cutScheme returns what follows the scheme in an Authorization header, "" when that does not follow after spaces.
+// The name of a scheme is case-insensitive (RFC 9110, section 11.1).
+func cutScheme(header, scheme string) (rest string, ok bool) {
+	end := strings.IndexFunc(header, func(r rune) bool { return r == ' ' || r == '\t' })
+	if end < 0 {
+		return "", equalFold(header, scheme)
+	}
+	if !equalFold(header[:end], scheme) {
+		return "", false
+	}
+	return strings.TrimLeft(header[end:], " "), true
 }

@@ -2,7 +2,6 @@ package oauth2server
 
 import (
 	"io"
-	"net/http"
 	"strings"
 	"sync"
 )
@@ -42,29 +41,6 @@ func release(buffer *[]byte, b []byte) {
 type restoredBody struct {
 	strings.Reader
 	io.Closer
-}
-
-// peekBody returns the parameters of an urlencoded body and leaves it to be read again. A body over the limit, or one
-// that is no form after all, has none. GET and HEAD give a body no meaning, neither does DELETE (RFC 6750, section 2.2;
-// RFC 9110, section 9.3).
-func peekBody(r *http.Request, limit int64) parameters {
-	switch {
-	case r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch, !isForm(r):
-		return nil
-	case r.PostForm != nil || r.Body == nil:
-		return parametersOf(r.PostForm)
-	}
-	text, err := readAtMost(r.Body, limit)
-	if err != nil || int64(len(text)) > limit { // the next reader meets the same error, or reads on
-		r.Body = &partlyReadBody{io.MultiReader(strings.NewReader(text), r.Body), r.Body}
-		return nil
-	}
-	r.Body = &restoredBody{*strings.NewReader(text), r.Body}
-	all, refused := parseForm(text)
-	if refused != nil {
-		return nil
-	}
-	return all
 }
 
 // partlyReadBody is a body of which the beginning was read.

@@ -75,20 +75,6 @@ func (t *Token) UnmarshalJSON([]byte) error { return errOneWay }
 // UnmarshalJSON always fails. Use [AuthorizationCode.UnmarshalBinary].
 func (c *AuthorizationCode) UnmarshalJSON([]byte) error { return errOneWay }
 
-func (c *Client) id() string {
-	if c == nil {
-		return ""
-	}
-	return c.ID
-}
-
-func (u *User) id() string {
-	if u == nil {
-		return ""
-	}
-	return u.ID
-}
-
 // LogValue shows ids, scope and expiry, and no token.
 func (t Token) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("client", t.Client.id()), slog.String("user", t.User.id()),

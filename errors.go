@@ -169,6 +169,16 @@ func (e *Error) sentFrom(place endpoint) *Error {
 	return &own
 }
 
+// wrongGuess says that what was tried must be taken for wrong. A model that refuses by an error of its own may mean just
+// that, whatever the code. Faults, and limits that it has itself, say nothing of what was tried.
+func (e *Error) wrongGuess() bool {
+	if e == nil || e.Code == ServerError {
+		return false
+	}
+	status := e.status()
+	return status < http.StatusInternalServerError && status != http.StatusTooManyRequests
+}
+
 // refusal is an error that the request itself brought about. reason is a stable word for the log.
 func refusal(code ErrorCode, reason, description string) *Error {
 	return &Error{Code: code, Description: description, reason: reason}
@@ -261,4 +271,12 @@ func asError(err error) *Error {
 		return &Error{Code: code, Err: err, reason: "chosen_by_program"}
 	}
 	return nil
+}
+
+// orNil keeps a nil *Error from becoming an error that is not nil.
+func orNil[T any](value T, refused *Error) (T, error) {
+	if refused != nil {
+		return value, refused
+	}
+	return value, nil
 }

@@ -1,9 +1,7 @@
 package oauth2server
 
 import (
-	"cmp"
 	"log/slog"
-	"net/http"
 	"strings"
 )
 
@@ -12,7 +10,7 @@ type EventKind string
 
 // The kinds of events.
 const (
-	// EventIssued: a code or an implicit token was made for a client ([Event.Endpoint] "authorize"), or a token ("token").
+	// EventIssued: a code or an implicit token was made for a client ([EndpointAuthorize]), or a token ([EndpointToken]).
 	EventIssued EventKind = "issued"
 
 	// EventRefreshed: a refresh token was used, for the first time, or again when nobody had used what it got.
@@ -37,6 +35,20 @@ const (
 	EventRefused EventKind = "refused"
 )
 
+// Endpoint is a part of a server that requests come to.
+type Endpoint string
+
+// The endpoints. EndpointAuthenticate is the API, whose requests
+// [ResourceServer.Authenticate] lets pass.
+const (
+	EndpointAuthorize    Endpoint = "authorize"
+	EndpointToken        Endpoint = "token"
+	EndpointRevoke       Endpoint = "revoke"
+	EndpointIntrospect   Endpoint = "introspect"
+	EndpointMetadata     Endpoint = "metadata"
+	EndpointAuthenticate Endpoint = "authenticate"
+)
+
 // Event is what became of a request, for an audit; see [Options.OnEvent]. It holds no token, no code and no
 // password, and of what a request says only a scope that was granted: what identifies somebody is there only once it was
 // found in the model.
@@ -44,13 +56,13 @@ type Event struct {
 	// Kind is what happened.
 	Kind EventKind
 
-	// Endpoint is "authorize", "token", "revoke", "introspect", "metadata" or "authenticate".
-	Endpoint string
+	// Endpoint is where the request came.
+	Endpoint Endpoint
 
 	// GrantType is that of a token request for a grant that is on. Empty elsewhere.
 	GrantType string
 
-	// ClientID is whose request it was, or at "authenticate" whose token. Empty: not known.
+	// ClientID is whose request it was, or at [EndpointAuthenticate] whose token. Empty: not known.
 	ClientID string
 
 	// UserID is the owner of what was issued, revoked or refused. Empty: not known.
@@ -76,26 +88,6 @@ const (
 	reasonReused   = "refresh_token_reused"
 )
 
-// report tells the program what became of a request.
-func (s *ResourceServer) report(r *http.Request, e Event) {
-	if s.options.OnEvent != nil {
-		s.options.OnEvent(r, e)
-	}
-}
-
-// reportRefusal logs a refusal and tells the program. The texts of faults go to the log and nowhere else.
-func (s *ResourceServer) reportRefusal(r *http.Request, e Event, refused *Error) {
-	e.Kind, e.Scope, e.Error, e.Reason = EventRefused, nil, refused.Code, cmp.Or(refused.reason, "chosen_by_program")
-	switch e.Reason {
-	case reasonReplayed, reasonRepeated:
-		e.Kind = EventReplayed
-	case reasonReused:
-		e.Kind = EventReused
-	}
-	s.logRefusal(r, e, refused)
-	s.report(r, e)
-}
-
 // maxSentText bounds what is logged of a stranger's text, in bytes.
 const maxSentText = 200
 
@@ -106,42 +98,4 @@ func sentText(name, text string) slog.Attr {
 		text = strings.ToValidUTF8(text[:maxSentText], "") + "..."
 	}
 	return slog.String(name, text)
-}
-
-// logRefusal writes what was refused and why. A request with no token or an old one, and a client that hung up, are
-// everyday business.
-func (s *ResourceServer) logRefusal(r *http.Request, e Event, refused *Error) {
-	ctx, level := r.Context(), slog.LevelInfo
-	switch {
-	case e.Kind != EventRefused && e.Reason != reasonRepeated: // first: a thief who hangs up must not keep it out of the log
-		level = slog.LevelWarn
-	case ctx.Err() != nil || e.Endpoint == "authenticate" && e.Error != ServerError:
-		level = slog.LevelDebug
-	case e.Error == ServerError:
-		level = slog.LevelError
-	}
-	if !s.options.Logger.Enabled(ctx, level) {
-		return
-	}
-	attrs := []slog.Attr{slog.String("endpoint", e.Endpoint), slog.String("error", string(e.Error)), slog.String("reason", e.Reason)}
-	for _, known := range []struct{ name, value string }{
-		{"grant_type", e.GrantType}, {"client", e.ClientID}, {"user", e.UserID}, {"grant", e.GrantID},
-	} {
-		if known.value != "" {
-			attrs = append(attrs, slog.String(known.name, known.value))
-		}
-	}
-	if refused.Description != "" && e.Error != ServerError { // whose is always the same
-		attrs = append(attrs, slog.String("description", refused.Description))
-	}
-	if refused.Reference != "" {
-		attrs = append(attrs, slog.String("reference", refused.Reference))
-	}
-	if refused.Err != nil {
-		attrs = append(attrs, slog.String("cause", refused.Err.Error()))
-	}
-	if len(refused.sent) > 0 && s.options.Logger.Enabled(ctx, slog.LevelDebug) {
-		attrs = append(attrs, slog.Attr{Key: "sent", Value: slog.GroupValue(refused.sent...)})
-	}
-	s.options.Logger.LogAttrs(ctx, level, "oauth2server: refused", attrs...)
 }

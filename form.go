@@ -2,6 +2,7 @@ package oauth2server
 
 import (
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -22,11 +23,14 @@ var (
 	statusParameters = []string{"token", "token_type_hint", "client_id", "client_secret"} // RFC 7009 and 7662, section 2.1
 )
 
-// form is the parameters of a request.
-type form struct{ query, body parameters }
+// parameter is a name and a value for the client, in the order of the answer.
+type parameter struct{ name, value string }
 
 // parameters are those of a query or of a body, in their order.
 type parameters []parameter
+
+// form is the parameters of a request.
+type form struct{ query, body parameters }
 
 // get returns the value of a parameter. One without a value counts as absent (RFC 6749, section 3.1); one with several
 // has none that could be trusted, so it counts as absent too: see repeated.
@@ -175,20 +179,27 @@ func unreadable(err error) *Error {
 		Err: err, reason: "form_unreadable"}
 }
 
-// clientForm reads what a client posts to one of the endpoints that it calls itself, of which these parameters are known.
-func (s *Server) clientForm(r *http.Request, known []string) (form, *Error) {
-	if r.Method != http.MethodPost {
-		return form{}, wrongMethod("POST")
+// peekBody returns the parameters of an urlencoded body and leaves it to be read again. A body over the limit, or one
+// that is no form after all, has none. GET and HEAD give a body no meaning, neither does DELETE (RFC 6750, section 2.2;
+// RFC 9110, section 9.3).
+func peekBody(r *http.Request, limit int64) parameters {
+	switch {
+	case r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch, !isForm(r):
+		return nil
+	case r.PostForm != nil || r.Body == nil:
+		return parametersOf(r.PostForm)
 	}
-	if !isForm(r) {
-		return form{}, wrongContent(r)
+	text, err := readAtMost(r.Body, limit)
+	if err != nil || int64(len(text)) > limit { // the next reader meets the same error, or reads on
+		r.Body = &partlyReadBody{io.MultiReader(strings.NewReader(text), r.Body), r.Body}
+		return nil
 	}
-	body, refused := readBody(r, s.options.MaxFormBytes)
+	r.Body = &restoredBody{*strings.NewReader(text), r.Body}
+	all, refused := parseForm(text)
 	if refused != nil {
-		return form{}, refused
+		return nil
 	}
-	f := form{body: body}
-	return f, f.repeated(known)
+	return all
 }
 
 // refuseLarge holds a form that somebody else parsed to the bounds of those that are parsed here.

@@ -1,151 +1,136 @@
 package oauth2server
 
 import (
-	"strings"
+	"context"
+	"encoding/json"
 	"time"
 )
 
-// The kinds of log entries; see [GrantEntry.Kind].
+// GrantLog keeps what became of each authorization, as a log with places from 1 on. Refresh tokens that survive a lost
+// reply, the detection of theft, and revocation need nothing else of a storage than to put a thing where nothing is:
+// a primary key in SQL, a unique _id in MongoDB, SET NX in Redis. See docs/refresh.md.
+//
+// With it, GetAuthorizationCode and GetRefreshToken must go on finding what was used, until it expires, as the log
+// decides; RevokeAuthorizationCode is not called, and RevokeToken only for a token that nobody was given. Access tokens
+// are found and revoked by [Digest].
+// Without it, those two are the gates: a refresh token is used once, and a replay is refused, no more.
+type GrantLog interface {
+	// AppendGrant stores entry at (entry.GrantID, entry.Seq) unless something
+	// is there: then the error is [ErrExists], and the stored entry is
+	// returned. It never replaces. What it acknowledged, and what it returned
+	// with ErrExists, is there for good, and every later read sees it, on every
+	// machine. An entry that was only read may still be lost: before the server
+	// acknowledges something because of it, it appends at that place. On
+	// success the returned entry is not looked at.
+	AppendGrant(ctx context.Context, entry *GrantEntry) (*GrantEntry, error)
+
+	// GrantEntries returns the entries of a grant from place from on, in the
+	// order of places: the first [GrantPage] of them, or all if they are fewer.
+	// The server asks again from behind the last one, so more than that only
+	// costs memory. No entries is no error. Places may be missing, as entries
+	// expire one by one.
+	GrantEntries(ctx context.Context, grantID string, from int) ([]*GrantEntry, error)
+
+	// RevokeAccessTokens ends access tokens, given by [Digest]: GetAccessToken no longer finds them. Ending what is
+	// gone is no error. When it returns nil, none of them works any more, on any machine.
+	RevokeAccessTokens(ctx context.Context, digests ...string) error
+}
+
+// GrantEntry is a line in the log of a grant. A model stores it under GrantID
+// and Seq and returns it as it was; it looks at these two, at ExpiresAt, and at
+// UserID and ClientID if it lists the grants of a user or a client. Some logs
+// stand beside that of a grant, and have an ID with a prefix: "end:", "uses:",
+// "user:"; to a model they are logs like others. Whatever the entry is about is
+// there as a [Digest]: whoever reads the log cannot use it.
+type GrantEntry struct {
+	// GrantID is that of the grant.
+	GrantID string
+
+	// Seq is the place: 1 for the first, in "uses:" any from 0 to 2147483647.
+	// Together with GrantID it is unique.
+	Seq int
+
+	// Kind is "grant" (the grant began: a code was redeemed, a user signed in; later, an access token joined it),
+	// "rotate" (a refresh token was replaced), "retry" (a refresh token was used without being replaced), "burnt"
+	// (an attempt on the code failed) or "revoked" (the grant is over).
+	Kind EntryKind
+
+	// Nonce tells this attempt to append from all others.
+	Nonce string
+
+	// Time is when the entry was made, in UTC, to the millisecond.
+	Time time.Time
+
+	// ExpiresAt is when the entry may be deleted, and not before: until then, what was used stays used.
+	ExpiresAt time.Time
+
+	// Pace is the time until which the entries so far would have taken at the
+	// rate at which a grant may be refreshed. It is ahead of Time by as much as
+	// they were faster.
+	Pace time.Time
+
+	// Presented is the digest of the code or the refresh token that was used. Empty: none was.
+	Presented string
+
+	// AccessToken is the digest of the access token that was issued. Empty: none was.
+	AccessToken string
+
+	// AccessTokenExpiresAt is when that one expires.
+	AccessTokenExpiresAt time.Time
+
+	// Successor is the digest of the refresh token that was issued. Empty: none was.
+	Successor string
+
+	// SuccessorExpiresAt is when Successor expires; in a "retry", when the
+	// refresh token that was given again expires.
+	SuccessorExpiresAt time.Time
+
+	// Sealed is the successor, encrypted so that only who has the refresh token that was used can open it: it gets the
+	// same successor when it asks again.
+	Sealed []byte
+
+	// ClientID and UserID name the client and the owner of the grant. They are
+	// in the first entry of a grant, in one of each 30 days, and in one that
+	// ended it. Others do not repeat them. Entries expire one by one, but as
+	// long as something of a grant can be used, there is one with these: see
+	// [LiveGrants].
+	ClientID, UserID string
+
+	// Scope is what the owner granted, in an entry that has ClientID and UserID
+	// and issued a token.
+	Scope Scope
+
+	// GrantExpiresAt is when the grant ends, in an entry that issued a token; see [Token.GrantExpiresAt].
+	GrantExpiresAt time.Time
+
+	unknown map[string]json.RawMessage
+}
+
+// EntryKind is what an entry of a log is about.
+type EntryKind string
+
+// The kinds of log entries.
 const (
-	kindGrant   = "grant"
-	kindRotate  = "rotate"
-	kindRetry   = "retry"
-	kindBurnt   = "burnt"
-	kindRevoked = "revoked"
+	// EntryGrant: the grant began with a token, or a token joined it.
+	EntryGrant EntryKind = "grant"
+
+	// EntryRotate: a refresh token was replaced.
+	EntryRotate EntryKind = "rotate"
+
+	// EntryRetry: a refresh token was used again, and not replaced.
+	EntryRetry EntryKind = "retry"
+
+	// EntryBurnt: an attempt on a code was refused, which spent the code.
+	EntryBurnt EntryKind = "burnt"
+
+	// EntryRevoked: the grant is over.
+	EntryRevoked EntryKind = "revoked"
 )
 
-// maxRetries is how often a token that was rotated may be used again within the window, or within a minute if that is
-// longer. It bounds what a loop can make.
-const maxRetries = 16
+// GrantPage is how many entries [GrantLog.GrantEntries] returns at once.
+const GrantPage = 100
 
-// A grant may be refreshed ten times a minute on average, and 6,000 times at
-// once after a pause. So time bounds how long its log is, and the burst bounds
-// how many entries are from the last minutes, which a verdict may have to read.
-const (
-	refreshInterval = 6 * time.Second
-	refreshBurst    = 6000
-)
-
-// verdict is what a log says about a refresh token that is presented.
-type verdict string
-
-const (
-	rotate   verdict = "rotate"   // a new successor, at the ruling's place
-	retry    verdict = "retry"    // the same successor again, an entry at the ruling's place
-	theft    verdict = "theft"    // two parties have the token: the grant must end
-	over     verdict = "over"     // the grant ended before
-	tooOften verdict = "tooOften" // no verdict on the grant: come back later
-	broken   verdict = "broken"   // the model lost the token's place
-)
-
-// ruling is a verdict, and where it is to be written.
-type ruling struct {
-	verdict
-	place    int
-	rotation *GrantEntry   // for retry: what made the successor
-	pace     time.Time     // if tokens are given: GrantEntry.Pace of the entry to write
-	wait     time.Duration // for tooOften: how long the client has to wait
-}
-
-// refreshRules are the options that the log is judged by.
-type refreshRules struct {
-	window   time.Duration // how long after a rotation the same successor is given again; not positive: never
-	process  string        // the beginning of the nonces that this process makes
-	skew     time.Duration // how far the clocks of other processes differ
-	strict   bool          // nothing is given twice
-	interval time.Duration // between the entries of a grant, on average
-	burst    int           // how many of them may be made at once; 0: any number
-}
-
-// within reports whether an entry is not older than the window. Where another
-// process made it, by another clock, it is allowed to look older, or to come from
-// the future.
-func (rules *refreshRules) within(e *GrantEntry, now time.Time) bool {
-	age := now.Sub(e.Time)
-	if !strings.HasPrefix(e.Nonce, rules.process) {
-		age -= rules.skew
-	}
-	return rules.window > 0 && age <= rules.window
-}
-
-// judgment folds the entries that follow the one that made a refresh token into
-// a verdict. It depends on nothing else: docs/refresh.md explains the rules, and
-// their exploration is in grantlog_test.go.
-type judgment struct {
-	rules     *refreshRules
-	presented string // the digest of the token
-	now       time.Time
-
-	decided  verdict     // empty: not yet
-	place    int         // behind the last entry
-	pace     time.Time   // of the last entry
-	until    time.Time   // when what the entries speak of has expired
-	rotation *GrantEntry // the one that made the current successor of presented
-	repeats  int         // how often presented was used lately
-	used     bool        // whether somebody presented that successor
-}
-
-// judge begins a judgment of a token that was made at place made, when its
-// grant had the given pace.
-func (rules *refreshRules) judge(presented string, made int, pace, now time.Time) judgment {
-	return judgment{rules: rules, presented: presented, now: now, place: made + 1, pace: pace}
-}
-
-// read takes the next entry and reports whether later ones could change the
-// verdict. A token that was stolen long ago needs no more than a page.
-func (j *judgment) read(e *GrantEntry) (more bool) {
-	j.place, j.pace = e.Seq+1, e.Pace
-	j.until = latest(j.until, e.speaksUntil())
-	if e.Presented == j.presented && j.now.Sub(e.Time) <= max(j.rules.window, time.Minute) {
-		j.repeats++
-	}
-	switch {
-	case e.Kind == kindRevoked:
-		j.decided = over
-	case e.Successor == j.presented:
-		j.decided = broken
-	case e.Kind == kindRotate && e.Presented == j.presented:
-		j.rotation = e
-	case e.Kind == kindRotate && j.rotation == nil:
-		// Whoever had the token before this one asked again, and got another in its place.
-		j.decided = theft
-	case j.rotation != nil && e.Presented == j.rotation.Successor:
-		j.used = true
-	}
-	if j.rotation != nil && (j.rules.strict || j.used && !j.rules.within(j.rotation, j.now)) && j.decided == "" {
-		j.decided = theft
-	}
-	return j.decided == ""
-}
-
-// ruling returns the verdict on the entries that were read.
-func (j *judgment) ruling() ruling {
-	r := ruling{verdict: rotate, place: j.place}
-	switch {
-	case j.decided != "":
-		return ruling{verdict: j.decided}
-	case j.rotation != nil && j.repeats > maxRetries:
-		return ruling{verdict: tooOften}
-	case j.rotation != nil && j.rules.within(j.rotation, j.now):
-		r.verdict, r.rotation = retry, j.rotation
-	}
-	var wait time.Duration
-	if r.pace, wait = j.rules.keepPace(j.pace, j.now); wait > 0 {
-		return ruling{verdict: tooOften, wait: wait}
-	}
-	return r
-}
-
-// keepPace returns the pace of a grant after one more entry, or how long that has
-// to wait. A pace is when the entries so far would have been made, one each
-// interval: the generic cell rate algorithm.
-func (rules *refreshRules) keepPace(pace, now time.Time) (next time.Time, wait time.Duration) {
-	if rules.burst == 0 {
-		return pace, 0
-	}
-	next = latest(pace, now).Add(rules.interval).UTC().Truncate(time.Millisecond)
-	if ahead := next.Sub(now) - time.Duration(rules.burst)*rules.interval; ahead > 0 {
-		return pace, ahead
-	}
-	return next, 0
+// names reports whether an entry says of whom a grant is, and for what.
+func (e *GrantEntry) names(clientID, userID string, scope Scope) bool {
+	return e.ClientID == clientID && e.UserID == userID && e.Scope.Contains(scope...)
 }

@@ -10,27 +10,30 @@ import (
 // revocationTimeout bounds a revocation that goes on after its client hung up.
 const revocationTimeout = time.Minute
 
-// RevokeGrant ends a grant for good: its code cannot be redeemed, its refresh
-// tokens cannot be used, and its access tokens are deleted. When it returns
-// nil, nothing of the grant works any more, whatever was under way; after an
-// error, call it again. A grant that is over already, or unknown, is no error.
-// For a grant that has ended before, it reads only that.
+// RevokeGrant ends a grant for good, for a model whose grants are in its log: the
+// code cannot be redeemed, refresh tokens cannot be used, and access tokens are
+// deleted. When it returns nil, nothing of the grant works any more, whatever was
+// under way; after an error, call it again. A grant that is over already, or
+// unknown, is no error. For a grant that has ended before, it reads only that.
 //
-// until is zero, unless the caller knows of something that is not in the log
-// and expires then: a code that was not redeemed, or a refresh token from
-// before there was a log. An access token from before there was a log is not
-// deleted.
-func RevokeGrant(ctx context.Context, log GrantLog, grantID string, until time.Time) error {
-	grantID = grantOf(grantID)
-	_, done, refused := endState(ctx, log, grantID)
-	if refused == nil && !done {
-		end := ending{log: log, grantID: grantID, next: 1, until: until}
-		refused = end.run(ctx)
-	}
-	if refused != nil {
+// An access token from before there was a log is not deleted, and a refresh token
+// from that time works again after 30 days.
+func RevokeGrant(ctx context.Context, model GrantLog, grantID string) error {
+	if refused := endGrant(ctx, model, grantOf(grantID), time.Time{}); refused != nil {
 		return refused
 	}
 	return nil
+}
+
+// endGrant is [RevokeGrant] for a caller that knows what is not in the log and
+// expires at until; zero: nothing.
+func endGrant(ctx context.Context, log GrantLog, grantID string, until time.Time) *Error {
+	_, done, refused := endState(ctx, log, grantID)
+	if refused != nil || done {
+		return refused
+	}
+	end := ending{log: log, grantID: grantID, next: 1, until: until}
+	return end.run(ctx)
 }
 
 // The places in the log of a grant's end.
@@ -70,6 +73,9 @@ func (end *ending) run(ctx context.Context) *Error {
 	if refused := eachEntry(ctx, end.log, end.grantID, 1, end.read); refused != nil {
 		return refused
 	}
+	if end.next == 1 && end.until.IsZero() {
+		end.until = time.Now().Add(maxCodeLifetime) // its code may not have been redeemed
+	}
 	if _, refused := end.append(ctx, endLog+end.grantID, endBegun); refused != nil {
 		return refused
 	}
@@ -87,7 +93,7 @@ func (end *ending) run(ctx context.Context) *Error {
 func (end *ending) read(e *GrantEntry) bool {
 	end.until = latest(end.until, e.ExpiresAt.Add(-markerMargin))
 	switch {
-	case e.Kind != kindRevoked:
+	case e.Kind != EntryRevoked:
 		end.next = e.Seq + 1
 	case end.revoked == 0 || e.Seq < end.revoked:
 		end.revoked = e.Seq
@@ -101,12 +107,6 @@ func (end *ending) read(e *GrantEntry) bool {
 		}
 	}
 	return true
-}
-
-// lives reports whether the access token of an entry may still be good, on a
-// machine whose clock is behind.
-func (e *GrantEntry) lives() bool {
-	return e.AccessToken != "" && (e.AccessTokenExpiresAt.IsZero() || !expired(e.AccessTokenExpiresAt.Add(maxClockSkew)))
 }
 
 // firstBlock is how far ahead a log is blocked for the first time.
@@ -125,7 +125,7 @@ func (end *ending) reach(ctx context.Context) *Error {
 		if refused != nil || lost == nil {
 			return refused
 		}
-		end.sure = lost.Kind == kindRevoked
+		end.sure = lost.Kind == EntryRevoked
 		end.read(lost)
 		if end.revoked != 0 {
 			continue
@@ -153,7 +153,7 @@ func (end *ending) reach(ctx context.Context) *Error {
 // something is. An append that finds the place taken has waited until the
 // storage was sure of what is there; a read has not.
 func (end *ending) append(ctx context.Context, logID string, place int) (*GrantEntry, *Error) {
-	entry := &GrantEntry{GrantID: logID, Seq: place, Kind: kindRevoked}
+	entry := &GrantEntry{GrantID: logID, Seq: place, Kind: EntryRevoked}
 	if logID == end.grantID { // otherwise a list of the user's grants would have this one twice
 		entry.ClientID, entry.UserID = end.clientID, end.userID
 	}
@@ -211,10 +211,7 @@ func (d *deletion) flush() *Error {
 func (s *Server) revokeGrant(ctx context.Context, grantID string, until time.Time) *Error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revocationTimeout)
 	defer cancel()
-	if err := RevokeGrant(ctx, s.can.log, grantID, until); err != nil {
-		return modelFailure("RevokeGrant", err, breach("RevokeGrant: %w", err))
-	}
-	return nil
+	return endGrant(ctx, s.can.log, grantID, until)
 }
 
 // finishRevocation is the refusal for a grant that is over. Ending it may have

@@ -38,7 +38,7 @@ type Grant struct {
 func GrantLogs(entries []*GrantEntry) (logs []string) {
 	ended := map[string]bool{}
 	for _, e := range entries {
-		ended[grantOf(e.GrantID)] = ended[grantOf(e.GrantID)] || e.Kind == kindRevoked
+		ended[grantOf(e.GrantID)] = ended[grantOf(e.GrantID)] || e.Kind == EntryRevoked
 	}
 	for id, over := range ended {
 		if !over {
@@ -61,7 +61,7 @@ func LiveGrants(entries []*GrantEntry) []*Grant {
 	for _, e := range entries {
 		id := grantOf(e.GrantID)
 		switch {
-		case e.Kind == kindRevoked:
+		case e.Kind == EntryRevoked:
 			ended[id] = true
 		case e.UserID != "":
 			p := party{id, e.ClientID}
@@ -119,6 +119,3 @@ func (g *Grant) add(e *GrantEntry) {
 	}
 	g.ExpiresAt = latest(g.ExpiresAt, until)
 }
-
-// distant is before whatever never expires.
-func distant() time.Time { return time.Now().AddDate(50, 0, 0) }

@@ -96,10 +96,10 @@ func (w *world) present(rules law, token string, m moment) (successor string, fa
 	case rotate:
 		successor = fmt.Sprintf("t%d", r.place)
 		w.made[successor] = r.place
-		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: kindRotate, Nonce: m.process(), Time: w.now(m), Presented: token, Successor: successor, Pace: r.pace})
+		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: EntryRotate, Nonce: m.process(), Time: w.now(m), Presented: token, Successor: successor, Pace: r.pace})
 	case retry:
 		successor = r.rotation.Successor
-		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: kindRetry, Nonce: m.process(), Time: w.now(m), Presented: token, Pace: r.pace})
+		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: EntryRetry, Nonce: m.process(), Time: w.now(m), Presented: token, Pace: r.pace})
 	case theft:
 		w.dead = true
 		return "", ""
@@ -115,7 +115,7 @@ func (w *world) present(rules law, token string, m moment) (successor string, fa
 func (w *world) line(rules law) string {
 	var current []string
 	for token := range w.made {
-		rotated := slices.ContainsFunc(w.log, func(e *GrantEntry) bool { return e.Kind == kindRotate && e.Presented == token })
+		rotated := slices.ContainsFunc(w.log, func(e *GrantEntry) bool { return e.Kind == EntryRotate && e.Presented == token })
 		if r := w.judge(rules, token, moment{true, true}); r.verdict == rotate && !rotated {
 			current = append(current, token)
 		}
@@ -187,7 +187,7 @@ func (w *world) key(rules law) string {
 		var rotation *GrantEntry
 		retries := 0
 		for _, e := range w.log[w.made[told[i]]:] {
-			if e.Presented == told[i] && e.Kind == kindRotate {
+			if e.Presented == told[i] && e.Kind == EntryRotate {
 				rotation, retries = e, 0
 			} else if e.Presented == told[i] && !e.Time.Before(w.now(moment{})) {
 				retries++
@@ -340,7 +340,7 @@ func explore(rules law, events func(w *world) []step, until string) (states, tra
 		w   *world
 		how string
 	}
-	start := &world{made: map[string]int{"t1": 1}, owner: "t1", log: []*GrantEntry{{Seq: 1, Kind: kindGrant, Successor: "t1"}}}
+	start := &world{made: map[string]int{"t1": 1}, owner: "t1", log: []*GrantEntry{{Seq: 1, Kind: EntryGrant, Successor: "t1"}}}
 	queue, seen := []node{{start, ""}}, map[string]bool{start.key(rules): true}
 	faults = map[string]string{}
 	for ; len(queue) > 0; queue = queue[1:] {
@@ -373,7 +373,7 @@ func explore(rules law, events func(w *world) []step, until string) (states, tra
 func sameUntilUsed(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling {
 	r := rightRules.fold(entries, made, presented, now, process)
 	for _, e := range entries {
-		if r.verdict == rotate && e.Kind == kindRotate && e.Presented == presented {
+		if r.verdict == rotate && e.Kind == EntryRotate && e.Presented == presented {
 			return ruling{verdict: retry, place: r.place, rotation: e}
 		}
 	}
@@ -383,7 +383,7 @@ func sameUntilUsed(entries []*GrantEntry, made int, presented string, now time.T
 // forgiving lets a superseded token be used.
 func forgiving(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling {
 	own := slices.DeleteFunc(slices.Clone(entries), func(e *GrantEntry) bool {
-		return e.Kind == kindRotate && e.Presented != presented && e.Seq != made
+		return e.Kind == EntryRotate && e.Presented != presented && e.Seq != made
 	})
 	r := rightRules.fold(own, made, presented, now, process)
 	r.place = entries[len(entries)-1].Seq + 1

@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// maxCodeLifetime is the longest life of a code, and so the longest time that
-// something is under way for a user before its grant is in the log.
-const maxCodeLifetime = 30 * 24 * time.Hour
-
 // RevokeUser ends what a user granted to the client clientID, or to all clients
 // if that is empty, for a model whose grants are in log. When it returns nil,
 // nothing that began before the call works any more, on any machine: no grant
@@ -43,7 +39,7 @@ func RevokeUser(ctx context.Context, log GrantLog, userID, clientID string, gran
 			if ended[grantID] {
 				continue
 			}
-			if err := RevokeGrant(ctx, log, grantID, time.Time{}); err != nil {
+			if err := RevokeGrant(ctx, log, grantID); err != nil {
 				return err
 			}
 			ended[grantID], more = true, true
@@ -80,7 +76,7 @@ func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error
 		return true
 	})
 	for refused == nil {
-		entry := &GrantEntry{GrantID: userLog + userID, Seq: place, Kind: kindRevoked}
+		entry := &GrantEntry{GrantID: userLog + userID, Seq: place, Kind: EntryRevoked}
 		switch {
 		case place-first > maxMarksAhead:
 			entry.Nonce = beginning{at: mark.at + markAhead.Milliseconds()}.newID()

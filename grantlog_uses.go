@@ -7,6 +7,7 @@ import (
 	"context"
 	"hash/fnv"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -100,14 +101,16 @@ func (u *use) appendNamed(ctx context.Context) *Error {
 	return u.appendAnywhere(ctx, namesPerSlot, usesPerSlot)
 }
 
-// names reports whether an entry says of whom a grant is, and for what.
-func (e *GrantEntry) names(clientID, userID string, scope Scope) bool {
-	return e.ClientID == clientID && e.UserID == userID && e.Scope.Contains(scope...)
-}
-
 // isUse reports whether an entry is of the uses of a grant, and named whether
 // the log of the grant names its client.
 func (e *GrantEntry) isUse() (use, named bool) {
 	use = strings.HasPrefix(e.GrantID, usesLog)
 	return use, use && e.Seq >= usesUnnamed
+}
+
+// usedTooOften refuses with 429, without a verdict on the grant. wait is 0 if
+// it is not known how long the client has to wait.
+func usedTooOften(wait time.Duration) *Error {
+	return &Error{Code: InvalidRequest, Description: "The grant was refreshed too often. Try again later.",
+		Status: http.StatusTooManyRequests, reason: "refresh_too_often", wait: wait}
 }

@@ -11,7 +11,7 @@ import (
 // token_type: an API lets in only what is of the type Bearer.
 func (s *Server) Introspect() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		event := Event{Endpoint: "introspect"}
+		event := Event{Endpoint: EndpointIntrospect}
 		answer, refused := s.introspect(r, &event)
 		if refused != nil {
 			s.refuseClient(w, r, event, refused)
@@ -81,7 +81,7 @@ func (s *Server) isActive(r *http.Request, caller *Client, token *Token) (bool, 
 	}
 	current := true
 	refused := eachEntry(r.Context(), s.can.log, token.GrantID, token.GrantSeq+1, func(e *GrantEntry) bool {
-		current = e.Kind != kindRotate && e.Kind != kindRevoked // neither replaced nor over
+		current = e.Kind != EntryRotate && e.Kind != EntryRevoked // neither replaced nor over
 		return current
 	})
 	return refused == nil && current, refused

@@ -13,15 +13,6 @@ import (
 	"strings"
 )
 
-// Endpoints are the URLs of a server's endpoints, or paths on the host of [Options.Issuer] that begin with a slash, as the
-// program mounted them. What is empty is not told to clients.
-type Endpoints struct {
-	Authorization string // Server.Authorize
-	Token         string // Server.Token
-	Revocation    string // Server.Revoke
-	Introspection string // Server.Introspect
-}
-
 // metadata is the document of RFC 8414, section 2.
 type metadata struct {
 	Issuer                   string   `json:"issuer"`
@@ -41,7 +32,7 @@ type metadata struct {
 
 // Metadata returns the handler that tells clients what the server can do (RFC 8414), from [Options.Issuer] and
 // [Options.Endpoints]: it belongs at [Server.MetadataPath]. It takes GET and HEAD. What it lists is what is on.
-// Without an Issuer and Endpoints it answers each request with server_error.
+// Without an Issuer and Endpoints it panics, at once.
 func (s *Server) Metadata() http.Handler {
 	fault := misuse("Metadata needs Options.Issuer and Options.Endpoints")
 	body, err := json.Marshal(s.metadata())
@@ -52,15 +43,11 @@ func (s *Server) Metadata() http.Handler {
 		fault = nil
 	}
 	if fault != nil {
-		s.options.Logger.Error("oauth2server: Metadata cannot work", "error", fault)
+		panic("oauth2server: Metadata cannot work: " + fault.Err.Error())
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		refused := fault
-		if refused == nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
-			refused = wrongMethod("GET, HEAD")
-		}
-		if refused != nil {
-			s.refuseClient(w, r, Event{Endpoint: "metadata"}, refused)
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			s.refuseClient(w, r, Event{Endpoint: EndpointMetadata}, wrongMethod("GET, HEAD"))
 			return
 		}
 		writeJSON(w, http.StatusOK, body, nil)

@@ -51,23 +51,9 @@ type Options struct {
 	// parsed. Nil: a page finds out, or, without a page, username and password are taken from the form.
 	AuthenticateUser func(*http.Request) (*User, error)
 
-	// LimitAttempts is asked before a client's secret or a user's password is
-	// tried; package ext/ratelimit has one. It may block, say until attempts
-	// under way have ended, but not beyond the end of r.Context(). With wait >
-	// 0 nothing is tried and done is not called: the answer is 429, with wait
-	// as Retry-After, in whole seconds and rounded up. Otherwise done, unless
-	// it is nil, is called exactly once, before the answer is sent: also after
-	// a panic of the model, and when the client hung up.
-	//
-	// failed says that the secret or password was wrong: the model answered [ErrNotFound], nobody, or an [Error] or
-	// [ErrorCode] of its own. It is false for what says nothing of the secret: a server_error, so every other error,
-	// and an [Error] with status 429 or from 500 on. So what has not failed need not have been right.
-	//
-	// The password grant asks twice, for the client and then for the user. A
-	// page or an extension grant of the program must count what it tries
-	// itself. It is called concurrently. Nil: everything is tried, without a
-	// limit.
-	LimitAttempts func(r *http.Request, attempt Attempt) (done func(failed bool), wait time.Duration)
+	// LimitAttempts limits how often secrets and passwords are tried. Nil:
+	// everything is tried.
+	LimitAttempts AttemptLimiter
 
 	// OnEvent is told of all that was issued, revoked or refused, for an audit: once it is decided, and before the answer
 	// is sent. It is called concurrently, the request waits for it, and a panic ends the request. What changes nothing
@@ -114,16 +100,15 @@ type Options struct {
 	// OmitAuthorizedScopesHeader leaves out X-OAuth-Scopes, what the token has.
 	OmitAuthorizedScopesHeader bool
 
-	// DisableRefreshTokenRotation lets confidential clients use a refresh token again and again; they get no new one.
-	// Public clients are always given a new one (RFC 9700, section 2.2.2).
-	DisableRefreshTokenRotation bool
+	// RefreshRotation is what becomes of a refresh token when it is used. The
+	// zero value replaces it, and answers a retry.
+	RefreshRotation RefreshRotation
 
 	// RefreshRetryWindow is how long after a rotation the old refresh token
 	// gets the same successor again: a client whose reply was lost asks again,
 	// and so do two tabs at once. It is also how long a thief who is as fast
-	// goes unseen. 0: a minute; negative: not at all, and of two requests at
-	// once both are answered, the first with a token that is dead: a client
-	// must send one at a time then. It needs a model that is a [GrantLog].
+	// goes unseen. 0: a minute; a second is the least. It needs a model that is a
+	// [GrantLog], and [RotateWithRetry].
 	RefreshRetryWindow time.Duration
 
 	// ClockSkew is by how much the clocks of the machines that serve one model
@@ -132,10 +117,6 @@ type Options struct {
 	// [RevokeUser] counts as begun before. 0: 5 seconds; negative: not at all,
 	// as on one machine. At most a minute.
 	ClockSkew time.Duration
-
-	// StrictRefreshRotation takes every second use of a refresh token for theft, a retry after a lost reply too, and ends
-	// the grant. It needs a model that is a [GrantLog].
-	StrictRefreshRotation bool
 
 	// InsecureEternalAccessTokens gives access tokens no end but that of their
 	// grant: see MaxGrantLifetime. A stolen one works until it is revoked.
@@ -180,8 +161,79 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// maxClockSkew bounds ClockSkew.
-const maxClockSkew = time.Minute
+// Endpoints are the URLs of a server's endpoints, or paths on the host of [Options.Issuer] that begin with a slash, as the
+// program mounted them. What is empty is not told to clients.
+type Endpoints struct {
+	Authorization string // Server.Authorize
+	Token         string // Server.Token
+	Revocation    string // Server.Revoke
+	Introspection string // Server.Introspect
+}
+
+// RefreshRotation is what becomes of a refresh token when a client uses it.
+type RefreshRotation int
+
+const (
+	// RotateWithRetry replaces the token (RFC 9700, section 4.14.2). Whoever uses
+	// it again within [Options.RefreshRetryWindow] gets the same successor.
+	RotateWithRetry RefreshRotation = iota
+
+	// RotateStrictly takes every second use of a token for theft, a retry after
+	// a lost reply too, and ends the grant. It needs a model that is a
+	// [GrantLog].
+	RotateStrictly
+
+	// RotateNever lets confidential clients use a refresh token again and
+	// again; they get no new one. Public clients are always given a new one
+	// (RFC 9700, section 2.2.2).
+	RotateNever
+)
+
+// ResourceOptions are the options of a [ResourceServer]. Each means what the option of
+// the same name in [Options] does. The zero value is the safe one; nil is allowed.
+type ResourceOptions struct {
+	AllowBearerTokensInQueryString bool
+	OmitAcceptedScopesHeader       bool
+	OmitAuthorizedScopesHeader     bool
+	InsecureEternalAccessTokens    bool
+	MaxFormBytes                   int64
+	Realm                          string
+	Logger                         *slog.Logger
+	OnEvent                        func(*http.Request, Event)
+}
+
+// forResources are the options of the part of a server that checks tokens.
+func (o *Options) forResources() ResourceOptions {
+	return ResourceOptions{
+		AllowBearerTokensInQueryString: o.AllowBearerTokensInQueryString,
+		OmitAcceptedScopesHeader:       o.OmitAcceptedScopesHeader,
+		OmitAuthorizedScopesHeader:     o.OmitAuthorizedScopesHeader,
+		InsecureEternalAccessTokens:    o.InsecureEternalAccessTokens,
+		MaxFormBytes:                   o.MaxFormBytes,
+		Realm:                          o.Realm,
+		Logger:                         o.Logger,
+		OnEvent:                        o.OnEvent,
+	}
+}
+
+// withDefaults returns a copy with every default in its place, and what is wrong.
+func (o *ResourceOptions) withDefaults() (options ResourceOptions, wrong []error) {
+	if o != nil {
+		options = *o
+	}
+	options.Realm = cmp.Or(options.Realm, "Service")
+	if options.Logger == nil {
+		options.Logger = slog.Default()
+	}
+	if !isNQSCHAR(options.Realm) {
+		wrong = append(wrong, errors.New("option Realm: quotation mark, backslash or a character that is not printable ASCII"))
+	}
+	if options.MaxFormBytes < 0 || options.MaxFormBytes > 1<<30 {
+		wrong = append(wrong, fmt.Errorf("option MaxFormBytes: %d is negative, or more than a gigabyte", options.MaxFormBytes))
+	}
+	options.MaxFormBytes = cmp.Or(options.MaxFormBytes, 64<<10)
+	return options, wrong
+}
 
 var publicByDefault = []string{"authorization_code", "refresh_token", "implicit"}
 
@@ -199,20 +251,9 @@ func (o *Options) withDefaults() (Options, []error) {
 	if o.PublicClientGrants == nil {
 		options.PublicClientGrants = publicByDefault
 	}
-	if o.Realm == "" {
-		options.Realm = "Service"
-	}
-	if o.Logger == nil {
-		options.Logger = slog.Default()
-	}
-	var wrong []error
-	if !isNQSCHAR(options.Realm) {
-		wrong = append(wrong, errors.New("option Realm: quotation mark, backslash or a character that is not printable ASCII"))
-	}
-	if options.MaxFormBytes < 0 || options.MaxFormBytes > 1<<30 {
-		wrong = append(wrong, fmt.Errorf("option MaxFormBytes: %d is negative, or more than a gigabyte", options.MaxFormBytes))
-	}
-	options.MaxFormBytes = cmp.Or(options.MaxFormBytes, 64<<10)
+	own := options.forResources()
+	shared, wrong := own.withDefaults()
+	options.Realm, options.Logger, options.MaxFormBytes = shared.Realm, shared.Logger, shared.MaxFormBytes
 	for _, lifetime := range []struct {
 		name      string
 		value     *time.Duration
@@ -266,22 +307,22 @@ func (o *Options) cutLifetimes() (warnings []string) {
 	return warnings
 }
 
-// checkLifetime finds numbers that were meant as seconds: 3600 is 3.6 microseconds.
-func checkLifetime(d time.Duration) error {
-	if d != 0 && d < time.Second {
-		return fmt.Errorf("%v is less than a second", d)
-	}
-	return nil
-}
-
 // mistakes is the error of a program that is wrong.
 func mistakes(wrong []error) error {
 	if len(wrong) == 1 {
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %w", wrong[0])}
 	}
-	text := fmt.Sprintf("oauth2server: %d mistakes:", len(wrong))
-	for _, err := range wrong {
+	return &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %d mistakes:%w", len(wrong), lines(wrong))}
+}
+
+// lines are errors, each in a line of its own.
+type lines []error
+
+func (l lines) Error() (text string) {
+	for _, err := range l {
 		text += "\n\t" + err.Error()
 	}
-	return &Error{Code: InvalidArgument, Err: errors.New(text)}
+	return text
 }
+
+func (l lines) Unwrap() []error { return l }

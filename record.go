@@ -52,24 +52,24 @@ type codeRecord struct {
 
 // entryRecord is the binary form of a GrantEntry.
 type entryRecord struct {
-	Version            int    `json:"v"`
-	GrantID            string `json:"grant_id,omitempty"`
-	Seq                int    `json:"seq,omitempty"`
-	Kind               string `json:"kind,omitempty"`
-	Nonce              string `json:"nonce,omitempty"`
-	Time               int64  `json:"time,omitempty"`
-	ExpiresAt          int64  `json:"expires_at,omitempty"`
-	Pace               int64  `json:"pace,omitempty"`
-	Presented          string `json:"presented,omitempty"`
-	AccessToken        string `json:"access_token,omitempty"`
-	AccessExpiresAt    int64  `json:"access_expires_at,omitempty"`
-	Successor          string `json:"successor,omitempty"`
-	SuccessorExpiresAt int64  `json:"successor_expires_at,omitempty"`
-	Sealed             []byte `json:"sealed,omitempty"`
-	ClientID           string `json:"client_id,omitempty"`
-	UserID             string `json:"user_id,omitempty"`
-	Scope              Scope  `json:"scope,omitempty"`
-	GrantExpiresAt     int64  `json:"grant_expires_at,omitempty"`
+	Version            int       `json:"v"`
+	GrantID            string    `json:"grant_id,omitempty"`
+	Seq                int       `json:"seq,omitempty"`
+	Kind               EntryKind `json:"kind,omitempty"`
+	Nonce              string    `json:"nonce,omitempty"`
+	Time               int64     `json:"time,omitempty"`
+	ExpiresAt          int64     `json:"expires_at,omitempty"`
+	Pace               int64     `json:"pace,omitempty"`
+	Presented          string    `json:"presented,omitempty"`
+	AccessToken        string    `json:"access_token,omitempty"`
+	AccessExpiresAt    int64     `json:"access_expires_at,omitempty"`
+	Successor          string    `json:"successor,omitempty"`
+	SuccessorExpiresAt int64     `json:"successor_expires_at,omitempty"`
+	Sealed             []byte    `json:"sealed,omitempty"`
+	ClientID           string    `json:"client_id,omitempty"`
+	UserID             string    `json:"user_id,omitempty"`
+	Scope              Scope     `json:"scope,omitempty"`
+	GrantExpiresAt     int64     `json:"grant_expires_at,omitempty"`
 }
 
 // MarshalBinary writes everything but the token strings and the Data of client and user: for a model that keeps a record
@@ -145,8 +145,17 @@ func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
 	if err := checkText(c.Client.id(), c.User.id(), c.GrantID, c.RedirectURI, c.CodeChallenge, c.CodeChallengeMethod); err != nil {
 		return nil, err
 	}
-	return marshalRecord(c.unknown, codeRecord{recordVersion, millis.Of(c.ExpiresAt), c.RedirectURI, c.Scope,
-		c.Client.id(), c.User.id(), c.CodeChallenge, c.CodeChallengeMethod, c.GrantID})
+	return marshalRecord(c.unknown, codeRecord{
+		Version:             recordVersion,
+		ExpiresAt:           millis.Of(c.ExpiresAt),
+		RedirectURI:         c.RedirectURI,
+		Scope:               c.Scope,
+		ClientID:            c.Client.id(),
+		UserID:              c.User.id(),
+		CodeChallenge:       c.CodeChallenge,
+		CodeChallengeMethod: c.CodeChallengeMethod,
+		GrantID:             c.GrantID,
+	})
 }
 
 // UnmarshalBinary reads what [AuthorizationCode.MarshalBinary] wrote, and leaves Code as it is.
@@ -156,19 +165,46 @@ func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*c = AuthorizationCode{c.Code, millis.Time(r.ExpiresAt), r.RedirectURI, r.Scope, clientOf(r.ClientID),
-		userOf(r.UserID), r.CodeChallenge, r.CodeChallengeMethod, r.GrantID, unknown}
+	*c = AuthorizationCode{
+		Code:                c.Code,
+		ExpiresAt:           millis.Time(r.ExpiresAt),
+		RedirectURI:         r.RedirectURI,
+		Scope:               r.Scope,
+		Client:              clientOf(r.ClientID),
+		User:                userOf(r.UserID),
+		CodeChallenge:       r.CodeChallenge,
+		CodeChallengeMethod: r.CodeChallengeMethod,
+		GrantID:             r.GrantID,
+		unknown:             unknown,
+	}
 	return nil
 }
 
 // MarshalBinary writes the whole entry; see [Token.MarshalBinary]. It holds digests, and no token that could be used.
 func (e GrantEntry) MarshalBinary() ([]byte, error) {
-	if err := checkText(e.GrantID, e.Kind, e.Nonce, e.ClientID, e.UserID); err != nil {
+	if err := checkText(e.GrantID, string(e.Kind), e.Nonce, e.ClientID, e.UserID); err != nil {
 		return nil, err
 	}
-	return marshalRecord(e.unknown, entryRecord{recordVersion, e.GrantID, e.Seq, e.Kind, e.Nonce, millis.Of(e.Time),
-		millis.Of(e.ExpiresAt), millis.Of(e.Pace), e.Presented, e.AccessToken, millis.Of(e.AccessTokenExpiresAt), e.Successor,
-		millis.Of(e.SuccessorExpiresAt), e.Sealed, e.ClientID, e.UserID, e.Scope, millis.Of(e.GrantExpiresAt)})
+	return marshalRecord(e.unknown, entryRecord{
+		Version:            recordVersion,
+		GrantID:            e.GrantID,
+		Seq:                e.Seq,
+		Kind:               e.Kind,
+		Nonce:              e.Nonce,
+		Time:               millis.Of(e.Time),
+		ExpiresAt:          millis.Of(e.ExpiresAt),
+		Pace:               millis.Of(e.Pace),
+		Presented:          e.Presented,
+		AccessToken:        e.AccessToken,
+		AccessExpiresAt:    millis.Of(e.AccessTokenExpiresAt),
+		Successor:          e.Successor,
+		SuccessorExpiresAt: millis.Of(e.SuccessorExpiresAt),
+		Sealed:             e.Sealed,
+		ClientID:           e.ClientID,
+		UserID:             e.UserID,
+		Scope:              e.Scope,
+		GrantExpiresAt:     millis.Of(e.GrantExpiresAt),
+	})
 }
 
 // UnmarshalBinary reads what [GrantEntry.MarshalBinary] wrote.
@@ -178,9 +214,26 @@ func (e *GrantEntry) UnmarshalBinary(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*e = GrantEntry{r.GrantID, r.Seq, r.Kind, r.Nonce, millis.Time(r.Time), millis.Time(r.ExpiresAt), millis.Time(r.Pace), r.Presented,
-		r.AccessToken, millis.Time(r.AccessExpiresAt), r.Successor, millis.Time(r.SuccessorExpiresAt), r.Sealed,
-		r.ClientID, r.UserID, r.Scope, millis.Time(r.GrantExpiresAt), unknown}
+	*e = GrantEntry{
+		GrantID:              r.GrantID,
+		Seq:                  r.Seq,
+		Kind:                 r.Kind,
+		Nonce:                r.Nonce,
+		Time:                 millis.Time(r.Time),
+		ExpiresAt:            millis.Time(r.ExpiresAt),
+		Pace:                 millis.Time(r.Pace),
+		Presented:            r.Presented,
+		AccessToken:          r.AccessToken,
+		AccessTokenExpiresAt: millis.Time(r.AccessExpiresAt),
+		Successor:            r.Successor,
+		SuccessorExpiresAt:   millis.Time(r.SuccessorExpiresAt),
+		Sealed:               r.Sealed,
+		ClientID:             r.ClientID,
+		UserID:               r.UserID,
+		Scope:                r.Scope,
+		GrantExpiresAt:       millis.Time(r.GrantExpiresAt),
+		unknown:              unknown,
+	}
 	return nil
 }
 

@@ -9,24 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
-
-// Bounds of what can be registered. Everything of a request then fits into
-// [Options.MaxFormBytes] and into what proxies pass on.
-const (
-	maxRegistered    = 2048 // bytes of an ID, a secret, a redirection URI
-	maxPasswordBytes = 4096
-)
-
-// minSecretLength is how long 128 random bits are in base64.
-const minSecretLength = 22
-
-// ErrShortSecret is the cause in the error of [CheckClientSecret] for a secret
-// that has fewer than 22 characters and nothing else that is wrong.
-const ErrShortSecret = modelError("the secret has fewer than 22 characters, so it could be guessed: " +
-	"make it with crypto/rand.Text")
 
 // CheckClient returns everything that keeps a client from being registered, as
 // one [InvalidArgument]; nil when nothing does. A client that passes can use
@@ -106,78 +89,6 @@ func unfit(what string, wrong ...error) error {
 		Code: InvalidArgument,
 		Err:  fmt.Errorf("oauth2server: %s: %d mistakes:%w", what, len(wrong), lines(wrong)),
 	}
-}
-
-// lines are errors, each in a line of its own.
-type lines []error
-
-func (l lines) Error() (text string) {
-	for _, err := range l {
-		text += "\n\t" + err.Error()
-	}
-	return text
-}
-
-func (l lines) Unwrap() []error { return l }
-
-func checkClientID(id string) error {
-	switch {
-	case id == "":
-		return errors.New("the client has no ID")
-	case !isVSCHAR(id):
-		return errors.New("the ID must be printable ASCII (RFC 6749, appendix A.1)")
-	}
-	return checkLength("the ID", id, maxRegistered)
-}
-
-func checkLength(what, text string, most int) error {
-	if len(text) > most {
-		return fmt.Errorf("%s has %d bytes, and may have %d", what, len(text), most)
-	}
-	return nil
-}
-
-func checkSecret(public bool, secret string) error {
-	switch {
-	case public && secret != "":
-		return errors.New("a public client cannot have a secret")
-	case public:
-		return nil
-	case secret == "":
-		return errors.New("a confidential client needs a secret")
-	case strings.HasSuffix(secret, "\n"):
-		return errors.New("the secret ends in a newline, perhaps of the file that it was read from: cut that off")
-	case !isVSCHAR(secret):
-		return errors.New("the secret must be printable ASCII (RFC 6749, appendix A.2)")
-	case len(secret) < minSecretLength:
-		return ErrShortSecret
-	}
-	return checkLength("the secret", secret, maxRegistered)
-}
-
-func checkUserID(id string) error {
-	switch {
-	case id == "":
-		return errors.New("the user has no ID")
-	case !utf8.ValidString(id):
-		return errors.New("the ID is not UTF-8")
-	case strings.ContainsFunc(id, unicode.IsControl):
-		return errors.New("the ID has a control character")
-	}
-	return checkLength("the ID", id, maxRegistered)
-}
-
-// checkUserText looks at what is typed into a sign-in form.
-func checkUserText(what, text string, most int) error {
-	switch {
-	case text == "":
-		return fmt.Errorf("a user needs a %s", what)
-	case !utf8.ValidString(text):
-		return fmt.Errorf("the %s is not UTF-8", what)
-	case !isUnicodeNoCRLF(text):
-		return fmt.Errorf("the %s has a line break or another control character", what)
-	}
-	return checkLength("the "+what, text, most)
 }
 
 // checkRedirectURIs looks at each URI, and at what makes them ambiguous.

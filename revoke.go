@@ -17,7 +17,7 @@ import (
 // not called one by token_type_hint: it may be an access token, and whose it is cannot be seen.
 func (s *Server) Revoke() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		event := Event{Endpoint: "revoke"}
+		event := Event{Endpoint: EndpointRevoke}
 		if refused := s.revoke(r, &event); refused != nil {
 			s.refuseClient(w, r, event, refused)
 			return
@@ -45,7 +45,7 @@ func (s *Server) revoke(r *http.Request, event *Event) *Error {
 	switch {
 	case refused != nil:
 		return refused
-	case token == nil && s.tokens == nil && f.get("token_type_hint") != "refresh_token":
+	case token == nil && s.can.tokens == nil && f.get("token_type_hint") != "refresh_token":
 		return cannotRevoke() // it may be an access token that is good
 	case token == nil:
 		return nil

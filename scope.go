@@ -1,10 +1,8 @@
 package oauth2server
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 )
@@ -101,65 +99,4 @@ func (s Scope) within(limit Scope) Scope {
 		}
 	}
 	return shared
-}
-
-// allows says whether the client may ask for scope at all.
-func (c *Client) allows(scope Scope) bool {
-	return len(c.Scope) == 0 || c.Scope.Contains(scope...)
-}
-
-// narrow returns what of scope the client may have.
-func (c *Client) narrow(scope Scope) Scope {
-	if len(c.Scope) == 0 {
-		return scope
-	}
-	return scope.within(c.Scope)
-}
-
-// askedScope reads the scope parameter.
-func askedScope(f *form) (Scope, *Error) {
-	scope, err := parseScope(f.get("scope"))
-	if err != nil {
-		return nil, refusal(InvalidScope, "scope_malformed", "Invalid parameter: `scope`: "+err.Error())
-	}
-	return scope, nil
-}
-
-// beyondClient refuses a scope of which the client may not ask for all.
-func beyondClient(client *Client, asked Scope) *Error {
-	e := invalidScope("scope_beyond_client")
-	e.sent = []slog.Attr{sentText("scope", asked.String()), slog.String("allowed", client.Scope.String())}
-	if slices.ContainsFunc(asked, func(token string) bool { return strings.Contains(token, ",") }) {
-		e.Description = "Invalid scope: Requested scope is invalid; its tokens are separated by spaces, not by commas"
-	}
-	return e
-}
-
-func invalidScope(reason string) *Error {
-	return refusal(InvalidScope, reason, "Invalid scope: Requested scope is invalid")
-}
-
-// validateScope returns the scope to grant to user for what the client asked, nothing or something. A model may only
-// narrow it: what it adds would be granted unseen.
-func (s *Server) validateScope(ctx context.Context, user *User, client *Client, asked Scope) (Scope, *Error) {
-	if !client.allows(asked) {
-		return nil, beyondClient(client, asked)
-	}
-	if s.can.scopes == nil {
-		return asked, nil
-	}
-	scope, err := s.can.scopes.ValidateScope(ctx, user, client, slices.Clone(asked))
-	if err != nil {
-		return nil, modelFailure("ValidateScope", err, invalidScope("scope_refused"))
-	}
-	if len(asked) > 0 && !asked.Contains(scope...) {
-		return nil, breach("ValidateScope returned %q for %q: it may only narrow", scope, asked)
-	}
-	if err := scope.check(); err != nil {
-		return nil, breach("ValidateScope returned a malformed scope: %w", err)
-	}
-	if scope = client.narrow(scope); len(scope) == 0 {
-		return nil, invalidScope("scope_refused")
-	}
-	return scope, nil
 }

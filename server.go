@@ -1,19 +1,16 @@
 package oauth2server
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"sync"
-	"time"
 )
 
 // Server is an OAuth 2.0 authorization server (RFC 6749). It holds no state that an answer depends on, and is safe for
 // concurrent use; any number of processes may share one model.
 type Server struct {
-	*ResourceServer
+	reporter
+	resource *ResourceServer // what checks tokens
+	options  Options
 	can      capabilities
 	rules    refreshRules
 	grants   map[string]GrantFunc // by grant type, what the token endpoint answers to
@@ -22,132 +19,4 @@ type Server struct {
 
 	crossOrigin *http.CrossOriginProtection
 	warned      sync.Map // the IDs of clients whose lifetimes were looked at
-}
-
-// New returns a Server over model. The error, an [InvalidArgument], lists everything that is wrong with model and opts.
-// model is looked at once, here: see [Model] and the optional interfaces. A model that decorates another one shows it
-// by a method Unwrap() Model; each interface is then taken from the outermost model that has it.
-func New(model Model, opts *Options) (*Server, error) {
-	options, wrong := opts.withDefaults()
-	can, faults := inspect(model)
-	wrong = append(wrong, faults...)
-	s := &Server{
-		ResourceServer: &ResourceServer{tokens: can.tokens, verifier: can.verifier, options: options},
-		can:            can,
-		rules: refreshRules{
-			window:   cmp.Or(options.RefreshRetryWindow, time.Minute),
-			process:  thisProcessText,
-			skew:     options.ClockSkew,
-			strict:   options.StrictRefreshRotation,
-			interval: refreshInterval,
-			burst:    refreshBurst,
-		},
-	}
-	wrong = append(wrong, s.enable()...)
-	wrong = append(wrong, s.checkMetadata()...)
-	wrong = append(wrong, s.trustOrigins()...)
-	if len(wrong) == 0 && len(s.grants) == 0 && !s.implicit {
-		wrong = append(wrong, errors.New("no grant is on: the model has neither AuthorizationCodeModel nor RefreshTokenModel "+
-			"nor ClientCredentialsModel, or Options.Grants leaves them out"))
-	}
-	if len(wrong) > 0 {
-		return nil, mistakes(wrong)
-	}
-	for _, warning := range options.cutLifetimes() {
-		options.Logger.Warn("oauth2server: " + warning)
-	}
-	options.Logger.Info("oauth2server: ready", "grants", s.grantTypes(), "model", fmt.Sprintf("%T", model), "interfaces", can.names())
-	return s, nil
-}
-
-// enable fills in the grants and returns what they lack.
-func (s *Server) enable() (wrong []error) {
-	builtin := []struct {
-		name  string
-		needs string // "": the model has it
-		by    GrantFunc
-		ask   bool // only when named
-	}{
-		{"authorization_code", lacks(s.can.codes, "AuthorizationCodeModel"), s.exchangeCode, false},
-		{"refresh_token", lacks(s.can.refresh, "RefreshTokenModel"), s.refresh, false},
-		{"client_credentials", lacks(s.can.clientUsers, "ClientCredentialsModel"), s.clientCredentials, false},
-		{"password", lacks(s.can.users, "PasswordModel"), s.password, true},
-		{"implicit", "", nil, true},
-	}
-	s.grants, s.off = make(map[string]GrantFunc), make(map[string]error)
-	known := []string{}
-	for _, grant := range builtin {
-		known = append(known, grant.name)
-		named := slices.Contains(s.options.Grants, grant.name)
-		switch {
-		case named && grant.needs != "":
-			wrong = append(wrong, fmt.Errorf("grant %q: the model is no %s", grant.name, grant.needs))
-		case !named && grant.needs != "":
-			s.off[grant.name] = fmt.Errorf("the model is no %s", grant.needs)
-		case !named && (s.options.Grants != nil || grant.ask):
-			s.off[grant.name] = fmt.Errorf("Options.Grants does not name %q", grant.name)
-		case grant.by == nil:
-			s.implicit = true
-		default:
-			s.grants[grant.name] = grant.by
-		}
-	}
-	for _, name := range s.options.Grants {
-		if !slices.Contains(known, name) {
-			hint := "grants of your own go into ExtensionGrants"
-			if meant := nearest(name, known); meant != "" {
-				hint = fmt.Sprintf("%q was probably meant", meant)
-			}
-			wrong = append(wrong, fmt.Errorf("grant %q is unknown; %s", name, hint))
-		}
-	}
-	for name, grant := range s.options.ExtensionGrants {
-		switch {
-		case slices.Contains(known, name):
-			wrong = append(wrong, fmt.Errorf("extension grant %q: the name is taken by a built-in grant", name))
-		case !isGrantType(name) || grant == nil:
-			wrong = append(wrong, fmt.Errorf("extension grant %q: not a grant type (RFC 6749, appendix A.10), or nil", name))
-		default:
-			s.grants[name] = grant
-		}
-	}
-	return append(wrong, s.checkGrantOptions()...)
-}
-
-// checkGrantOptions looks at the options that are about grants.
-func (s *Server) checkGrantOptions() (wrong []error) {
-	for _, name := range s.options.PublicClientGrants {
-		if name == "client_credentials" {
-			wrong = append(wrong, errors.New(`option PublicClientGrants: "client_credentials" is for confidential clients (RFC 6749, section 4.4)`))
-		} else if s.grants[name] == nil && !slices.Contains(publicByDefault, name) {
-			wrong = append(wrong, fmt.Errorf("option PublicClientGrants: grant %q is not on", name))
-		}
-	}
-	for _, name := range s.options.InsecureSkipClientAuthentication {
-		if s.options.ExtensionGrants[name] == nil {
-			wrong = append(wrong, fmt.Errorf("option InsecureSkipClientAuthentication: %q is no extension grant", name))
-		}
-	}
-	if s.options.DisableRefreshTokenRotation && s.grants["refresh_token"] == nil {
-		wrong = append(wrong, errors.New("option DisableRefreshTokenRotation: the refresh_token grant is not on"))
-	}
-	if s.can.log == nil && (s.options.StrictRefreshRotation || s.options.RefreshRetryWindow != 0) {
-		wrong = append(wrong, errors.New("options StrictRefreshRotation and RefreshRetryWindow: the model is no GrantLog"))
-	}
-	if err := checkLifetime(max(s.options.RefreshRetryWindow, 0)); err != nil {
-		wrong = append(wrong, fmt.Errorf("option RefreshRetryWindow: %w", err))
-	}
-	if s.options.StrictRefreshRotation && s.options.RefreshRetryWindow > 0 {
-		wrong = append(wrong, errors.New("options StrictRefreshRotation and RefreshRetryWindow exclude each other"))
-	}
-	return wrong
-}
-
-// lacks names an interface that the model does not have.
-func lacks[T comparable](found T, name string) string {
-	var none T
-	if found == none {
-		return name
-	}
-	return ""
 }

@@ -17,10 +17,15 @@ func (s *Server) Token(next http.Handler) http.Handler {
 		call := &struct {
 			request GrantRequest
 			form    form
-		}{request: GrantRequest{server: s, request: r, began: beginNow(), event: Event{Kind: EventIssued, Endpoint: "token"}}}
+		}{request: GrantRequest{
+			issuer:  s,
+			request: r,
+			began:   beginNow(),
+			event:   Event{Kind: EventIssued, Endpoint: EndpointToken},
+		}}
 		g := &call.request
 		g.form = &call.form
-		token, refused := g.answer()
+		token, refused := s.answerGrant(g)
 		if refused != nil {
 			s.refuseClient(w, r, g.event, refused)
 			return
@@ -36,9 +41,8 @@ func (s *Server) Token(next http.Handler) http.Handler {
 	})
 }
 
-// answer finds out who asks for what. The client comes first: nobody learns anything, and nothing is spent, without it.
-func (g *GrantRequest) answer() (*Token, *Error) {
-	s := g.server
+// answerGrant finds out who asks for what. The client comes first: nobody learns anything, and nothing is spent, without it.
+func (s *Server) answerGrant(g *GrantRequest) (*Token, *Error) {
 	f, refused := s.clientForm(g.request, tokenParameters)
 	if refused != nil {
 		return nil, refused

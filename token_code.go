@@ -70,7 +70,7 @@ func (s *Server) burn(ctx context.Context, code *AuthorizationCode, refused *Err
 	if s.can.log == nil || refused.Code == ServerError {
 		return refused
 	}
-	entry := &GrantEntry{GrantID: code.GrantID, Seq: 1, Kind: kindBurnt, Presented: Digest(code.Code)}
+	entry := &GrantEntry{GrantID: code.GrantID, Seq: 1, Kind: EntryBurnt, Presented: Digest(code.Code)}
 	if _, fault := appendEntry(ctx, s.can.log, entry, code.ExpiresAt); fault != nil {
 		return fault
 	}
@@ -103,7 +103,7 @@ func (s *Server) redeem(ctx context.Context, client *Client, code *Authorization
 // grant would not stop them.
 func (s *Server) refuseReplay(ctx context.Context, code *AuthorizationCode, there *GrantEntry) *Error {
 	switch {
-	case there.Kind != kindGrant:
+	case there.Kind != EntryGrant:
 		return invalidCode("code_spent")
 	case code.CodeChallengeMethod == methodS256 && !s.rules.strict && s.rules.within(there, time.Now()):
 		return invalidCode(reasonRepeated)

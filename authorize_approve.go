@@ -3,42 +3,8 @@ package oauth2server
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strconv"
-	"sync/atomic"
 )
-
-// AuthorizationRequest is a request that [Server.Authorize] found good: the client is known and the answer will go to
-// one of its redirection URIs. A page finds it by [AuthorizationRequestFromContext] and ends with one of
-// [AuthorizationRequest.Approve], [AuthorizationRequest.Deny] and [AuthorizationRequest.Refuse], or answers with a form and
-// is called again.
-// What its owner fills in is in r.PostForm; r.Form and r.FormValue mix it with what the client wrote into the URL.
-// The fields are to be read, not changed.
-type AuthorizationRequest struct {
-	// Client is who asks.
-	Client *Client
-
-	// RedirectURI is where the answer goes.
-	RedirectURI string
-
-	// ResponseType is "code", or "token" for the implicit grant.
-	ResponseType string
-
-	// Scope is what the client asks for; empty when it named nothing. [AuthorizationRequest.ScopeFor] is what the
-	// owner may grant of it.
-	Scope Scope
-
-	// State is the client's own value; the server returns it.
-	State string
-
-	// User is who [Options.AuthenticateUser] says is signed in; nil: nobody, or there is no such function.
-	User *User
-
-	server  *Server
-	began   beginning
-	form    *form // a pointer, so that printing the request does not print a password in it
-	decided atomic.Bool
-}
 
 // Approval is what the resource owner decided.
 type Approval struct {
@@ -54,30 +20,8 @@ type Approval struct {
 	All bool
 }
 
-// ScopeFor returns what user may grant the client: what the client asks for, narrowed by [ScopeValidator], or the
-// default when the client named nothing. The error is an [Error]: invalid_scope, or a fault.
-func (q *AuthorizationRequest) ScopeFor(ctx context.Context, user *User) (Scope, error) {
-	if !user.known() {
-		return nil, misuse("ScopeFor needs a user")
-	}
-	return orNil(q.server.validateScope(ctx, user, q.Client, q.Scope))
-}
-
-// Parameters returns the parameters of an authorization request that this one has, for the hidden fields of a form that
-// is sent to another URL than the request's own. Nothing else that the client wrote is among them: it could take the
-// place of the page's own fields.
-func (q *AuthorizationRequest) Parameters() url.Values {
-	values := url.Values{}
-	for _, name := range authorizationParameters {
-		if value := q.form.get(name); value != "" && name != "allowed" { // that is the owner's to say
-			values.Set(name, value)
-		}
-	}
-	return values
-}
-
 // Approve answers the client with a code, or with a token in the implicit grant. It writes the response, also when
-// something fails: then the client is told by redirect. Only the first of all calls of Approve, Deny and Refuse counts.
+// something fails: then the client is told by redirect. Only the first of all calls of Approve, Deny and Fail counts.
 //
 // Approving without a POST, as a page does that remembers, is for confidential clients: anybody can pose as a public
 // one, so its owner is asked each time (RFC 6749, section 10.2; RFC 8252, section 8.6).
@@ -123,10 +67,10 @@ func (q *AuthorizationRequest) Deny(w http.ResponseWriter, r *http.Request, reas
 	}
 }
 
-// Refuse tells the client that the page cannot ask: err is what [AuthorizationRequest.ScopeFor] returned, or a fault of the
+// Fail tells the client that the page cannot ask: err is what [AuthorizationRequest.ScopeFor] returned, or a fault of the
 // page's own. An [Error] or [ErrorCode] that may be sent to the client is; of anything else it learns server_error, and the
 // cause goes to the log.
-func (q *AuthorizationRequest) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (q *AuthorizationRequest) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !q.decide(r) {
 		return
 	}
@@ -240,12 +184,4 @@ func (q *AuthorizationRequest) refuseUser(w http.ResponseWriter, r *http.Request
 		return
 	}
 	q.server.showError(w, r, q.event(), refused)
-}
-
-// event is what is known of the request before it is answered; q may be nil.
-func (q *AuthorizationRequest) event() Event {
-	if q == nil {
-		return Event{Endpoint: "authorize"}
-	}
-	return Event{Endpoint: "authorize", ClientID: q.Client.ID, UserID: q.User.id()}
 }

@@ -2,8 +2,6 @@ package oauth2server
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"time"
 )
 
@@ -34,11 +32,11 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 	next := Token{User: old.User, Scope: scope, GrantID: old.GrantID, GrantScope: old.granted(),
 		GrantExpiresAt: old.GrantExpiresAt, Extra: old.Extra}
 	// A public client's refresh token is nobody's but its bearer's, so it is always replaced. RFC 9700, section 2.2.2.
-	replace := g.Client.Public || !s.options.DisableRefreshTokenRotation
+	replace := g.Client.Public || s.options.RefreshRotation != RotateNever
 	g.event.Kind = EventRefreshed
 	switch {
 	case s.can.log != nil:
-		return orNil((&refreshing{g: g, old: old, next: next, presented: Digest(presented)}).answer(ctx, replace))
+		return orNil((&refreshing{s: s, g: g, old: old, next: next, presented: Digest(presented)}).answer(ctx, replace))
 	case replace:
 		if err := s.can.refresh.RevokeToken(ctx, old); err != nil {
 			return nil, modelFailure("RevokeToken", err, invalidRefreshToken("refresh_token_spent"))
@@ -49,6 +47,7 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 
 // refreshing is a refresh on a model with a log.
 type refreshing struct {
+	s         *Server
 	g         *GrantRequest
 	old       *Token
 	next      Token  // what is to be issued
@@ -83,7 +82,7 @@ func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) 
 		if refused != nil {
 			return nil, refused
 		}
-		there, refused := appendEntry(ctx, f.g.server.can.log, entry, f.until)
+		there, refused := appendEntry(ctx, f.s.can.log, entry, f.until)
 		if refused != nil {
 			return nil, refused
 		}
@@ -106,11 +105,11 @@ func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) 
 // line, as an ending writes there first and then looks for uses. A token that
 // was replaced, before rotation was turned off, is for answer to judge.
 func (f *refreshing) use(ctx context.Context) (answer *Token, j judgment, refused *Error) {
-	s := f.g.server
+	s := f.s
 	if f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, 0, false); refused != nil {
 		return nil, j, refused
 	}
-	entry := s.entryFor(kindRetry, 0, &f.next, f.issued, f.old)
+	entry := s.entryFor(EntryRetry, 0, &f.next, f.issued, f.old)
 	entry.Presented = f.presented
 	if refused = appendUse(ctx, s.can.log, entry); refused == nil {
 		j, refused = f.read(ctx)
@@ -124,14 +123,14 @@ func (f *refreshing) use(ctx context.Context) (answer *Token, j judgment, refuse
 
 // judgment begins to judge what follows the entry that made the old token.
 func (f *refreshing) judgment() judgment {
-	return f.g.server.rules.judge(f.presented, f.old.GrantSeq, f.old.GrantPace, time.Now())
+	return f.s.rules.judge(f.presented, f.old.GrantSeq, f.old.GrantPace, time.Now())
 }
 
 // read judges what follows the entry that made the old token. After a page
 // without a verdict it looks whether the grant has ended: then the rest, which
 // may be long, need not be read.
 func (f *refreshing) read(ctx context.Context) (j judgment, refused *Error) {
-	log, grantID, n := f.g.server.can.log, f.old.GrantID, 0
+	log, grantID, n := f.s.can.log, f.old.GrantID, 0
 	j = f.judgment()
 	refused = eachEntry(ctx, log, grantID, j.place, func(e *GrantEntry) bool {
 		n++
@@ -152,7 +151,7 @@ func (f *refreshing) read(ctx context.Context) (j judgment, refused *Error) {
 // prepare returns what the client gets, and the entry that has to be in the log
 // first.
 func (f *refreshing) prepare(ctx context.Context, r ruling) (answer *Token, entry *GrantEntry, refused *Error) {
-	s := f.g.server
+	s := f.s
 	// A retry can use the access token of an attempt that failed.
 	if f.issued == nil || r.verdict == rotate {
 		f.next.GrantPace = r.pace
@@ -175,7 +174,7 @@ func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
 	if err != nil {
 		return nil, nil, breach("%w", err)
 	}
-	entry := f.g.server.entryFor(kindRotate, r.place, &f.next, f.issued, f.old)
+	entry := f.s.entryFor(EntryRotate, r.place, &f.next, f.issued, f.old)
 	entry.Presented, entry.Sealed, entry.Pace = f.presented, sealed, r.pace
 	return f.issued, entry, nil
 }
@@ -188,7 +187,7 @@ func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
 	}
 	own := *f.issued
 	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = "", time.Time{}, 0
-	entry := f.g.server.entryFor(kindRetry, r.place, &f.next, &own, f.old)
+	entry := f.s.entryFor(EntryRetry, r.place, &f.next, &own, f.old)
 	entry.Presented, entry.Pace = f.presented, r.pace
 	entry.SuccessorExpiresAt = r.rotation.SuccessorExpiresAt // so that the last entry tells when the grant ends
 	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = successor, r.rotation.SuccessorExpiresAt, r.rotation.Seq
@@ -197,7 +196,7 @@ func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
 
 // refuse is nil for a verdict that gives tokens.
 func (f *refreshing) refuse(ctx context.Context, r ruling) *Error {
-	s, grantID := f.g.server, f.old.GrantID
+	s, grantID := f.s, f.old.GrantID
 	switch r.verdict {
 	case theft:
 		begun, _, fault := endState(ctx, s.can.log, grantID)
@@ -224,16 +223,9 @@ func (f *refreshing) refuse(ctx context.Context, r ruling) *Error {
 // discard deletes tokens that nobody was given.
 func (f *refreshing) discard(ctx context.Context) {
 	if f.issued != nil {
-		f.g.server.discard(ctx, f.issued)
+		f.s.discard(ctx, f.issued)
 	}
 	f.issued = nil
-}
-
-// usedTooOften refuses with 429, without a verdict on the grant. wait is 0 if
-// it is not known how long the client has to wait.
-func usedTooOften(wait time.Duration) *Error {
-	return &Error{Code: InvalidRequest, Description: "The grant was refreshed too often. Try again later.",
-		Status: http.StatusTooManyRequests, reason: "refresh_too_often", wait: wait}
 }
 
 // findRefreshToken returns what the model has of a refresh token.
@@ -264,11 +256,6 @@ func (s *Server) checkRefreshToken(token *Token, client *Client) *Error {
 		return refusal(InvalidGrant, "refresh_token_expired", "Invalid grant: refresh token has expired")
 	}
 	return nil
-}
-
-// refreshExpired reports whether the refresh token has expired.
-func (t *Token) refreshExpired() bool {
-	return !t.RefreshTokenExpiresAt.IsZero() && expired(t.RefreshTokenExpiresAt)
 }
 
 func lostGrantID() *Error {
@@ -302,23 +289,4 @@ func (s *Server) refreshedScope(ctx context.Context, g *GrantRequest, old *Token
 		return nil, beyondClient(g.Client, granted)
 	}
 	return s.validateScope(ctx, old.User, g.Client, scope)
-}
-
-// checkUser asks the model whether the user may still act, if it can tell. If not,
-// the grant ends.
-func (s *Server) checkUser(ctx context.Context, user *User, client *Client, grantID string) *Error {
-	if s.can.checker == nil {
-		return nil
-	}
-	err := s.can.checker.CheckUser(ctx, user, client)
-	if err == nil {
-		return nil
-	}
-	refused := modelFailure("CheckUser", err, refusal(InvalidGrant, "user_gone", "Invalid grant: the user may no longer act"))
-	if s.can.log != nil && errors.Is(err, ErrNotFound) && asError(err) == nil {
-		if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
-			return fault
-		}
-	}
-	return refused
 }

@@ -3,12 +3,80 @@ package oauth2server
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/extra"
 )
+
+// grantScope implements [GrantRequest.Scope].
+func (s *Server) grantScope(ctx context.Context, g *GrantRequest, user *User) (Scope, *Error) {
+	asked, refused := askedScope(g.form)
+	if refused != nil {
+		return nil, refused
+	}
+	if !user.known() {
+		return nil, misuse("GrantRequest.Scope needs a user")
+	}
+	return s.validateScope(ctx, user, g.Client, asked)
+}
+
+// grantToken implements [GrantRequest.Issue].
+func (s *Server) grantToken(ctx context.Context, g *GrantRequest, asked *Issuance) (*Token, *Error) {
+	token, refused := s.tokenFor(g, asked)
+	switch {
+	case refused != nil:
+		return nil, refused
+	case !asked.Refresh && token.GrantID != "" && s.can.log != nil:
+		return s.join(ctx, g.Client, token, g.began)
+	case asked.Refresh && token.GrantID == "":
+		token.GrantID = g.began.newID()
+	case asked.Refresh && s.can.log != nil:
+		if refused := s.checkUnused(ctx, token.GrantID); refused != nil {
+			return nil, refused
+		}
+	}
+	return s.issue(ctx, g.Client, token, asked.Refresh && s.mayRefresh(g.Client), g.began)
+}
+
+// tokenFor returns the token that a GrantFunc asks for, without what the server
+// sets.
+func (s *Server) tokenFor(g *GrantRequest, asked *Issuance) (*Token, *Error) {
+	switch {
+	case g.repeated != "":
+		return nil, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+g.repeated+"`")
+	case !asked.User.known():
+		return nil, misuse("Issue needs a user")
+	case isReserved(asked.GrantID):
+		return nil, misuse("Issue was given the GrantID %q, whose prefix is the server's own", asked.GrantID)
+	}
+	if err := asked.Scope.check(); err != nil {
+		return nil, misuse("Issue was given a malformed scope: %w", err)
+	}
+	attributes, err := extra.Canonical(asked.Extra)
+	if err != nil {
+		return nil, misuse("Issue: %w", err)
+	}
+	// It may be a parameter: what a model keeps of it must not keep the whole
+	// request, with the client's secret in it.
+	user := *asked.User
+	user.ID = strings.Clone(user.ID)
+	token := &Token{User: &user, Scope: asked.Scope, Extra: attributes, GrantID: asked.GrantID, GrantExpiresAt: asked.GrantExpiresAt}
+	if limit := s.options.MaxGrantLifetime; !token.GrantExpiresAt.IsZero() && limit > 0 {
+		token.GrantExpiresAt = earliest(token.GrantExpiresAt, expiry(0, limit))
+		if expired(token.GrantExpiresAt) {
+			return nil, grantOver()
+		}
+	}
+	return token, nil
+}
+
+// mayRefresh reports whether a client is given refresh tokens: it could not use
+// them without the grant.
+func (s *Server) mayRefresh(client *Client) bool {
+	return s.grants["refresh_token"] != nil && slices.Contains(client.Grants, "refresh_token")
+}
 
 // issue prepares token. If there are a log and a GrantID, it also begins the
 // grant in the log. The GrantID must be new; began is when what led to the
@@ -26,7 +94,7 @@ func (s *Server) issue(ctx context.Context, client *Client, token *Token, refres
 		return s.unlessOutlived(ctx, issued, began)
 	}
 	s.discard(ctx, issued)
-	if there.Kind == kindRevoked { // it was revoked before its entry was appended
+	if there.Kind == EntryRevoked { // it was revoked before its entry was appended
 		return nil, grantOver()
 	}
 	return nil, misuse("grant %q exists already and cannot begin again", token.GrantID)
@@ -58,7 +126,7 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, began b
 	if refused != nil {
 		return nil, refused
 	}
-	entry := s.entryFor(kindGrant, 0, token, issued, nil)
+	entry := s.entryFor(EntryGrant, 0, token, issued, nil)
 	if until := entry.speaksUntil(); names.names(entry.ClientID, entry.UserID, entry.Scope) &&
 		!until.After(names.ExpiresAt.Add(-markerMargin)) {
 		entry.ClientID, entry.UserID, entry.Scope = "", "", nil // they are known
@@ -91,7 +159,7 @@ func (s *Server) checkJoin(ctx context.Context, token *Token) (names *GrantEntry
 		if owner != "" && e.GrantID == token.GrantID {
 			names = e
 		}
-		return owner == "" && e.Kind != kindRevoked && e.Kind != kindBurnt && e.Seq < usesUnnamed
+		return owner == "" && e.Kind != EntryRevoked && e.Kind != EntryBurnt && e.Seq < usesUnnamed
 	}
 	if refused = eachEntry(ctx, s.can.log, token.GrantID, 1, read); refused == nil && owner == "" {
 		refused = eachEntry(ctx, s.can.log, usesLog+token.GrantID, 0, read)
@@ -119,7 +187,7 @@ func (s *Server) checkUnused(ctx context.Context, grantID string) *Error {
 	over, _, refused := endState(ctx, s.can.log, grantID)
 	if refused == nil && !over {
 		refused = eachEntry(ctx, s.can.log, grantID, 1, func(e *GrantEntry) bool {
-			used, over = true, e.Kind == kindRevoked
+			used, over = true, e.Kind == EntryRevoked
 			return false
 		})
 	}
@@ -148,7 +216,7 @@ func (s *Server) discard(ctx context.Context, issued *Token) {
 // begin writes the first entry of a grant: token's, of which issued is what the model stored. presented is the digest of
 // the code, if there was one. It returns what is there if something is.
 func (s *Server) begin(ctx context.Context, issued, token *Token, presented string, until time.Time) (*GrantEntry, *Error) {
-	entry := s.entryFor(kindGrant, 1, token, issued, nil)
+	entry := s.entryFor(EntryGrant, 1, token, issued, nil)
 	entry.Presented = presented
 	return appendEntry(ctx, s.can.log, entry, until)
 }
@@ -222,84 +290,4 @@ func (s *Server) warnOfLifetimes(client *Client) {
 	for _, warning := range options.cutLifetimes() {
 		options.Logger.Warn("oauth2server: "+warning, "client", client.ID)
 	}
-}
-
-// grantExpiry is when the grant of token ends, however often it is refreshed.
-func (s *Server) grantExpiry(token *Token) time.Time {
-	switch {
-	case token.GrantID == "" || s.options.MaxGrantLifetime < 0:
-		return time.Time{}
-	case token.GrantExpiresAt.IsZero():
-		return expiry(0, s.options.MaxGrantLifetime)
-	}
-	return token.GrantExpiresAt
-}
-
-// granted is what the owner authorized.
-func (t *Token) granted() Scope {
-	if len(t.GrantScope) == 0 {
-		return t.Scope
-	}
-	return t.GrantScope
-}
-
-// known says whether the model named somebody.
-func (u *User) known() bool { return u != nil && u.ID != "" }
-
-// minToken is how many printable characters 128 bits take at the least.
-const minToken = 20
-
-// generator is a model's own way to make a token or a code.
-type generator func(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
-
-func generate(ctx context.Context, method string, own generator, client *Client, user *User, scope Scope, wellFormed func(string) bool) (string, *Error) {
-	if own == nil {
-		return newID(), nil
-	}
-	generated, err := own(ctx, client, user, scope)
-	switch {
-	case err != nil:
-		return "", modelFailure(method, err, breach("%s: %w", method, err))
-	case generated == "":
-		return newID(), nil
-	case !wellFormed(generated) || len(generated) < minToken:
-		return "", breach("%s returned characters that may not be sent, or fewer than %d", method, minToken)
-	}
-	return generated, nil
-}
-
-// newID returns 32 random bytes in base64url: 43 characters that nobody can guess.
-func newID() string {
-	var random [32]byte
-	var text [43]byte
-	rand.Read(random[:]) // never fails: it ends the program instead
-	base64.RawURLEncoding.Encode(text[:], random[:])
-	return string(text[:])
-}
-
-// expiry is when something that lives so long ends, in UTC and whole milliseconds, which every storage can keep.
-func expiry(clients, servers time.Duration) time.Time {
-	lifetime := servers
-	if clients != 0 {
-		lifetime = clients
-	}
-	return time.Now().Add(lifetime).UTC().Truncate(time.Millisecond)
-}
-
-// earliest is at, or limit if that is sooner and there is one.
-func earliest(at, limit time.Time) time.Time {
-	if !limit.IsZero() && limit.Before(at) {
-		return limit
-	}
-	return at
-}
-
-func expired(at time.Time) bool { return !at.After(time.Now()) }
-
-// orNil keeps a nil *Error from becoming an error that is not nil.
-func orNil[T any](value T, refused *Error) (T, error) {
-	if refused != nil {
-		return value, refused
-	}
-	return value, nil
 }

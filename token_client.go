@@ -8,6 +8,22 @@ import (
 	"strings"
 )
 
+// clientForm reads what a client posts to one of the endpoints that it calls itself, of which these parameters are known.
+func (s *Server) clientForm(r *http.Request, known []string) (form, *Error) {
+	if r.Method != http.MethodPost {
+		return form{}, wrongMethod("POST")
+	}
+	if !isForm(r) {
+		return form{}, wrongContent(r)
+	}
+	body, refused := readBody(r, s.options.MaxFormBytes)
+	if refused != nil {
+		return form{}, refused
+	}
+	f := form{body: body}
+	return f, f.repeated(known)
+}
+
 // credentials are how a client names itself (RFC 6749, section 2.3.1).
 type credentials struct{ id, secret string }
 
@@ -46,7 +62,7 @@ func (s *Server) identifyClient(r *http.Request, f form, exempt exemption) (*Cli
 	case refused != nil:
 		return nil, refused
 	case sent[0].secret != "":
-		return try(s, r, Attempt{ClientID: sent[0].id}, func() (*Client, *Error) { return s.proveClient(r, sent) })
+		return try(s.options.LimitAttempts, r, Attempt{ClientID: sent[0].id}, func() (*Client, *Error) { return s.proveClient(r, sent) })
 	case exempt == (exemption{}):
 		return nil, sent[0].noSecret()
 	}
@@ -209,17 +225,4 @@ func decodeBasic(encoded string) (sent readings) {
 
 func (sent credentials) wellFormed() bool {
 	return isVSCHAR(sent.id) && (sent.secret == "" || isVSCHAR(sent.secret))
-}
-
-// cutScheme returns what follows the scheme in an Authorization header, "" when that does not follow after spaces.
-// The name of a scheme is case-insensitive (RFC 9110, section 11.1).
-func cutScheme(header, scheme string) (rest string, ok bool) {
-	end := strings.IndexFunc(header, func(r rune) bool { return r == ' ' || r == '\t' })
-	if end < 0 {
-		return "", equalFold(header, scheme)
-	}
-	if !equalFold(header[:end], scheme) {
-		return "", false
-	}
-	return strings.TrimLeft(header[end:], " "), true
 }

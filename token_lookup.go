@@ -39,10 +39,10 @@ func (s *Server) lookUpRefreshToken(r *http.Request, presented string) (*Token, 
 }
 
 func (s *Server) lookUpAccessToken(r *http.Request, presented string) (*Token, *Error) {
-	if s.tokens == nil || !isB64Token(presented) {
+	if s.can.tokens == nil || !isB64Token(presented) {
 		return nil, invalidToken("token_unknown")
 	}
-	token, refused := s.checkToken(r, presented)
+	token, refused := s.resource.checkToken(r, presented)
 	if refused != nil {
 		return nil, refused
 	}

@@ -1,5 +1,3 @@
-// This file makes log entries, appends them and reads them page by page.
-
 package oauth2server
 
 import (
@@ -8,13 +6,6 @@ import (
 	"strings"
 	"time"
 )
-
-// GrantPage is how many entries [GrantLog.GrantEntries] returns at once.
-const GrantPage = 100
-
-// markerMargin is how long a log entry stays after the last thing that it
-// speaks of has expired: clocks differ.
-const markerMargin = 24 * time.Hour
 
 // Logs beside that of a grant, by their prefix. They are separate because the
 // log of a grant is a line: an append to it has to find its end first.
@@ -53,7 +44,7 @@ func anchorEnd(t time.Time) time.Time {
 // token. No token leaves the server before its entry is appended. old is the
 // refresh token that was used, nil if there was none or if it belongs to
 // another grant.
-func (s *Server) entryFor(kind string, place int, token, issued, old *Token) *GrantEntry {
+func (s *Server) entryFor(kind EntryKind, place int, token, issued, old *Token) *GrantEntry {
 	entry := &GrantEntry{
 		GrantID:              token.GrantID,
 		Seq:                  place,
@@ -71,6 +62,17 @@ func (s *Server) entryFor(kind string, place int, token, issued, old *Token) *Gr
 		entry.ExpiresAt = anchorEnd(until)
 	}
 	return entry
+}
+
+// grantExpiry is when the grant of token ends, however often it is refreshed.
+func (s *Server) grantExpiry(token *Token) time.Time {
+	switch {
+	case token.GrantID == "" || s.options.MaxGrantLifetime < 0:
+		return time.Time{}
+	case token.GrantExpiresAt.IsZero():
+		return expiry(0, s.options.MaxGrantLifetime)
+	}
+	return token.GrantExpiresAt
 }
 
 // appendEntry completes entry and appends it. The entry outlives until and the
@@ -97,34 +99,6 @@ func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until tim
 		return nil, breach("AppendGrant returned ErrExists with the entry of place %d for place %d", there.Seq, entry.Seq)
 	}
 	return there, nil
-}
-
-// speaksUntil is when the tokens that an entry is about expire.
-func (e *GrantEntry) speaksUntil() time.Time {
-	if e.AccessToken != "" && e.AccessTokenExpiresAt.IsZero() || e.Successor != "" && e.SuccessorExpiresAt.IsZero() {
-		return never()
-	}
-	return latest(e.AccessTokenExpiresAt, e.SuccessorExpiresAt)
-}
-
-// speaksUntil is when a refresh token and the access token beside it expire.
-func (t *Token) speaksUntil() time.Time {
-	if t.AccessTokenExpiresAt.IsZero() || t.RefreshTokenExpiresAt.IsZero() {
-		return never()
-	}
-	return latest(t.AccessTokenExpiresAt, t.RefreshTokenExpiresAt)
-}
-
-// never is the expiry of an entry about a token that has none.
-func never() time.Time { return time.Now().AddDate(100, 0, 0) }
-
-func latest(times ...time.Time) (last time.Time) {
-	for _, t := range times {
-		if t.After(last) {
-			last = t
-		}
-	}
-	return last
 }
 
 // eachEntry calls visit with the entries of a log from place from on, page by

@@ -1,0 +1,48 @@
+package oauth2server
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// trustOrigins prepares the check of where forms come from.
+func (s *Server) trustOrigins() (wrong []error) {
+	s.crossOrigin = http.NewCrossOriginProtection()
+	for _, origin := range s.options.TrustedOrigins {
+		err := checkAuthority(authorityOf(origin))
+		if err == nil {
+			err = s.crossOrigin.AddTrustedOrigin(asBrowsersWrite(origin))
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("option TrustedOrigins: %q: %w", origin, err))
+		}
+	}
+	if issuer, err := url.Parse(s.options.Issuer); err == nil && issuer.Host != "" {
+		s.crossOrigin.AddTrustedOrigin(asBrowsersWrite(issuer.Scheme + "://" + issuer.Host)) // New looks at Issuer
+	}
+	return wrong
+}
+
+// asBrowsersWrite returns an origin in lower case and without the default port
+// of its scheme (RFC 6454, section 4).
+func asBrowsersWrite(origin string) string {
+	origin = strings.ToLower(origin)
+	scheme, _, _ := strings.Cut(origin, ":")
+	return strings.TrimSuffix(origin, map[string]string{"https": ":443", "http": ":80"}[scheme])
+}
+
+// checkOrigin refuses a form that comes from another origin. Origin leaves out
+// the default port, which Host may have.
+func (s *Server) checkOrigin(r *http.Request) *Error {
+	err := s.crossOrigin.Check(r)
+	origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
+	if err == nil || site == "" && r.Host != "" && (origin+":443" == "https://"+r.Host || origin+":80" == "http://"+r.Host) {
+		return nil
+	}
+	return &Error{Code: AccessDenied, Description: "Access denied: the form came from another origin",
+		Status: http.StatusForbidden, Err: err, reason: "cross_origin",
+		sent: []slog.Attr{sentText("origin", origin), sentText("host", r.Host), sentText("sec_fetch_site", site)}}
+}

@@ -1,0 +1,244 @@
+package oauth2server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync/atomic"
+)
+
+// AuthorizationRequest is a request that [Server.Authorize] found good: the client is known and the answer will go to
+// one of its redirection URIs. A page finds it by [AuthorizationRequestFromContext] and ends with one of
+// [AuthorizationRequest.Approve], [AuthorizationRequest.Deny] and [AuthorizationRequest.Fail], or answers with a form and
+// is called again.
+// What its owner fills in is in r.PostForm; r.Form and r.FormValue mix it with what the client wrote into the URL.
+// The fields are to be read, not changed.
+type AuthorizationRequest struct {
+	// Client is who asks.
+	Client *Client
+
+	// RedirectURI is where the answer goes.
+	RedirectURI string
+
+	// ResponseType is "code", or "token" for the implicit grant.
+	ResponseType string
+
+	// Scope is what the client asks for; empty when it named nothing. [AuthorizationRequest.ScopeFor] is what the
+	// owner may grant of it.
+	Scope Scope
+
+	// State is the client's own value; the server returns it.
+	State string
+
+	// User is who [Options.AuthenticateUser] says is signed in; nil: nobody, or there is no such function.
+	User *User
+
+	server  *Server
+	began   beginning
+	form    *form // a pointer, so that printing the request does not print a password in it
+	decided atomic.Bool
+}
+
+// ScopeFor returns what user may grant the client: what the client asks for, narrowed by [ScopeValidator], or the
+// default when the client named nothing. The error is an [Error]: invalid_scope, or a fault.
+func (q *AuthorizationRequest) ScopeFor(ctx context.Context, user *User) (Scope, error) {
+	if !user.known() {
+		return nil, misuse("ScopeFor needs a user")
+	}
+	return orNil(q.server.validateScope(ctx, user, q.Client, q.Scope))
+}
+
+// Parameters returns the parameters of an authorization request that this one has, for the hidden fields of a form that
+// is sent to another URL than the request's own. Nothing else that the client wrote is among them: it could take the
+// place of the page's own fields.
+func (q *AuthorizationRequest) Parameters() url.Values {
+	values := url.Values{}
+	for _, name := range authorizationParameters {
+		if value := q.form.get(name); value != "" && name != "allowed" { // that is the owner's to say
+			values.Set(name, value)
+		}
+	}
+	return values
+}
+
+// authorizationRequest reads and proves what an answer depends on: the client and the redirection URI. With a refusal
+// it returns who asked, if that was found out.
+func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *Error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead {
+		return nil, wrongMethod("GET, HEAD, POST")
+	}
+	if refused := s.checkOrigin(r); refused != nil {
+		return nil, refused
+	}
+	began := beginNow()
+	sent := &struct { // one piece of memory for both; see AuthorizationRequest.form
+		request AuthorizationRequest
+		form    form
+	}{}
+	f := &sent.form
+	if refused := s.readAuthorization(r, f); refused != nil {
+		return nil, refused
+	}
+	id, named := f.get("client_id"), f.get("redirect_uri")
+	switch {
+	case id == "" && !f.repeats("client_id") && r.Method == http.MethodPost && !isForm(r) && r.ContentLength != 0:
+		return nil, wrongContent(r) // it may be there
+	case f.repeats("client_id") || f.repeats("redirect_uri"):
+		return nil, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `client_id` or `redirect_uri`")
+	case id == "":
+		return nil, missing("client_id")
+	case !isVSCHAR(id):
+		return nil, invalid("client_id")
+	}
+	if named != "" {
+		if refused := s.refuseTarget(named); refused != nil {
+			return nil, refused
+		}
+	}
+	client, err := s.can.model.GetClient(r.Context(), id, "")
+	unknown := func() *Error { return unknownClient(id) }
+	if refused := found("GetClient", client, err, unknown); refused != nil {
+		return nil, refused
+	}
+	if client.ID != id {
+		return nil, unknown() // the storage ignores case
+	}
+	q := &sent.request
+	q.Client, q.ResponseType, q.State, q.server, q.form, q.began = client, f.get("response_type"), f.get("state"), s, f, began
+	var refused *Error
+	q.RedirectURI, refused = s.redirectURI(r.Context(), client, named)
+	return q, refused
+}
+
+func unknownClient(id string) *Error {
+	return &Error{Code: InvalidClient, Description: "Invalid client: `client_id` names no client that is known here",
+		reason: "client_unknown", sent: []slog.Attr{sentText("client_id", id)}}
+}
+
+// readAuthorization reads the query and, if there is one, the urlencoded body into f.
+func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
+	if int64(len(r.URL.RawQuery)) > s.options.MaxFormBytes {
+		return tooLarge()
+	}
+	if f.query, refused = parseForm(r.URL.RawQuery); refused != nil {
+		return refused
+	}
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	switch sent := mediaType(r.Header.Get("Content-Type")); {
+	case sent == "multipart/form-data" || sent == "text/plain":
+		return wrongContent(r) // a form whose fields would be missing; other types are for the page to read
+	case isForm(r):
+		if f.body, refused = readBody(r, s.options.MaxFormBytes); refused == nil && r.PostForm == nil {
+			r.PostForm = f.body.byName() // for the page
+		}
+	}
+	return refused
+}
+
+// checkClient looks at what must be right before anybody is asked.
+func (q *AuthorizationRequest) checkClient() *Error {
+	if refused := q.form.repeated(authorizationParameters); refused != nil {
+		return refused
+	}
+	grant := "authorization_code"
+	switch {
+	case q.implicit():
+		grant = "implicit"
+	case q.ResponseType != "code":
+		return nil // check tells what is wrong with it
+	}
+	mayNot := q.Client.Public && !slices.Contains(q.server.options.PublicClientGrants, grant)
+	if mayNot || !slices.Contains(q.Client.Grants, grant) {
+		return &Error{Code: UnauthorizedClient, Description: "Unauthorized client: it may not use this `response_type`",
+			reason: "grant_unauthorized", Err: fmt.Errorf("the client needs the grant %s", grant)}
+	}
+	return nil
+}
+
+// check looks at the rest, in the order of node-oauth2-server: state, denial, scope, response type, challenge.
+// owner is who approves; then the result is the scope that he grants. Nil: a page will find out.
+func (q *AuthorizationRequest) check(ctx context.Context, owner *User) (granted Scope, refused *Error) {
+	challenge := q.form.get("code_challenge")
+	method := challengeMethod(challenge, q.form.get("code_challenge_method"))
+	switch {
+	case q.State == "" && !q.server.options.AllowEmptyState && (method != methodS256 || challenge == "" || q.implicit()):
+		// With S256 the challenge is what binds the answer to the client's session. RFC 9700, section 4.7.1.
+		return nil, missing("state")
+	case q.State != "" && !isVSCHAR(q.State):
+		return nil, invalid("state")
+	case owner != nil && q.form.get("allowed") == "false":
+		return nil, denied("")
+	}
+	if q.Scope, refused = askedScope(q.form); refused != nil {
+		return nil, refused
+	}
+	if owner != nil {
+		granted, refused = q.server.validateScope(ctx, owner, q.Client, q.Scope)
+	} else if !q.Client.allows(q.Scope) {
+		refused = beyondClient(q.Client, q.Scope)
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	switch {
+	case q.ResponseType == "":
+		return nil, missing("response_type")
+	case q.ResponseType != "code" && !q.implicit(), q.ResponseType == "code" && q.server.grants["authorization_code"] == nil:
+		return nil, refusal(UnsupportedResponseType, "response_type", "Unsupported response type: `response_type` is not supported")
+	}
+	if refused = q.checkResponseMode(); refused != nil || q.implicit() {
+		return granted, refused
+	}
+	return granted, q.server.checkChallenge(q.Client, challenge, method)
+}
+
+// checkResponseMode refuses what would leave the answer where the client does
+// not look, or a token in the query (OAuth 2.0 Multiple Response Types, section 5).
+func (q *AuthorizationRequest) checkResponseMode() *Error {
+	switch mode := q.form.get("response_mode"); {
+	case mode == "" || mode == "fragment", mode == "query" && !q.implicit():
+		return nil
+	case mode == "query":
+		return refusal(InvalidRequest, "response_mode", "Invalid request: `response_mode` must be fragment, as the answer is a token")
+	}
+	return refusal(InvalidRequest, "response_mode", "Invalid request: `response_mode` must be query or fragment")
+}
+
+// inFragment reports whether the answer goes into the fragment of the redirection
+// URI, and not into its query.
+func (q *AuthorizationRequest) inFragment() bool {
+	return q.implicit() || q.form.get("response_mode") == "fragment"
+}
+
+// implicit says whether the answer is a token, in the fragment.
+func (q *AuthorizationRequest) implicit() bool { return q.ResponseType == "token" && q.server.implicit }
+
+// mustAsk says that the owner cannot approve without being asked: anybody can pose as a public client, so only the
+// owner can tell. RFC 6749, section 10.2; RFC 8252, section 8.6.
+func (q *AuthorizationRequest) mustAsk() bool {
+	return q.Client.Public && !q.server.options.InsecureApprovePublicClients
+}
+
+func consentNeeded() *Error {
+	return refusal(AccessDenied, "consent_needed", "Access denied: a public client needs the consent of the user")
+}
+
+func denied(why string) *Error {
+	if why == "" {
+		why = "user denied access to application"
+	}
+	return refusal(AccessDenied, "denied", "Access denied: "+why)
+}
+
+// event is what is known of the request before it is answered; q may be nil.
+func (q *AuthorizationRequest) event() Event {
+	if q == nil {
+		return Event{Endpoint: EndpointAuthorize}
+	}
+	return Event{Endpoint: EndpointAuthorize, ClientID: q.Client.ID, UserID: q.User.id()}
+}

@@ -1,0 +1,38 @@
+package oauth2server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+)
+
+// minToken is how many printable characters 128 bits take at the least.
+const minToken = 20
+
+// generator is a model's own way to make a token or a code.
+type generator func(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
+
+func generate(ctx context.Context, method string, own generator, client *Client, user *User, scope Scope, wellFormed func(string) bool) (string, *Error) {
+	if own == nil {
+		return newID(), nil
+	}
+	generated, err := own(ctx, client, user, scope)
+	switch {
+	case err != nil:
+		return "", modelFailure(method, err, breach("%s: %w", method, err))
+	case generated == "":
+		return newID(), nil
+	case !wellFormed(generated) || len(generated) < minToken:
+		return "", breach("%s returned characters that may not be sent, or fewer than %d", method, minToken)
+	}
+	return generated, nil
+}
+
+// newID returns 32 random bytes in base64url: 43 characters that nobody can guess.
+func newID() string {
+	var random [32]byte
+	var text [43]byte
+	rand.Read(random[:]) // never fails: it ends the program instead
+	base64.RawURLEncoding.Encode(text[:], random[:])
+	return string(text[:])
+}

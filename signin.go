@@ -1,0 +1,54 @@
+package oauth2server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// tryPassword returns the user whose password it is.
+func (s *Server) tryPassword(r *http.Request, client *Client, username, password string, wrong func() *Error) (*User, *Error) {
+	return try(s.options.LimitAttempts, r, Attempt{ClientID: client.ID, Username: username}, func() (*User, *Error) {
+		user, err := s.can.users.GetUser(r.Context(), username, password, client)
+		return foundUser("GetUser", user, err, wrong)
+	})
+}
+
+// checkUserCredentials refuses what cannot be a name and a password (RFC 6749, appendix A.15 and A.16).
+func checkUserCredentials(username, password string) *Error {
+	switch {
+	case username == "":
+		return missing("username")
+	case password == "":
+		return missing("password")
+	case !isUnicodeNoCRLF(username):
+		return invalid("username")
+	case !isUnicodeNoCRLF(password):
+		return invalid("password")
+	}
+	return nil
+}
+
+func wrongUser(reason string) *Error {
+	return refusal(InvalidGrant, reason, "Invalid grant: user credentials are invalid")
+}
+
+// checkUser asks the model whether the user may still act, if it can tell. If not,
+// the grant ends.
+func (s *Server) checkUser(ctx context.Context, user *User, client *Client, grantID string) *Error {
+	if s.can.checker == nil {
+		return nil
+	}
+	err := s.can.checker.CheckUser(ctx, user, client)
+	if err == nil {
+		return nil
+	}
+	refused := modelFailure("CheckUser", err, refusal(InvalidGrant, "user_gone", "Invalid grant: the user may no longer act"))
+	if s.can.log != nil && errors.Is(err, ErrNotFound) && asError(err) == nil {
+		if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
+			return fault
+		}
+	}
+	return refused
+}
