@@ -142,7 +142,7 @@ func TestAPageRefuses(t *testing.T) {
 	var failure error
 	s := newSite(t, newSpy(t), nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
-		request.Refuse(w, r, failure)
+		request.Fail(w, r, failure)
 		request.Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
 	}))
 	for _, row := range []struct {

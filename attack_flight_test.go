@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -89,7 +88,7 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 		}
 		revocations := map[string]func(ctx context.Context, g *grant) error{
 			"RevokeGrant": func(ctx context.Context, g *grant) error {
-				return oauth2server.RevokeGrant(ctx, h.stage, g.id, time.Now().Add(time.Hour))
+				return oauth2server.RevokeGrant(ctx, h.stage, g.id)
 			},
 			"RevokeUser": func(ctx context.Context, g *grant) error {
 				if len(g.delivered) > 0 { // a code that was redeemed may have been swept
@@ -187,8 +186,8 @@ func TestAttack_OurOwnLostReply(t *testing.T) {
 		h.requireAlive(h.token("web", redemption...))
 
 		// The driver sends the insert once more by itself, and finds its own.
-		for _, strict := range []bool{false, true} {
-			s := newSite(t, repeating{model}, &oauth2server.Options{StrictRefreshRotation: strict}, nil)
+		for _, rotation := range []oauth2server.RefreshRotation{oauth2server.RotateWithRetry, oauth2server.RotateStrictly} {
+			s := newSite(t, repeating{model}, &oauth2server.Options{RefreshRotation: rotation}, nil)
 			s.requireAlive(s.requireAlive(s.redeem("web", s.code())))
 		}
 	})

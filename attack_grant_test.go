@@ -302,7 +302,7 @@ func TestAttack_SweepThenPresent(t *testing.T) {
 		}},
 		{"a revoked grant", nil, func(s *site, model target) (func() reply, []reply) {
 			first := s.redeem("web", s.code())
-			require.NoError(s.t, oauth2server.RevokeGrant(s.t.Context(), model, grantOf(s.t, model, first), time.Time{}))
+			require.NoError(s.t, oauth2server.RevokeGrant(s.t.Context(), model, grantOf(s.t, model, first)))
 			return func() reply { return s.refresh("web", first.str("refresh_token")) }, []reply{first}
 		}},
 		{"a code that was revoked before it was redeemed", nil, func(s *site, model target) (func() reply, []reply) {

@@ -273,7 +273,7 @@ func TestAttack_TwoAuthorizationHeaders(t *testing.T) {
 // What a public client says of itself is taken for an authentication (public client that authenticates).
 func TestAttack_PublicClientThatAuthenticates(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		s := newSite(t, model, &oauth2server.Options{DisableRefreshTokenRotation: true}, http.HandlerFunc(consentPage))
+		s := newSite(t, model, &oauth2server.Options{RefreshRotation: oauth2server.RotateNever}, http.HandlerFunc(consentPage))
 		uri := "com.example.app:/cb"
 		code := s.post("/authorize?"+form(authorization("client_id", "app", "redirect_uri", uri, "code_challenge", challenge,
 			"code_challenge_method", "S256")...), "username=u1").at("code")

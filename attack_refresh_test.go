@@ -56,7 +56,7 @@ func TestAttack_ParallelRefreshes(t *testing.T) {
 		s.mustRefresh(replies[0].str("refresh_token"))
 	})
 	onEachModel(t, func(t *testing.T, model target) {
-		s := newSite(t, model, &oauth2server.Options{StrictRefreshRotation: true}, nil)
+		s := newSite(t, model, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}, nil)
 		first := s.redeem("web", s.code())
 		replies := atOnce(n, func() reply { return s.refresh("web", first.str("refresh_token")) })
 		answered := withStatus(200, replies)

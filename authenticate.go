@@ -17,7 +17,7 @@ func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.H
 		mistake = misuse("the model has no GetAccessToken")
 	}
 	if mistake != nil {
-		panic("oauth2server: Authenticate cannot work: " + mistake.Err.Error())
+		panic(cannotWork("Authenticate", mistake))
 	}
 	requiredText := required.String()
 	return func(next http.Handler) http.Handler {

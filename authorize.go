@@ -28,7 +28,7 @@ import (
 // value instead: {"location": "https://client.example/callback?code=..."}.
 func (s *Server) Authorize(page http.Handler) http.Handler {
 	if fault := s.cannotAuthorize(page); fault != nil {
-		panic("oauth2server: Authorize cannot work: " + fault.Err.Error())
+		panic(cannotWork("Authorize", fault))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, refused := s.authorizationRequest(r)

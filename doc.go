@@ -83,7 +83,7 @@
 // Clients use [Server.Revoke]. In the program itself, if the model is a [GrantLog], [RevokeGrant] ends an authorization
 // with all its tokens. In a handler behind Authenticate:
 //
-//	err := oauth2server.RevokeGrant(ctx, model, oauth2server.TokenFromContext(ctx).GrantID, time.Time{})
+//	err := oauth2server.RevokeGrant(ctx, model, oauth2server.TokenFromContext(ctx).GrantID)
 //
 // The models here have UserGrants, for a page of connected applications, and RevokeUserClient, which ends what a user
 // granted to one of them; RevokeUser ends all. See [LiveGrants] for a model of one's own.

@@ -204,6 +204,11 @@ func breach(format string, args ...any) *Error { return standing("model_contract
 // misuse is one that the program brought about, by how it set the server up or called it.
 func misuse(format string, args ...any) *Error { return standing("program_mistake", format, args...) }
 
+// cannotWork is the text of a panic at wiring.
+func cannotWork(handler string, mistake *Error) string {
+	return "oauth2server: " + handler + " cannot work: " + strings.TrimPrefix(mistake.Err.Error(), "oauth2server: ")
+}
+
 func standing(reason, format string, args ...any) *Error {
 	return &Error{Code: ServerError, Status: http.StatusInternalServerError, reason: reason,
 		Err: fmt.Errorf("oauth2server: "+format, args...)}

@@ -210,7 +210,7 @@ func TestRefusalsAreEvents(t *testing.T) {
 func TestHangingUpHidesNoTheft(t *testing.T) {
 	var log bytes.Buffer
 	model := &hangingUp{spy: newSpy(t)}
-	options := &oauth2server.Options{Grants: allGrants, RefreshRetryWindow: -1, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	options := &oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateStrictly, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	s := newLocalSite(t, model, options, nil)
 	hastily := func(params ...string) string {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -243,7 +243,7 @@ func TestAMalformedFormIsNotLogged(t *testing.T) {
 
 func TestAResourceServerReportsWhatItRefuses(t *testing.T) {
 	var a audit
-	resource, err := oauth2server.NewResourceServer(newSpy(t), suite.options(t.Name(), &oauth2server.Options{OnEvent: a.note}))
+	resource, err := oauth2server.NewResourceServer(newSpy(t), suite.resourceOptions(t.Name(), &oauth2server.ResourceOptions{OnEvent: a.note}))
 	require.NoError(t, err)
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer unknown")

@@ -184,7 +184,7 @@ func ExampleGrantFunc() {
 		if err != nil {
 			return nil, err
 		}
-		return request.Issue(ctx, &oauth2server.Token{User: user, Scope: scope}, false)
+		return request.Issue(ctx, oauth2server.Issuance{User: user, Scope: scope})
 	}
 	model := exampleModel()
 	err := model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{grantType}}, "a-secret-that-nobody-guesses")
@@ -211,7 +211,7 @@ func ExampleGrantFunc() {
 
 // A resource server in another process needs one method: here it knows one token.
 func ExampleNewResourceServer() {
-	resource, err := oauth2server.NewResourceServer(oneToken{}, quiet)
+	resource, err := oauth2server.NewResourceServer(oneToken{}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -244,7 +244,7 @@ func (oneToken) GetAccessToken(_ context.Context, accessToken string) (*oauth2se
 
 // The pure half of Authenticate, for a websocket or another framework's middleware.
 func ExampleResourceServer_AuthenticateRequest() {
-	resource, err := oauth2server.NewResourceServer(oneToken{}, quiet)
+	resource, err := oauth2server.NewResourceServer(oneToken{}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

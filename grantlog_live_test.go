@@ -74,7 +74,7 @@ func TestUserGrants(t *testing.T) {
 		require.Equal(t, 200, s.apiStatus(app.str("access_token")))
 		require.Equal(t, 200, s.apiStatus(s.signIn("web").str("access_token")), "it may ask again")
 
-		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grants[0].ID, time.Time{}))
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grants[0].ID))
 		require.Equal(t, 401, s.apiStatus(app.str("access_token")))
 
 		cancelled, cancel := context.WithCancel(t.Context())
@@ -96,7 +96,7 @@ func TestGrantsThatOthersJoined(t *testing.T) {
 					if err != nil {
 						return nil, err
 					}
-					return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: g.Param("for")}, Scope: oauth2server.Scope{"read"}, GrantID: subject.GrantID}, false)
+					return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: g.Param("for")}, Scope: oauth2server.Scope{"read"}, GrantID: subject.GrantID})
 				},
 			}}, nil)
 			web := s.signIn("web", "scope", "read write")

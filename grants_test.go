@@ -217,7 +217,7 @@ func TestRotationCanBeSwitchedOffForConfidentialClientsOnly(t *testing.T) {
 }
 
 func testRotationCanBeSwitchedOff(t *testing.T, _ *spy, served oauth2server.Model) {
-	s := newSite(t, served, &oauth2server.Options{Grants: allGrants, DisableRefreshTokenRotation: true,
+	s := newSite(t, served, &oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateNever,
 		PublicClientGrants: []string{"refresh_token", "password"}}, nil)
 	token := s.signIn("web").str("refresh_token")
 	for range 2 {
@@ -280,7 +280,7 @@ func otp(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server
 	case "nothing":
 		return nil, nil
 	case "nobody":
-		return request.Issue(ctx, &oauth2server.Token{}, false)
+		return request.Issue(ctx, oauth2server.Issuance{})
 	case "no scope for nobody":
 		_, err := request.Scope(ctx, nil)
 		return nil, err
@@ -346,7 +346,7 @@ func TestExtensionGrant(t *testing.T) {
 func TestIssueRefusesARepeatedParameter(t *testing.T) {
 	careless := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		request.Param("actor")
-		return request.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{"admin"}}, false)
+		return request.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{"admin"}})
 	}
 	model := newSpy(t)
 	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"careless"}, Scope: oauth2server.Scope{"read"}}, secret+"phone"))
@@ -361,7 +361,7 @@ func TestIssueRefusesARepeatedParameter(t *testing.T) {
 // What a grant takes from a request must not keep all of that in memory, with the secret in it.
 func TestIssueKeepsNoRequest(t *testing.T) {
 	echo := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-		return request.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: request.Param("user")}}, false)
+		return request.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: request.Param("user")}})
 	}
 	const requests, padding = 50, 60 << 10
 	model := memorymodel.New(&memorymodel.Options{ExtensionGrants: ownGrants})
@@ -379,7 +379,7 @@ func TestIssueKeepsNoRequest(t *testing.T) {
 // than Authenticate allows.
 func TestIssueRefusesAMalformedScope(t *testing.T) {
 	careless := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-		return request.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{request.Param("scope")}}, false)
+		return request.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{request.Param("scope")}})
 	}
 	model := newSpy(t)
 	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tablet", Grants: []string{"careless"}}, secret+"tablet"))

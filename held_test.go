@@ -114,7 +114,7 @@ func TestARevocationThatWasOnlyRead(t *testing.T) {
 	token, err := model.GetAccessToken(t.Context(), first.str("access_token"))
 	require.NoError(t, err)
 	model.entry = &oauth2server.GrantEntry{GrantID: token.GrantID, Seq: 2, Kind: "revoked", ExpiresAt: time.Now().Add(time.Hour)}
-	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID, time.Time{}))
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 
 	model.entry = nil // lost in an election
 	s.requireDead(first)

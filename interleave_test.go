@@ -202,14 +202,14 @@ func stagePlay(t *testing.T, wrong bool) *play {
 	}
 	p.handler, p.signOut = serve(oauth2server.Options{}).Token(nil), serve(oauth2server.Options{}).Revoke()
 	p.authorize = serve(oauth2server.Options{}).Authorize(nil)
-	p.strict = serve(oauth2server.Options{RefreshRetryWindow: -1}).Token(nil)
-	p.constant = serve(oauth2server.Options{DisableRefreshTokenRotation: true}).Token(nil)
+	p.strict = serve(oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}).Token(nil)
+	p.constant = serve(oauth2server.Options{RefreshRotation: oauth2server.RotateNever}).Token(nil)
 	return p
 }
 
 // joinGrant gives an access token that joins the grant.
 func (p *play) joinGrant(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-	return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, GrantID: playedGrant}, false)
+	return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: playedGrant})
 }
 
 // begin clears the stage, and prepares a grant on it.
@@ -284,7 +284,7 @@ func (p *play) leave(ctx context.Context) outcome {
 }
 
 func (p *play) revoke(ctx context.Context) outcome {
-	if err := oauth2server.RevokeGrant(ctx, p.stage, playedGrant, time.Now().Add(time.Minute)); err != nil {
+	if err := oauth2server.RevokeGrant(ctx, p.stage, playedGrant); err != nil {
 		return outcome{status: 503}
 	}
 	return outcome{status: 200}

@@ -74,7 +74,7 @@ func exchange(model oauth2server.AccessTokenModel) oauth2server.GrantFunc {
 		if !subject.AccessTokenExpiresAt.After(time.Now()) {
 			return nil, oauth2server.InvalidGrant
 		}
-		return g.Issue(ctx, &oauth2server.Token{User: subject.User, GrantID: subject.GrantID, Scope: oauth2server.Scope{"read"}}, false)
+		return g.Issue(ctx, oauth2server.Issuance{User: subject.User, GrantID: subject.GrantID, Scope: oauth2server.Scope{"read"}})
 	}
 }
 
@@ -182,7 +182,7 @@ func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
 func TestTheLastUseIsTheLastEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := dropping{newSpy(t)}
-		s := newLocalSite(t, model, &oauth2server.Options{DisableRefreshTokenRotation: true, RefreshTokenLifetime: 24 * time.Hour}, nil)
+		s := newLocalSite(t, model, &oauth2server.Options{RefreshRotation: oauth2server.RotateNever, RefreshTokenLifetime: 24 * time.Hour}, nil)
 		first := s.redeem("web", s.code())
 		pauses := []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 0, 0, 9 * time.Second, 0, 11 * time.Minute}
 		latest := ""
@@ -214,7 +214,7 @@ func TestIssueBeginsAGrant(t *testing.T) {
 	id := ""
 	s := newSite(t, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{
 		"echo": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, GrantID: id}, true)
+			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: id, Refresh: true})
 		},
 	}}, nil)
 	for _, id = range []string{"", "of-the-program"} {

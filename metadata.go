@@ -43,7 +43,7 @@ func (s *Server) Metadata() http.Handler {
 		fault = nil
 	}
 	if fault != nil {
-		panic("oauth2server: Metadata cannot work: " + fault.Err.Error())
+		panic(cannotWork("Metadata", fault))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -15,6 +15,14 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
+// rotation is the option by which refresh tokens are replaced, or not.
+func rotation(rotate bool) oauth2server.RefreshRotation {
+	if rotate {
+		return oauth2server.RotateWithRetry
+	}
+	return oauth2server.RotateNever
+}
+
 // tenanted is an extension grant whose token has attributes of its own.
 func tenanted(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 	return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{"read"},
@@ -27,7 +35,7 @@ func TestExtraGoesOn(t *testing.T) {
 		onEachModel(t, func(t *testing.T, model target) {
 			require.NoError(t, addClient(t, model, oauth2server.Client{ID: "phone", Grants: []string{"tell", "refresh_token"}}, secret+"phone"))
 			options := oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"tell": tenanted},
-				DisableRefreshTokenRotation: !rotate, AllowExtendedTokenAttributes: true}
+				RefreshRotation: rotation(rotate), AllowExtendedTokenAttributes: true}
 			s := newSite(t, model, &options, nil)
 			first := s.token("phone", "grant_type", "tell")
 			require.Equal(t, 200, first.StatusCode, first.text)

@@ -99,16 +99,18 @@ func TestTheftEndsTheGrant(t *testing.T) {
 }
 
 func TestStrictRotation(t *testing.T) {
-	timed(t, &oauth2server.Options{StrictRefreshRotation: true}, func(t *testing.T, s *site, _ *spy) {
+	timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}, func(t *testing.T, s *site, _ *spy) {
 		first := s.signIn("web")
 		second := s.mustRefresh(first.str("refresh_token"))
 		requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
 		s.requireDead(first, second)
 	})
-	timed(t, &oauth2server.Options{RefreshRetryWindow: -1}, func(t *testing.T, s *site, _ *spy) {
+	timed(t, &oauth2server.Options{RefreshRetryWindow: time.Second}, func(t *testing.T, s *site, _ *spy) {
 		first := s.signIn("web")
-		second, third := s.mustRefresh(first.str("refresh_token")), s.mustRefresh(first.str("refresh_token"))
-		require.NotEqual(t, second.str("refresh_token"), third.str("refresh_token"), "no window")
+		second := s.mustRefresh(first.str("refresh_token"))
+		time.Sleep(2 * time.Second)
+		third := s.mustRefresh(first.str("refresh_token"))
+		require.NotEqual(t, second.str("refresh_token"), third.str("refresh_token"), "the window is over")
 		requireError(t, s.refresh("web", second.str("refresh_token")), 400, "invalid_grant")
 		s.requireDead(first, second, third)
 	})
@@ -243,7 +245,7 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 		s.requireDead(answer, refreshed)
 	})
 	for name, options := range map[string]*oauth2server.Options{
-		"no window": {RefreshRetryWindow: -1}, "strict": {StrictRefreshRotation: true}, "no PKCE": {}, "plain PKCE": {InsecureAllowPlainPKCE: true},
+		"strict": {RefreshRotation: oauth2server.RotateStrictly}, "no PKCE": {}, "plain PKCE": {InsecureAllowPlainPKCE: true},
 	} {
 		timed(t, options, func(t *testing.T, s *site, _ *spy) {
 			var asked, proof []string
@@ -273,7 +275,7 @@ func TestRevokeGrant(t *testing.T) {
 		id := grantOf(first)
 		second := s.mustRefresh(first.str("refresh_token"))
 		for range 2 { // again is no error
-			require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, id, time.Time{}))
+			require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, id))
 		}
 		s.requireDead(first, second)
 
@@ -289,7 +291,7 @@ func TestRevokeGrant(t *testing.T) {
 		require.Equal(t, 200, s.apiStatus(implicit.at("access_token")))
 		token, err := model.GetAccessToken(t.Context(), implicit.at("access_token"))
 		require.NoError(t, err)
-		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID, time.Time{}))
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 		require.Equal(t, 401, s.apiStatus(implicit.at("access_token")))
 
 		// Tokens of a client's own have no log.
@@ -298,9 +300,9 @@ func TestRevokeGrant(t *testing.T) {
 		for _, fails := range []string{"GrantEntries", "AppendGrant", "RevokeAccessTokens"} {
 			grant := grantOf(s.signIn("web"))
 			model.fails[fails] = errors.New("no storage")
-			require.ErrorContains(t, oauth2server.RevokeGrant(t.Context(), model, grant, time.Time{}), "no storage")
+			require.ErrorContains(t, oauth2server.RevokeGrant(t.Context(), model, grant), "no storage")
 			delete(model.fails, fails)
-			require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grant, time.Time{}))
+			require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grant))
 		}
 	})
 }
@@ -342,7 +344,7 @@ func (m *outrunning) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry
 func TestNobodyOutrunsARevocation(t *testing.T) {
 	for _, many := range []int{1, 2, 5, 20, 100} {
 		model := &outrunning{spy: newSpy(t), grantID: "g", next: 1, many: many}
-		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, "g", time.Time{}))
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, "g"))
 		require.Less(t, model.appended, 4*many+20)
 		entries, err := model.Model.GrantEntries(t.Context(), "g", model.next)
 		require.NoError(t, err)
@@ -383,7 +385,7 @@ func TestRevokeUser(t *testing.T) {
 func TestHangingUpDoesNotStopARevocation(t *testing.T) {
 	model := newSpy(t)
 	hangUp := &hangingUp{spy: model}
-	s := newLocalSite(t, hangUp, &oauth2server.Options{Grants: allGrants, RefreshRetryWindow: -1}, nil)
+	s := newLocalSite(t, hangUp, &oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateStrictly}, nil)
 	first := s.signIn("web")
 	second := s.mustRefresh(first.str("refresh_token"))
 	third := s.mustRefresh(second.str("refresh_token"))
@@ -430,7 +432,7 @@ func TestFaultsAreNoVerdicts(t *testing.T) {
 	}
 	for _, fails := range []string{"GrantEntries", "AppendGrant", "RevokeAccessTokens"} {
 		t.Run("theft and "+fails, func(t *testing.T) {
-			timed(t, &oauth2server.Options{StrictRefreshRotation: true}, func(t *testing.T, s *site, model *spy) {
+			timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}, func(t *testing.T, s *site, model *spy) {
 				first := s.signIn("web")
 				second := s.mustRefresh(first.str("refresh_token"))
 				model.fails[fails] = errors.New("no storage")
@@ -545,15 +547,15 @@ func TestAForgetfulModelIsNoThief(t *testing.T) {
 	requireError(t, s.refresh("web", first.str("refresh_token")), 500, "server_error")
 	token, err := empty.GetRefreshToken(t.Context(), first.str("refresh_token"))
 	require.NoError(t, err)
-	require.NoError(t, oauth2server.RevokeGrant(t.Context(), empty, token.GrantID, time.Time{}))
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), empty, token.GrantID))
 	require.Equal(t, 401, s.apiStatus(first.str("access_token")), "what took the places was seen there")
 	lying := misplacing{newSpy(t)}
-	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), lying, "another", time.Time{}), oauth2server.ServerError)
+	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), lying, "another"), oauth2server.ServerError)
 
 	none := forgetful{spy: newSpy(t), entry: func(*oauth2server.GrantEntry) *oauth2server.GrantEntry { return nil }}
 	_, err = none.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "g", Seq: 1})
 	require.NoError(t, err)
-	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), none, "g", time.Time{}), oauth2server.ServerError)
+	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), none, "g"), oauth2server.ServerError)
 }
 
 // Refresh tokens of the time before the model had a log.
@@ -658,20 +660,23 @@ func TestExtensionGrantsInTheLog(t *testing.T) {
 	model.fails["GrantEntries"] = errors.New("no storage")
 	requireError(t, exchange(), 503, "server_error")
 	delete(model.fails, "GrantEntries")
-	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grantID, time.Time{}))
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grantID))
 	require.Equal(t, 401, s.apiStatus(joined.str("access_token")))
 	requireError(t, exchange(), 400, "invalid_grant")
 	grantID, refresh = "ended before it began", true
-	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grantID, time.Time{}))
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, grantID))
 	requireError(t, exchange(), 400, "invalid_grant")
 	requireError(t, s.refresh("ext", first.str("refresh_token")), 400, "invalid_grant")
 }
 
 func TestOptionsOfTheLog(t *testing.T) {
 	for want, opts := range map[string]*oauth2server.Options{
-		"the model is no GrantLog": {StrictRefreshRotation: true},
+		"the model is no GrantLog": {RefreshRotation: oauth2server.RotateStrictly},
 		"less than a second":       {RefreshRetryWindow: 60},
-		"exclude each other":       {StrictRefreshRotation: true, RefreshRetryWindow: time.Minute},
+		"RotateStrictly has none":  {RefreshRotation: oauth2server.RotateStrictly, RefreshRetryWindow: time.Minute},
+		"is less than a second":    {RefreshRetryWindow: -1},
+		"there is no 3":            {RefreshRotation: 3},
+		"there is no -1":           {RefreshRotation: -1},
 		"option MaxGrantLifetime":  {MaxGrantLifetime: 90},
 	} {
 		_, err := oauth2server.New(plain{spy: newSpy(t)}, opts)
@@ -720,7 +725,7 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 		log := entries(second)
 		lives(log[1], 14*day) // the token that was used
 		lives(log[2], 14*day)
-		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, log[0].GrantID, time.Time{}))
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, log[0].GrantID))
 		lives(logOf(log[0].GrantID)[3], 14*day)
 
 		first = brief.signIn("web")
@@ -760,7 +765,7 @@ func TestRevocationEndsTokensOfUnknownExpiry(t *testing.T) {
 	require.Equal(t, 200, s.apiStatus(answer.str("access_token")))
 	token, err := model.GetAccessToken(t.Context(), answer.str("access_token"))
 	require.NoError(t, err)
-	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID, time.Time{}))
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 	require.Equal(t, 401, s.apiStatus(answer.str("access_token")))
 }
 
@@ -777,7 +782,7 @@ func (m repeating) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) 
 }
 
 func TestOurOwnLostReplyIsNoReplay(t *testing.T) {
-	s := newSite(t, repeating{newSpy(t)}, &oauth2server.Options{Grants: allGrants, StrictRefreshRotation: true}, nil)
+	s := newSite(t, repeating{newSpy(t)}, &oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateStrictly}, nil)
 	answer := s.redeem("web", s.code())
 	require.Equal(t, 200, answer.StatusCode, answer.text)
 	s.mustRefresh(s.mustRefresh(answer.str("refresh_token")).str("refresh_token"))
@@ -813,7 +818,7 @@ func TestJoiningAGrantReadsItsLogFirst(t *testing.T) {
 	timed(t, nil, func(t *testing.T, s *site, model *spy) {
 		token, err := model.GetAccessToken(t.Context(), s.signIn("web").str("access_token"))
 		require.NoError(t, err)
-		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID, time.Time{}))
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 		for _, refresh := range []bool{false, true} {
 			r := joining(t, swept{model}, model, oauth2server.Options{}, refresh).token("ext", "grant_type", "exchange", "grant", token.GrantID)
 			requireError(t, r, 400, "invalid_grant")
@@ -832,7 +837,7 @@ func TestJoiningAGrantReadsItsLogFirst(t *testing.T) {
 }
 
 func TestWhatIsRefusedLeavesNothing(t *testing.T) {
-	timed(t, &oauth2server.Options{StrictRefreshRotation: true}, func(t *testing.T, s *site, model *spy) {
+	timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}, func(t *testing.T, s *site, model *spy) {
 		code := s.code()
 		first := s.redeem("web", code)
 		s.mustRefresh(first.str("refresh_token"))
@@ -850,12 +855,13 @@ func TestWhatIsRefusedLeavesNothing(t *testing.T) {
 	})
 }
 
-// Without a window each use is a rotation, and a loop of them has an end too.
+// After the window each use is a rotation, and a loop of them has an end too.
 func TestRotationsAreBounded(t *testing.T) {
-	timed(t, &oauth2server.Options{RefreshRetryWindow: -1}, func(t *testing.T, s *site, _ *spy) {
+	timed(t, &oauth2server.Options{RefreshRetryWindow: time.Second}, func(t *testing.T, s *site, _ *spy) {
 		first := s.signIn("web")
 		for range 1 + 16 {
 			s.mustRefresh(first.str("refresh_token"))
+			time.Sleep(2 * time.Second)
 		}
 		requireError(t, s.refresh("web", first.str("refresh_token")), 429, "invalid_request")
 		time.Sleep(61 * time.Second)
@@ -879,7 +885,7 @@ func TestTheLogOfATokenThatNeverExpiresStays(t *testing.T) {
 	s.mustRefresh(first.str("refresh_token"))
 	token, err := model.GetAccessToken(t.Context(), first.str("access_token"))
 	require.NoError(t, err)
-	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID, time.Time{}))
+	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 	entries, err := model.GrantEntries(t.Context(), token.GrantID, 1)
 	require.NoError(t, err)
 	require.Len(t, entries, 3)

@@ -176,7 +176,7 @@ func toOwner(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2se
 	if err != nil {
 		return nil, err
 	}
-	return request.Issue(ctx, &oauth2server.Token{User: owner, Scope: scope}, false)
+	return request.Issue(ctx, oauth2server.Issuance{User: owner, Scope: scope})
 }
 
 // useClient gets a token by each grant that the client names, in each way that it can

@@ -118,8 +118,8 @@ func TestNewListsEverythingThatIsWrong(t *testing.T) {
 			[]string{`"client_credentials" is for confidential clients`, `PublicClientGrants: grant "password" is not on`}},
 		{"no authentication for a built-in grant", full, &oauth2server.Options{InsecureSkipClientAuthentication: []string{"refresh_token"}},
 			[]string{`InsecureSkipClientAuthentication: "refresh_token" is no extension grant`}},
-		{"rotation without refresh", full, &oauth2server.Options{Grants: []string{"client_credentials"}, DisableRefreshTokenRotation: true},
-			[]string{"DisableRefreshTokenRotation: the refresh_token grant is not on"}},
+		{"rotation without refresh", full, &oauth2server.Options{Grants: []string{"client_credentials"}, RefreshRotation: oauth2server.RotateNever},
+			[]string{"RefreshRotation: the refresh_token grant is not on"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			srv, err := oauth2server.New(row.model, row.opts)
@@ -130,7 +130,7 @@ func TestNewListsEverythingThatIsWrong(t *testing.T) {
 			}
 		})
 	}
-	_, err := oauth2server.NewResourceServer(nil, &oauth2server.Options{Realm: `"`})
+	_, err := oauth2server.NewResourceServer(nil, &oauth2server.ResourceOptions{Realm: `"`})
 	require.ErrorContains(t, err, "the model is nil")
 	require.ErrorContains(t, err, "option Realm")
 	require.ErrorContains(t, err, "oauth2server: 2 mistakes:\n\t")
@@ -155,7 +155,7 @@ func TestNewResourceServerLooksAtTheModelToo(t *testing.T) {
 
 	model := verifying{newSpy(t), nil}
 	issued(t, model, "good", "write")
-	resource, err := oauth2server.NewResourceServer(shownDecorator{tokenDecorator{model}}, suite.options(t.Name(), nil))
+	resource, err := oauth2server.NewResourceServer(shownDecorator{tokenDecorator{model}}, suite.resourceOptions(t.Name(), nil))
 	require.NoError(t, err)
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer good")

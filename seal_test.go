@@ -60,8 +60,8 @@ func TestARotationSealsUnderThePresentedToken(t *testing.T) {
 	old := &Token{RefreshToken: newID(), GrantID: newID()}
 	next := Token{User: &User{ID: "u1"}, GrantID: old.GrantID}
 	issued := &Token{AccessToken: newID(), RefreshToken: newID(), Client: &Client{ID: "web"}}
-	g := &GrantRequest{server: &Server{ResourceServer: &ResourceServer{}}}
-	_, entry, refused := (&refreshing{g: g, old: old, next: next, presented: Digest(old.RefreshToken), issued: issued}).rotate(ruling{verdict: rotate, place: 2})
+	s, g := &Server{}, &GrantRequest{}
+	_, entry, refused := (&refreshing{s: s, g: g, old: old, next: next, presented: Digest(old.RefreshToken), issued: issued}).rotate(ruling{verdict: rotate, place: 2})
 	require.Nil(t, refused)
 	successor, err := unseal(old.RefreshToken, old.GrantID, entry.Sealed)
 	require.NoError(t, err)

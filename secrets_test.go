@@ -72,6 +72,17 @@ func suiteEar(t testing.TB) *ear {
 	return nil
 }
 
+// resourceOptions is options for a resource server.
+func (e *ear) resourceOptions(where string, opts *oauth2server.ResourceOptions) *oauth2server.ResourceOptions {
+	own := oauth2server.ResourceOptions{}
+	if opts != nil {
+		own = *opts
+	}
+	heard := e.options(where, &oauth2server.Options{Logger: own.Logger, OnEvent: own.OnEvent})
+	own.Logger, own.OnEvent = heard.Logger, heard.OnEvent
+	return &own
+}
+
 // options returns a copy of opts whose log and events go to e as well.
 func (e *ear) options(where string, opts *oauth2server.Options) *oauth2server.Options {
 	own := oauth2server.Options{}
@@ -482,7 +493,7 @@ func TestAnEarHears(t *testing.T) {
 			return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "there is no " + g.Param("code")}
 		}, []string{"an answer", "the log"}},
 		{"an event", func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: g.Param("code")}}, false)
+			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: g.Param("code")}})
 		}, []string{"an event"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -28,7 +28,7 @@ func TestWorkDoesNotGrow(t *testing.T) {
 					refreshes = oauth2server.GrantPage + 5
 				}
 				model := count(target)
-				s := newSite(t, model, &oauth2server.Options{DisableRefreshTokenRotation: !row.rotated}, nil)
+				s := newSite(t, model, &oauth2server.Options{RefreshRotation: rotation(row.rotated)}, nil)
 				last := s.redeem("web", s.code())
 				grantID := grantOf(t, target, last)
 				presented := last.str("refresh_token")

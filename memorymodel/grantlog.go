@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
-	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
 // grant is the log of one grant, in the order of places. It is dropped as a
@@ -166,19 +165,14 @@ func (m *Model) revokeUser(ctx context.Context, userID, clientID string) error {
 
 // revokeClient ends what was granted to a client: its codes, and its grants.
 func (m *Model) revokeClient(ctx context.Context, clientID string) error {
-	until := map[string]time.Time{}
+	ids := m.grantsWhere(func(_, client string) bool { return client == clientID })
 	for c := range m.codes.all() {
-		if id := c.texts.at(codeGrant); c.clientID == clientID && !millis.Time(c.expiresAt).Before(until[id]) {
-			until[id] = millis.Time(c.expiresAt)
+		if id := c.texts.at(codeGrant); c.clientID == clientID && id != "" {
+			ids[id] = true
 		}
 	}
-	for id := range m.grantsWhere(func(_, client string) bool { return client == clientID }) {
-		if _, waits := until[id]; !waits {
-			until[id] = time.Time{} // no code of it
-		}
-	}
-	for id, until := range until {
-		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {
+	for id := range ids {
+		if err := oauth2server.RevokeGrant(ctx, m, id); err != nil {
 			return err
 		}
 	}

@@ -140,18 +140,31 @@ func (m *Model) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
 		successorExpires: millis.Of(e.SuccessorExpiresAt),
 		grantExpires:     millis.Of(e.GrantExpiresAt),
 		seq:              int32(e.Seq),
-		texts:            pack(e.UserID, e.Kind, e.Nonce, e.Presented, e.AccessToken, e.Successor, string(e.Sealed)),
+		texts:            pack(e.UserID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken, e.Successor, string(e.Sealed)),
 		shared:           m.share(e.ClientID, e.Scope, nil, nil),
 	}
 }
 
 // load returns an entry that is the caller's own.
 func (e *storedEntry) load(grantID string) *oauth2server.GrantEntry {
-	own := &oauth2server.GrantEntry{GrantID: grantID, Seq: int(e.seq), Kind: e.texts.at(entryKind), Nonce: e.texts.at(entryNonce),
-		Time: millis.Time(e.time), ExpiresAt: millis.Time(e.expires), Pace: millis.Time(e.pace), Presented: e.texts.at(entryPresented),
-		AccessToken: e.texts.at(entryAccessToken), AccessTokenExpiresAt: millis.Time(e.accessExpires),
-		Successor: e.texts.at(entrySuccessor), SuccessorExpiresAt: millis.Time(e.successorExpires),
-		ClientID: e.clientID, UserID: e.texts.at(entryUser), Scope: slices.Clone(e.scope), GrantExpiresAt: millis.Time(e.grantExpires)}
+	own := &oauth2server.GrantEntry{
+		GrantID:              grantID,
+		Seq:                  int(e.seq),
+		Kind:                 oauth2server.EntryKind(e.texts.at(entryKind)),
+		Nonce:                e.texts.at(entryNonce),
+		Time:                 millis.Time(e.time),
+		ExpiresAt:            millis.Time(e.expires),
+		Pace:                 millis.Time(e.pace),
+		Presented:            e.texts.at(entryPresented),
+		AccessToken:          e.texts.at(entryAccessToken),
+		AccessTokenExpiresAt: millis.Time(e.accessExpires),
+		Successor:            e.texts.at(entrySuccessor),
+		SuccessorExpiresAt:   millis.Time(e.successorExpires),
+		ClientID:             e.clientID,
+		UserID:               e.texts.at(entryUser),
+		Scope:                slices.Clone(e.scope),
+		GrantExpiresAt:       millis.Time(e.grantExpires),
+	}
 	if sealed := e.texts.at(entrySealed); sealed != "" {
 		own.Sealed = []byte(sealed)
 	}

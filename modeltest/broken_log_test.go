@@ -91,7 +91,7 @@ var logDefects = []defect{
 		a.revokeUser = func(ctx context.Context, userID string) error {
 			grants, err := a.UserGrants(ctx, userID)
 			for _, g := range grants {
-				err = errors.Join(err, oauth2server.RevokeGrant(ctx, a, g.ID, time.Now().Add(time.Hour)))
+				err = errors.Join(err, oauth2server.RevokeGrant(ctx, a, g.ID))
 			}
 			return err
 		}

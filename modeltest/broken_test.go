@@ -504,7 +504,7 @@ func twoProcesses(a *altered, alter func(a *altered, lock *sync.Mutex)) *altered
 }
 
 // newBroken makes the fixture of a defect.
-func newBroken(d defect) NewFixture {
+func newBroken(d defect) FixtureFunc {
 	return func(ctx context.Context) (*Fixture, error) {
 		f, m, err := memoryOf()
 		a := &altered{Model: m, users: f.Users}
@@ -518,7 +518,7 @@ func newBroken(d defect) NewFixture {
 var allDefects = slices.Concat(defects, extraDefects, logDefects, expiryDefects)
 
 // check is Check without the time that a rule waits.
-func check(t *testing.T, newFixture NewFixture) (err error) {
+func check(t *testing.T, newFixture FixtureFunc) (err error) {
 	synctest.Test(t, func(t *testing.T) { err = Check(t.Context(), newFixture) })
 	return err
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // missing says which rules are skipped for a fixture, and for want of what.
-func missing(t *testing.T, newFixture NewFixture) map[string]string {
+func missing(t *testing.T, newFixture FixtureFunc) map[string]string {
 	all := map[string]string{}
 	synctest.Test(t, func(t *testing.T) {
 		for _, r := range rules {
@@ -85,7 +85,7 @@ func (g guard) Unwrap() oauth2server.AccessTokenModel { return g.inner }
 var whole = newBroken(defect{breakIt: func(*Fixture, *altered) {}})
 
 // over puts a model made of the whole one in its place.
-func over(wrap func(m *altered) oauth2server.Model) NewFixture {
+func over(wrap func(m *altered) oauth2server.Model) FixtureFunc {
 	return newBroken(defect{breakIt: func(f *Fixture, a *altered) {
 		f.Model = wrap(a)
 		f.Peer = f.Model

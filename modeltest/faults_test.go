@@ -102,7 +102,7 @@ func failDo[K any](do func(context.Context, K) error, fails func() bool, err err
 }
 
 // tryAlone tries a rule without the time that it waits.
-func tryAlone(t *testing.T, r rule, newFixture NewFixture) (err error) {
+func tryAlone(t *testing.T, r rule, newFixture FixtureFunc) (err error) {
 	synctest.Test(t, func(t *testing.T) { _, err = r.try(t.Context(), newFixture) })
 	return err
 }

@@ -28,13 +28,13 @@ import (
 	"testing"
 )
 
-// NewFixture makes a fixture. It is called once for each rule. ctx is that of the rule: what must outlive the call, such
+// FixtureFunc makes a fixture. It is called once for each rule. ctx is that of the rule: what must outlive the call, such
 // as a connection, should not hang on it.
-type NewFixture = func(ctx context.Context) (*Fixture, error)
+type FixtureFunc func(ctx context.Context) (*Fixture, error)
 
 // Run tries each rule in a subtest that has its name. A rule that the fixture or the model lacks something for is
 // skipped, and the message names what is missing. The error of a failure is a [*Violation].
-func Run(t *testing.T, newFixture NewFixture) {
+func Run(t *testing.T, newFixture FixtureFunc) {
 	t.Helper()
 	stopped, broken := false, false
 	for _, r := range rules {
@@ -61,7 +61,7 @@ func Run(t *testing.T, newFixture NewFixture) {
 // Check tries each rule and joins what it finds: the error is nil, or has Unwrap() []error with a [*Violation] for each
 // rule that the model breaks. A rule that the fixture or the model lacks something for is left out. When newFixture
 // fails, or ctx is cancelled, that is the last of the errors.
-func Check(ctx context.Context, newFixture NewFixture) error {
+func Check(ctx context.Context, newFixture FixtureFunc) error {
 	var all []error
 	for _, r := range rules {
 		if err := ctx.Err(); err != nil {

@@ -48,7 +48,7 @@ var (
 func (u User) signsIn() bool { return u.Username != "" && u.Password != "" }
 
 // try makes a fixture and tries the rule on it. missing names what the rule needs and the fixture lacks.
-func (r rule) try(ctx context.Context, newFixture NewFixture) (missing string, err error) {
+func (r rule) try(ctx context.Context, newFixture FixtureFunc) (missing string, err error) {
 	f, err := newFixture(ctx)
 	if err == nil {
 		err = f.check()

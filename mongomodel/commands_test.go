@@ -70,16 +70,16 @@ func TestCommandsPerRequest(t *testing.T) {
 			ok(s.post(ctx, s.server.Revoke(), "token", token))
 		}, slices.Concat([]string{"find clients", "find refresh_tokens"}, revoking(1))},
 		{"revoke a grant", func() {
-			require.NoError(t, oauth2server.RevokeGrant(ctx, m, "unknown", time.Now()))
+			require.NoError(t, oauth2server.RevokeGrant(ctx, m, "unknown"))
 		}, revoking(0)},
 		{"revoke a grant with three access tokens", func() {
 			token, err := m.GetAccessToken(ctx, first.Access)
 			require.NoError(t, err)
 			grant = token.GrantID
 			sent.take()
-			require.NoError(t, oauth2server.RevokeGrant(ctx, m, grant, time.Time{}))
+			require.NoError(t, oauth2server.RevokeGrant(ctx, m, grant))
 		}, revoking(3)},
-		{"revoke it again", func() { require.NoError(t, oauth2server.RevokeGrant(ctx, m, grant, time.Time{})) },
+		{"revoke it again", func() { require.NoError(t, oauth2server.RevokeGrant(ctx, m, grant)) },
 			[]string{"find grants"}},
 		{"a refresh that is refused", func() { require.Equal(t, "invalid_grant", s.refresh(ctx, first.Token).Error) },
 			[]string{"find clients", "find refresh_tokens", "insert access_tokens", "insert refresh_tokens", "insert grants",

@@ -157,7 +157,7 @@ func TestFaultsInACodeExchange(t *testing.T) {
 			require.True(t, l.direct.works(got.Access), "the verifier shows that it is the same client that asks again")
 			require.Equal(t, http.StatusOK, l.direct.refresh(ctx, got.Token).status)
 		}
-		require.NoError(t, oauth2server.RevokeGrant(ctx, l.model, stored.GrantID, time.Time{}))
+		require.NoError(t, oauth2server.RevokeGrant(ctx, l.model, stored.GrantID))
 		l.deliverIf(late, last)
 		l.chain(t, stored.GrantID)
 		l.ended(t, got)
@@ -194,7 +194,7 @@ func TestFaultsInARefresh(t *testing.T) {
 		for _, a := range []answer{first, retry, again, onward} {
 			require.True(t, l.direct.works(a.Access))
 		}
-		require.NoError(t, oauth2server.RevokeGrant(ctx, l.model, grantID, time.Time{}))
+		require.NoError(t, oauth2server.RevokeGrant(ctx, l.model, grantID))
 		l.deliverIf(late, last)
 		l.chain(t, grantID)
 		l.ended(t, first, got, retry, again, onward)
@@ -210,12 +210,12 @@ func TestFaultsInARevocation(t *testing.T) {
 		grantID := grantOf(t, l.model, first.Token)
 		var err error
 		l.during(t, n, fault, func(ctx context.Context) {
-			err = oauth2server.RevokeGrant(ctx, l.far, grantID, time.Time{})
+			err = oauth2server.RevokeGrant(ctx, l.far, grantID)
 		})
 		l.deliverIf(late, before)
 		if err != nil {
 			require.NotErrorIs(t, err, oauth2server.ErrNotFound)
-			require.NoError(t, oauth2server.RevokeGrant(t.Context(), l.model, grantID, time.Time{}))
+			require.NoError(t, oauth2server.RevokeGrant(t.Context(), l.model, grantID))
 		}
 		l.ended(t, first, second)
 		l.deliverIf(late, after)

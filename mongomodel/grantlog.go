@@ -21,15 +21,15 @@ const placeDigits = 10
 
 // entryDocument is how a log entry is stored. Record is the whole of it.
 type entryDocument struct {
-	ID        string    `bson:"_id"`
-	GrantID   string    `bson:"grant_id"` // the shard key: in every filter
-	Seq       int       `bson:"seq"`
-	Kind      string    `bson:"kind"`
-	ClientID  string    `bson:"client_id,omitempty"`
-	UserID    string    `bson:"user_id,omitempty"`
-	Time      time.Time `bson:"time,omitempty"`
-	ExpiresAt time.Time `bson:"oauth2_expires_at,omitempty"`
-	Record    string    `bson:"oauth2_record"`
+	ID        string                 `bson:"_id"`
+	GrantID   string                 `bson:"grant_id"` // the shard key: in every filter
+	Seq       int                    `bson:"seq"`
+	Kind      oauth2server.EntryKind `bson:"kind"`
+	ClientID  string                 `bson:"client_id,omitempty"`
+	UserID    string                 `bson:"user_id,omitempty"`
+	Time      time.Time              `bson:"time,omitempty"`
+	ExpiresAt time.Time              `bson:"oauth2_expires_at,omitempty"`
+	Record    string                 `bson:"oauth2_record"`
 }
 
 // entryID is the _id of a place. No two places share one, whatever is in a grant id, as the end has a fixed length.

@@ -28,7 +28,7 @@ func TestAServerThatIsKilled(t *testing.T) {
 	s := newSite(t, m)
 	first := s.signIn(t)
 	code, ended := s.authorize(t), s.signIn(t)
-	require.NoError(t, oauth2server.RevokeGrant(ctx, m, grantOf(t, m, ended.Token), time.Time{}))
+	require.NoError(t, oauth2server.RevokeGrant(ctx, m, grantOf(t, m, ended.Token)))
 	second := s.refresh(ctx, first.Token)
 	require.Equal(t, http.StatusOK, second.status)
 

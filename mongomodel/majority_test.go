@@ -133,7 +133,7 @@ func TestFlowsWithoutAMajority(t *testing.T) {
 		require.Equal(t, before, l.chain(t, grantID))
 		require.Equal(t, http.StatusServiceUnavailable, l.broken.refresh(ctx, next.Token).status)
 		require.Error(t, l.far.RevokeUser(ctx, "u1"), "it is not acknowledged")
-		require.Error(t, oauth2server.RevokeGrant(ctx, l.far, "another"+only, time.Time{}))
+		require.Error(t, oauth2server.RevokeGrant(ctx, l.far, "another"+only))
 		l.proxy.Forge(nil)
 		require.NoError(t, l.far.RevokeUser(ctx, "u1"))
 		l.ended(t, first, next)

@@ -4,8 +4,8 @@ package mongomodel
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -87,38 +87,32 @@ func (m *Model) revokeClient(ctx context.Context, clientID string) error {
 	if err != nil {
 		return err
 	}
-	for id, until := range others {
-		if until.After(grants[id]) {
-			grants[id] = until
-		}
-	}
-	for id, until := range grants {
-		if err := oauth2server.RevokeGrant(ctx, m, id, until); err != nil {
+	maps.Copy(grants, others)
+	for id := range grants {
+		if err := oauth2server.RevokeGrant(ctx, m, id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// grantsOf returns the grants that the documents of a collection name, with the
-// latest expiry of those.
-func grantsOf(ctx context.Context, c *mongo.Collection, filter bson.D) (map[string]time.Time, error) {
+// grantsOf returns the grants that the documents of a collection name.
+func grantsOf(ctx context.Context, c *mongo.Collection, filter bson.D) (map[string]bool, error) {
 	cursor, err := c.Find(alone(ctx), filter)
 	if err != nil {
 		return nil, fault(ctx, "find in "+c.Name(), err)
 	}
 	defer cursor.Close(context.WithoutCancel(ctx))
-	grants := map[string]time.Time{}
+	grants := map[string]bool{}
 	for cursor.Next(ctx) {
 		var document struct {
-			GrantID   string    `bson:"grant_id"`
-			ExpiresAt time.Time `bson:"oauth2_expires_at"`
+			GrantID string `bson:"grant_id"`
 		}
 		if err := cursor.Decode(&document); err != nil {
 			return nil, fault(ctx, "find in "+c.Name(), err)
 		}
-		if id := document.GrantID; id != "" && !document.ExpiresAt.Before(grants[id]) {
-			grants[id] = document.ExpiresAt
+		if document.GrantID != "" {
+			grants[document.GrantID] = true
 		}
 	}
 	return grants, fault(ctx, "find in "+c.Name(), cursor.Err())

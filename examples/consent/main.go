@@ -95,7 +95,7 @@ func (a *app) page(w http.ResponseWriter, r *http.Request) {
 	default:
 		scope, err := request.ScopeFor(r.Context(), request.User)
 		if err != nil {
-			request.Refuse(w, r, err)
+			request.Fail(w, r, err)
 			return
 		}
 		ticket := a.giveTicket(r.Context(), request)
@@ -131,7 +131,7 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request, request *oauth2serv
 		return
 	}
 	if err = errors.Join(err, a.sessions.RenewToken(r.Context())); err != nil { // lest somebody prepared this session
-		request.Refuse(w, r, err)
+		request.Fail(w, r, err)
 		return
 	}
 	a.sessions.Put(r.Context(), "user", user.ID)

@@ -23,12 +23,12 @@ func newHandler(site demo.Site) (http.Handler, error) {
 	router := gin.New()
 	router.Any("/authorize", gin.WrapH(srv.Authorize(demo.Page(site.Model))))
 	router.Any("/token", gin.WrapH(srv.Token(nil)))
-	router.GET("/api", authenticate(srv.ResourceServer, "read"), hello)
+	router.GET("/api", authenticate(srv, "read"), hello)
 	return router, nil
 }
 
-// authenticate is [oauth2server.ResourceServer.Authenticate] for gin, but for the headers that tell scopes.
-func authenticate(api *oauth2server.ResourceServer, scope ...string) gin.HandlerFunc {
+// authenticate is [oauth2server.Server.Authenticate] for gin, but for the headers that tell scopes.
+func authenticate(api *oauth2server.Server, scope ...string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		token, err := api.AuthenticateRequest(c.Request, scope...)
 		if err != nil {

@@ -72,7 +72,7 @@ func page(users oauth2server.PasswordModel) http.Handler {
 				request.Approve(w, r, oauth2server.Approval{User: user, All: true})
 				return
 			case !errors.Is(err, oauth2server.ErrNotFound): // no wrong password: the storage failed
-				request.Refuse(w, r, err)
+				request.Fail(w, r, err)
 				return
 			}
 		}

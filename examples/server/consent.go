@@ -63,7 +63,7 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 
 // refuse tells the client what the pages cannot do for it.
 func refuse(w http.ResponseWriter, r *http.Request, request clientRequest, code oauth2server.ErrorCode, why string) {
-	request.Refuse(w, r, &oauth2server.Error{Code: code, Description: why})
+	request.Fail(w, r, &oauth2server.Error{Code: code, Description: why})
 }
 
 // decide does what the user wants, if it is about what they were shown.
@@ -87,13 +87,13 @@ func (a *app) ask(w http.ResponseWriter, r *http.Request, request clientRequest,
 	user, prompts := request.User, promptsOf(request.asked)
 	scope, err := request.ScopeFor(r.Context(), user)
 	if err != nil {
-		request.Refuse(w, r, err)
+		request.Fail(w, r, err)
 		return
 	}
 	remembered, err := a.remembers(r.Context(), request, scope)
 	switch {
 	case err != nil:
-		request.Refuse(w, r, err)
+		request.Fail(w, r, err)
 	case remembered && notice == "" && !slices.Contains(prompts, "consent"):
 		a.approveRemembered(w, r, request, scope)
 	case slices.Contains(prompts, "none"):

@@ -79,7 +79,6 @@ func newOptions(s *store, c config, model oauth2server.Model) *oauth2server.Opti
 		AllowExtendedTokenAttributes:   o.AllowExtendedTokenAttributes,
 		OmitAcceptedScopesHeader:       o.AddAcceptedScopesHeader != nil && !*o.AddAcceptedScopesHeader,
 		OmitAuthorizedScopesHeader:     o.AddAuthorizedScopesHeader != nil && !*o.AddAuthorizedScopesHeader,
-		DisableRefreshTokenRotation:    o.AlwaysIssueNewRefreshToken != nil && !*o.AlwaysIssueNewRefreshToken,
 		InsecureAllowPlainPKCE:         o.EnablePlainPKCE,
 		InsecureApprovePublicClients:   true, // node asks nobody
 		AccessTokenLifetime:            time.Duration(o.AccessTokenLifetime) * time.Second,
@@ -87,6 +86,9 @@ func newOptions(s *store, c config, model oauth2server.Model) *oauth2server.Opti
 		AuthorizationCodeLifetime:      time.Duration(o.AuthorizationCodeLifetime) * time.Second,
 		ExtensionGrants:                map[string]oauth2server.GrantFunc{},
 		Logger:                         slog.New(slog.DiscardHandler),
+	}
+	if o.AlwaysIssueNewRefreshToken != nil && !*o.AlwaysIssueNewRefreshToken {
+		options.RefreshRotation = oauth2server.RotateNever
 	}
 	if c.Model.Only == nil {
 		options.Grants = append(options.Grants, "authorization_code", "refresh_token", "client_credentials")
@@ -113,7 +115,7 @@ func newOptions(s *store, c config, model oauth2server.Model) *oauth2server.Opti
 		}
 	case "bearer":
 		tokens := model.(oauth2server.AccessTokenModel)
-		resource, err := oauth2server.NewResourceServer(tokens, options)
+		resource, err := oauth2server.NewResourceServer(tokens, &oauth2server.ResourceOptions{Logger: options.Logger})
 		options.AuthenticateUser = func(r *http.Request) (*oauth2server.User, error) {
 			if err != nil {
 				return nil, err
@@ -143,7 +145,7 @@ func (s *store) otp(ctx context.Context, request *oauth2server.GrantRequest) (*o
 	if err != nil {
 		return nil, err
 	}
-	return request.Issue(ctx, &oauth2server.Token{User: user, Scope: scope}, false)
+	return request.Issue(ctx, oauth2server.Issuance{User: user, Scope: scope})
 }
 
 // protected is the resource.

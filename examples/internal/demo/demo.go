@@ -52,7 +52,7 @@ func Page(users oauth2server.PasswordModel) http.Handler {
 				request.Approve(w, r, oauth2server.Approval{User: user, All: true})
 				return
 			case !errors.Is(err, oauth2server.ErrNotFound): // no wrong password: the database is down
-				request.Refuse(w, r, err)
+				request.Fail(w, r, err)
 				return
 			}
 		}
