@@ -309,7 +309,7 @@ func TestAttack_SweepThenPresent(t *testing.T) {
 			code := s.code()
 			stored, err := model.GetAuthorizationCode(s.t.Context(), code)
 			require.NoError(s.t, err)
-			require.NoError(s.t, oauth2server.RevokeGrant(s.t.Context(), model, stored.GrantID, stored.ExpiresAt))
+			require.NoError(s.t, oauth2server.RevokeGrant(s.t.Context(), model, stored.GrantID))
 			return func() reply { return s.redeem("web", code) }, nil
 		}},
 	} {

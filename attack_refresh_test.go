@@ -47,12 +47,12 @@ func TestAttack_ParallelRefreshes(t *testing.T) {
 		require.NoError(t, err)
 		entries, err := model.GrantEntries(t.Context(), token.GrantID, 1)
 		require.NoError(t, err)
-		kinds := map[string]int{}
+		kinds := map[oauth2server.EntryKind]int{}
 		for i, e := range entries {
 			require.Equal(t, i+1, e.Seq)
 			kinds[e.Kind]++
 		}
-		require.Equal(t, map[string]int{"grant": 1, "rotate": 1, "retry": n - 1}, kinds)
+		require.Equal(t, map[oauth2server.EntryKind]int{"grant": 1, "rotate": 1, "retry": n - 1}, kinds)
 		s.mustRefresh(replies[0].str("refresh_token"))
 	})
 	onEachModel(t, func(t *testing.T, model target) {

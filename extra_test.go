@@ -26,8 +26,8 @@ const extraGrant = "urn:test:extra"
 // withExtra returns options with a grant that issues a token with what attributes returns.
 func withExtra(attributes func() map[string]any, logger *slog.Logger) *oauth2server.Options {
 	issue := func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-		token := &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, GrantID: g.Param("grant"), Extra: attributes()}
-		return g.Issue(ctx, token, g.Param("refresh") != "")
+		return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: g.Param("grant"),
+			Extra: attributes(), Refresh: g.Param("refresh") != ""})
 	}
 	return &oauth2server.Options{Logger: logger, AllowExtendedTokenAttributes: true,
 		ExtensionGrants: map[string]oauth2server.GrantFunc{extraGrant: issue}}

@@ -296,7 +296,7 @@ func otp(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server
 	if err != nil {
 		return nil, err
 	}
-	return request.Issue(ctx, &oauth2server.Token{User: user, Scope: scope}, len(request.Params("resource")) > 1)
+	return request.Issue(ctx, oauth2server.Issuance{User: user, Scope: scope, Refresh: len(request.Params("resource")) > 1})
 }
 
 func TestExtensionGrant(t *testing.T) {

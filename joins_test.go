@@ -238,13 +238,12 @@ func TestIssueKeepsTheEndOfAGrant(t *testing.T) {
 func testIssueKeepsTheEndOfAGrant(t *testing.T) {
 	model := newSpy(t)
 	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"echo"}}, secret+"phone"))
-	var token oauth2server.Token
-	begin := true
+	var asked oauth2server.Issuance
 	s := newLocalSite(t, model, &oauth2server.Options{MaxGrantLifetime: time.Hour, AccessTokenLifetime: 24 * time.Hour,
 		ExtensionGrants: map[string]oauth2server.GrantFunc{
 			"echo": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-				token.User = &oauth2server.User{ID: "u1"}
-				return g.Issue(ctx, &token, begin)
+				asked.User = &oauth2server.User{ID: "u1"}
+				return g.Issue(ctx, asked)
 			},
 		}}, nil)
 	first := s.redeem("web", s.code())
@@ -263,16 +262,16 @@ func testIssueKeepsTheEndOfAGrant(t *testing.T) {
 		{"join, not named", joined, 0, time.Hour / 2},
 		{"join what is not there, longer", "nowhere", 20 * time.Hour, time.Hour},
 	} {
-		token, begin = oauth2server.Token{GrantID: c.grantID}, c.grantID == ""
+		asked = oauth2server.Issuance{GrantID: c.grantID, Refresh: c.grantID == ""}
 		if c.asked != 0 {
-			token.GrantExpiresAt = time.Now().Add(c.asked)
+			asked.GrantExpiresAt = time.Now().Add(c.asked)
 		}
 		r := s.token("phone", "grant_type", "echo")
 		require.Equal(t, 200, r.StatusCode, "%s: %s", c.name, r.text)
 		require.InDelta(t, c.want.Seconds(), r.body["expires_in"], 2, c.name)
 	}
 	for _, grantID := range []string{"", joined} {
-		token, begin = oauth2server.Token{GrantID: grantID, GrantExpiresAt: time.Now().Add(-time.Second)}, grantID == ""
+		asked = oauth2server.Issuance{GrantID: grantID, GrantExpiresAt: time.Now().Add(-time.Second), Refresh: grantID == ""}
 		requireError(t, s.token("phone", "grant_type", "echo"), 400, "invalid_grant")
 	}
 }

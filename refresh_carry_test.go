@@ -25,8 +25,8 @@ func rotation(rotate bool) oauth2server.RefreshRotation {
 
 // tenanted is an extension grant whose token has attributes of its own.
 func tenanted(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-	return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{"read"},
-		Extra: map[string]any{"tenant": "acme", "seats": int64(1) << 60, "since": time.Unix(1, 0).UTC()}}, true)
+	return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{"read"},
+		Extra: map[string]any{"tenant": "acme", "seats": int64(1) << 60, "since": time.Unix(1, 0).UTC()}, Refresh: true})
 }
 
 // What an extension grant put into Extra is in every later token, and in its answer.

@@ -283,7 +283,7 @@ func TestRevokeGrant(t *testing.T) {
 		code := s.code()
 		stored, err := model.GetAuthorizationCode(t.Context(), code)
 		require.NoError(t, err)
-		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, stored.GrantID, stored.ExpiresAt))
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, stored.GrantID))
 		requireError(t, s.redeem("web", code), 400, "invalid_grant")
 
 		// An implicit token.
@@ -638,7 +638,7 @@ func TestExtensionGrantsInTheLog(t *testing.T) {
 	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "ext", Grants: []string{"exchange", "refresh_token"}}, secret+"ext"))
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants, ExtensionGrants: map[string]oauth2server.GrantFunc{
 		"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, GrantID: grantID}, refresh)
+			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: grantID, Refresh: refresh})
 		},
 	}}, nil)
 	exchange := func() reply { return s.token("ext", "grant_type", "exchange") }
@@ -734,7 +734,7 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 		lives(entries(second)[2], 14*day) // the place is the next one of a token that lives so long
 
 		unused := codeOf(brief.code())
-		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, unused.GrantID, unused.ExpiresAt))
+		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, unused.GrantID))
 		lives(logOf(unused.GrantID)[0], 30*day)
 
 		wrong := brief.code()
@@ -808,7 +808,7 @@ func joining(t *testing.T, served oauth2server.Model, model *spy, opts oauth2ser
 	opts.Grants = allGrants
 	opts.ExtensionGrants = map[string]oauth2server.GrantFunc{
 		"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return g.Issue(ctx, &oauth2server.Token{User: &oauth2server.User{ID: "u1"}, GrantID: g.Param("grant")}, refresh)
+			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: g.Param("grant"), Refresh: refresh})
 		},
 	}
 	return newLocalSite(t, served, &opts, nil)

@@ -204,7 +204,7 @@ func (e *ear) refusal(where string, event oauth2server.Event, status int) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.refusals[refused{event.Endpoint, event.Reason, event.Error, status}] = where
+	e.refusals[refused{string(event.Endpoint), event.Reason, event.Error, status}] = where
 }
 
 // heard is a request and its answer on their way.

@@ -102,7 +102,7 @@ func newSite(t *testing.T, path string) *site {
 			return caller.ID == resources.ID, nil
 		},
 		OnEvent: func(_ *http.Request, e oauth2server.Event) {
-			s.note(e.Endpoint, string(e.Kind), e.GrantType, string(e.Error))
+			s.note(string(e.Endpoint), string(e.Kind), e.GrantType, string(e.Error))
 		},
 		Logger: slog.New(slog.DiscardHandler),
 	})
