@@ -145,14 +145,21 @@ func TestBearerAlone(t *testing.T) {
 // A list with commas is what other libraries take. It would match no token, so it
 // is refused where the route is made, and not for every caller.
 func TestAListWithCommasIsRefusedAtWiring(t *testing.T) {
-	options, log := logged(oauth2server.Options{})
-	model := newSpy(t)
-	srv, err := oauth2server.New(model, options)
+	srv, err := oauth2server.New(newSpy(t), nil)
 	require.NoError(t, err)
 	for _, scope := range [][]string{{"read,write"}, {"read", "a,b"}, {"read, write"}} {
-		log.Reset()
-		srv.Authenticate(scope...)
-		require.Contains(t, log.String(), "level=ERROR", "%q", scope)
-		require.Contains(t, log.String(), "has a comma: separate scope tokens by spaces", "%q", scope)
+		requirePanic(t, "has a comma: separate scope tokens by spaces", func() { srv.Authenticate(scope...) })
 	}
+}
+
+// requirePanic checks that what is wired here cannot work, and says why.
+func requirePanic(t *testing.T, why string, wire func()) {
+	t.Helper()
+	defer func() {
+		text, _ := recover().(string)
+		require.Contains(t, text, " cannot work: ")
+		require.Contains(t, text, why)
+	}()
+	wire()
+	require.Fail(t, "it was wired")
 }

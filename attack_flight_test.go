@@ -179,7 +179,7 @@ func TestAttack_OurOwnLostReply(t *testing.T) {
 		requireError(t, h.token("web", redemption...), 400, "invalid_grant")
 		entries, err := model.GrantEntries(t.Context(), code.GrantID, 1)
 		require.NoError(t, err)
-		require.Equal(t, "revoked", entries[len(entries)-1].Kind)
+		require.Equal(t, oauth2server.EntryRevoked, entries[len(entries)-1].Kind)
 		redemption[3] = h.code()
 		h.hold(atAppend, func() {}, failsBefore, h.slowly(&answer, redemption...))
 		requireError(t, answer, 503, "server_error")

@@ -497,14 +497,22 @@ func TestErrorPagesHaveAReference(t *testing.T) {
 }
 
 func TestAuthorizeThatCannotWorkSaysSo(t *testing.T) {
-	s := newSite(t, newSpy(t), &oauth2server.Options{Grants: []string{"client_credentials"}}, nil)
-	requireNoRedirect(t, s.authorize(), 500, "server_error")
-	s = newSite(t, struct {
+	srv, err := oauth2server.New(newSpy(t), &oauth2server.Options{Grants: []string{"client_credentials"}})
+	require.NoError(t, err)
+	requirePanic(t, "Authorize", func() { srv.Authorize(nil) })
+	requirePanic(t, "neither authorization_code nor implicit is enabled", func() { srv.Authorize(http.NotFoundHandler()) })
+	requirePanic(t, "Metadata", func() { srv.Metadata() })
+	requirePanic(t, "Options.Issuer and Options.Endpoints", func() { srv.Metadata() })
+
+	srv, err = oauth2server.New(struct {
 		oauth2server.Model
 		oauth2server.AuthorizationCodeModel
 		unwrapped
-	}{Model: newSpy(t), AuthorizationCodeModel: newSpy(t)}, nil, nil)
-	requireNoRedirect(t, s.authorize(), 500, "server_error")
+	}{Model: newSpy(t), AuthorizationCodeModel: newSpy(t)}, nil)
+	require.NoError(t, err)
+	requirePanic(t, "nobody can sign in", func() { srv.Authorize(nil) })
+	requirePanic(t, "the model has no GetAccessToken", func() { srv.Authenticate() })
+	srv.Authorize(http.NotFoundHandler())
 }
 
 func TestImplicitGrant(t *testing.T) {

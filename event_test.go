@@ -186,8 +186,6 @@ func TestRefusalsAreEvents(t *testing.T) {
 			event{Endpoint: "revoke", ClientID: "other", UserID: "u1", GrantID: grant, Error: "unauthorized_client", Reason: "token_of_another_client"}, "endpoint=revoke"},
 		{"introspect", func() { s.post("/introspect", form("token", "x")) },
 			event{Endpoint: "introspect", Error: "invalid_client", Reason: "client_id_missing"}, "endpoint=introspect"},
-		{"metadata", func() { s.get("/.well-known/oauth-authorization-server") },
-			event{Endpoint: "metadata", Error: "server_error", Reason: "program_mistake"}, "level=ERROR"},
 		{"the model chose", func() {
 			model.fails["GetUser"] = oauth2server.AccessDenied
 			s.token("web", "grant_type", "password", "username", "a", "password", "b")

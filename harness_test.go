@@ -294,7 +294,7 @@ func mountFor(t testing.TB, e *ear, model oauth2server.Model, opts *oauth2server
 	})
 	mux := http.NewServeMux()
 	mount := func(path string, handler func() http.Handler) {
-		defer func() { _ = recover() }() // what cannot work is not there: see TestWhatCannotWorkPanics
+		defer func() { _ = recover() }() // what cannot work is not there: see TestAuthorizeThatCannotWorkSaysSo
 		mux.Handle(path, handler())
 	}
 	mount("/authorize", func() http.Handler { return srv.Authorize(page) })

@@ -87,8 +87,9 @@ func TestMetadataIsTrue(t *testing.T) {
 
 func TestMetadataNeedsAnIssuerAndEndpoints(t *testing.T) {
 	for _, options := range []oauth2server.Options{{}, {Issuer: "https://auth.example"}} {
-		s := newSite(t, newSpy(t), &options, nil)
-		requireError(t, s.get("/.well-known/oauth-authorization-server"), 500, "server_error")
+		srv, err := oauth2server.New(newSpy(t), &options)
+		require.NoError(t, err)
+		requirePanic(t, "Metadata needs Options.Issuer and Options.Endpoints", func() { srv.Metadata() })
 	}
 	token := oauth2server.Endpoints{Token: "/token"}
 	both := oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}

@@ -349,7 +349,7 @@ func TestNobodyOutrunsARevocation(t *testing.T) {
 		entries, err := model.Model.GrantEntries(t.Context(), "g", model.next)
 		require.NoError(t, err)
 		require.Equal(t, model.next, entries[0].Seq)
-		require.Equal(t, "revoked", entries[0].Kind, "where the next one would come")
+		require.Equal(t, oauth2server.EntryRevoked, entries[0].Kind, "where the next one would come")
 		for place := range model.next {
 			_, err := model.Model.GetAccessToken(t.Context(), fmt.Sprint("token ", place))
 			require.ErrorIs(t, err, oauth2server.ErrNotFound, "%d of %d", place, model.next)
@@ -671,17 +671,20 @@ func TestExtensionGrantsInTheLog(t *testing.T) {
 
 func TestOptionsOfTheLog(t *testing.T) {
 	for want, opts := range map[string]*oauth2server.Options{
-		"the model is no GrantLog": {RefreshRotation: oauth2server.RotateStrictly},
-		"less than a second":       {RefreshRetryWindow: 60},
-		"RotateStrictly has none":  {RefreshRotation: oauth2server.RotateStrictly, RefreshRetryWindow: time.Minute},
-		"is less than a second":    {RefreshRetryWindow: -1},
-		"there is no 3":            {RefreshRotation: 3},
-		"there is no -1":           {RefreshRotation: -1},
-		"option MaxGrantLifetime":  {MaxGrantLifetime: 90},
+		"needs a model that is a GrantLog": {RefreshRotation: oauth2server.RotateStrictly},
+		"the model is no GrantLog":         {RefreshRetryWindow: time.Minute},
+		"less than a second":               {RefreshRetryWindow: 60},
+		"is less than a second":            {RefreshRetryWindow: -1},
+		"there is no 3":                    {RefreshRotation: 3},
+		"there is no -1":                   {RefreshRotation: -1},
+		"option MaxGrantLifetime":          {MaxGrantLifetime: 90},
 	} {
 		_, err := oauth2server.New(plain{spy: newSpy(t)}, opts)
 		require.ErrorContains(t, err, want)
 	}
+	both := &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly, RefreshRetryWindow: time.Minute}
+	_, err := oauth2server.New(newSpy(t), both)
+	require.ErrorContains(t, err, "RotateStrictly has none")
 }
 
 // A place must stay taken for as long as what was used for it could be used again.
@@ -740,7 +743,7 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 		wrong := brief.code()
 		requireError(t, brief.redeem("web", wrong, "code_verifier", verifier), 400, "invalid_grant")
 		burnt := logOf(codeOf(wrong).GrantID)[0]
-		require.Equal(t, "burnt", burnt.Kind)
+		require.Equal(t, oauth2server.EntryBurnt, burnt.Kind)
 		lives(burnt, 30*day)
 		requireError(t, brief.redeem("web", wrong), 400, "invalid_grant")
 		require.Len(t, logOf(codeOf(wrong).GrantID), 1, "nothing to revoke")

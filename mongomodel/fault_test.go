@@ -222,7 +222,7 @@ func TestFaultsInARevocation(t *testing.T) {
 		l.deliverIf(late, last)
 		l.ended(t, first, second)
 		entries := l.chain(t, grantID)
-		require.Equal(t, "revoked", entries[2].Kind)
+		require.Equal(t, oauth2server.EntryRevoked, entries[2].Kind)
 		require.Len(t, entries, 3)
 	})
 }

@@ -35,6 +35,8 @@ func Struct(p any) {
 			*x = []byte{0, 255, byte(i)}
 		case *time.Time:
 			*x = time.Date(2131, 2, 3, 4, 5, 6, 789e6, time.UTC)
+		case *oauth2server.EntryKind:
+			*x = oauth2server.EntryKind("kind of " + name)
 		case *oauth2server.Scope:
 			*x = oauth2server.Scope{"read", name}
 		case **oauth2server.Client:
