@@ -44,7 +44,9 @@ func newConfig(s *store, c config) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/user/token", srv.Token(nil))
-	mux.Handle("/user/authorize", srv.Authorize(nil))
+	if c.Model.Only == nil { // otherwise nobody could be answered
+		mux.Handle("/user/authorize", srv.Authorize(nil))
+	}
 	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(protected)))
 	for path, scope := range map[string]string{"read": "read", "write": "write", "admin": "admin", "readwrite": "read write"} {
 		mux.Handle("/user/authenticate/"+path, srv.Authenticate(scope)(http.HandlerFunc(protected)))
