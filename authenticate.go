@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // Authenticate returns a middleware that lets requests pass whose bearer token is good for all of scope (RFC 6750).
@@ -31,17 +33,23 @@ func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.H
 				w.Header().Set("Cache-Control", "private") // RFC 6750, section 2.3
 			}
 			if len(required) > 0 && len(token.Scope) > 0 {
-				switch accepted, authorized := !s.options.OmitAcceptedScopesHeader, !s.options.OmitAuthorizedScopesHeader; {
-				case accepted && authorized:
-					setHeaders(w.Header(), []string{acceptedScopes, requiredText, authorizedScopes, token.Scope.String()})
-				case accepted:
-					setHeaders(w.Header(), []string{acceptedScopes, requiredText})
-				case authorized:
-					setHeaders(w.Header(), []string{authorizedScopes, token.Scope.String()})
-				}
+				s.tellScopes(w.Header(), requiredText, token.Scope)
 			}
 			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), token)))
 		})
+	}
+}
+
+// tellScopes sets the headers that tell what a route requires and what the token
+// has.
+func (s *ResourceServer) tellScopes(header http.Header, required string, authorized Scope) {
+	switch {
+	case !s.options.OmitAcceptedScopesHeader && !s.options.OmitAuthorizedScopesHeader:
+		setHeaders(header, []string{acceptedScopes, required, authorizedScopes, authorized.String()})
+	case !s.options.OmitAcceptedScopesHeader:
+		setHeaders(header, []string{acceptedScopes, required})
+	case !s.options.OmitAuthorizedScopesHeader:
+		setHeaders(header, []string{authorizedScopes, authorized.String()})
 	}
 }
 
@@ -188,7 +196,7 @@ func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery boo
 		return token, false, refused
 	case inBody+inURL == "":
 		return "", false, refusal(UnauthorizedRequest, "token_missing", "")
-	case !isB64Token(inBody + inURL):
+	case !grammar.IsB64Token(inBody + inURL):
 		return "", false, invalid("access_token")
 	}
 	return inBody + inURL, inURL != "", nil
@@ -200,7 +208,7 @@ func readBearer(header string) (string, *Error) {
 	switch {
 	case !ok || strings.TrimSpace(token) == "": // a script without a token sends this
 		return "", refusal(UnauthorizedRequest, "token_missing", "")
-	case !isB64Token(token):
+	case !grammar.IsB64Token(token):
 		return "", refusal(InvalidRequest, "token_malformed", "Invalid request: malformed authorization header")
 	}
 	return token, nil
@@ -249,9 +257,9 @@ func (s *ResourceServer) challenge(e *Error) string {
 func cutScheme(header, scheme string) (rest string, ok bool) {
 	end := strings.IndexFunc(header, func(r rune) bool { return r == ' ' || r == '\t' })
 	if end < 0 {
-		return "", equalFold(header, scheme)
+		return "", grammar.EqualFold(header, scheme)
 	}
-	if !equalFold(header[:end], scheme) {
+	if !grammar.EqualFold(header[:end], scheme) {
 		return "", false
 	}
 	return strings.TrimLeft(header[end:], " "), true

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // Approval is what the resource owner decided.
@@ -122,7 +124,7 @@ func (q *AuthorizationRequest) redirect(w http.ResponseWriter, r *http.Request, 
 // sendCode makes and saves a code (RFC 6749, section 4.1.2).
 func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, granted Scope, grantID string) ([]parameter, *Error) {
 	s := q.server
-	code, refused := generate(ctx, "GenerateAuthorizationCode", s.can.newCode, q.Client, owner, granted, isVSCHAR)
+	code, refused := generate(ctx, "GenerateAuthorizationCode", s.can.newCode, q.Client, owner, granted, grammar.IsVSCHAR)
 	if refused != nil {
 		return nil, refused
 	}

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/seed-11d18166/oauth2server/internal/bodies"
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // refuseTarget refuses a redirection URI that must not be one, or that would
@@ -16,7 +19,7 @@ func (s *Server) refuseTarget(uri string) *Error {
 			reason: "redirect_uri_not_allowed", sent: []slog.Attr{sentText("redirect_uri", uri)}}
 	}
 	scheme, _, _ := strings.Cut(uri, ":")
-	if _, loopback := cutLoopbackPort(uri); equalFold(scheme, "http") && !loopback && !s.options.InsecureAllowHTTPRedirects {
+	if _, loopback := cutLoopbackPort(uri); grammar.EqualFold(scheme, "http") && !loopback && !s.options.InsecureAllowHTTPRedirects {
 		return &Error{Code: InvalidRequest, Description: "Invalid request: `redirect_uri` must be https; " +
 			"http is for 127.0.0.1, [::1] and localhost", reason: "redirect_uri_in_clear",
 			sent: []slog.Attr{sentText("redirect_uri", uri)}}
@@ -33,7 +36,8 @@ func (s *Server) redirectURI(ctx context.Context, client *Client, named string) 
 	case named == "" && len(client.RedirectURIs) > 1:
 		return "", missing("redirect_uri") // RFC 6749, section 3.1.2.3
 	}
-	target, refused := named, (*Error)(nil)
+	target := named
+	var refused *Error
 	if named == "" {
 		target = client.RedirectURIs[0]
 		refused = s.refuseTarget(target)
@@ -100,7 +104,7 @@ func answerAt(target string, fragment bool, parameters []parameter) string {
 // 9700, section 4.12). A script, which cannot see where a redirect goes, gets
 // the location as a value.
 func redirect(w http.ResponseWriter, r *http.Request, location string) {
-	buffer := buffers.Get().(*[]byte)
+	buffer := bodies.Buffer()
 	body, status := (*buffer)[:0], http.StatusFound
 	switch {
 	case acceptsJSON(r):
@@ -117,12 +121,12 @@ func redirect(w http.ResponseWriter, r *http.Request, location string) {
 	}
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the browser hung up
-	release(buffer, body)
+	bodies.Release(buffer, body)
 }
 
 // appendAttribute appends a URI as the value of an attribute in quotation
 // marks. The ampersand is the only character with a meaning there that a URI
-// can have; see isURIText.
+// can have; see grammar.IsURIText.
 func appendAttribute(b []byte, uri string) []byte {
 	for i := range len(uri) {
 		if b = append(b, uri[i]); uri[i] == '&' {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"sync/atomic"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // AuthorizationRequest is a request that [Server.Authorize] found good: the client is known and the answer will go to
@@ -90,7 +92,7 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 		return nil, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `client_id` or `redirect_uri`")
 	case id == "":
 		return nil, missing("client_id")
-	case !isVSCHAR(id):
+	case !grammar.IsVSCHAR(id):
 		return nil, invalid("client_id")
 	}
 	if named != "" {
@@ -169,7 +171,7 @@ func (q *AuthorizationRequest) check(ctx context.Context, owner *User) (granted 
 	case q.State == "" && !q.server.options.AllowEmptyState && (method != methodS256 || challenge == "" || q.implicit()):
 		// With S256 the challenge is what binds the answer to the client's session. RFC 9700, section 4.7.1.
 		return nil, missing("state")
-	case q.State != "" && !isVSCHAR(q.State):
+	case q.State != "" && !grammar.IsVSCHAR(q.State):
 		return nil, invalid("state")
 	case owner != nil && q.form.get("allowed") == "false":
 		return nil, denied("")

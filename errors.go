@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // ErrorCode is an error code of RFC 6749, section 4.1.2.1 and 5.2, or of RFC 6750, section 3.1. It is an error itself:
@@ -147,13 +149,13 @@ func (e *Error) status() int {
 func (e *Error) sentFrom(place endpoint) *Error {
 	known, ok := errorCodes[e.Code]
 	switch {
-	case ok && known.at&place == 0, !ok && !isNQSCHAR(string(e.Code)):
+	case ok && known.at&place == 0, !ok && !grammar.IsNQSCHAR(string(e.Code)):
 		return breach("%w cannot be sent from here", e)
 	case e.Code == ServerError:
 		own := *e
 		own.Description = "The server could not answer. Try again later."
 		return &own
-	case e.Description == "" || isNQSCHAR(e.Description):
+	case e.Description == "" || grammar.IsNQSCHAR(e.Description):
 		return e
 	}
 	own := *e

@@ -2,12 +2,14 @@ package oauth2server
 
 import (
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/seed-11d18166/oauth2server/internal/bodies"
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // maxParameters bounds how many parameters a query or a body may have, known or not.
@@ -151,7 +153,7 @@ func readBody(r *http.Request, limit int64) (parameters, *Error) {
 		}
 		return parametersOf(r.PostForm), nil
 	}
-	text, err := readAtMost(r.Body, limit)
+	text, err := bodies.ReadAtMost(r.Body, limit)
 	if err != nil {
 		return nil, unreadable(err)
 	}
@@ -165,7 +167,7 @@ func readBody(r *http.Request, limit int64) (parameters, *Error) {
 		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the body is empty",
 			Err: errors.New("unless it was sent so, " + readAlready), reason: "form_unreadable"}
 	}
-	r.Body = &restoredBody{*strings.NewReader(text), r.Body}
+	r.Body = bodies.Restore(text, r.Body)
 	return parseForm(text)
 }
 
@@ -189,12 +191,12 @@ func peekBody(r *http.Request, limit int64) parameters {
 	case r.PostForm != nil || r.Body == nil:
 		return parametersOf(r.PostForm)
 	}
-	text, err := readAtMost(r.Body, limit)
+	text, err := bodies.ReadAtMost(r.Body, limit)
 	if err != nil || int64(len(text)) > limit { // the next reader meets the same error, or reads on
-		r.Body = &partlyReadBody{io.MultiReader(strings.NewReader(text), r.Body), r.Body}
+		r.Body = bodies.Resume(text, r.Body)
 		return nil
 	}
-	r.Body = &restoredBody{*strings.NewReader(text), r.Body}
+	r.Body = bodies.Restore(text, r.Body)
 	all, refused := parseForm(text)
 	if refused != nil {
 		return nil
@@ -282,8 +284,8 @@ func wrongContent(r *http.Request) *Error {
 // 9110, section 8.3.1).
 func isMediaType(text string) bool {
 	name, subtype, found := strings.Cut(text, "/")
-	token := func(c byte) bool { return isUnreserved(c) && c != '~' || c == '+' }
-	return found && len(text) <= 100 && consistsOf(name, token) && consistsOf(subtype, token)
+	token := func(c byte) bool { return grammar.IsUnreserved(c) && c != '~' || c == '+' }
+	return found && len(text) <= 100 && grammar.ConsistsOf(name, token) && grammar.ConsistsOf(subtype, token)
 }
 
 // secretParameters must not be in a URL: logs, histories and Referer headers keep those (RFC 6749, section 2.3.1).

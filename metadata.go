@@ -11,6 +11,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // metadata is the document of RFC 8414, section 2.
@@ -187,7 +189,7 @@ func (o *Options) checkPublicURL(text string) error {
 	parsed, err := url.Parse(text)
 	_, loopback := cutLoopbackPort(text)
 	switch {
-	case err != nil, !isURIText(text):
+	case err != nil, !grammar.IsURIText(text):
 		return errors.New("not a URL")
 	case parsed.Hostname() == "":
 		return fmt.Errorf("%q has no scheme or no host", text)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // New returns a Server over model. The error, an [InvalidArgument], lists everything that is wrong with model and opts.
@@ -91,7 +93,7 @@ func (s *Server) enable() (wrong []error) {
 		switch {
 		case slices.Contains(known, name):
 			wrong = append(wrong, fmt.Errorf("extension grant %q: the name is taken by a built-in grant", name))
-		case !isGrantType(name) || grant == nil:
+		case !grammar.IsGrantType(name) || grant == nil:
 			wrong = append(wrong, fmt.Errorf("extension grant %q: not a grant type (RFC 6749, appendix A.10), or nil", name))
 		default:
 			s.grants[name] = grant

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // Options are the deviations from the default. The zero value is the safe one; nil is allowed.
@@ -225,7 +227,7 @@ func (o *ResourceOptions) withDefaults() (options ResourceOptions, wrong []error
 	if options.Logger == nil {
 		options.Logger = slog.Default()
 	}
-	if !isNQSCHAR(options.Realm) {
+	if !grammar.IsNQSCHAR(options.Realm) {
 		wrong = append(wrong, errors.New("option Realm: quotation mark, backslash or a character that is not printable ASCII"))
 	}
 	if options.MaxFormBytes < 0 || options.MaxFormBytes > 1<<30 {

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // The code challenge methods of RFC 7636, section 4.2.
@@ -30,7 +32,7 @@ func (s *Server) checkChallenge(client *Client, challenge, method string) *Error
 	case method == methodS256 && !isS256(challenge):
 		return refusal(InvalidRequest, "parameter_invalid",
 			"Invalid parameter: `code_challenge`; with S256 it is base64url of the SHA-256, 43 characters")
-	case !isPKCE(challenge):
+	case !grammar.IsPKCE(challenge):
 		return invalid("code_challenge")
 	}
 	return nil
@@ -68,7 +70,7 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier st
 		return breach("GetAuthorizationCode did not return a code with its CodeChallengeMethod")
 	case verifier == "":
 		return refusal(InvalidGrant, "pkce_verifier_missing", "Missing parameter: `code_verifier`")
-	case !isPKCE(verifier):
+	case !grammar.IsPKCE(verifier):
 		return refusal(InvalidRequest, "pkce_verifier_malformed", "Invalid parameter: `code_verifier`")
 	}
 	switch method {

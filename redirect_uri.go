@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // CheckRedirectURI returns what keeps uri from being registered as a
@@ -46,7 +48,7 @@ var codeSchemes = []string{"javascript", "data", "vbscript", "file", "blob", "ab
 func checkTarget(uri string) error {
 	parsed, err := url.Parse(uri)
 	switch {
-	case !isURIText(uri):
+	case !grammar.IsURIText(uri):
 		return errors.New("not printable ASCII, or a character that a URI cannot have (RFC 3986, section 2)")
 	case err != nil:
 		return errors.New("not a URI")
@@ -117,7 +119,7 @@ func checkAuthority(authority string) error {
 		return nil
 	}
 	switch {
-	case host != "" && !consistsOf(host, isHostCharacter):
+	case host != "" && !grammar.ConsistsOf(host, isHostCharacter):
 		return errors.New("the host may have letters, digits, hyphens and dots only; " +
 			"write letters of other alphabets as punycode, and no wildcard")
 	case host != "" && !areLabels(strings.TrimSuffix(host, ".")):
@@ -155,7 +157,7 @@ func isPort(text string) bool {
 	return err == nil && number > 0
 }
 
-func isHostCharacter(c byte) bool { return isUnreserved(c) && c != '_' && c != '~' }
+func isHostCharacter(c byte) bool { return grammar.IsUnreserved(c) && c != '_' && c != '~' }
 
 // endsInNumber reports whether a browser takes a host for an IPv4 address (URL
 // Standard, section 3.5).
@@ -163,9 +165,9 @@ func endsInNumber(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if hex, found := strings.CutPrefix(strings.ToLower(last), "0x"); found {
-		return hex == "" || consistsOf(hex, func(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' })
+		return hex == "" || grammar.ConsistsOf(hex, func(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' })
 	}
-	return consistsOf(last, func(c byte) bool { return '0' <= c && c <= '9' })
+	return grammar.ConsistsOf(last, func(c byte) bool { return '0' <= c && c <= '9' })
 }
 
 // sameButPort compares two loopback URIs. A native app listens on whatever port
@@ -199,7 +201,7 @@ func cutLoopbackPort(uri string) (string, bool) {
 // localhost are it, too (RFC 6761, section 6.3).
 func isLoopback(host string) bool {
 	if below, found := strings.CutSuffix(host, ".localhost"); found {
-		return consistsOf(below, isHostCharacter) && areLabels(below)
+		return grammar.ConsistsOf(below, isHostCharacter) && areLabels(below)
 	}
 	return host == "127.0.0.1" || host == "[::1]" || host == "localhost"
 }
@@ -208,7 +210,7 @@ func isLoopback(host string) bool {
 // isLoopback, but not in the one spelling that is compared.
 func isLoopbackOtherwise(uri string) bool {
 	scheme, _, _ := strings.Cut(uri, ":")
-	if _, loopback := cutLoopbackPort(uri); loopback || !equalFold(scheme, "http") {
+	if _, loopback := cutLoopbackPort(uri); loopback || !grammar.EqualFold(scheme, "http") {
 		return false
 	}
 	host, _ := splitPort(authorityOf(uri))

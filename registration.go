@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // CheckClient returns everything that keeps a client from being registered, as
@@ -119,7 +121,7 @@ func (c *Client) checkRedirectURIs() (wrong []error) {
 func (s Scope) checkElements() (wrong []error) {
 	for _, token := range s {
 		switch {
-		case isScopeToken(token):
+		case grammar.IsScopeToken(token):
 		case len(strings.Fields(token)) > 1:
 			several := strings.Fields(token)
 			wrong = append(wrong, fmt.Errorf("scope %q: make each an element of its own: %q", token, several))

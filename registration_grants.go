@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // builtinGrants are the grant types of RFC 6749.
@@ -41,7 +43,7 @@ func checkGrant(name string, extensions []string) error {
 	switch {
 	case name == "":
 		return errors.New("it is empty")
-	case isKnown(name) && isGrantType(name):
+	case isKnown(name) && grammar.IsGrantType(name):
 		return nil
 	case len(several) > 1 && (slices.ContainsFunc(several, isKnown) || !slices.ContainsFunc(several, isRelative)):
 		return fmt.Errorf("make each an element of its own: %q", several)
@@ -63,8 +65,8 @@ func isRelative(text string) bool { return !isAbsoluteURI(text) }
 // it, without a fragment (RFC 3986, section 4.3).
 func isAbsoluteURI(text string) bool {
 	scheme, rest, found := strings.Cut(text, ":")
-	return found && rest != "" && isURIText(text) && !strings.Contains(text, "#") && isLetter(scheme, 0) &&
-		consistsOf(scheme, func(c byte) bool { return isUnreserved(c) && c != '_' && c != '~' || c == '+' })
+	return found && rest != "" && grammar.IsURIText(text) && !strings.Contains(text, "#") && isLetter(scheme, 0) &&
+		grammar.ConsistsOf(scheme, func(c byte) bool { return grammar.IsUnreserved(c) && c != '_' && c != '~' || c == '+' })
 }
 
 // isLetter reports whether text has an ASCII letter at a place.

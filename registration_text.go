@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // Bounds of what can be registered. Everything of a request then fits into
@@ -27,7 +29,7 @@ func checkClientID(id string) error {
 	switch {
 	case id == "":
 		return errors.New("the client has no ID")
-	case !isVSCHAR(id):
+	case !grammar.IsVSCHAR(id):
 		return errors.New("the ID must be printable ASCII (RFC 6749, appendix A.1)")
 	}
 	return checkLength("the ID", id, maxRegistered)
@@ -50,7 +52,7 @@ func checkSecret(public bool, secret string) error {
 		return errors.New("a confidential client needs a secret")
 	case strings.HasSuffix(secret, "\n"):
 		return errors.New("the secret ends in a newline, perhaps of the file that it was read from: cut that off")
-	case !isVSCHAR(secret):
+	case !grammar.IsVSCHAR(secret):
 		return errors.New("the secret must be printable ASCII (RFC 6749, appendix A.2)")
 	case len(secret) < minSecretLength:
 		return ErrShortSecret
@@ -77,7 +79,7 @@ func checkUserText(what, text string, most int) error {
 		return fmt.Errorf("a user needs a %s", what)
 	case !utf8.ValidString(text):
 		return fmt.Errorf("the %s is not UTF-8", what)
-	case !isUnicodeNoCRLF(text):
+	case !grammar.IsUnicodeNoCRLF(text):
 		return fmt.Errorf("the %s has a line break or another control character", what)
 	}
 	return checkLength("the "+what, text, most)

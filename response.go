@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-11d18166/oauth2server/internal/bodies"
+
 	"github.com/seed-11d18166/oauth2server/internal/extra"
 )
 
@@ -34,8 +36,9 @@ var standardMembers = []string{"access_token", "token_type", "expires_in", "refr
 
 // WriteToken answers a token request with token (RFC 6749, section 5.1). It is what [Server.Token] does without next.
 func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
-	buffer := buffers.Get().(*[]byte)
-	body, err := appendToken((*buffer)[:0], token), error(nil)
+	buffer := bodies.Buffer()
+	body := appendToken((*buffer)[:0], token)
+	var err error
 	if s.options.AllowExtendedTokenAttributes {
 		body, err = appendMembers(body, token.Extra)
 	}
@@ -47,7 +50,7 @@ func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
 		return
 	}
 	writeJSON(w, http.StatusOK, body, unstored)
-	release(buffer, body)
+	bodies.Release(buffer, body)
 }
 
 // appendMembers adds what is not standard in attributes to a JSON object that has members.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // Scope is a set of scope tokens (RFC 6749, section 3.3). Its text form is space-delimited.
@@ -40,7 +42,7 @@ func parseScope(s string) (Scope, error) {
 		if token == "" {
 			continue // clients write two spaces
 		}
-		if !isScopeToken(token) {
+		if !grammar.IsScopeToken(token) {
 			return nil, errors.New("a character that a scope cannot have (RFC 6749, appendix A.4)") // not quoted, as a stranger wrote it
 		}
 		if scope == nil {
@@ -69,7 +71,7 @@ func (s Scope) String() string { return strings.Join(s, " ") }
 func (s Scope) check() error {
 	size := len(s) - 1
 	for _, token := range s {
-		if !isScopeToken(token) {
+		if !grammar.IsScopeToken(token) {
 			return fmt.Errorf("%q is no scope token (RFC 6749, appendix A.4)", token)
 		}
 		size += len(token)

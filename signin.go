@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // tryPassword returns the user whose password it is.
@@ -22,9 +24,9 @@ func checkUserCredentials(username, password string) *Error {
 		return missing("username")
 	case password == "":
 		return missing("password")
-	case !isUnicodeNoCRLF(username):
+	case !grammar.IsUnicodeNoCRLF(username):
 		return invalid("username")
-	case !isUnicodeNoCRLF(password):
+	case !grammar.IsUnicodeNoCRLF(password):
 		return invalid("password")
 	}
 	return nil

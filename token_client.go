@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // clientForm reads what a client posts to one of the endpoints that it calls itself, of which these parameters are known.
@@ -160,9 +162,9 @@ func readCredentials(authorization []string, f form) (readings, *Error) {
 	case inBody.id == "":
 		return readings{}, refusal(InvalidClient, "client_id_missing",
 			"Invalid client: nothing says which client it is; send HTTP Basic, or `client_id` in the body")
-	case !isVSCHAR(inBody.id):
+	case !grammar.IsVSCHAR(inBody.id):
 		return readings{}, invalid("client_id")
-	case inBody.secret != "" && !isVSCHAR(inBody.secret):
+	case inBody.secret != "" && !grammar.IsVSCHAR(inBody.secret):
 		return readings{}, invalid("client_secret")
 	}
 	return readings{inBody}, nil
@@ -224,5 +226,5 @@ func decodeBasic(encoded string) (sent readings) {
 }
 
 func (sent credentials) wellFormed() bool {
-	return isVSCHAR(sent.id) && (sent.secret == "" || isVSCHAR(sent.secret))
+	return grammar.IsVSCHAR(sent.id) && (sent.secret == "" || grammar.IsVSCHAR(sent.secret))
 }

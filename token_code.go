@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // exchangeCode is the authorization code grant (RFC 6749, section 4.1.3).
@@ -15,7 +17,7 @@ func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, err
 	switch {
 	case presented == "":
 		return nil, missing("code")
-	case !isVSCHAR(presented):
+	case !grammar.IsVSCHAR(presented):
 		return nil, invalid("code")
 	}
 	code, refused := s.findCode(ctx, presented)

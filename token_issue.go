@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
+
 	"github.com/seed-11d18166/oauth2server/internal/extra"
 )
 
@@ -239,7 +241,7 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	}
 	issued.GrantExpiresAt = s.grantExpiry(token)
 	var refused *Error
-	issued.AccessToken, refused = generate(ctx, "GenerateAccessToken", s.can.newAccessToken, client, issued.User, issued.Scope, isB64Token)
+	issued.AccessToken, refused = generate(ctx, "GenerateAccessToken", s.can.newAccessToken, client, issued.User, issued.Scope, grammar.IsB64Token)
 	if refused != nil {
 		return nil, refused
 	}
@@ -250,7 +252,7 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	issued.RefreshToken, issued.RefreshTokenExpiresAt, issued.GrantSeq = "", time.Time{}, 0
 	if refresh {
 		s.warnOfLifetimes(client)
-		issued.RefreshToken, refused = generate(ctx, "GenerateRefreshToken", s.can.newRefreshToken, client, issued.User, issued.Scope, isVSCHAR)
+		issued.RefreshToken, refused = generate(ctx, "GenerateRefreshToken", s.can.newRefreshToken, client, issued.User, issued.Scope, grammar.IsVSCHAR)
 		if refused != nil {
 			return nil, refused
 		}

@@ -1,6 +1,10 @@
 package oauth2server
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
+)
 
 // lookUp returns the token that a request to revoke or to introspect is about, and whether it is a refresh token; nil
 // when it is unknown, or an access token that has expired.
@@ -28,7 +32,7 @@ func (s *Server) lookUp(r *http.Request, f form) (token *Token, isRefreshToken b
 }
 
 func (s *Server) lookUpRefreshToken(r *http.Request, presented string) (*Token, *Error) {
-	if s.can.refresh == nil || !isVSCHAR(presented) {
+	if s.can.refresh == nil || !grammar.IsVSCHAR(presented) {
 		return nil, invalidRefreshToken("refresh_token_unknown")
 	}
 	token, refused := s.findRefreshToken(r.Context(), presented)
@@ -39,7 +43,7 @@ func (s *Server) lookUpRefreshToken(r *http.Request, presented string) (*Token, 
 }
 
 func (s *Server) lookUpAccessToken(r *http.Request, presented string) (*Token, *Error) {
-	if s.can.tokens == nil || !isB64Token(presented) {
+	if s.can.tokens == nil || !grammar.IsB64Token(presented) {
 		return nil, invalidToken("token_unknown")
 	}
 	token, refused := s.resource.checkToken(r, presented)

@@ -3,6 +3,9 @@ package oauth2server
 import (
 	"context"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
+	"github.com/seed-11d18166/oauth2server/internal/seal"
 )
 
 // refresh is the refresh token grant (RFC 6749, section 6).
@@ -11,7 +14,7 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 	switch {
 	case presented == "":
 		return nil, missing("refresh_token")
-	case !isVSCHAR(presented):
+	case !grammar.IsVSCHAR(presented):
 		return nil, invalid("refresh_token")
 	}
 	old, refused := s.findRefreshToken(ctx, presented)
@@ -170,7 +173,7 @@ func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
 	if f.issued.RefreshToken == "" {
 		return nil, nil, breach("SaveToken did not return the refresh token")
 	}
-	sealed, err := seal(f.old.RefreshToken, f.old.GrantID, f.issued.RefreshToken)
+	sealed, err := seal.Seal(f.old.RefreshToken, f.old.GrantID, f.issued.RefreshToken)
 	if err != nil {
 		return nil, nil, breach("%w", err)
 	}
@@ -181,7 +184,7 @@ func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
 
 // repeat answers with the refresh token that was given before.
 func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
-	successor, err := unseal(f.old.RefreshToken, f.old.GrantID, r.rotation.Sealed)
+	successor, err := seal.Open(f.old.RefreshToken, f.old.GrantID, r.rotation.Sealed)
 	if err != nil {
 		return nil, nil, breach("%w", err)
 	}

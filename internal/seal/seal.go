@@ -1,4 +1,5 @@
-package oauth2server
+// Package seal encrypts a refresh token under the one that it replaces.
+package seal
 
 import (
 	"crypto/aes"
@@ -8,9 +9,9 @@ import (
 	"fmt"
 )
 
-// sealVersion is the first byte of what seal returns. Another way to seal has
-// another one, and unseal can then open both.
-const sealVersion = 1
+// version is the first byte of what Seal returns. Another way to seal has
+// another one, and Open can then open both.
+const version = 1
 
 // sealer encrypts a successor under the refresh token that it replaces. The key
 // is that of the one-step derivation of NIST SP 800-56C, section 4.1, with
@@ -28,18 +29,18 @@ func sealer(presented string) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// seal returns successor in a form that only who has presented can open, and only for this grant.
-func seal(presented, grantID, successor string) ([]byte, error) {
+// Seal returns successor in a form that only who has presented can open, and only for this grant.
+func Seal(presented, grantID, successor string) ([]byte, error) {
 	aead, err := sealer(presented)
 	if err != nil {
 		return nil, fmt.Errorf("oauth2server: sealing a successor: %w", err)
 	}
-	return aead.Seal([]byte{sealVersion}, nil, []byte(successor), []byte(grantID)), nil
+	return aead.Seal([]byte{version}, nil, []byte(successor), []byte(grantID)), nil
 }
 
-// unseal opens what seal made.
-func unseal(presented, grantID string, sealed []byte) (string, error) {
-	if len(sealed) == 0 || sealed[0] != sealVersion {
+// Open opens what Seal made.
+func Open(presented, grantID string, sealed []byte) (string, error) {
+	if len(sealed) == 0 || sealed[0] != version {
 		return "", errors.New("oauth2server: opening a sealed successor: it has another version")
 	}
 	aead, err := sealer(presented)

@@ -1,4 +1,4 @@
-package oauth2server
+package bodies
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 func TestABufferIsClearedBeforeOthersGetIt(t *testing.T) {
 	body := []byte("grant_type=password&password=andys-password")
 	buffer := body[:0]
-	release(&buffer, body)
+	Release(&buffer, body)
 	require.Equal(t, make([]byte, len(body)), body)
 	require.Empty(t, buffer)
 }

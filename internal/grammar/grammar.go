@@ -1,0 +1,78 @@
+// Package grammar has the character classes and elements of RFC 6749, appendix A,
+// RFC 6750, section 2.1, and RFC 7636, section 4.1. Each function is false for the
+// empty string.
+package grammar
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// IsVSCHAR reports whether s can be client_id, client_secret, state, code, refresh_token.
+func IsVSCHAR(s string) bool {
+	return ConsistsOf(s, func(c byte) bool { return 0x20 <= c && c <= 0x7E })
+}
+
+// IsNQSCHAR reports whether s can be error and error_description.
+func IsNQSCHAR(s string) bool {
+	return ConsistsOf(s, func(c byte) bool { return 0x20 <= c && c <= 0x7E && c != '"' && c != '\\' })
+}
+
+// IsScopeToken reports whether s can be NQCHAR, one element of a scope.
+func IsScopeToken(s string) bool {
+	return IsNQSCHAR(s) && !strings.Contains(s, " ")
+}
+
+// IsUnicodeNoCRLF reports whether s can be username and password. Astral characters are included, NUL and other controls but TAB are not.
+func IsUnicodeNoCRLF(s string) bool {
+	if s == "" || !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if r != '\t' && (r < 0x20 || r == 0x7F || r == 0xFFFE || r == 0xFFFF) {
+			return false
+		}
+	}
+	return true
+}
+
+// IsURIText reports whether s can be the characters of a URI (RFC 3986, section 2).
+func IsURIText(s string) bool {
+	return IsVSCHAR(s) && !strings.ContainsAny(s, ` "<>\^{|}`+"`")
+}
+
+// IsB64Token reports whether s can be a bearer token.
+func IsB64Token(s string) bool {
+	unpadded := strings.TrimRight(s, "=")
+	return ConsistsOf(unpadded, func(c byte) bool { return IsUnreserved(c) || c == '+' || c == '/' })
+}
+
+// IsPKCE reports whether s can be code_verifier and code_challenge.
+func IsPKCE(s string) bool {
+	return 43 <= len(s) && len(s) <= 128 && ConsistsOf(s, IsUnreserved)
+}
+
+// IsGrantType reports whether s can be a grant name, or an absolute URI for an extension grant.
+func IsGrantType(s string) bool {
+	return ConsistsOf(s, func(c byte) bool { return IsUnreserved(c) && c != '~' }) ||
+		strings.Contains(s, ":") && ConsistsOf(s, func(c byte) bool { return 0x21 <= c && c <= 0x7E && c != '"' && c != '\\' })
+}
+
+// IsUnreserved reports whether a URI can have c anywhere (RFC 3986, section 2.3).
+func IsUnreserved(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
+}
+
+// EqualFold compares s with an ASCII word regardless of case. Letters of other alphabets that fold to ASCII, such as the
+// long s, take more bytes.
+func EqualFold(s, ascii string) bool { return len(s) == len(ascii) && strings.EqualFold(s, ascii) }
+
+// ConsistsOf reports whether each byte of s is of a class.
+func ConsistsOf(s string, class func(byte) bool) bool {
+	for i := range len(s) {
+		if !class(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
