@@ -3,7 +3,10 @@ package oauth2server_test
 import (
 	"encoding/json"
 	"fmt"
+	"go/ast"
 	"go/format"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -85,4 +88,51 @@ func TestLinksOfThePages(t *testing.T) {
 			require.FileExists(t, filepath.Join(filepath.Dir(page), match[1]), "%s links to it", page)
 		}
 	}
+}
+
+// docs/contract.md has the interfaces of model.go in their table, each with its methods.
+func TestTheContractIsListed(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "model.go", nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	declared := map[string]string{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.TypeSpec); ok {
+			if contract, ok := spec.Type.(*ast.InterfaceType); ok {
+				var methods []string
+				for _, method := range contract.Methods.List {
+					for _, name := range method.Names {
+						methods = append(methods, "`"+name.Name+"`")
+					}
+				}
+				declared[spec.Name.Name] = strings.Join(methods, ", ")
+			}
+		}
+		return true
+	})
+	page, err := os.ReadFile("docs/contract.md")
+	require.NoError(t, err)
+	listed := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| ([^|]+) \\|").FindAllStringSubmatch(string(page), -1) {
+		listed[row[1]] = row[2]
+	}
+	require.Equal(t, declared, listed)
+}
+
+// README.md compares what docs/performance.md measured.
+func TestTheREADMEHasTheRatios(t *testing.T) {
+	page, err := os.ReadFile("docs/performance.md")
+	require.NoError(t, err)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	ratios := func(server, between string) string { // of the code flow, and of refresh
+		row := regexp.MustCompile(`\n\| ` + regexp.QuoteMeta(server) + ` \|[^|]+\|[^|]+\| ([0-9.]+) \(.+\) \| ([0-9.]+) \(.+\) \|\n`).FindSubmatch(page)
+		require.NotNil(t, row, server)
+		return string(row[1]) + between + string(row[2])
+	}
+	want := `| Code flow, refresh\* |`
+	for _, server := range []string{"oauth2server", "go-oauth2 4.5.4", "osin 1.0.1", "fosite 0.49.0", "zitadel/oidc 3.51"} {
+		want += " " + ratios(server, ", ") + " |"
+	}
+	require.Contains(t, string(readme), want)
+	require.Contains(t, string(readme), ratios("go-oauth2 4.5.4 with maps", " and "))
 }

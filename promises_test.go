@@ -15,7 +15,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// The tests here hold what SECURITY.md promises and belongs to no other file.
+// The tests here hold what docs/threats.md promises and belongs to no other file.
 
 const wellKnown = "/.well-known/oauth-authorization-server"
 

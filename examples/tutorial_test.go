@@ -1,7 +1,6 @@
 package examples_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,8 +13,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/mod/module"
-	"golang.org/x/mod/zip"
 )
 
 var (
@@ -23,13 +20,13 @@ var (
 	expectation   = regexp.MustCompile(`(?m) # (.*)$`)
 )
 
-// The commands of docs/tutorial.md, in their order, in an empty folder. Two things are not as there: what is fetched is this
+// The commands of docs/tutorial.md, in their order, in an empty folder. Two things are not as there: what is cloned is this
 // working copy, and the port is one that is free.
 func TestTutorial(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "docs", "tutorial.md"))
 	require.NoError(t, err)
 	dir, port := t.TempDir(), freePort(t)
-	environment := append(os.Environ(), environmentOfGo(t)...)
+	environment := append(os.Environ(), "GOWORK=off")
 	started := false
 	variables := "" // each block goes on with those of the blocks before, as a terminal does
 	for _, block := range tutorialBlock.FindAllStringSubmatch(string(text), -1) {
@@ -48,7 +45,7 @@ func TestTutorial(t *testing.T) {
 		if serves {
 			content = strings.ReplaceAll(content, "go run .", "go build -o "+filepath.Join(dir, "program")+" .") // which can be ended
 		}
-		script.Stdin = strings.NewReader(variables + content)
+		script.Stdin = strings.NewReader(variables + cloned(t, content))
 		output, err := script.CombinedOutput()
 		require.NoError(t, err, "%s\n%s", content, output)
 		for _, want := range expectation.FindAllStringSubmatch(content, -1) {
@@ -63,6 +60,13 @@ func TestTutorial(t *testing.T) {
 		}
 	}
 	require.True(t, started)
+}
+
+// cloned is a script with a link to the working copy in place of the clone.
+func cloned(t *testing.T, script string) string {
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	return strings.ReplaceAll(script, "git clone https://github.com/seed-11d18166/oauth2server", "ln -s '"+root+"'")
 }
 
 // definitions are the lines that set variables.
@@ -93,32 +97,4 @@ func serve(t *testing.T, program, port string) {
 		res.Body.Close()
 		return true
 	}, time.Minute, 10*time.Millisecond)
-}
-
-// environmentOfGo makes the go command take the library's main branch from the working copy, and all else from where it
-// was fetched before, or is fetched from.
-func environmentOfGo(t *testing.T) []string {
-	proxy := t.TempDir()
-	version := module.Version{Path: "github.com/seed-11d18166/oauth2server",
-		Version: module.PseudoVersion("v0", "", time.Now(), "abcdefabcdef")}
-	dir := filepath.Join(proxy, filepath.FromSlash(version.Path), "@v")
-	require.NoError(t, os.MkdirAll(dir, 0o700))
-	info, err := json.Marshal(map[string]any{"Version": version.Version, "Time": time.Now().UTC()})
-	require.NoError(t, err)
-	mod, err := os.ReadFile(filepath.Join("..", "go.mod"))
-	require.NoError(t, err)
-	for name, content := range map[string][]byte{"main.info": info, version.Version + ".info": info, version.Version + ".mod": mod, "list": nil} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
-	}
-	archive, err := os.Create(filepath.Join(dir, version.Version+".zip"))
-	require.NoError(t, err)
-	require.NoError(t, zip.CreateFromDir(archive, version, ".."))
-	require.NoError(t, archive.Close())
-
-	output, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY", "GOFLAGS").Output()
-	require.NoError(t, err)
-	settings := strings.Split(string(output), "\n")
-	cache := filepath.Join(t.TempDir(), "cache") // of its own: what is fetched here is no release
-	return []string{"GOWORK=off", "GOFLAGS=-modcacherw " + settings[2], "GOMODCACHE=" + cache, "GONOSUMDB=" + version.Path,
-		"GOPROXY=" + "file://" + filepath.ToSlash(proxy) + ",file://" + filepath.ToSlash(filepath.Join(settings[0], "cache", "download")) + "," + settings[1]}
 }

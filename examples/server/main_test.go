@@ -104,14 +104,14 @@ func TestRealClients(t *testing.T) {
 	}
 }
 
-// The README's curl lines, exactly as printed. A configuration of curl's own leads them to the port of this test.
-func TestREADMECurlLines(t *testing.T) {
+// The curl lines of docs/try-it.md, exactly as printed. A configuration of curl's own leads them to the port of this test.
+func TestCurlLinesOfThePage(t *testing.T) {
 	curl, err := exec.LookPath("curl")
-	require.NoError(t, err, "this test runs the README's lines and needs curl")
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	require.NoError(t, err, "this test runs the page's lines and needs curl")
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "try-it.md"))
 	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```sh\n([^`]*curl [^`]*)```").FindAllStringSubmatch(string(readme), -1)
-	require.Len(t, blocks, 1, "the README has one block of curl lines")
+	blocks := regexp.MustCompile("(?s)```sh\n([^`]*curl [^`]*)```").FindAllStringSubmatch(string(page), -1)
+	require.Len(t, blocks, 1, "the page has one block of curl lines")
 	home := t.TempDir()
 	host := strings.TrimPrefix(start(t), "http://")
 	require.NoError(t, os.WriteFile(filepath.Join(home, ".curlrc"), []byte("connect-to = 127.0.0.1:8080:"+host+"\nfail-with-body\n"), 0o600))

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// README.md names the versions that are tried here.
-func TestVersionsInREADME(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+// docs/interop.md names the versions that are tried here.
+func TestVersionsOfThePage(t *testing.T) {
+	page, err := os.ReadFile("../docs/interop.md")
 	require.NoError(t, err)
 	for _, library := range []struct{ name, file, version string }{
 		{"golang.org/x/oauth2", "go.mod", `\tgolang\.org/x/oauth2 v(.+)`},
@@ -23,6 +23,6 @@ func TestVersionsInREADME(t *testing.T) {
 		require.NoError(t, err)
 		pinned := regexp.MustCompile(library.version).FindSubmatch(pins)
 		require.NotNil(t, pinned, library.name)
-		require.Contains(t, string(readme), library.name+" "+string(pinned[1]))
+		require.Contains(t, string(page), library.name+" "+string(pinned[1]))
 	}
 }
