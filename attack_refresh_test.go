@@ -27,7 +27,7 @@ func TestAttack_RefreshWithoutTheClient(t *testing.T) {
 
 // Families of refresh tokens that fork, as rotation reads and then writes (CVE-2026-53517, CVE-2026-50631): parallel
 // refreshes are all answered, with one refresh token and an access token each, and are one line in the log. With
-// StrictRefreshRotation one is answered, and the others show that two have the token.
+// RotateStrictly one is answered, and the others show that two have the token.
 func TestAttack_ParallelRefreshes(t *testing.T) {
 	const n = 8
 	onEachModel(t, func(t *testing.T, model target) {
