@@ -152,6 +152,9 @@ func TestAttack_ClientIDTakenAtOnce(t *testing.T) {
 // it stopped.
 func stopped(t *testing.T, deletion func(ctx context.Context, m *mongomodel.Model) error,
 	check func(s *site, m *mongomodel.Model, had inherited, stop int)) {
+	if testing.Short() {
+		t.Skip("-short leaves out the dozens of databases that this takes")
+	}
 	for stop := 1; ; stop += 1 + stop/8 {
 		ctx, cancel := context.WithCancel(t.Context())
 		var commands atomic.Int32

@@ -51,9 +51,12 @@ func TestCodeOfThePages(t *testing.T) {
 	require.NoError(t, err)
 	file := filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(file, data, 0o600))
+	if testing.Short() {
+		t.Skip("-short leaves out that the code of the pages is compiled, which takes the linker seconds")
+	}
 
 	binaries := t.TempDir()
-	run(t, root, "go", "test", "-c", "-vet=off", "-overlay", file, "-o", binaries+string(filepath.Separator),
+	run(t, root, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", file, "-o", binaries+string(filepath.Separator),
 		"./docs/moving-from-node", "./docs/moving-from-egg", "./docs/own-model", "./docs/tls-and-proxy")
 	tried, err := filepath.Glob(filepath.Join(binaries, "*"))
 	require.NoError(t, err)

@@ -418,6 +418,7 @@ func TestRefreshRulesExplored(t *testing.T) {
 		{"superseded tokens go on", forgiving, outsideTheWindow, "I1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			states, transitions, faults := explore(row.rules, row.events(row.rules), row.breaks)
 			t.Logf("%d states, %d transitions", states, transitions)
 			if row.breaks == "" {

@@ -83,6 +83,7 @@ func memoryOffice() office {
 }
 
 func mongoOffice(t testing.TB) office {
+	needsMongoDB(t)
 	m := mongomodel.New(mongotest.Database(t), &mongomodel.Options{PasswordCost: bcrypt.MinCost})
 	require.NoError(t, m.EnsureIndexes(t.Context()))
 	return office{m,
@@ -357,7 +358,7 @@ func TestWhatRegistersWorks(t *testing.T) {
 	}
 	t.Run("memorymodel", func(t *testing.T) {
 		cases := 2000
-		if underRace {
+		if underRace || testing.Short() {
 			cases = 300
 		}
 		synctest.Test(t, func(t *testing.T) { run(t, cases, 50, memoryOffice) }) // in which no lifetime is too short
@@ -366,8 +367,11 @@ func TestWhatRegistersWorks(t *testing.T) {
 }
 
 func FuzzRegistration(f *testing.F) {
-	r := rand.New(rand.NewPCG(1, 1))
-	for range 200 {
+	r, seeds := rand.New(rand.NewPCG(1, 1)), 200
+	if testing.Short() {
+		seeds = 40
+	}
+	for range seeds {
 		a := arbitrary(r)
 		f.Add(a.id, a.secret, a.grant, a.uri, a.scope, a.userID, a.username, a.password, a.access, a.refresh, a.flags)
 	}
