@@ -52,6 +52,9 @@ func (m *counted) take() (reads, entries, deletes int64) {
 // sixteen times at once . It is told to wait without a verdict, and what is
 // read of its log is read by the page.
 func TestAttack_ALogWithoutEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short leaves out what takes 6000 refreshes")
+	}
 	const burst, page = 6000, oauth2server.GrantPage
 	onEachModel(t, func(t *testing.T, target target) {
 		_, inMemory := target.(*memorymodel.Model)

@@ -83,7 +83,6 @@ func memoryOffice() office {
 }
 
 func mongoOffice(t testing.TB) office {
-	needsMongoDB(t)
 	m := mongomodel.New(mongotest.Database(t), &mongomodel.Options{PasswordCost: bcrypt.MinCost})
 	require.NoError(t, m.EnsureIndexes(t.Context()))
 	return office{m,
@@ -358,12 +357,19 @@ func TestWhatRegistersWorks(t *testing.T) {
 	}
 	t.Run("memorymodel", func(t *testing.T) {
 		cases := 2000
-		if underRace || testing.Short() {
+		if testing.Short() {
+			cases = 100
+		} else if underRace {
 			cases = 300
 		}
 		synctest.Test(t, func(t *testing.T) { run(t, cases, 50, memoryOffice) }) // in which no lifetime is too short
 	})
-	t.Run("mongomodel", func(t *testing.T) { run(t, 100, 100, func() office { return mongoOffice(t) }) })
+	t.Run("mongomodel", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("-short leaves out hundreds of requests to a database")
+		}
+		run(t, 100, 100, func() office { return mongoOffice(t) })
+	})
 }
 
 func FuzzRegistration(f *testing.F) {
