@@ -70,6 +70,7 @@ func (h *hangar) hold(place int, meanwhile func(), f fate, run func(ctx context.
 // A token is issued by a request that had passed its checks when the grant was revoked (revocation against requests in
 // flight). One of the two is held before each of its operations on the storage, and after the last, while the other runs.
 func TestAttack_RevocationInFlight(t *testing.T) {
+	t.Parallel()
 	type grant struct {
 		id, code  string
 		user      string

@@ -20,6 +20,7 @@ var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 // The Go of a page is the files of one package. They are compiled together with the page's test in testdata/docs, if it
 // has one, and that is run. The go command sees the files in directories that exist for it alone, which vet cannot enter.
 func TestCodeOfThePages(t *testing.T) {
+	t.Parallel()
 	root, err := os.Getwd()
 	require.NoError(t, err)
 	dir := t.TempDir()

@@ -23,6 +23,7 @@ import (
 // A reader can take the files of the root one after the other: no two of them use
 // each other, directly or by way of others.
 func TestNoKnotOfFiles(t *testing.T) {
+	t.Parallel()
 	uses := fileReferences(t, ".")
 	for _, knot := range knots(uses) {
 		var inside []string

@@ -541,6 +541,7 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 
 // An order that is wrong must not pass, or the other two tests show nothing.
 func TestClaimingBeforeSavingIsFound(t *testing.T) {
+	t.Parallel()
 	found := map[string]int{}
 	p := stagePlay(t, true)
 	runs := orders(func(choose func(int) int) {

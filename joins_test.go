@@ -280,6 +280,7 @@ func testIssueKeepsTheEndOfAGrant(t *testing.T) {
 // Somebody revokes in a loop. Whoever signs in afterwards does not read all that,
 // and is let in again soon.
 func TestAttack_RevokingInALoop(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		model := count(newMemory(t))
 		s := newLocalSite(t, model, nil, nil)
@@ -310,6 +311,7 @@ func TestAttack_RevokingInALoop(t *testing.T) {
 // A grant of a long line has ended. Whoever presents an early token of it does
 // not make the server read that line.
 func TestAttack_EarlyTokensOfAnEndedGrant(t *testing.T) {
+	t.Parallel()
 	model := count(newMemory(t))
 	s := newSite(t, model, nil, nil)
 	first := s.redeem("web", s.code())

@@ -337,6 +337,7 @@ func arbitrary(r *rand.Rand) applicant {
 }
 
 func TestWhatRegistersWorks(t *testing.T) {
+	t.Parallel()
 	run := func(t *testing.T, cases, each int, open func() office) {
 		r := rand.New(rand.NewPCG(1, uint64(cases)))
 		var count tally

@@ -380,6 +380,7 @@ func (row listed) tells(r refused) bool {
 // Secrets in texts (CVE-2023-37260). A server is given every credential that there is in every place, good ones while
 // each call of its model fails, and what it logs, reports and answers has none of them.
 func TestAttack_SecretsInTexts(t *testing.T) {
+	t.Parallel()
 	e, model := newEar(), newSpy(t)
 	known := func(user *oauth2server.User, asked oauth2server.Scope) (oauth2server.Scope, error) { // else any word is a scope
 		scope, err := readByDefault(user, asked)
