@@ -52,6 +52,9 @@ func (m *counted) take() (reads, entries, deletes int64) {
 // sixteen times at once . It is told to wait without a verdict, and what is
 // read of its log is read by the page.
 func TestAttack_ALogWithoutEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short leaves out what takes 6000 refreshes")
+	}
 	const burst, page = 6000, oauth2server.GrantPage
 	onEachModel(t, func(t *testing.T, target target) {
 		_, inMemory := target.(*memorymodel.Model)
@@ -115,6 +118,7 @@ func (s *site) refreshUntilRefused(r reply, most int) (last reply, times int) {
 // Requests with tokens of a grant that was ended, by the hundred : nothing of
 // the grant is deleted again, and what is read stays the same.
 func TestAttack_EndingWhatHasEnded(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, target target) {
 		model := count(target)
 		s := newSite(t, model, nil, nil)
@@ -274,6 +278,7 @@ func (m *meanwhile) GrantEntries(ctx context.Context, id string, from int) ([]*o
 // password is checked, a code is saved, an entry is appended . What began
 // before is dead; what begins afterwards lives.
 func TestAttack_OutlivingARevocation(t *testing.T) {
+	t.Parallel()
 	var first reply
 	var code string
 	signIn := func(s *site) reply {
@@ -399,6 +404,7 @@ func (m elsewhere) GrantEntries(ctx context.Context, id string, from int) ([]*oa
 // get the same successor up to the skew that is allowed for; beyond it, the
 // slower tab looks like a thief.
 func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
+	t.Parallel()
 	const window = 10 * time.Second
 	for _, row := range []struct {
 		allowed time.Duration // Options.ClockSkew

@@ -69,8 +69,10 @@ func (h *hangar) hold(place int, meanwhile func(), f fate, run func(ctx context.
 // A token is issued by a request that had passed its checks when the grant was revoked (revocation against requests in
 // flight). One of the two is held before each of its operations on the storage, and after the last, while the other runs.
 func TestAttack_RevocationInFlight(t *testing.T) {
+	t.Parallel()
 	type grant struct {
 		id, code  string
+		user      string
 		delivered []reply
 	}
 	onEachModel(t, func(t *testing.T, model target) {
@@ -96,9 +98,9 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 						return err
 					}
 				}
-				return model.RevokeUser(ctx, "u1")
+				return model.RevokeUser(ctx, g.user)
 			},
-			"RevokeUserClient": func(ctx context.Context, _ *grant) error { return model.RevokeUserClient(ctx, "u1", "web") },
+			"RevokeUserClient": func(ctx context.Context, g *grant) error { return model.RevokeUserClient(ctx, g.user, "web") },
 			"replay of the code": func(ctx context.Context, g *grant) error {
 				var replay reply
 				if ctx.Value(actorKey{}) == nil {
@@ -123,10 +125,13 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 		for what, request := range requests {
 			for how, revoke := range revocations {
 				for order, run := range orders {
+					// Few grants of each user: a revocation goes through all of them.
+					user := fmt.Sprintf("%s %s, %s", what, order, how)
+					require.NoError(t, addUser(t, model, user, user, "a password"))
 					for place, reached := 0, true; reached; place++ {
 						reached = false // also if this one is not run: by -run, or -failfast
 						t.Run(fmt.Sprintf("%s %s, %s, %d", what, order, how, place), func(t *testing.T) {
-							g := &grant{code: h.code()}
+							g := &grant{code: h.code("username", user, "password", "a password"), user: user}
 							code, err := model.GetAuthorizationCode(t.Context(), g.code)
 							require.NoError(t, err)
 							g.id = code.GrantID

@@ -179,6 +179,7 @@ func TestAttack_ReplayAsAWeapon(t *testing.T) {
 // A thief presents each refresh token that the owner has just spent (the follower). As long as he is as fast as a retry
 // nobody sees him; once he is late, the grant is dead within two refreshes of the owner.
 func TestAttack_Follower(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		for _, row := range []struct {
 			name    string
@@ -273,6 +274,7 @@ func TestAttack_EndlessGrant(t *testing.T) {
 
 // The marker of what was spent is swept before what it marks expires (sweep, then present).
 func TestAttack_SweepThenPresent(t *testing.T) {
+	t.Parallel()
 	const lifetime = 14 * 24 * time.Hour
 	for _, row := range []struct {
 		name   string

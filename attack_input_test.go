@@ -156,6 +156,7 @@ func TestAttack_SplitParameters(t *testing.T) {
 
 // The client sees two codes or two states, one of them the attacker's (response parameters in a registered URI).
 func TestAttack_ResponseParametersInRedirectURI(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
 		for _, name := range []string{"code", "state", "iss", "error", "error_description", "error_uri", "access_token", "token_type", "expires_in"} {
@@ -199,6 +200,7 @@ func (m registering) GetClient(ctx context.Context, id, secret string) (*oauth2s
 
 // A value is taken for an operator of the database and finds what it does not name (operator injection).
 func TestAttack_OperatorInjection(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		code, refresh := s.code(), s.signIn("web").str("refresh_token")

@@ -126,6 +126,7 @@ func TestAttack_AlmostLoopback(t *testing.T) {
 // what the one client that it names has registered. FuzzAuthorize searches
 // further.
 func TestAttack_ErrorToAnUnprovenURI(t *testing.T) {
+	t.Parallel()
 	const answer = `[!-~]+$`
 	registered := map[string]*regexp.Regexp{
 		"web":     regexp.MustCompile(`^https://client\.example/cb[?#]` + answer),

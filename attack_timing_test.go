@@ -132,6 +132,9 @@ func requireComparedBy(t *testing.T, file, function, by string) {
 // counted in TestEveryCheckCostsTheSame of internal/credential; this is with a
 // stopwatch, so it leaves room for a machine that does something else meanwhile.
 func TestAttack_TimingOfUsernames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short leaves out what is measured with a stopwatch")
+	}
 	const before, rounds, room = 4, 11, 1.6
 	now := 8
 	if underRace { // under which bcrypt takes its time

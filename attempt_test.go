@@ -210,6 +210,7 @@ func TestTooManyAttemptsAreShownToTheUser(t *testing.T) {
 
 // Whoever meets a fault learns nothing about what was tried; every other refusal may be the model's word for wrong.
 func TestWhichAnswersOfTheModelAreFailures(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name   string
 		answer error
@@ -321,6 +322,7 @@ func TestAnAttemptEndsBeforeTheAnswer(t *testing.T) {
 
 // A server without the hook, or with one that does not want to know the outcome, tries everything.
 func TestTheHookIsOptional(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration){
 		nil,
 		func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration) { return nil, 0 },

@@ -23,6 +23,7 @@ var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 // The Go of a page is the files of one package. They are compiled together with the page's test in testdata/docs, if it
 // has one, and that is run. The go command sees the files in directories that exist for it alone, which vet cannot enter.
 func TestCodeOfThePages(t *testing.T) {
+	t.Parallel()
 	root, err := os.Getwd()
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -54,9 +55,12 @@ func TestCodeOfThePages(t *testing.T) {
 	require.NoError(t, err)
 	file := filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(file, data, 0o600))
+	if testing.Short() {
+		t.Skip("-short leaves out that the code of the pages is compiled, which takes the linker seconds")
+	}
 
 	binaries := t.TempDir()
-	run(t, root, "go", "test", "-c", "-vet=off", "-overlay", file, "-o", binaries+string(filepath.Separator),
+	run(t, root, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", file, "-o", binaries+string(filepath.Separator),
 		"./docs/moving-from-node", "./docs/moving-from-egg", "./docs/own-model", "./docs/tls-and-proxy")
 	tried, err := filepath.Glob(filepath.Join(binaries, "*"))
 	require.NoError(t, err)

@@ -120,6 +120,7 @@ func TestGrantsThatOthersJoined(t *testing.T) {
 // An application that need not ask again gets a code while its grant is being ended: that must not be its way back in.
 // examples/server looks once more when it has approved; here the two looks come between any two steps of the end.
 func TestACodeBesideTheEndOfItsGrant(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		step := 5 // a database takes too long for all of them

@@ -541,9 +541,10 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 
 // An order that is wrong must not pass, or the other two tests show nothing.
 func TestClaimingBeforeSavingIsFound(t *testing.T) {
+	t.Parallel()
 	found := map[string]int{}
 	p := stagePlay(t, true)
-	runs := everyOrder(func(choose func(int) int) {
+	runs := orders(func(choose func(int) int) {
 		p.begin(true)
 		for _, fault := range p.review(p.act(choose, 0, anyNumber, deed{p.refresh, 0}, deed{p.revoke, 200}), true) {
 			found[fault]++

@@ -13,6 +13,7 @@ import (
 // What a request reads of the logs, and what a page of connected apps reads, is the
 // same after a thousand refreshes as after the first one.
 func TestWorkDoesNotGrow(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name           string
 		rotated        bool
