@@ -56,7 +56,7 @@ func TestCodeOfTheMovingPages(t *testing.T) {
 	write("go.sum", sum)
 	shared, err := os.ReadFile("testdata/moving/moving_test.go")
 	require.NoError(t, err)
-	for _, page := range []string{"go-oauth2", "osin"} {
+	for _, page := range []string{"go-oauth2", "osin", "fosite"} {
 		name := "moving-from-" + page
 		text, err := os.ReadFile(docs + name + ".md")
 		require.NoError(t, err)
