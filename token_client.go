@@ -41,8 +41,8 @@ type exemption struct {
 
 // authenticateClient returns the client that sent the request: one that proved
 // its secret, or one that exempt accepts without. known are the parameters of
-// the endpoint; if one of them is in the URL, the request is refused, and the
-// client is returned too.
+// the endpoint. If the URL has a secret or contradicts the body, the result is
+// the client and a refusal.
 func (s *Server) authenticateClient(r *http.Request, f form, known []string, exempt exemption) (*Client, *Error) {
 	client, refused := s.identifyClient(r, f, exempt)
 	if refused == nil {
