@@ -69,7 +69,9 @@ type metadata struct {
 	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
 	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
 	ChallengeMethods         []string `json:"code_challenge_methods_supported,omitempty"`
-	SendsIssuer              bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207, section 3
+
+	// RFC 9207, section 3.
+	SendsIssuer bool `json:"authorization_response_iss_parameter_supported"`
 }
 
 func (s *Server) metadata() metadata {
@@ -163,7 +165,9 @@ func (s *Server) checkMetadata() (wrong []error) {
 	case strings.Contains(o.Issuer, "?"):
 		return []error{errors.New("option Issuer: it has a query (RFC 8414, section 2)")}
 	case !isCleanPath(s.MetadataPath()):
-		return []error{errors.New("option Issuer: its path has empty or dot segments, which net/http redirects away")}
+		return []error{
+			errors.New("option Issuer: its path has empty or dot segments, which net/http redirects away"),
+		}
 	case o.Endpoints == Endpoints{}:
 		return nil
 	}
@@ -184,8 +188,9 @@ func (s *Server) checkMetadata() (wrong []error) {
 				fmt.Errorf("option Endpoints.%s: it is missing (RFC 8414, section 2)", endpoint.name))
 		case endpoint.url == "":
 		case endpoint.url[0] != '/' && !strings.Contains(endpoint.url, "://"):
-			wrong = append(wrong, fmt.Errorf("option Endpoints.%s: %q is no URL and no path that begins with a slash",
-				endpoint.name, endpoint.url))
+			wrong = append(wrong,
+				fmt.Errorf("option Endpoints.%s: %q is no URL and no path that begins with a slash",
+					endpoint.name, endpoint.url))
 		case !endpoint.works:
 			wrong = append(wrong,
 				fmt.Errorf("option Endpoints.%s: no grant that is on has a use for it", endpoint.name))

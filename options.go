@@ -278,7 +278,8 @@ func (o *Options) withDefaults() (Options, []error) {
 	}
 	if options.AuthorizationCodeLifetime > maxCodeLifetime {
 		wrong = append(wrong,
-			fmt.Errorf("option AuthorizationCodeLifetime: %v is more than 30 days", options.AuthorizationCodeLifetime))
+			fmt.Errorf("option AuthorizationCodeLifetime: %v is more than 30 days",
+				options.AuthorizationCodeLifetime))
 	}
 	if options.ClockSkew > maxClockSkew {
 		wrong = append(wrong, fmt.Errorf("option ClockSkew: %v is more than a minute", options.ClockSkew))
@@ -336,7 +337,8 @@ func (o *Options) cutLifetimes() (warnings []string) {
 	if o.InsecureEternalAccessTokens {
 		if o.MaxGrantLifetime > 0 {
 			warnings = append(warnings,
-				fmt.Sprintf("InsecureEternalAccessTokens and MaxGrantLifetime (%v): %s", o.MaxGrantLifetime, cut))
+				fmt.Sprintf("InsecureEternalAccessTokens and MaxGrantLifetime (%v): %s",
+					o.MaxGrantLifetime, cut))
 		}
 	} else {
 		longer("AccessTokenLifetime", o.AccessTokenLifetime, "MaxGrantLifetime", o.MaxGrantLifetime, cut)
@@ -352,7 +354,10 @@ func mistakes(wrong []error) error {
 	if len(wrong) == 1 {
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %w", wrong[0])}
 	}
-	return &Error{Code: InvalidArgument, Err: fmt.Errorf("oauth2server: %d mistakes:%w", len(wrong), lines(wrong))}
+	return &Error{
+		Code: InvalidArgument,
+		Err:  fmt.Errorf("oauth2server: %d mistakes:%w", len(wrong), lines(wrong)),
+	}
 }
 
 // lines is a list of errors that prints each on its own line.

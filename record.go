@@ -149,7 +149,8 @@ func (r *tokenRecord) extra() (map[string]any, error) {
 // MarshalBinary returns a record of everything but the code and the Data of
 // client and user; see [Token.MarshalBinary].
 func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
-	err := checkText(c.Client.id(), c.User.id(), c.GrantID, c.RedirectURI, c.CodeChallenge, c.CodeChallengeMethod)
+	err := checkText(c.Client.id(), c.User.id(), c.GrantID, c.RedirectURI,
+		c.CodeChallenge, c.CodeChallengeMethod)
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +285,8 @@ func unmarshalRecord[T any](data []byte, record *T, version *int) (map[string]js
 		return nil, fmt.Errorf("oauth2server: a stored record: %w", err)
 	}
 	if *version != recordVersion {
-		return nil, fmt.Errorf("oauth2server: a stored record has version %d, want %d", *version, recordVersion)
+		return nil, fmt.Errorf("oauth2server: a stored record has version %d, want %d",
+			*version, recordVersion)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil {

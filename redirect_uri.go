@@ -45,7 +45,9 @@ func CheckRedirectURI(uri string) error {
 
 // codeSchemes are schemes for which a browser runs or shows the content of the
 // URI itself, or of a local file.
-var codeSchemes = []string{"javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source"}
+var codeSchemes = []string{
+	"javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source",
+}
 
 // checkTarget returns why nothing may be redirected to uri, not even if a
 // [RedirectURIValidator] allows it; nil if it may be.
@@ -81,7 +83,8 @@ func checkRootless(uri, scheme string) error {
 	case rest == "" || rest[0] == '?':
 		return errors.New("nothing but a scheme")
 	case scheme == "urn":
-		return errors.New("a URN names no place to redirect to; register a loopback URI (RFC 8252, section 7.3)")
+		return errors.New("a URN names no place to redirect to; " +
+			"register a loopback URI (RFC 8252, section 7.3)")
 	case !strings.Contains(scheme, "."):
 		return errors.New("without a slash behind it, the scheme must be a domain name in reverse, " +
 			"such as com.example.app (RFC 8252, section 7.1)")
@@ -129,7 +132,8 @@ func checkAuthority(authority string) error {
 		return errors.New("the host may have letters, digits, hyphens and dots only; " +
 			"write letters of other alphabets as punycode, and no wildcard")
 	case host != "" && !areLabels(strings.TrimSuffix(host, ".")):
-		return errors.New("a part of the host is empty or longer than 63 characters, or begins or ends with a hyphen")
+		return errors.New("a part of the host is empty or longer than 63 characters, " +
+			"or begins or ends with a hyphen")
 	case endsInNumber(host):
 		if _, err := netip.ParseAddr(host); err != nil {
 			return errors.New("the host ends in a number and is no IPv4 address")
@@ -229,8 +233,10 @@ func isLoopbackOtherwise(uri string) bool {
 }
 
 // responseParameters are the parameters of an authorization response.
-var responseParameters = []string{"code", "state", "iss", "error", "error_description", "error_uri",
-	"access_token", "token_type", "expires_in"}
+var responseParameters = []string{
+	"code", "state", "iss", "error", "error_description", "error_uri",
+	"access_token", "token_type", "expires_in",
+}
 
 func isResponseParameter(part string) bool {
 	name, _, _ := strings.Cut(part, "=")

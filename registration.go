@@ -147,7 +147,8 @@ func (c *Client) checkLifetimes() (wrong []error) {
 		{"RefreshTokenLifetime", c.RefreshTokenLifetime},
 	} {
 		if err := checkLifetime(lifetime.value); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w; a number of seconds is n * time.Second", lifetime.name, err))
+			wrong = append(wrong,
+				fmt.Errorf("%s: %w; a number of seconds is n * time.Second", lifetime.name, err))
 		}
 	}
 	refreshes := c.RefreshTokenLifetime > 0 && slices.Contains(c.Grants, "refresh_token")

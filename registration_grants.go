@@ -48,7 +48,8 @@ func checkGrant(name string, extensions []string) error {
 		return errors.New("it is empty")
 	case isKnown(name) && grammar.IsGrantType(name):
 		return nil
-	case len(several) > 1 && (slices.ContainsFunc(several, isKnown) || !slices.ContainsFunc(several, isRelative)):
+	case len(several) > 1 &&
+		(slices.ContainsFunc(several, isKnown) || !slices.ContainsFunc(several, isRelative)):
 		return fmt.Errorf("make each an element of its own: %q", several)
 	case isAbsoluteURI(name):
 		return checkLength("it", name, maxRegistered)
@@ -68,7 +69,9 @@ func isRelative(text string) bool { return !isAbsoluteURI(text) }
 // it, without a fragment (RFC 3986, section 4.3).
 func isAbsoluteURI(text string) bool {
 	scheme, rest, found := strings.Cut(text, ":")
-	isSchemeCharacter := func(c byte) bool { return grammar.IsUnreserved(c) && c != '_' && c != '~' || c == '+' }
+	isSchemeCharacter := func(c byte) bool {
+		return grammar.IsUnreserved(c) && c != '_' && c != '~' || c == '+'
+	}
 	return found && rest != "" && grammar.IsURIText(text) && !strings.Contains(text, "#") &&
 		isLetter(scheme, 0) && grammar.ConsistsOf(scheme, isSchemeCharacter)
 }

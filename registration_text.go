@@ -47,7 +47,8 @@ func checkSecret(public bool, secret string) error {
 	case secret == "":
 		return errors.New("a confidential client needs a secret")
 	case strings.HasSuffix(secret, "\n"):
-		return errors.New("the secret ends in a newline, perhaps of the file that it was read from: cut that off")
+		return errors.New("the secret ends in a newline, perhaps of the file that it was read from: " +
+			"cut that off")
 	case !grammar.IsVSCHAR(secret):
 		return errors.New("the secret must be printable ASCII (RFC 6749, appendix A.2)")
 	case len(secret) < minSecretLength:

@@ -30,8 +30,8 @@ func misnamed(t reflect.Type, contract []method) (wrong []error) {
 					fmt.Errorf("model %v: is %s meant to be %s (%s)? Rename it", t, own.Name, m.name, m.of))
 			case looks == m.want && isHook(m, contract):
 				wrong = append(wrong,
-					fmt.Errorf("model %v: %s has the signature of %s (%s), and is never called: rename it, or change it",
-						t, own.Name, m.name, m.of))
+					fmt.Errorf("model %v: %s has the signature of %s (%s), and is never called: "+
+						"rename it, or change it", t, own.Name, m.name, m.of))
 			default:
 				continue
 			}

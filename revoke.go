@@ -89,7 +89,8 @@ func (s *Server) revokeAccessToken(ctx context.Context, presented string) *Error
 
 // cannotRevoke refuses to revoke an access token (RFC 7009, section 2.2.1).
 func cannotRevoke() *Error {
-	return refusal(UnsupportedTokenType, "token_type", "Unsupported token type: access tokens cannot be revoked here")
+	return refusal(UnsupportedTokenType, "token_type",
+		"Unsupported token type: access tokens cannot be revoked here")
 }
 
 // unlessGone counts [ErrNotFound] as success: the token is gone, as asked.

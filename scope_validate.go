@@ -21,7 +21,9 @@ func askedScope(f *form) (Scope, *Error) {
 // validateScope returns the scope to grant to user when the client asks for
 // asked, which may be empty. A model may only narrow asked: nobody would see
 // what it adds.
-func (s *Server) validateScope(ctx context.Context, user *User, client *Client, asked Scope) (Scope, *Error) {
+func (s *Server) validateScope(
+	ctx context.Context, user *User, client *Client, asked Scope,
+) (Scope, *Error) {
 	if !client.allows(asked) {
 		return nil, beyondClient(client, asked)
 	}
@@ -49,7 +51,8 @@ func beyondClient(client *Client, asked Scope) *Error {
 	e := invalidScope("scope_beyond_client")
 	e.sent = []slog.Attr{sentText("scope", asked.String()), slog.String("allowed", client.Scope.String())}
 	if slices.ContainsFunc(asked, func(token string) bool { return strings.Contains(token, ",") }) {
-		e.Description = "Invalid scope: Requested scope is invalid; its tokens are separated by spaces, not by commas"
+		e.Description = "Invalid scope: Requested scope is invalid; " +
+			"its tokens are separated by spaces, not by commas"
 	}
 	return e
 }

@@ -43,7 +43,9 @@ type exemption struct {
 // its secret, or one that exempt accepts without. known are the parameters of
 // the endpoint. If the URL has a secret or contradicts the body, the result is
 // the client and a refusal.
-func (s *Server) authenticateClient(r *http.Request, f form, known []string, exempt exemption) (*Client, *Error) {
+func (s *Server) authenticateClient(
+	r *http.Request, f form, known []string, exempt exemption,
+) (*Client, *Error) {
 	client, refused := s.identifyClient(r, f, exempt)
 	if refused == nil {
 		return client, f.refuseQuery(r.URL.RawQuery, client, known)
@@ -198,7 +200,8 @@ func readBasic(encoded string, inBody credentials) (readings, *Error) {
 			"Invalid request: only one client authentication method is allowed")
 	case sent[0].id == "":
 		return readings{}, refusal(InvalidClient, "basic_malformed",
-			"Invalid client: the Authorization header must have base64 of id, colon and secret, each form-urlencoded")
+			"Invalid client: the Authorization header must have base64 of id, colon and secret, "+
+				"each form-urlencoded")
 	}
 	return sent, nil
 }
@@ -230,7 +233,8 @@ func decodeBasic(encoded string) (sent readings) {
 	raw := credentials{id, secret}
 	decodedID, idErr := url.QueryUnescape(id)
 	decodedSecret, secretErr := url.QueryUnescape(secret)
-	if decoded := (credentials{decodedID, decodedSecret}); idErr == nil && secretErr == nil && decoded.wellFormed() {
+	decoded := credentials{decodedID, decodedSecret}
+	if idErr == nil && secretErr == nil && decoded.wellFormed() {
 		sent[0] = decoded
 	}
 	switch {

@@ -85,7 +85,8 @@ func (s *Server) checkCode(code *AuthorizationCode, client *Client) *Error {
 	case expired(code.ExpiresAt):
 		return refusal(InvalidGrant, "code_expired", "Invalid grant: authorization code has expired")
 	case code.RedirectURI != "" && checkTarget(code.RedirectURI) != nil:
-		return refusal(InvalidGrant, "redirect_uri_not_allowed", "Invalid grant: `redirect_uri` is not a valid URI")
+		return refusal(InvalidGrant, "redirect_uri_not_allowed",
+			"Invalid grant: `redirect_uri` is not a valid URI")
 	}
 	return nil
 }
@@ -134,7 +135,9 @@ func (s *Server) burn(ctx context.Context, code *AuthorizationCode, refused *Err
 
 // redeem issues the tokens for a code. With a log, the first entry of the grant
 // spends the code: only one request can append it.
-func (s *Server) redeem(ctx context.Context, client *Client, code *AuthorizationCode, scope Scope) (*Token, *Error) {
+func (s *Server) redeem(
+	ctx context.Context, client *Client, code *AuthorizationCode, scope Scope,
+) (*Token, *Error) {
 	token := &Token{User: code.User, Scope: scope, GrantID: code.GrantID}
 	issued, refused := s.prepare(ctx, client, token, 1, s.mayRefresh(client))
 	if refused != nil || s.can.log == nil {

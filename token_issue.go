@@ -122,7 +122,8 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, began b
 	}
 	entry := s.entryFor(EntryGrant, 0, token, issued, nil)
 	until := entry.speaksUntil()
-	if names.names(entry.ClientID, entry.UserID, entry.Scope) && !until.After(names.ExpiresAt.Add(-markerMargin)) {
+	if names.names(entry.ClientID, entry.UserID, entry.Scope) &&
+		!until.After(names.ExpiresAt.Add(-markerMargin)) {
 		// The log of the grant names them for as long.
 		entry.ClientID, entry.UserID, entry.Scope = "", "", nil
 	}
@@ -299,7 +300,9 @@ func (s *Server) warnOfLifetimes(client *Client) {
 	options := s.options
 	options.AccessTokenLifetime = cmp.Or(client.AccessTokenLifetime, options.AccessTokenLifetime)
 	options.RefreshTokenLifetime = cmp.Or(client.RefreshTokenLifetime, options.RefreshTokenLifetime)
-	options.InsecureEternalAccessTokens = options.InsecureEternalAccessTokens && client.AccessTokenLifetime == 0
+	if client.AccessTokenLifetime != 0 {
+		options.InsecureEternalAccessTokens = false
+	}
 	for _, warning := range options.cutLifetimes() {
 		options.Logger.Warn("oauth2server: "+warning, "client", client.ID)
 	}

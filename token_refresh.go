@@ -111,7 +111,8 @@ func (s *Server) refreshedScope(ctx context.Context, g *GrantRequest, old *Token
 	scope := granted
 	if len(asked) > 0 {
 		if scope = asked.within(granted); len(scope) == 0 {
-			return nil, refusal(InvalidScope, "scope_beyond_grant", "Invalid scope: the owner granted nothing of it")
+			return nil, refusal(InvalidScope, "scope_beyond_grant",
+				"Invalid scope: the owner granted nothing of it")
 		}
 	}
 	if len(scope) == 0 {
@@ -175,7 +176,8 @@ func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) 
 			return nil, refused
 		}
 		if j.place <= r.place && j.decided == "" {
-			return nil, breach("GrantEntries did not return the entry that AppendGrant found at place %d", r.place)
+			return nil, breach("GrantEntries did not return the entry that AppendGrant found at place %d",
+				r.place)
 		}
 	}
 }
@@ -258,12 +260,15 @@ func (f *refreshing) refuse(ctx context.Context, r ruling) *Error {
 
 // prepare returns what the client gets, and the entry that must be in the log
 // first.
-func (f *refreshing) prepare(ctx context.Context, r ruling) (answer *Token, entry *GrantEntry, refused *Error) {
+func (f *refreshing) prepare(
+	ctx context.Context, r ruling,
+) (answer *Token, entry *GrantEntry, refused *Error) {
 	s := f.s
 	// A retry can use the access token of an attempt whose place was taken.
 	if f.issued == nil || r.verdict == rotate {
 		f.next.GrantPace = r.pace
-		if f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, r.place, r.verdict == rotate); refused != nil {
+		f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, r.place, r.verdict == rotate)
+		if refused != nil {
 			return nil, nil, refused
 		}
 	}
