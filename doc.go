@@ -119,4 +119,26 @@
 // the grant. PKCE means S256, and public clients must use it. Scope never
 // grows. Hooks can narrow what the server decides, not widen it. Each option
 // that deviates from this has a name that warns.
+//
+// # For models
+//
+// A program that uses a model of this module does not need these.
+//
+//   - The contract: [Model], [AccessTokenModel], [AccessTokenRevoker],
+//     [AuthorizationCodeModel], [RefreshTokenModel], [ClientCredentialsModel],
+//     [PasswordModel], [GrantLog], [UserChecker], [ScopeValidator],
+//     [ScopeVerifier], [RedirectURIValidator], [AccessTokenGenerator],
+//     [RefreshTokenGenerator], [AuthorizationCodeGenerator]
+//   - What is stored: [AuthorizationCode], [GrantEntry], [EntryKind], [GrantPage],
+//     [Digest]
+//   - What a model answers: [ErrNotFound], [ErrExists]
+//   - Registering: [CheckClient], [CheckClientSecret], [ErrShortSecret],
+//     [CheckRedirectURI], [CheckUser], [CheckUserPassword], [NamedUser]
+//   - Connected applications: [Grant], [GrantLogs], [LiveGrants], [RevokeUser]
+//
+// # For extensions
+//
+// Grants and middleware of a program's own, and packages under ext:
+// [GrantFunc], [GrantRequest], [Issuance], [Attempt], [AttemptLimiter],
+// [ContextWithToken], [ParseScope].
 package oauth2server

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -131,4 +132,67 @@ func knots(uses map[string]map[string][]string) (groups [][]string) {
 		}
 	}
 	return groups
+}
+
+// The package documentation has lists of what models and extensions are made of.
+// The rest is what a program needs on its first day.
+func TestIdentifiersAreListed(t *testing.T) {
+	fset := token.NewFileSet()
+	parsed, err := parser.ParseFile(fset, "doc.go", nil, parser.ParseComments|parser.PackageClauseOnly)
+	require.NoError(t, err)
+	exported := exportedNames(t)
+	listed := map[string]string{}
+	for _, list := range []string{"For models", "For extensions"} {
+		_, section, found := strings.Cut(parsed.Doc.Text(), "\n# "+list+"\n")
+		require.True(t, found, list)
+		section, _, _ = strings.Cut(section, "\n# ")
+		for _, match := range regexp.MustCompile(`\[(\w+)\]`).FindAllStringSubmatch(section, -1) {
+			require.Contains(t, exported, match[1], list)
+			require.NotContains(t, listed, match[1], "it is in both lists, or twice")
+			listed[match[1]] = list
+		}
+	}
+	counts := map[string]int{}
+	for _, name := range exported {
+		counts[listed[name]]++
+	}
+	t.Logf("%d of a first day, %d for models, %d for extensions", counts[""], counts["For models"], counts["For extensions"])
+	require.LessOrEqual(t, counts[""], 30)
+}
+
+// exportedNames returns what the package exports, but for methods and fields;
+// constants of a type count with it.
+func exportedNames(t *testing.T) (names []string) {
+	for _, name := range sourcesOf(t) {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		for _, decl := range file.Decls {
+			switch d := decl.(type) {
+			case *ast.FuncDecl:
+				if d.Recv == nil && d.Name.IsExported() {
+					names = append(names, d.Name.Name)
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					switch s := spec.(type) {
+					case *ast.TypeSpec:
+						if s.Name.IsExported() {
+							names = append(names, s.Name.Name)
+						}
+					case *ast.ValueSpec:
+						if s.Type == nil && s.Names[0].IsExported() {
+							names = append(names, s.Names[0].Name)
+						}
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+func sourcesOf(t *testing.T) []string {
+	pkg, err := build.ImportDir(".", 0)
+	require.NoError(t, err)
+	return pkg.GoFiles
 }

@@ -120,28 +120,39 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, began b
 	if refused != nil {
 		return nil, refused
 	}
-	entry := s.entryFor(EntryGrant, 0, token, issued, nil)
-	until := entry.speaksUntil()
-	if names.names(entry.ClientID, entry.UserID, entry.Scope) &&
-		!until.After(names.ExpiresAt.Add(-markerMargin)) {
-		// The log of the grant names them for as long.
-		entry.ClientID, entry.UserID, entry.Scope = "", "", nil
-	}
-	begun := false
-	if refused = appendUse(ctx, s.can.log, entry); refused == nil {
-		begun, _, refused = endState(ctx, s.can.log, token.GrantID)
-	}
-	if refused == nil && !begun {
-		begun, refused = s.outlived(ctx, began, issued.User, client)
-	}
-	if refused == nil && begun {
-		refused = s.finishRevocation(ctx, token.GrantID)
+	if refused = appendUse(ctx, s.can.log, s.joinEntry(token, issued, names)); refused == nil {
+		refused = s.checkGoesOn(ctx, token.GrantID, issued, began)
 	}
 	if refused != nil {
 		s.discard(ctx, issued)
 		return nil, refused
 	}
 	return issued, nil
+}
+
+// joinEntry returns the entry of a token that joins a grant. It names nobody if
+// the log of the grant names the same for as long, in names.
+func (s *Server) joinEntry(token, issued *Token, names *GrantEntry) *GrantEntry {
+	entry := s.entryFor(EntryGrant, 0, token, issued, nil)
+	until := entry.speaksUntil()
+	if names.names(entry.ClientID, entry.UserID, entry.Scope) &&
+		!until.After(names.ExpiresAt.Add(-markerMargin)) {
+		entry.ClientID, entry.UserID, entry.Scope = "", "", nil
+	}
+	return entry
+}
+
+// checkGoesOn refuses a token whose grant began to end, or whose user was
+// revoked, before the token was in the log.
+func (s *Server) checkGoesOn(ctx context.Context, grantID string, issued *Token, began beginning) *Error {
+	over, _, refused := endState(ctx, s.can.log, grantID)
+	if refused == nil && !over {
+		over, refused = s.outlived(ctx, began, issued.User, issued.Client)
+	}
+	if refused == nil && over {
+		refused = s.finishRevocation(ctx, grantID)
+	}
+	return refused
 }
 
 // checkJoin checks that a token may join its grant, and sets when the grant

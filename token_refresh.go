@@ -154,22 +154,11 @@ func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) 
 	}
 	for {
 		r := j.ruling()
-		if refused := f.refuse(ctx, r); refused != nil {
-			f.discard(ctx)
+		answer, there, refused := f.try(ctx, r)
+		switch {
+		case refused != nil:
 			return nil, refused
-		}
-		answer, entry, refused := f.prepare(ctx, r)
-		if refused != nil {
-			return nil, refused
-		}
-		there, refused := appendEntry(ctx, f.s.can.log, entry, f.until)
-		if refused != nil {
-			return nil, refused
-		}
-		if there == nil {
-			if r.rotation != nil {
-				f.g.event.Kind = EventRetried
-			}
+		case there == nil:
 			return answer, nil
 		}
 		if j, refused = f.read(ctx); refused != nil {
@@ -180,6 +169,24 @@ func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) 
 				r.place)
 		}
 	}
+}
+
+// try does what a ruling demands. It returns the entry that took the place
+// before, if another request was faster.
+func (f *refreshing) try(ctx context.Context, r ruling) (answer *Token, there *GrantEntry, refused *Error) {
+	if refused = f.refuse(ctx, r); refused != nil {
+		f.discard(ctx)
+		return nil, nil, refused
+	}
+	answer, entry, refused := f.prepare(ctx, r)
+	if refused != nil {
+		return nil, nil, refused
+	}
+	there, refused = appendEntry(ctx, f.s.can.log, entry, f.until)
+	if refused == nil && there == nil && r.rotation != nil {
+		f.g.event.Kind = EventRetried
+	}
+	return answer, there, refused
 }
 
 // use answers without replacing the refresh token. It reads the log of the
