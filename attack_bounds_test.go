@@ -22,14 +22,14 @@ import (
 
 // counted is a model that counts what is read of its logs and deleted.
 type counted struct {
-	*later
+	*shiftedClock
 	reads, entries, longest, deletes atomic.Int64
 }
 
-func count(model target) *counted { return &counted{later: &later{target: model}} }
+func count(model target) *counted { return &counted{shiftedClock: &shiftedClock{target: model}} }
 
 func (m *counted) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
-	entries, err := m.later.GrantEntries(ctx, id, from)
+	entries, err := m.shiftedClock.GrantEntries(ctx, id, from)
 	m.reads.Add(1)
 	m.entries.Add(int64(len(entries)))
 	if n := int64(len(entries)); n > m.longest.Load() {
@@ -209,7 +209,7 @@ func (m defaulting) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oa
 
 // meanwhile is a model in whose way something happens: before or after the call of
 // a method, once.
-type meanwhile struct {
+type intercepted struct {
 	target
 	mu     sync.Mutex
 	method string
@@ -217,10 +217,10 @@ type meanwhile struct {
 	act    func()
 }
 
-func (m *meanwhile) Unwrap() oauth2server.Model { return m.target }
+func (m *intercepted) Unwrap() oauth2server.Model { return m.target }
 
 // in runs call, and what happens then.
-func in[T any](m *meanwhile, method string, call func() (T, error)) (T, error) {
+func in[T any](m *intercepted, method string, call func() (T, error)) (T, error) {
 	m.mu.Lock()
 	act := m.act
 	if m.method != method {
@@ -240,33 +240,33 @@ func in[T any](m *meanwhile, method string, call func() (T, error)) (T, error) {
 	return result, err
 }
 
-func (m *meanwhile) GetUser(ctx context.Context, name, password string, c *oauth2server.Client) (*oauth2server.User, error) {
+func (m *intercepted) GetUser(ctx context.Context, name, password string, c *oauth2server.Client) (*oauth2server.User, error) {
 	return in(m, "GetUser", func() (*oauth2server.User, error) { return m.target.GetUser(ctx, name, password, c) })
 }
 
-func (m *meanwhile) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *intercepted) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
 	return in(m, "SaveAuthorizationCode", func() (*oauth2server.AuthorizationCode, error) {
 		return m.target.SaveAuthorizationCode(ctx, code, c, u)
 	})
 }
 
-func (m *meanwhile) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+func (m *intercepted) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
 	return in(m, "GetAuthorizationCode", func() (*oauth2server.AuthorizationCode, error) { return m.target.GetAuthorizationCode(ctx, code) })
 }
 
-func (m *meanwhile) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+func (m *intercepted) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
 	return in(m, "GetRefreshToken", func() (*oauth2server.Token, error) { return m.target.GetRefreshToken(ctx, token) })
 }
 
-func (m *meanwhile) SaveToken(ctx context.Context, token *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m *intercepted) SaveToken(ctx context.Context, token *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
 	return in(m, "SaveToken", func() (*oauth2server.Token, error) { return m.target.SaveToken(ctx, token, c, u) })
 }
 
-func (m *meanwhile) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *intercepted) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	return in(m, "AppendGrant", func() (*oauth2server.GrantEntry, error) { return m.target.AppendGrant(ctx, e) })
 }
 
-func (m *meanwhile) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *intercepted) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
 	return in(m, "GrantEntries", func() ([]*oauth2server.GrantEntry, error) { return m.target.GrantEntries(ctx, id, from) })
 }
 
@@ -295,7 +295,7 @@ func TestAttack_OutlivingARevocation(t *testing.T) {
 				if _, inMemory := target.(*memorymodel.Model); !inMemory && (name == "redeem") != (clientID == "web") {
 					return // one of the two is enough on FerretDB, which takes seconds
 				}
-				model := &meanwhile{target: target}
+				model := &intercepted{target: target}
 				s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 				for _, method := range []string{"GetUser", "SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken",
 					"SaveToken", "AppendGrant", "GrantEntries"} {
@@ -365,9 +365,9 @@ func TestAMarkIsOldInABusyProcess(t *testing.T) {
 // elsewhere is a model as another machine has it, whose clock is ahead by later.by:
 // what this process writes there is read here as another one's, and the other way
 // round.
-type elsewhere struct{ *later }
+type otherMachine struct{ *shiftedClock }
 
-func (m elsewhere) Unwrap() oauth2server.Model { return m.target }
+func (m otherMachine) Unwrap() oauth2server.Model { return m.target }
 
 // other is a nonce as a process with another name had made it.
 func other(e *oauth2server.GrantEntry) *oauth2server.GrantEntry {
@@ -379,16 +379,16 @@ func other(e *oauth2server.GrantEntry) *oauth2server.GrantEntry {
 	return &own
 }
 
-func (m elsewhere) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
-	there, err := m.later.AppendGrant(ctx, other(e))
+func (m otherMachine) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	there, err := m.shiftedClock.AppendGrant(ctx, other(e))
 	if there != nil {
 		there = other(there)
 	}
 	return there, err
 }
 
-func (m elsewhere) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
-	entries, err := m.later.GrantEntries(ctx, id, from)
+func (m otherMachine) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	entries, err := m.shiftedClock.GrantEntries(ctx, id, from)
 	for i, e := range entries {
 		entries[i] = other(e)
 	}
@@ -422,7 +422,7 @@ func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
 	} {
 		onEachModel(t, func(t *testing.T, model target) {
 			options := &oauth2server.Options{ClockSkew: row.allowed, RefreshRetryWindow: window}
-			there := elsewhere{&later{target: model, by: row.later + row.skew}}
+			there := otherMachine{&shiftedClock{target: model, by: row.later + row.skew}}
 			one, other := newSite(t, model, options, nil), newSite(t, there, options, nil)
 			first := one.redeem("web", one.code())
 			mine := one.mustRefresh(first.str("refresh_token"))
@@ -444,7 +444,7 @@ func TestAttack_RevocationByAFastClock(t *testing.T) {
 	for _, ahead := range []time.Duration{0, 5 * time.Second, 30 * time.Second, 59 * time.Second} {
 		onEachModel(t, func(t *testing.T, model target) {
 			const lifetime = time.Hour
-			fast, slow := &later{target: model, by: lifetime - 2*time.Second + ahead}, &later{target: model}
+			fast, slow := &shiftedClock{target: model, by: lifetime - 2*time.Second + ahead}, &shiftedClock{target: model}
 			s, behind := newSite(t, fast, nil, nil), newSite(t, slow, nil, nil)
 			tokens := behind.redeem("web", behind.code())
 			slow.by = lifetime - 2*time.Second

@@ -178,7 +178,7 @@ func TestAttack_LostMethod(t *testing.T) {
 // only they are refused .
 func TestAttack_CodeUsedTwice(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		clock := &later{target: model}
+		clock := &shiftedClock{target: model}
 		s := newSite(t, clock, nil, nil)
 		code := s.code()
 		replies := atOnce(8, func() reply { return s.redeem("web", code) })

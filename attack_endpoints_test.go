@@ -92,21 +92,21 @@ func TestAttack_IntrospectionByAnybody(t *testing.T) {
 }
 
 // deaf is a target whose method of that name does not work.
-type deaf struct {
+type failing struct {
 	target
 	to string
 }
 
-func (m *deaf) Unwrap() oauth2server.Model { return m.target }
+func (m *failing) Unwrap() oauth2server.Model { return m.target }
 
-func (m *deaf) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+func (m *failing) RevokeAccessTokens(ctx context.Context, digests ...string) error {
 	if m.to == "RevokeAccessTokens" {
 		return errors.New("no storage")
 	}
 	return m.target.RevokeAccessTokens(ctx, digests...)
 }
 
-func (m *deaf) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *failing) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	if m.to == "AppendGrant" && e.Kind == "revoked" {
 		return nil, errors.New("no storage")
 	}
@@ -116,7 +116,7 @@ func (m *deaf) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oa
 // A fault of the storage while it revokes goes unnoticed (CVE-2020-15222, CVE-2020-15223): the answer is 5xx, never 200.
 func TestAttack_FaultsWhileRevoking(t *testing.T) {
 	onEachModel(t, func(t *testing.T, inner target) {
-		model := &deaf{target: inner}
+		model := &failing{target: inner}
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		for _, test := range []struct{ token, fails string }{
 			{"access_token", "RevokeAccessTokens"}, {"refresh_token", "RevokeAccessTokens"}, {"refresh_token", "AppendGrant"},
@@ -150,13 +150,13 @@ func TestAttack_SignOutWithASpentToken(t *testing.T) {
 		require.Equal(t, 200, s.revoke("web", first.str("refresh_token")).StatusCode)
 		s.requireDead(first, lost)
 
-		h := newHangar(t, model)
+		h := newPausingSite(t, model)
 		for place, reached := 0, true; reached; place++ {
 			first := h.redeem("web", h.code())
 			lost := h.mustRefresh(first.str("refresh_token"))
 			var late reply
 			signOut := func() { require.Equal(t, 200, h.revoke("web", first.str("refresh_token")).StatusCode) }
-			reached = h.hold(place, signOut, done, h.slowly(&late, "grant_type", "refresh_token", "refresh_token", lost.str("refresh_token")))
+			reached = h.hold(place, signOut, done, h.tokenRequest(&late, "grant_type", "refresh_token", "refresh_token", lost.str("refresh_token")))
 			require.True(t, reached || place > 2, "a refresh has three operations or more")
 			h.requireDead(first, lost)
 			if late.StatusCode == 200 {

@@ -12,15 +12,15 @@ import (
 )
 
 // hangar is a site of which one request at a time can be held at its operations on the storage.
-type hangar struct {
+type pausingSite struct {
 	*site
-	stage *stage
-	held  *actor
+	stepped *stepped
+	held    *actor
 }
 
-func newHangar(t *testing.T, model target) *hangar {
-	h := &hangar{stage: &stage{store: model, arrived: make(chan *actor, 100)}}
-	handler := mount(t, h.stage, nil, nil)
+func newPausingSite(t *testing.T, model target) *pausingSite {
+	h := &pausingSite{stepped: &stepped{store: model, arrived: make(chan *actor, 100)}}
+	handler := mount(t, h.stepped, nil, nil)
 	h.site = listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Held") != "" {
 			r = r.WithContext(context.WithValue(r.Context(), actorKey{}, h.held))
@@ -31,7 +31,7 @@ func newHangar(t *testing.T, model target) *hangar {
 }
 
 // slowly posts params to the token endpoint as web, when it is run by hold.
-func (h *hangar) slowly(answer *reply, params ...string) func(context.Context) {
+func (h *pausingSite) tokenRequest(answer *reply, params ...string) func(context.Context) {
 	return func(context.Context) {
 		*answer = h.do(h.request("POST", "/token", form(params...), "Authorization", as("web"), "Held", "yes"))
 	}
@@ -39,8 +39,8 @@ func (h *hangar) slowly(answer *reply, params ...string) func(context.Context) {
 
 // hold does run. At its operation number place, counted from 0, meanwhile is done, and then the operation has the fate f.
 // reached is false if there was no such operation; then meanwhile was done at the end.
-func (h *hangar) hold(place int, meanwhile func(), f fate, run func(ctx context.Context)) (reached bool) {
-	h.held = &actor{goOn: make(chan fate)}
+func (h *pausingSite) hold(place int, meanwhile func(), f opResult, run func(ctx context.Context)) (reached bool) {
+	h.held = &actor{goOn: make(chan opResult)}
 	defer close(h.held.goOn) // if meanwhile ends the test, run goes on
 	ended := make(chan struct{})
 	go func() {
@@ -49,7 +49,7 @@ func (h *hangar) hold(place int, meanwhile func(), f fate, run func(ctx context.
 	}()
 	for at := 0; ; at++ {
 		select {
-		case <-h.stage.arrived:
+		case <-h.stepped.arrived:
 			if at == place {
 				reached = true
 				meanwhile()
@@ -74,7 +74,7 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 		delivered []reply
 	}
 	onEachModel(t, func(t *testing.T, model target) {
-		h := newHangar(t, model)
+		h := newPausingSite(t, model)
 		redemption := func(g *grant) []string {
 			return []string{"grant_type", "authorization_code", "code", g.code, "redirect_uri", callback}
 		}
@@ -88,7 +88,7 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 		}
 		revocations := map[string]func(ctx context.Context, g *grant) error{
 			"RevokeGrant": func(ctx context.Context, g *grant) error {
-				return oauth2server.RevokeGrant(ctx, h.stage, g.id)
+				return oauth2server.RevokeGrant(ctx, h.stepped, g.id)
 			},
 			"RevokeUser": func(ctx context.Context, g *grant) error {
 				if len(g.delivered) > 0 { // a code that was redeemed may have been swept
@@ -104,7 +104,7 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 				if ctx.Value(actorKey{}) == nil {
 					replay = h.redeem("web", g.code)
 				} else {
-					h.slowly(&replay, redemption(g)...)(ctx)
+					h.tokenRequest(&replay, redemption(g)...)(ctx)
 				}
 				g.delivered = append(g.delivered, replay)
 				return nil
@@ -112,7 +112,7 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 		}
 		orders := map[string]func(place int, revoke func(context.Context), answer *reply, params []string) bool{
 			"held": func(place int, revoke func(context.Context), answer *reply, params []string) bool {
-				reached := h.hold(place, func() { revoke(t.Context()) }, done, h.slowly(answer, params...))
+				reached := h.hold(place, func() { revoke(t.Context()) }, done, h.tokenRequest(answer, params...))
 				require.True(t, reached || place > 2, "it has three operations or more")
 				return reached
 			},
@@ -157,13 +157,13 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 // after it, and the client asks again.
 func TestAttack_OurOwnLostReply(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		h := newHangar(t, model)
+		h := newPausingSite(t, model)
 		const atAppend = 2 // after the look-up and SaveToken
 		first := h.redeem("web", h.code())
 		refresh := []string{"grant_type", "refresh_token", "refresh_token", first.str("refresh_token")}
-		for _, f := range []fate{failsBefore, failsAfter} {
+		for _, f := range []opResult{failsBefore, failsAfter} {
 			var answer reply
-			require.True(t, h.hold(atAppend, func() {}, f, h.slowly(&answer, refresh...)))
+			require.True(t, h.hold(atAppend, func() {}, f, h.tokenRequest(&answer, refresh...)))
 			requireError(t, answer, 503, "server_error")
 			first = h.requireAlive(h.mustRefresh(refresh[3]))
 			refresh[3] = first.str("refresh_token")
@@ -174,14 +174,14 @@ func TestAttack_OurOwnLostReply(t *testing.T) {
 		code, err := model.GetAuthorizationCode(t.Context(), redemption[3])
 		require.NoError(t, err)
 		var answer reply
-		h.hold(atAppend, func() {}, failsAfter, h.slowly(&answer, redemption...))
+		h.hold(atAppend, func() {}, failsAfter, h.tokenRequest(&answer, redemption...))
 		requireError(t, answer, 503, "server_error")
 		requireError(t, h.token("web", redemption...), 400, "invalid_grant")
 		entries, err := model.GrantEntries(t.Context(), code.GrantID, 1)
 		require.NoError(t, err)
 		require.Equal(t, oauth2server.EntryRevoked, entries[len(entries)-1].Kind)
 		redemption[3] = h.code()
-		h.hold(atAppend, func() {}, failsBefore, h.slowly(&answer, redemption...))
+		h.hold(atAppend, func() {}, failsBefore, h.tokenRequest(&answer, redemption...))
 		requireError(t, answer, 503, "server_error")
 		h.requireAlive(h.token("web", redemption...))
 

@@ -17,12 +17,12 @@ import (
 
 // later is a model for which it is later than it is, by so much: what it stores is of that time, and what it returns
 // looks as it would then. So time passes in a test that cannot wait.
-type later struct {
+type shiftedClock struct {
 	target
 	by time.Duration
 }
 
-func (m *later) Unwrap() oauth2server.Model { return m.target }
+func (m *shiftedClock) Unwrap() oauth2server.Model { return m.target }
 
 // move returns own with its times moved.
 func move[T any](own *T, by time.Duration, times ...*time.Time) *T {
@@ -46,7 +46,7 @@ func moveEntry(e oauth2server.GrantEntry, by time.Duration) *oauth2server.GrantE
 	return move(&e, by, &e.Time, &e.ExpiresAt, &e.AccessTokenExpiresAt, &e.SuccessorExpiresAt, &e.GrantExpiresAt, &e.Pace)
 }
 
-func (m *later) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m *shiftedClock) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
 	saved, err := m.target.SaveToken(ctx, moveToken(*t, m.by), c, u)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (m *later) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2s
 	return moveToken(*saved, -m.by), nil
 }
 
-func (m *later) GetAccessToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+func (m *shiftedClock) GetAccessToken(ctx context.Context, token string) (*oauth2server.Token, error) {
 	found, err := m.target.GetAccessToken(ctx, token)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (m *later) GetAccessToken(ctx context.Context, token string) (*oauth2server
 	return moveToken(*found, -m.by), nil
 }
 
-func (m *later) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+func (m *shiftedClock) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
 	found, err := m.target.GetRefreshToken(ctx, token)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (m *later) GetRefreshToken(ctx context.Context, token string) (*oauth2serve
 	return moveToken(*found, -m.by), nil
 }
 
-func (m *later) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *shiftedClock) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
 	saved, err := m.target.SaveAuthorizationCode(ctx, moveCode(*code, m.by), c, u)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (m *later) SaveAuthorizationCode(ctx context.Context, code *oauth2server.Au
 	return moveCode(*saved, -m.by), nil
 }
 
-func (m *later) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+func (m *shiftedClock) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
 	found, err := m.target.GetAuthorizationCode(ctx, code)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (m *later) GetAuthorizationCode(ctx context.Context, code string) (*oauth2s
 	return moveCode(*found, -m.by), nil
 }
 
-func (m *later) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *shiftedClock) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	there, err := m.target.AppendGrant(ctx, moveEntry(*e, m.by))
 	if there != nil {
 		there = moveEntry(*there, -m.by)
@@ -94,7 +94,7 @@ func (m *later) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*o
 	return there, err
 }
 
-func (m *later) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *shiftedClock) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
 	entries, err := m.target.GrantEntries(ctx, id, from)
 	for i, e := range entries {
 		entries[i] = moveEntry(*e, -m.by)
@@ -144,7 +144,7 @@ func TestAttack_WrongClientEndsNothing(t *testing.T) {
 // Who finds a code in a log, and has neither the secret nor the verifier, ends the grant of its owner (replay as a weapon).
 func TestAttack_ReplayAsAWeapon(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		clock := &later{target: model}
+		clock := &shiftedClock{target: model}
 		s := newSite(t, clock, nil, nil)
 		code := s.code("code_challenge", challenge, "code_challenge_method", "S256")
 		owner := s.redeem("web", code, "code_verifier", verifier)
@@ -191,7 +191,7 @@ func TestAttack_Follower(t *testing.T) {
 			{"late after some time in step, and the owner went on", 3, true},
 		} {
 			t.Run(row.name, func(t *testing.T) {
-				clock := &later{target: model}
+				clock := &shiftedClock{target: model}
 				s := newSite(t, clock, nil, nil)
 				owner := s.redeem("web", s.code())
 				delivered := []reply{owner}
@@ -232,7 +232,7 @@ func TestAttack_Follower(t *testing.T) {
 // A client in a loop makes access tokens without end (retry loop inside w). It is told to wait, and loses nothing.
 func TestAttack_RetryLoop(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		clock := &later{target: model}
+		clock := &shiftedClock{target: model}
 		s := newSite(t, clock, nil, nil)
 		first := s.redeem("web", s.code())
 		second := s.mustRefresh(first.str("refresh_token"))
@@ -256,7 +256,7 @@ func TestAttack_RetryLoop(t *testing.T) {
 func TestAttack_EndlessGrant(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		const day, end = 24 * time.Hour, 90 * 24 * time.Hour
-		clock := &later{target: model}
+		clock := &shiftedClock{target: model}
 		s := newSite(t, clock, nil, nil)
 		tokens := s.redeem("web", s.code())
 		for clock.by+13*day < end {
@@ -332,7 +332,7 @@ func TestAttack_SweepThenPresent(t *testing.T) {
 		})
 		t.Run("mongomodel/"+row.name, func(t *testing.T) {
 			model := newMongo(t)
-			clock := &later{target: model, by: time.Hour - lifetime} // so that it is now when it is swept
+			clock := &shiftedClock{target: model, by: time.Hour - lifetime} // so that it is now when it is swept
 			check(newSite(t, clock, &options, nil), clock, func(d time.Duration) {
 				clock.by += d
 				_, err := model.DeleteExpired(t.Context())
@@ -371,7 +371,7 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 			return false
 		}
 		dump := []string{"", id}
-		suite.notSecret(id)
+		sharedRecorder.notSecret(id)
 		for _, e := range entries {
 			dump = append(dump, e.Presented, e.AccessToken, e.Successor, e.Nonce, e.ClientID, e.UserID, string(e.Sealed))
 		}
@@ -398,7 +398,7 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 // client can ask for that.
 func TestAttack_SignOutWithAnExpiredToken(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		clock := &later{target: model}
+		clock := &shiftedClock{target: model}
 		s := newSite(t, clock, nil, nil)
 		first := s.redeem("web", s.code())
 		clock.by = 10 * 24 * time.Hour

@@ -25,9 +25,9 @@ func chunked(r *http.Request, body io.Reader) *http.Request {
 }
 
 // bottomless is a body without an end, and how much of it was read.
-type bottomless struct{ read int }
+type endlessBody struct{ read int }
 
-func (b *bottomless) Read(p []byte) (int, error) {
+func (b *endlessBody) Read(p []byte) (int, error) {
 	for i := range p {
 		p[i] = 'a'
 	}
@@ -72,7 +72,7 @@ func TestAttack_HugeRequests(t *testing.T) {
 		t.Run("a body without an end", func(t *testing.T) {
 			local := newLocalSite(t, model, nil, nil) // that no transport reads ahead
 			for _, path := range []string{"/token", "/authorize"} {
-				body := &bottomless{}
+				body := &endlessBody{}
 				r := local.do(chunked(local.request("POST", path, "", "Authorization", as("web")), body))
 				require.Equal(t, 413, r.StatusCode)
 				require.LessOrEqual(t, body.read, limit+1)

@@ -108,7 +108,7 @@ func TestAttack_EchoedParameters(t *testing.T) {
 			oauth2server.AuthorizationRequestFromContext(r.Context()).Deny(w, r, told.Description)
 		}))
 		spent := plain.signIn("web").str("refresh_token")
-		suite.notSecret(hostile...)
+		sharedRecorder.notSecret(hostile...)
 		for _, text := range hostile {
 			for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
 				"code_challenge_method", "allowed", "username", "unknown"} {

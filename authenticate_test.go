@@ -179,7 +179,7 @@ func TestScopeVerifier(t *testing.T) {
 func TestRequiredScopeOfARoute(t *testing.T) {
 	model := newSpy(t)
 	issued(t, model, "good", "read", "write")
-	resource, err := oauth2server.NewResourceServer(model, suite.resourceOptions(t.Name(), &oauth2server.ResourceOptions{Realm: "API"}))
+	resource, err := oauth2server.NewResourceServer(model, sharedRecorder.resourceOptions(t.Name(), &oauth2server.ResourceOptions{Realm: "API"}))
 	require.NoError(t, err)
 	for _, row := range []struct {
 		scope  []string
@@ -234,7 +234,7 @@ func TestAServerWithoutGetAccessTokenOnlyIssues(t *testing.T) {
 func TestAuthenticateAfterParseForm(t *testing.T) {
 	model := newSpy(t)
 	issued(t, model, "good")
-	resource, err := oauth2server.NewResourceServer(model, suite.resourceOptions(t.Name(), nil))
+	resource, err := oauth2server.NewResourceServer(model, sharedRecorder.resourceOptions(t.Name(), nil))
 	require.NoError(t, err)
 	r := httptest.NewRequest("POST", "/", strings.NewReader("access_token=good"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")

@@ -59,7 +59,7 @@ func TestRefusalsAreLoggedWithAReason(t *testing.T) {
 	require.Contains(t, last(), "level=ERROR msg=\"oauth2server: refused\" endpoint=token error=server_error reason=model_fault grant_type=client_credentials cause=\"GetClient: the database is down\"")
 
 	// A client that hung up is no fault of ours.
-	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), &oauth2server.Options{Logger: logger}))
+	srv, err := oauth2server.New(newSpy(t), sharedRecorder.options(t.Name(), &oauth2server.Options{Logger: logger}))
 	require.NoError(t, err)
 	last()
 	ctx, hangUp := context.WithCancel(t.Context())

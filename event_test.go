@@ -210,7 +210,7 @@ func TestHangingUpHidesNoTheft(t *testing.T) {
 	model := &hangingUp{spy: newSpy(t)}
 	options := &oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateStrictly, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	s := newLocalSite(t, model, options, nil)
-	hastily := func(params ...string) string {
+	refusedAndCanceled := func(params ...string) string {
 		ctx, cancel := context.WithCancel(t.Context())
 		model.cancel, model.writes = cancel, 0
 		log.Reset()
@@ -221,10 +221,10 @@ func TestHangingUpHidesNoTheft(t *testing.T) {
 	}
 	code := s.code()
 	s.redeem("web", code)
-	require.Contains(t, hastily("grant_type", "authorization_code", "redirect_uri", callback, "code", code), "level=WARN msg=\"oauth2server: refused\" endpoint=token error=invalid_grant reason=code_replayed")
+	require.Contains(t, refusedAndCanceled("grant_type", "authorization_code", "redirect_uri", callback, "code", code), "level=WARN msg=\"oauth2server: refused\" endpoint=token error=invalid_grant reason=code_replayed")
 	first := s.signIn("web")
 	s.mustRefresh(s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
-	require.Contains(t, hastily("grant_type", "refresh_token", "refresh_token", first.str("refresh_token")), "reason=refresh_token_reused")
+	require.Contains(t, refusedAndCanceled("grant_type", "refresh_token", "refresh_token", first.str("refresh_token")), "reason=refresh_token_reused")
 }
 
 // A form that cannot be read has a secret in it, of which the log keeps no piece.
@@ -241,7 +241,7 @@ func TestAMalformedFormIsNotLogged(t *testing.T) {
 
 func TestAResourceServerReportsWhatItRefuses(t *testing.T) {
 	var a audit
-	resource, err := oauth2server.NewResourceServer(newSpy(t), suite.resourceOptions(t.Name(), &oauth2server.ResourceOptions{OnEvent: a.note}))
+	resource, err := oauth2server.NewResourceServer(newSpy(t), sharedRecorder.resourceOptions(t.Name(), &oauth2server.ResourceOptions{OnEvent: a.note}))
 	require.NoError(t, err)
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer unknown")

@@ -30,7 +30,7 @@ func exampleModel() *memorymodel.Model {
 }
 
 // quiet keeps the examples' output to what they print.
-var quiet = suite.options("an example", nil)
+var quiet = sharedRecorder.options("an example", nil)
 
 // postToken sends a token request of a client.
 func postToken(handler http.Handler, client string, params url.Values) *httptest.ResponseRecorder {
@@ -38,7 +38,7 @@ func postToken(handler http.Handler, client string, params url.Values) *httptest
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(client, "a-secret-that-nobody-guesses")
 	w := httptest.NewRecorder()
-	suite.around("an example", handler).ServeHTTP(w, r)
+	sharedRecorder.wrap("an example", handler).ServeHTTP(w, r)
 	return w
 }
 

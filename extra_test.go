@@ -41,12 +41,12 @@ func allowExtra(t testing.TB) *spy {
 }
 
 // given is a model that keeps what the server gave it.
-type given struct {
+type capturing struct {
 	*spy
 	extra map[string]any
 }
 
-func (m *given) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m *capturing) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
 	m.extra = t.Extra
 	return m.spy.SaveToken(ctx, t, c, u)
 }
@@ -57,7 +57,7 @@ func TestIssueKeepsExtraInItsOneForm(t *testing.T) {
 		"deep": map[string]any{"list": []any{1, map[string]string{"k": "v"}}}, "none": nil, "key": []byte{0, 255}, "most": uint64(math.MaxUint64)}
 	want := map[string]any{"id": int64(9007199254740993), "level": 3.0, "since": noon.UTC(), "roles": []any{"a", "b"},
 		"deep": map[string]any{"list": []any{int64(1), map[string]any{"k": "v"}}}, "none": nil, "key": []byte{0, 255}, "most": uint64(math.MaxUint64)}
-	model := &given{spy: allowExtra(t)}
+	model := &capturing{spy: allowExtra(t)}
 	s := newSite(t, model, withExtra(func() map[string]any { return set }, nil), nil)
 	r := s.token("extra", "grant_type", extraGrant, "refresh", "1")
 	require.Equal(t, 200, r.StatusCode, r.text)

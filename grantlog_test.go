@@ -34,9 +34,9 @@ type world struct {
 // request is one that the owner has sent. got is the successor that the server answered; "": not yet.
 type request struct{ token, got string }
 
-// law is a set of rules to explore: what the entries come to that follow the first,
+// ruleSet is a set of rules to explore: what the entries come to that follow the first,
 // which made a token.
-type law func(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling
+type ruleSet func(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling
 
 const (
 	window = time.Second
@@ -82,13 +82,13 @@ func (w *world) now(m moment) time.Time {
 	return now
 }
 
-func (w *world) judge(rules law, token string, m moment) ruling {
+func (w *world) judge(rules ruleSet, token string, m moment) ruling {
 	made := w.made[token]
 	return rules(w.log[made-1:], made, token, w.now(m), m.process())
 }
 
 // present is a request at the token endpoint, up to its last storage operation.
-func (w *world) present(rules law, token string, m moment) (successor string, fault string) {
+func (w *world) present(rules ruleSet, token string, m moment) (successor string, fault string) {
 	w.busy++
 	w.late = w.late || m.late
 	r := w.judge(rules, token, m)
@@ -112,7 +112,7 @@ func (w *world) present(rules law, token string, m moment) (successor string, fa
 }
 
 // line checks I1: one token is current, and the log has no gaps.
-func (w *world) line(rules law) string {
+func (w *world) line(rules ruleSet) string {
 	var current []string
 	for token := range w.made {
 		rotated := slices.ContainsFunc(w.log, func(e *GrantEntry) bool { return e.Kind == EntryRotate && e.Presented == token })
@@ -157,7 +157,7 @@ func (w *world) moments() []moment {
 
 // key is what the future depends on: of each token that somebody has, or could be given, how the log stands to it.
 // Names and places do not matter, so tokens are numbered as they are met.
-func (w *world) key(rules law) string {
+func (w *world) key(rules ruleSet) string {
 	var b strings.Builder
 	numbers := map[string]int{}
 	var told []string
@@ -212,7 +212,7 @@ type step struct {
 // honest are the events of an owner whose replies get lost, and who may ask twice at once (two tabs).
 // patient: what he sends arrives, and is answered, in the tick in which it is sent, and he does not use a token that he
 // just got while an older request of his is unanswered.
-func (w *world) honest(rules law, patient bool) (steps []step) {
+func (w *world) honest(rules ruleSet, patient bool) (steps []step) {
 	add := func(what string, do func(*world) string) {
 		next := w.clone()
 		fault := do(next)
@@ -269,7 +269,7 @@ func (w *world) arrivals(under bool) []moment {
 }
 
 // stealing adds a thief who once copies the owner's token, and uses whatever he has whenever he likes.
-func (w *world) stealing(rules law) (steps []step) {
+func (w *world) stealing(rules ruleSet) (steps []step) {
 	steps = w.honest(rules, true)
 	if !w.theft {
 		next := w.clone()
@@ -284,7 +284,7 @@ func (w *world) stealing(rules law) (steps []step) {
 	return steps
 }
 
-func (w *world) abuse(rules law, token string, m moment) step {
+func (w *world) abuse(rules ruleSet, token string, m moment) step {
 	next := w.clone()
 	got, fault := next.present(rules, token, m)
 	next.showed = true
@@ -299,7 +299,7 @@ func (w *world) abuse(rules law, token string, m moment) step {
 }
 
 // apart are the events in which nobody repeats within the window: each presentation has a tick of its own.
-func (w *world) apart(rules law) (steps []step) {
+func (w *world) apart(rules ruleSet) (steps []step) {
 	for _, how := range []struct{ delivered, ahead bool }{{true, false}, {false, false}, {true, true}, {false, true}} {
 		n := w.clone()
 		n.tick, n.busy, n.late = n.tick+1, 0, false
@@ -335,7 +335,7 @@ func (w *world) apart(rules law) (steps []step) {
 
 // explore tries every run of events, up to the first fault that begins with until, and returns the faults that it
 // found, each with the shortest run that shows it.
-func explore(rules law, events func(w *world) []step, until string) (states, transitions int, faults map[string]string) {
+func explore(rules ruleSet, events func(w *world) []step, until string) (states, transitions int, faults map[string]string) {
 	type node struct {
 		w   *world
 		how string
@@ -391,15 +391,17 @@ func forgiving(entries []*GrantEntry, made int, presented string, now time.Time,
 }
 
 func TestRefreshRulesExplored(t *testing.T) {
-	withLostReplies := func(rules law) func(*world) []step { return func(w *world) []step { return w.honest(rules, true) } }
-	withAThief := func(rules law) func(*world) []step { return func(w *world) []step { return w.stealing(rules) } }
-	outsideTheWindow := func(rules law) func(*world) []step { return func(w *world) []step { return w.apart(rules) } }
-	impatient := func(rules law) func(*world) []step { return func(w *world) []step { return w.honest(rules, false) } }
+	withLostReplies := func(rules ruleSet) func(*world) []step { return func(w *world) []step { return w.honest(rules, true) } }
+	withAThief := func(rules ruleSet) func(*world) []step { return func(w *world) []step { return w.stealing(rules) } }
+	outsideTheWindow := func(rules ruleSet) func(*world) []step { return func(w *world) []step { return w.apart(rules) } }
+	impatient := func(rules ruleSet) func(*world) []step {
+		return func(w *world) []step { return w.honest(rules, false) }
+	}
 	none := refreshRules{window: -1}
 	for _, row := range []struct {
 		name   string
-		rules  law
-		events func(law) func(*world) []step
+		rules  ruleSet
+		events func(ruleSet) func(*world) []step
 		breaks string // "": nothing
 	}{
 		{"lost replies and two tabs", rightRules.fold, withLostReplies, ""},

@@ -140,7 +140,7 @@ func TestLifetimes(t *testing.T) {
 		time.Sleep(2*time.Minute - time.Second)
 		require.Equal(t, 200, s.refresh("brief", r.str("refresh_token")).StatusCode)
 
-		requireError(t, newLocalSite(t, hasty{model}, &oauth2server.Options{Grants: allGrants}, nil).token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 500, "server_error")
+		requireError(t, newLocalSite(t, shortLifetimes{model}, &oauth2server.Options{Grants: allGrants}, nil).token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 500, "server_error")
 
 		r, code := s.signIn("web"), s.code()
 		require.Equal(t, float64(20), r.body["expires_in"])
@@ -152,9 +152,9 @@ func TestLifetimes(t *testing.T) {
 }
 
 // hasty is a model with lifetimes that were meant as seconds.
-type hasty struct{ *spy }
+type shortLifetimes struct{ *spy }
 
-func (m hasty) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+func (m shortLifetimes) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
 	client, err := m.spy.GetClient(ctx, id, secret)
 	if err == nil {
 		client.AccessTokenLifetime = 3600

@@ -112,8 +112,8 @@ func (s *spy) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2ser
 	if err := s.called("SaveToken"); err != nil {
 		return nil, err
 	}
-	suite.secret("an access token", t.AccessToken)
-	suite.secret("a refresh token", t.RefreshToken)
+	sharedRecorder.secret("an access token", t.AccessToken)
+	sharedRecorder.secret("a refresh token", t.RefreshToken)
 	return s.Model.SaveToken(ctx, t, c, u)
 }
 
@@ -128,7 +128,7 @@ func (s *spy) SaveAuthorizationCode(ctx context.Context, code *oauth2server.Auth
 	if err := s.called("SaveAuthorizationCode"); err != nil {
 		return nil, err
 	}
-	suite.secret("a code", code.Code)
+	sharedRecorder.secret("a code", code.Code)
 	return s.Model.SaveAuthorizationCode(ctx, code, c, u)
 }
 
@@ -206,11 +206,11 @@ func (s *spy) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*o
 type plain struct {
 	*spy
 	oauth2server.GrantLog
-	Again
+	SecondLog
 }
 
 // Again has the methods of a log once more.
-type Again interface{ oauth2server.GrantLog }
+type SecondLog interface{ oauth2server.GrantLog }
 
 // bothKinds runs test on a model with a GrantLog, and on one without.
 func bothKinds(t *testing.T, name string, test func(t *testing.T, model *spy, served oauth2server.Model)) {
@@ -279,13 +279,13 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 
 func mount(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) http.Handler {
 	t.Helper()
-	return mountFor(t, suiteEar(t), model, opts, page)
+	return mountFor(t, recorderOf(t), model, opts, page)
 }
 
 // mountFor is mount with an ear of its own.
-func mountFor(t testing.TB, e *ear, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) http.Handler {
+func mountFor(t testing.TB, rec *recorder, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) http.Handler {
 	t.Helper()
-	srv, err := oauth2server.New(model, e.options(t.Name(), opts))
+	srv, err := oauth2server.New(model, rec.options(t.Name(), opts))
 	require.NoError(t, err)
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -304,7 +304,7 @@ func mountFor(t testing.TB, e *ear, model oauth2server.Model, opts *oauth2server
 	mount(srv.MetadataPath(), srv.Metadata)
 	mount("/api", func() http.Handler { return srv.Authenticate()(api) })
 	mount("/api/write", func() http.Handler { return srv.Authenticate("write")(api) })
-	return e.around(t.Name(), mux)
+	return rec.wrap(t.Name(), mux)
 }
 
 // reply is an answer, read.

@@ -92,12 +92,12 @@ func TestALogThatIsMisread(t *testing.T) {
 
 // unsure is a storage whose reads show an entry that it may lose again, as no
 // majority of its machines has it yet.
-type unsure struct {
+type uncommitted struct {
 	*spy
 	entry *oauth2server.GrantEntry
 }
 
-func (m *unsure) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *uncommitted) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
 	entries, err := m.spy.GrantEntries(ctx, id, from)
 	if e := m.entry; e != nil && e.GrantID == id && e.Seq >= from && (len(entries) == 0 || entries[len(entries)-1].Seq < e.Seq) {
 		entries = append(entries, e)
@@ -108,7 +108,7 @@ func (m *unsure) GrantEntries(ctx context.Context, id string, from int) ([]*oaut
 // Whoever acknowledges a revocation that somebody else wrote has appended it, too:
 // only that waits for the storage to be sure.
 func TestARevocationThatWasOnlyRead(t *testing.T) {
-	model := &unsure{spy: newSpy(t)}
+	model := &uncommitted{spy: newSpy(t)}
 	s := newSite(t, model, nil, nil)
 	first := s.redeem("web", s.code())
 	token, err := model.GetAccessToken(t.Context(), first.str("access_token"))

@@ -27,8 +27,8 @@ import (
 
 // actor is a request under way.
 type actor struct {
-	deed
-	goOn  chan fate
+	action
+	goOn  chan opResult
 	alone bool // the next operation meets none of the others, so their order makes no difference
 	gone  bool // crashed: whatever it does now has no effect, and nobody sees its answer
 	ended bool
@@ -38,7 +38,7 @@ type actor struct {
 }
 
 // deed is a request, and the status that acknowledges, if it was meant to, that the grant is over.
-type deed struct {
+type action struct {
 	run  func(ctx context.Context) outcome
 	ends int
 }
@@ -50,15 +50,15 @@ type outcome struct {
 }
 
 // fate is what becomes of an operation.
-type fate int
+type opResult int
 
 const (
-	done        fate = iota
-	failsBefore      // it is not carried out, and the request is told so
-	failsAfter       // it is carried out, and the request is told that it failed
-	crashBefore      // the process ends
+	done        opResult = iota
+	failsBefore          // it is not carried out, and the request is told so
+	failsAfter           // it is carried out, and the request is told that it failed
+	crashBefore          // the process ends
 	crashAfter
-	fates
+	opResults
 )
 
 var errFault = errors.New("the storage does not answer")
@@ -66,7 +66,7 @@ var errFault = errors.New("the storage does not answer")
 type actorKey struct{}
 
 // stage is where the actors meet: a model whose operations wait until they may go on.
-type stage struct {
+type stepped struct {
 	store
 	arrived chan *actor
 	wrong   bool            // what is saved may be known already
@@ -82,11 +82,11 @@ type store interface {
 	oauth2server.GrantLog
 }
 
-func (s *stage) Unwrap() oauth2server.Model { return s.store }
+func (s *stepped) Unwrap() oauth2server.Model { return s.store }
 
 // at waits for the actor's turn and then carries op out. alone: what it reads
 // never changes, or what it writes nobody knows yet.
-func at[T any](s *stage, ctx context.Context, alone bool, op func() (T, error)) (result T, err error) {
+func at[T any](s *stepped, ctx context.Context, alone bool, op func() (T, error)) (result T, err error) {
 	a, staged := ctx.Value(actorKey{}).(*actor)
 	if !staged {
 		return op()
@@ -110,19 +110,19 @@ func at[T any](s *stage, ctx context.Context, alone bool, op func() (T, error)) 
 	return result, err
 }
 
-func (s *stage) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (s *stepped) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
 	return at(s, ctx, true, func() (*oauth2server.Token, error) { return s.store.SaveToken(ctx, t, c, u) })
 }
 
-func (s *stage) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+func (s *stepped) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
 	return at(s, ctx, true, func() (*oauth2server.AuthorizationCode, error) { return s.store.GetAuthorizationCode(ctx, code) })
 }
 
-func (s *stage) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+func (s *stepped) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
 	return at(s, ctx, true, func() (*oauth2server.Token, error) { return s.store.GetRefreshToken(ctx, token) })
 }
 
-func (s *stage) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (s *stepped) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	return at(s, ctx, false, func() (*oauth2server.GrantEntry, error) {
 		there, err := s.store.AppendGrant(ctx, e)
 		if err == nil && e.UserID != "" && s.named != nil {
@@ -132,11 +132,11 @@ func (s *stage) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*o
 	})
 }
 
-func (s *stage) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+func (s *stepped) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
 	return at(s, ctx, false, func() ([]*oauth2server.GrantEntry, error) { return s.store.GrantEntries(ctx, id, from) })
 }
 
-func (s *stage) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+func (s *stepped) RevokeAccessTokens(ctx context.Context, digests ...string) error {
 	_, err := at(s, ctx, false, func() (struct{}, error) { return struct{}{}, s.store.RevokeAccessTokens(ctx, digests...) })
 	return err
 }
@@ -172,9 +172,9 @@ func (c *claimFirst) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry
 }
 
 // play is a scene: a grant with its code and, when it was redeemed before, its first tokens.
-type play struct {
+type trial struct {
 	t       *testing.T
-	stage   *stage
+	stepped *stepped
 	handler http.Handler
 	strict  http.Handler // without a retry window
 	signOut http.Handler
@@ -184,14 +184,14 @@ type play struct {
 	authorize http.Handler // without a page
 }
 
-const playedGrant = "the grant"
+const trialGrant = "the grant"
 
 // stagePlay makes the servers. wrong puts claimFirst between them and the stage.
-func stagePlay(t *testing.T, wrong bool) *play {
-	p := &play{t: t, stage: &stage{store: memorymodel.New(nil), arrived: make(chan *actor), wrong: wrong}}
-	var model oauth2server.Model = &userStage{p.stage}
+func newTrial(t *testing.T, wrong bool) *trial {
+	p := &trial{t: t, stepped: &stepped{store: memorymodel.New(nil), arrived: make(chan *actor), wrong: wrong}}
+	var model oauth2server.Model = &steppedUser{p.stepped}
 	if wrong {
-		model = &claimFirst{store: p.stage, saves: map[string]func() error{}}
+		model = &claimFirst{store: p.stepped, saves: map[string]func() error{}}
 	}
 	serve := func(options oauth2server.Options) *oauth2server.Server {
 		options.Logger, options.Grants = slog.New(slog.DiscardHandler), []string{"authorization_code", "refresh_token", "password"}
@@ -208,26 +208,26 @@ func stagePlay(t *testing.T, wrong bool) *play {
 }
 
 // joinGrant gives an access token that joins the grant.
-func (p *play) joinGrant(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-	return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: playedGrant})
+func (p *trial) joinGrant(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+	return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: trialGrant})
 }
 
 // begin clears the stage, and prepares a grant on it.
-func (p *play) begin(redeemed bool) {
+func (p *trial) begin(redeemed bool) {
 	memory := memorymodel.New(nil)
 	require.NoError(p.t, memory.AddClient(&oauth2server.Client{ID: "web", Grants: append([]string{"urn:join"}, allGrants...),
 		RedirectURIs: []string{callback}}, secret+"web"))
-	_, err := memory.SaveAuthorizationCode(context.Background(), &oauth2server.AuthorizationCode{Code: "code", GrantID: playedGrant,
+	_, err := memory.SaveAuthorizationCode(context.Background(), &oauth2server.AuthorizationCode{Code: "code", GrantID: trialGrant,
 		ExpiresAt: time.Now().Add(time.Minute), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
 	require.NoError(p.t, err)
-	p.stage.store, p.stage.named, p.first = memory, map[string]bool{}, outcome{}
+	p.stepped.store, p.stepped.named, p.first = memory, map[string]bool{}, outcome{}
 	if redeemed {
 		p.first = p.redeem(context.Background())
 		require.Equal(p.t, 200, p.first.status)
 	}
 }
 
-func (p *play) post(ctx context.Context, handler http.Handler, params ...string) outcome {
+func (p *trial) post(ctx context.Context, handler http.Handler, params ...string) outcome {
 	r := httptest.NewRequestWithContext(ctx, "POST", "/token", strings.NewReader(form(params...)))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Authorization", as("web"))
@@ -240,26 +240,26 @@ func (p *play) post(ctx context.Context, handler http.Handler, params ...string)
 	return outcome{w.Code, answer.str("access_token"), answer.str("refresh_token")}
 }
 
-func (p *play) redeem(ctx context.Context) outcome {
+func (p *trial) redeem(ctx context.Context) outcome {
 	return p.post(ctx, p.handler, "grant_type", "authorization_code", "code", "code")
 }
 
-func (p *play) refresh(ctx context.Context) outcome {
+func (p *trial) refresh(ctx context.Context) outcome {
 	return p.post(ctx, p.handler, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
 }
 
 // use refreshes without rotation.
-func (p *play) use(ctx context.Context) outcome {
+func (p *trial) use(ctx context.Context) outcome {
 	return p.post(ctx, p.constant, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
 }
 
 // join is an extension grant whose token is to end with the grant.
-func (p *play) join(ctx context.Context) outcome {
+func (p *trial) join(ctx context.Context) outcome {
 	return p.post(ctx, p.handler, "grant_type", "urn:join")
 }
 
 // loop refreshes times in a row, each time with what it got, and keeps what it got last.
-func (p *play) loop(times int) func(ctx context.Context) outcome {
+func (p *trial) loop(times int) func(ctx context.Context) outcome {
 	return func(ctx context.Context) (last outcome) {
 		token := p.first.refresh
 		for range times {
@@ -274,17 +274,17 @@ func (p *play) loop(times int) func(ctx context.Context) outcome {
 }
 
 // abuse presents a token that was spent, long after.
-func (p *play) abuse(ctx context.Context) outcome {
+func (p *trial) abuse(ctx context.Context) outcome {
 	return p.post(ctx, p.strict, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
 }
 
 // leave signs out with a token that may be used by then.
-func (p *play) leave(ctx context.Context) outcome {
+func (p *trial) leave(ctx context.Context) outcome {
 	return p.post(ctx, p.signOut, "token", p.first.refresh)
 }
 
-func (p *play) revoke(ctx context.Context) outcome {
-	if err := oauth2server.RevokeGrant(ctx, p.stage, playedGrant); err != nil {
+func (p *trial) revoke(ctx context.Context) outcome {
+	if err := oauth2server.RevokeGrant(ctx, p.stepped, trialGrant); err != nil {
 		return outcome{status: 503}
 	}
 	return outcome{status: 200}
@@ -295,17 +295,17 @@ const anyNumber = 1 << 30
 
 // act runs the requests. choose is asked at each operation for one of n ways to go on. The turn passes from a request
 // that could go on to another one switches times at the most.
-func (p *play) act(choose func(n int) int, faults, switches int, requests ...deed) []*actor {
+func (p *trial) interleave(choose func(n int) int, faults, switches int, requests ...action) []*actor {
 	actors := make([]*actor, len(requests))
 	var waiting []*actor
 	for i, request := range requests {
-		a := &actor{deed: request, goOn: make(chan fate)}
+		a := &actor{action: request, goOn: make(chan opResult)}
 		actors[i] = a
 		go func() {
 			<-a.goOn
 			a.got = a.run(context.WithValue(context.Background(), actorKey{}, a))
 			a.ended = true
-			p.stage.arrived <- a
+			p.stepped.arrived <- a
 		}()
 		waiting = append(waiting, a)
 	}
@@ -315,14 +315,14 @@ func (p *play) act(choose func(n int) int, faults, switches int, requests ...dee
 	for len(waiting) > 0 {
 		kinds, ways := 1, len(waiting)
 		if faults > 0 {
-			kinds = int(fates)
+			kinds = int(opResults)
 		}
 		if at >= 0 {
 			ways = 1
 		}
 		operation++
 		choice := choose(ways * kinds)
-		if f := fate(choice / ways); f != done {
+		if f := opResult(choice / ways); f != done {
 			faults--
 		}
 		if at < 0 {
@@ -334,8 +334,8 @@ func (p *play) act(choose func(n int) int, faults, switches int, requests ...dee
 		if a.began == 0 {
 			a.began = operation
 		}
-		a.goOn <- fate(choice / ways)
-		if <-p.stage.arrived; a.ended { // one runs at a time, so it is a that arrives
+		a.goOn <- opResult(choice / ways)
+		if <-p.stepped.arrived; a.ended { // one runs at a time, so it is a that arrives
 			waiting = append(waiting[:at:at], waiting[at+1:]...)
 			a.until = operation
 		}
@@ -396,11 +396,11 @@ func someOrders(runs int, run func(choose func(n int) int)) int {
 }
 
 // review checks what must hold however it went, and returns what does not.
-func (p *play) review(actors []*actor, revokes bool) (faults []string) {
+func (p *trial) review(actors []*actor, revokes bool) (faults []string) {
 	ctx := context.Background()
-	entries, err := p.stage.GrantEntries(ctx, playedGrant, 1)
+	entries, err := p.stepped.GrantEntries(ctx, trialGrant, 1)
 	require.NoError(p.t, err)
-	uses, err := p.stage.GrantEntries(ctx, "uses:"+playedGrant, 0)
+	uses, err := p.stepped.GrantEntries(ctx, "uses:"+trialGrant, 0)
 	require.NoError(p.t, err)
 	issued, line := map[string]bool{}, map[string]bool{}
 	for _, e := range uses {
@@ -443,7 +443,7 @@ func (p *play) review(actors []*actor, revokes bool) (faults []string) {
 	}
 	for _, tokens := range delivered {
 		if acknowledged && tokens.access != "" {
-			if _, err := p.stage.GetAccessToken(ctx, tokens.access); err == nil {
+			if _, err := p.stepped.GetAccessToken(ctx, tokens.access); err == nil {
 				faults = append(faults, "I5: an access token works after the revocation was acknowledged")
 			}
 		}
@@ -464,47 +464,47 @@ func (p *play) review(actors []*actor, revokes bool) (faults []string) {
 }
 
 // scene is a story of several requests.
-type scene struct {
+type scenario struct {
 	name     string
 	redeemed bool // before they begin
 	revokes  bool // one of them is a reason to end the grant
 	switches int  // how often the turn may change; 0: any number of times
-	deeds    func(p *play) []deed
+	actions  func(p *trial) []action
 }
 
 func TestRequestsInEveryOrder(t *testing.T) {
-	for _, s := range []scene{
-		{"refresh, refresh", true, false, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}} }},
-		{"refresh, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.revoke, 200}} }},
-		{"refresh, sign out", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.leave, 200}} }},
-		{"sign out, theft", true, true, 0, func(p *play) []deed { return []deed{{p.leave, 200}, {p.abuse, 400}} }},
-		{"redeem, revoke", false, true, 0, func(p *play) []deed { return []deed{{p.redeem, 0}, {p.revoke, 200}} }},
-		{"redeem, redeem", false, true, 0, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}} }},
-		{"refresh, replay of the code", true, true, 5, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.redeem, 400}} }},
-		{"refresh, theft", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 400}} }},
-		{"revoke, revoke", true, true, 3, func(p *play) []deed { return []deed{{p.revoke, 200}, {p.revoke, 200}} }},
-		{"use, use", true, false, 0, func(p *play) []deed { return []deed{{p.use, 0}, {p.use, 0}} }},
-		{"use, revoke", true, true, 3, func(p *play) []deed { return []deed{{p.use, 0}, {p.revoke, 200}} }},
-		{"use, refresh", true, false, 3, func(p *play) []deed { return []deed{{p.use, 0}, {p.refresh, 0}} }},
-		{"join, join", true, false, 0, func(p *play) []deed { return []deed{{p.join, 0}, {p.join, 0}} }},
-		{"join, revoke", true, true, 3, func(p *play) []deed { return []deed{{p.join, 0}, {p.revoke, 200}} }},
-		{"join, theft", true, true, 3, func(p *play) []deed { return []deed{{p.join, 0}, {p.abuse, 400}} }},
-		{"two refreshes, revoke", true, true, 4, func(p *play) []deed { return []deed{{p.loop(2), 0}, {p.revoke, 200}} }},
+	for _, s := range []scenario{
+		{"refresh, refresh", true, false, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.refresh, 0}} }},
+		{"refresh, revoke", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.revoke, 200}} }},
+		{"refresh, sign out", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.leave, 200}} }},
+		{"sign out, theft", true, true, 0, func(p *trial) []action { return []action{{p.leave, 200}, {p.abuse, 400}} }},
+		{"redeem, revoke", false, true, 0, func(p *trial) []action { return []action{{p.redeem, 0}, {p.revoke, 200}} }},
+		{"redeem, redeem", false, true, 0, func(p *trial) []action { return []action{{p.redeem, 400}, {p.redeem, 400}} }},
+		{"refresh, replay of the code", true, true, 5, func(p *trial) []action { return []action{{p.refresh, 0}, {p.redeem, 400}} }},
+		{"refresh, theft", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.abuse, 400}} }},
+		{"revoke, revoke", true, true, 3, func(p *trial) []action { return []action{{p.revoke, 200}, {p.revoke, 200}} }},
+		{"use, use", true, false, 0, func(p *trial) []action { return []action{{p.use, 0}, {p.use, 0}} }},
+		{"use, revoke", true, true, 3, func(p *trial) []action { return []action{{p.use, 0}, {p.revoke, 200}} }},
+		{"use, refresh", true, false, 3, func(p *trial) []action { return []action{{p.use, 0}, {p.refresh, 0}} }},
+		{"join, join", true, false, 0, func(p *trial) []action { return []action{{p.join, 0}, {p.join, 0}} }},
+		{"join, revoke", true, true, 3, func(p *trial) []action { return []action{{p.join, 0}, {p.revoke, 200}} }},
+		{"join, theft", true, true, 3, func(p *trial) []action { return []action{{p.join, 0}, {p.abuse, 400}} }},
+		{"two refreshes, revoke", true, true, 4, func(p *trial) []action { return []action{{p.loop(2), 0}, {p.revoke, 200}} }},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			p := stagePlay(t, false)
+			p := newTrial(t, false)
 			runs := orders(func(choose func(int) int) {
 				p.begin(s.redeemed)
-				actors := p.act(choose, 1, cmp.Or(s.switches, anyNumber), s.deeds(p)...)
-				require.Empty(t, p.review(actors, s.revokes), "%s", told(actors))
+				actors := p.interleave(choose, 1, cmp.Or(s.switches, anyNumber), s.actions(p)...)
+				require.Empty(t, p.review(actors, s.revokes), "%s", statuses(actors))
 			})
 			t.Logf("%d runs", runs)
 		})
 	}
 }
 
-func told(actors []*actor) (text string) {
+func statuses(actors []*actor) (text string) {
 	for _, a := range actors {
 		text += fmt.Sprint(a.got.status, " ")
 	}
@@ -512,15 +512,15 @@ func told(actors []*actor) (text string) {
 }
 
 func TestThreeRequestsInManyOrders(t *testing.T) {
-	three := []scene{
-		{"refresh, refresh, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.revoke, 200}} }},
-		{"redeem, redeem, revoke", false, true, 0, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}} }},
-		{"refresh, refresh, refresh", true, false, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}} }},
-		{"refresh, refresh, sign out", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.leave, 200}} }},
-		{"refreshes, sign out, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.loop(3), 0}, {p.leave, 200}, {p.revoke, 200}} }},
-		{"refreshes up to the block, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.loop(2 * 4), 0}, {p.revoke, 200}} }},
-		{"refreshes, refreshes, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.loop(5), 0}, {p.loop(5), 0}, {p.revoke, 200}} }},
-		{"refresh, theft, replay of the code", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}} }},
+	three := []scenario{
+		{"refresh, refresh, revoke", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.refresh, 0}, {p.revoke, 200}} }},
+		{"redeem, redeem, revoke", false, true, 0, func(p *trial) []action { return []action{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}} }},
+		{"refresh, refresh, refresh", true, false, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}} }},
+		{"refresh, refresh, sign out", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.refresh, 0}, {p.leave, 200}} }},
+		{"refreshes, sign out, revoke", true, true, 0, func(p *trial) []action { return []action{{p.loop(3), 0}, {p.leave, 200}, {p.revoke, 200}} }},
+		{"refreshes up to the block, revoke", true, true, 0, func(p *trial) []action { return []action{{p.loop(2 * 4), 0}, {p.revoke, 200}} }},
+		{"refreshes, refreshes, revoke", true, true, 0, func(p *trial) []action { return []action{{p.loop(5), 0}, {p.loop(5), 0}, {p.revoke, 200}} }},
+		{"refresh, theft, replay of the code", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}} }},
 	}
 	runs := 2000
 	if underRace || testing.Short() {
@@ -529,11 +529,11 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 	for _, s := range three {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			p := stagePlay(t, false)
+			p := newTrial(t, false)
 			someOrders(runs, func(choose func(int) int) {
 				p.begin(s.redeemed)
-				actors := p.act(choose, 1, anyNumber, s.deeds(p)...)
-				require.Empty(t, p.review(actors, s.revokes), "%s", told(actors))
+				actors := p.interleave(choose, 1, anyNumber, s.actions(p)...)
+				require.Empty(t, p.review(actors, s.revokes), "%s", statuses(actors))
 			})
 		})
 	}
@@ -542,10 +542,10 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 // An order that is wrong must not pass, or the other two tests show nothing.
 func TestClaimingBeforeSavingIsFound(t *testing.T) {
 	found := map[string]int{}
-	p := stagePlay(t, true)
+	p := newTrial(t, true)
 	runs := everyOrder(func(choose func(int) int) {
 		p.begin(true)
-		for _, fault := range p.review(p.act(choose, 0, anyNumber, deed{p.refresh, 0}, deed{p.revoke, 200}), true) {
+		for _, fault := range p.review(p.interleave(choose, 0, anyNumber, action{p.refresh, 0}, action{p.revoke, 200}), true) {
 			found[fault]++
 		}
 	})

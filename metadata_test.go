@@ -169,7 +169,7 @@ func TestMetadataIsTrueAboutAuthentication(t *testing.T) {
 			}
 			model := newSpy(t)
 			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "spa", Public: true, RedirectURIs: []string{callback}, Grants: append([]string{skips}, publicGrants...)}, ""))
-			s := newSite(t, confiding{model}, &options, nil)
+			s := newSite(t, misregistering{model}, &options, nil)
 			var document map[string]any
 			require.NoError(t, json.Unmarshal([]byte(s.get("/.well-known/oauth-authorization-server").text), &document))
 			says := func(endpoint string) bool {
@@ -189,9 +189,9 @@ func TestMetadataIsTrueAboutAuthentication(t *testing.T) {
 
 // confiding is a model that names client_credentials for public clients too, which none
 // may use.
-type confiding struct{ *spy }
+type misregistering struct{ *spy }
 
-func (m confiding) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+func (m misregistering) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
 	client, err := m.spy.GetClient(ctx, id, secret)
 	if err == nil && client.Public {
 		client.Grants = append(client.Grants, "client_credentials")

@@ -195,18 +195,18 @@ func TestLoopbackRedirects(t *testing.T) {
 }
 
 // vouching decides about redirection URIs itself.
-type vouching struct {
+type redirectValidator struct {
 	*spy
 	ok      bool
 	failure error
 }
 
-func (m *vouching) ValidateRedirectURI(context.Context, string, *oauth2server.Client) (bool, error) {
+func (m *redirectValidator) ValidateRedirectURI(context.Context, string, *oauth2server.Client) (bool, error) {
 	return m.ok, m.failure
 }
 
 func TestRedirectURIValidator(t *testing.T) {
-	model := &vouching{newSpy(t), true, nil}
+	model := &redirectValidator{newSpy(t), true, nil}
 	s := newSite(t, model, nil, nil)
 	r := s.authorize("redirect_uri", "https://tenant9.example/cb?a=1&a=2")
 	require.True(t, strings.HasPrefix(r.Header.Get("Location"), "https://tenant9.example/cb?a=1&a=2&code="), r.text)

@@ -308,14 +308,14 @@ func TestRevokeGrant(t *testing.T) {
 }
 
 // misplacing is a log that tells of another place than was asked for.
-type misplacing struct{ *spy }
+type wrongPlace struct{ *spy }
 
-func (m misplacing) AppendGrant(_ context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m wrongPlace) AppendGrant(_ context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	return &oauth2server.GrantEntry{GrantID: e.GrantID, Seq: e.Seq + 1, Kind: "rotate", Nonce: "another"}, oauth2server.ErrExists
 }
 
 // outrunning is a log to which somebody appends as many entries as often as a revocation tries to.
-type outrunning struct {
+type racing struct {
 	*spy
 	grantID  string
 	next     int // the place of the next one
@@ -323,7 +323,7 @@ type outrunning struct {
 	appended int // by the revocation
 }
 
-func (m *outrunning) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *racing) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	m.appended++
 	for range m.many {
 		token := fmt.Sprint("token ", m.next)
@@ -343,7 +343,7 @@ func (m *outrunning) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry
 // Who refreshes all the time is always faster than a revocation, and must lose none the less.
 func TestNobodyOutrunsARevocation(t *testing.T) {
 	for _, many := range []int{1, 2, 5, 20, 100} {
-		model := &outrunning{spy: newSpy(t), grantID: "g", next: 1, many: many}
+		model := &racing{spy: newSpy(t), grantID: "g", next: 1, many: many}
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, "g"))
 		require.Less(t, model.appended, 4*many+20)
 		entries, err := model.Model.GrantEntries(t.Context(), "g", model.next)
@@ -549,7 +549,7 @@ func TestAForgetfulModelIsNoThief(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, oauth2server.RevokeGrant(t.Context(), empty, token.GrantID))
 	require.Equal(t, 401, s.apiStatus(first.str("access_token")), "what took the places was seen there")
-	lying := misplacing{newSpy(t)}
+	lying := wrongPlace{newSpy(t)}
 	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), lying, "another"), oauth2server.ServerError)
 
 	none := forgetful{spy: newSpy(t), entry: func(*oauth2server.GrantEntry) *oauth2server.GrantEntry { return nil }}
@@ -751,9 +751,9 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 }
 
 // silent is a model whose answer to SaveToken has no expiry.
-type silent struct{ *spy }
+type withoutExpiry struct{ *spy }
 
-func (m silent) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m withoutExpiry) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
 	saved, err := m.spy.SaveToken(ctx, t, c, u)
 	if err == nil {
 		saved.AccessTokenExpiresAt = time.Time{}
@@ -763,7 +763,7 @@ func (m silent) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2s
 
 func TestRevocationEndsTokensOfUnknownExpiry(t *testing.T) {
 	model := newSpy(t)
-	s := newSite(t, silent{model}, &oauth2server.Options{Grants: allGrants}, nil)
+	s := newSite(t, withoutExpiry{model}, &oauth2server.Options{Grants: allGrants}, nil)
 	answer := s.signIn("web")
 	require.Equal(t, 200, s.apiStatus(answer.str("access_token")))
 	token, err := model.GetAccessToken(t.Context(), answer.str("access_token"))
@@ -873,9 +873,9 @@ func TestRotationsAreBounded(t *testing.T) {
 }
 
 // immortal is a model whose refresh tokens never expire.
-type immortal struct{ *spy }
+type neverExpiring struct{ *spy }
 
-func (m immortal) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m neverExpiring) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
 	own := *t
 	own.RefreshTokenExpiresAt = time.Time{}
 	return m.spy.SaveToken(ctx, &own, c, u)
@@ -883,7 +883,7 @@ func (m immortal) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth
 
 func TestTheLogOfATokenThatNeverExpiresStays(t *testing.T) {
 	model := newSpy(t)
-	s := newSite(t, immortal{model}, &oauth2server.Options{Grants: allGrants}, nil)
+	s := newSite(t, neverExpiring{model}, &oauth2server.Options{Grants: allGrants}, nil)
 	first := s.signIn("web")
 	s.mustRefresh(first.str("refresh_token"))
 	token, err := model.GetAccessToken(t.Context(), first.str("access_token"))

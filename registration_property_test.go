@@ -71,21 +71,21 @@ func (a applicant) client() *oauth2server.Client {
 }
 
 // office registers.
-type office struct {
+type registrar struct {
 	oauth2server.Model
 	addClient func(*oauth2server.Client, string) error
 	addUser   func(*oauth2server.User, string, string) error
 }
 
-func memoryOffice() office {
+func memoryRegistrar() registrar {
 	m := memorymodel.New(&memorymodel.Options{PasswordCost: bcrypt.MinCost})
-	return office{m, m.AddClient, m.AddUser}
+	return registrar{m, m.AddClient, m.AddUser}
 }
 
-func mongoOffice(t testing.TB) office {
+func mongoRegistrar(t testing.TB) registrar {
 	m := mongomodel.New(mongotest.Database(t), &mongomodel.Options{PasswordCost: bcrypt.MinCost})
 	require.NoError(t, m.EnsureIndexes(t.Context()))
-	return office{m,
+	return registrar{m,
 		func(c *oauth2server.Client, secret string) error { return m.AddClient(t.Context(), c, secret) },
 		func(u *oauth2server.User, name, password string) error {
 			return m.AddUser(t.Context(), u, name, password)
@@ -93,35 +93,35 @@ func mongoOffice(t testing.TB) office {
 }
 
 // tally is what came of it.
-type tally struct{ clients, registeredClients, tokens, users, registeredUsers int }
+type registrationCounts struct{ clients, registeredClients, tokens, users, registeredUsers int }
 
 // try registers an applicant and holds the office to it. Who registered is in owner,
 // who must be a user by the password "a password".
-func (o office) try(t testing.TB, a applicant, count *tally) {
+func (o registrar) try(t testing.TB, a applicant, count *registrationCounts) {
 	t.Helper()
 	c := a.client()
 	count.clients++
 	if err := o.addClient(c, a.secret); err != nil {
-		requireTold(t, err)
+		requireRegistrationError(t, err)
 	} else {
 		count.registeredClients++
 		count.tokens += o.useClient(t, c, a.secret)
 	}
 	count.users++
 	if err := o.addUser(&oauth2server.User{ID: a.userID}, a.username, a.password); err != nil {
-		requireTold(t, err)
+		requireRegistrationError(t, err)
 		return
 	}
 	count.registeredUsers++
-	s := o.serve(t, desk)
+	s := o.serve(t, signInClient)
 	r := s.post("/token", form("grant_type", "password", "username", a.username, "password", a.password,
-		"client_id", desk.ID, "client_secret", secret))
+		"client_id", signInClient.ID, "client_secret", secret))
 	require.Equal(t, 200, r.StatusCode, "user %q, %q with %q: %s", a.userID, a.username, a.password, r.text)
 	require.Equal(t, a.userID, s.get("/api", "Authorization", "Bearer "+r.str("access_token")).str("user"))
 }
 
 // requireTold checks that a refusal is one of registration.
-func requireTold(t testing.TB, err error) {
+func requireRegistrationError(t testing.TB, err error) {
 	t.Helper()
 	require.NotErrorIs(t, err, oauth2server.ErrNotFound)
 	if !errors.Is(err, oauth2server.ErrExists) {
@@ -131,20 +131,20 @@ func requireTold(t testing.TB, err error) {
 
 // desk is the client by which users sign in, and owner the one who approves.
 var (
-	desk  = &oauth2server.Client{ID: "desk of the office", Grants: []string{"password"}}
-	owner = &oauth2server.User{ID: "owner of the office"}
+	signInClient = &oauth2server.Client{ID: "sign-in client", Grants: []string{"password"}}
+	owner        = &oauth2server.User{ID: "approving owner"}
 )
 
-func (o office) open(t testing.TB) office {
+func (o registrar) open(t testing.TB) registrar {
 	t.Helper()
-	require.NoError(t, o.addClient(desk, secret))
+	require.NoError(t, o.addClient(signInClient, secret))
 	require.NoError(t, o.addUser(owner, "owner", "a password"))
 	return o
 }
 
 // serve starts a server that has on what the client names, of which each option that
 // widens is on too.
-func (o office) serve(t testing.TB, c *oauth2server.Client) *site {
+func (o registrar) serve(t testing.TB, c *oauth2server.Client) *site {
 	t.Helper()
 	opts := &oauth2server.Options{Grants: allGrants, InsecureAllowHTTPRedirects: true, PublicClientGrants: publicGrants,
 		ExtensionGrants: map[string]oauth2server.GrantFunc{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
@@ -181,7 +181,7 @@ func toOwner(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2se
 
 // useClient gets a token by each grant that the client names, in each way that it can
 // authenticate, and returns how many that were.
-func (o office) useClient(t testing.TB, c *oauth2server.Client, secret string) (tokens int) {
+func (o registrar) useClient(t testing.TB, c *oauth2server.Client, secret string) (tokens int) {
 	t.Helper()
 	s, scope := o.serve(t, c), c.Scope.String()
 	if c.Scope != nil {
@@ -337,10 +337,10 @@ func arbitrary(r *rand.Rand) applicant {
 }
 
 func TestWhatRegistersWorks(t *testing.T) {
-	run := func(t *testing.T, cases, each int, open func() office) {
+	run := func(t *testing.T, cases, each int, open func() registrar) {
 		r := rand.New(rand.NewPCG(1, uint64(cases)))
-		var count tally
-		var o office
+		var count registrationCounts
+		var o registrar
 		for i := range cases {
 			if i%each == 0 { // soon all IDs are taken
 				o = open().open(t)
@@ -360,9 +360,9 @@ func TestWhatRegistersWorks(t *testing.T) {
 		if underRace {
 			cases = 300
 		}
-		synctest.Test(t, func(t *testing.T) { run(t, cases, 50, memoryOffice) }) // in which no lifetime is too short
+		synctest.Test(t, func(t *testing.T) { run(t, cases, 50, memoryRegistrar) }) // in which no lifetime is too short
 	})
-	t.Run("mongomodel", func(t *testing.T) { run(t, 100, 100, func() office { return mongoOffice(t) }) })
+	t.Run("mongomodel", func(t *testing.T) { run(t, 100, 100, func() registrar { return mongoRegistrar(t) }) })
 }
 
 func FuzzRegistration(f *testing.F) {
@@ -378,6 +378,6 @@ func FuzzRegistration(f *testing.F) {
 			userID: userID, username: username, password: password,
 			access: access, refresh: refresh, flags: flags,
 		}
-		synctest.Test(t, func(t *testing.T) { memoryOffice().open(t).try(t, a, new(tally)) })
+		synctest.Test(t, func(t *testing.T) { memoryRegistrar().open(t).try(t, a, new(registrationCounts)) })
 	})
 }

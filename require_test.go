@@ -155,7 +155,7 @@ func TestNewResourceServerLooksAtTheModelToo(t *testing.T) {
 
 	model := verifying{newSpy(t), nil}
 	issued(t, model, "good", "write")
-	resource, err := oauth2server.NewResourceServer(shownDecorator{tokenDecorator{model}}, suite.resourceOptions(t.Name(), nil))
+	resource, err := oauth2server.NewResourceServer(shownDecorator{tokenDecorator{model}}, sharedRecorder.resourceOptions(t.Name(), nil))
 	require.NoError(t, err)
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer good")

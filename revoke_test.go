@@ -158,7 +158,7 @@ func TestRevokeWithoutALog(t *testing.T) {
 		delete(model.fails, fails)
 	}
 
-	s = newSite(t, modest{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
+	s = newSite(t, withoutRevocation{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
 	tokens = s.signIn("web")
 	requireError(t, s.revoke("web", tokens.str("access_token")), 400, "unsupported_token_type")
 	require.Equal(t, 200, s.revoke("web", "unknown").StatusCode)
@@ -166,7 +166,7 @@ func TestRevokeWithoutALog(t *testing.T) {
 }
 
 // modest is a plain model whose access tokens cannot be revoked.
-type modest struct {
+type withoutRevocation struct {
 	*spy
 	oauth2server.GrantLog
 	oauth2server.AccessTokenRevoker
@@ -210,13 +210,15 @@ func TestAModelsRefusalIsNoUnknownToken(t *testing.T) {
 // issuing is a model whose access tokens are looked up elsewhere: a method that is promoted from two fields counts as none.
 type issuing struct {
 	*spy
-	Another
+	SecondLookup
 }
 
 // Another has that method once more.
-type Another struct{}
+type SecondLookup struct{}
 
-func (Another) GetAccessToken(context.Context, string) (*oauth2server.Token, error) { return nil, nil }
+func (SecondLookup) GetAccessToken(context.Context, string) (*oauth2server.Token, error) {
+	return nil, nil
+}
 
 // The server cannot see whose an access token is that it cannot look up, so it cannot revoke it, and must not say that
 // it did (RFC 7009, section 2.2.1).

@@ -85,11 +85,11 @@ func TestTokenRefusesMalformedRequests(t *testing.T) {
 }
 
 func TestTokenReadsAFormThatAMiddlewareParsed(t *testing.T) {
-	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), nil))
+	srv, err := oauth2server.New(newSpy(t), sharedRecorder.options(t.Name(), nil))
 	require.NoError(t, err)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		require.NoError(t, r.ParseForm())
-		suite.around(t.Name(), srv.Token(nil)).ServeHTTP(w, r)
+		sharedRecorder.wrap(t.Name(), srv.Token(nil)).ServeHTTP(w, r)
 	})
 	for body, status := range map[string]int{
 		"grant_type=client_credentials":                                   200,
@@ -116,9 +116,9 @@ func TestTheFormCanBeReadAgain(t *testing.T) {
 		heard = append(heard, string(text))
 		r.Body = io.NopCloser(strings.NewReader(string(text)))
 	}}
-	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), opts))
+	srv, err := oauth2server.New(newSpy(t), sharedRecorder.options(t.Name(), opts))
 	require.NoError(t, err)
-	s := listen(t, suite.around(t.Name(), srv.Token(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	s := listen(t, sharedRecorder.wrap(t.Name(), srv.Token(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		seen = append(seen, r.FormValue("tenant"), r.PostFormValue("grant_type"))
 	}))))
 	require.Equal(t, 200, s.post("/token", body, "Authorization", as("web")).StatusCode)
@@ -162,14 +162,14 @@ func TestTokenAnswer(t *testing.T) {
 }
 
 func TestTokenNextWritesTheAnswer(t *testing.T) {
-	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), nil))
+	srv, err := oauth2server.New(newSpy(t), sharedRecorder.options(t.Name(), nil))
 	require.NoError(t, err)
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := oauth2server.TokenFromContext(r.Context())
 		w.Header().Set("X-Client", token.Client.ID)
 		srv.WriteToken(w, token)
 	})
-	s := listen(t, suite.around(t.Name(), srv.Token(next)))
+	s := listen(t, sharedRecorder.wrap(t.Name(), srv.Token(next)))
 	r := s.token("web", "grant_type", "client_credentials")
 	require.Equal(t, "web", r.Header.Get("X-Client"))
 	require.NotEmpty(t, r.str("access_token"))
