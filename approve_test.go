@@ -16,7 +16,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// consentPage signs in by username, and grants the boxes that are ticked.
+// consentPage signs in by username and grants the boxes that are ticked.
 func consentPage(w http.ResponseWriter, r *http.Request) {
 	request := oauth2server.AuthorizationRequestFromContext(r.Context())
 	user := &oauth2server.User{ID: r.PostForm.Get("username")}
@@ -90,7 +90,8 @@ func TestAPageDecides(t *testing.T) {
 	requireRedirect(t, s.get("/authorize?"+form(authorization("response_type", "nope")...)), "unsupported_response_type", "xyz")
 }
 
-// A client that writes the page's own fields into the URL finds them neither in the hidden fields nor in PostForm.
+// A client that writes the page's own fields into the URL finds them neither in
+// the hidden fields nor in PostForm.
 func TestParametersLeaveOutWhatThePageAsks(t *testing.T) {
 	var seen map[string][]string
 	s := newSite(t, newSpy(t), nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -131,7 +132,7 @@ func TestScopeForIsWhatTheOwnerMayGrant(t *testing.T) {
 	require.Equal(t, http.StatusTeapot, s.post(query, form("username", "guest", "as-offered", "1")).StatusCode)
 	requireRedirect(t, s.post(query, form("username", "guest", "as-asked", "1")), "invalid_scope", "xyz")
 
-	// Where there is nothing to grant, approving nothing is no denial.
+	// If there is nothing to grant, approving nothing is no denial.
 	s = newConsentSite(t, newSpy(t), nil)
 	r := s.redeem("web", s.post(query, form("username", "u1")).at("code"))
 	require.Equal(t, 200, r.StatusCode, r.text)
@@ -190,7 +191,8 @@ func TestAPublicClientGetsACodeFromAPage(t *testing.T) {
 		"redirect_uri", "http://127.0.0.1:52001/cb", "code_verifier", verifier))
 	require.Equal(t, 200, r.StatusCode, r.text)
 
-	// A page that remembers approves a confidential client on a GET, and never a public one.
+	// A page that remembers approves a confidential client on GET, but never a
+	// public one.
 	hasty := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
 		request.Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})

@@ -20,7 +20,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// counted is a model that counts what is read of its logs and deleted.
+// counted is a model that counts reads of its logs, entries and deletes.
 type counted struct {
 	*shiftedClock
 	reads, entries, longest, deletes atomic.Int64
@@ -43,14 +43,14 @@ func (m *counted) RevokeAccessTokens(ctx context.Context, digests ...string) err
 	return m.target.RevokeAccessTokens(ctx, digests...)
 }
 
-// take returns how many reads, entries and deletes there were since the last time.
+// take returns the numbers of reads, entries and deletes since the last call.
 func (m *counted) take() (reads, entries, deletes int64) {
 	return m.reads.Swap(0), m.entries.Swap(0), m.deletes.Swap(0)
 }
 
-// One client refreshes as often as it is let, and presents its first token,
-// sixteen times at once . It is told to wait without a verdict, and what is
-// read of its log is read by the page.
+// One client refreshes as often as the server allows, and presents its first
+// token sixteen times at once. It is told to wait, without a verdict, and its
+// log is read page by page.
 func TestAttack_ALogWithoutEnd(t *testing.T) {
 	const burst, page = 6000, oauth2server.GrantPage
 	onEachModel(t, func(t *testing.T, target target) {
@@ -89,7 +89,7 @@ func TestAttack_ALogWithoutEnd(t *testing.T) {
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16*40<<20))
 		s.requireDead(last)
 
-		// From now on it is known to be over.
+		// From now on the grant is known to be over.
 		model.take()
 		requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
 		_, entries, _ = model.take()
@@ -97,8 +97,9 @@ func TestAttack_ALogWithoutEnd(t *testing.T) {
 	})
 }
 
-// refreshUntilRefused refreshes from r on, at most so many times, until the server
-// asks to wait. It returns the last answer with tokens, and how many there were.
+// refreshUntilRefused refreshes from r on, at most the given number of times,
+// until the server asks to wait. It returns the last answer with tokens and how
+// many there were.
 func (s *site) refreshUntilRefused(r reply, most int) (last reply, times int) {
 	s.t.Helper()
 	for last = r; times < most; times++ {
@@ -112,8 +113,8 @@ func (s *site) refreshUntilRefused(r reply, most int) (last reply, times int) {
 	return last, times
 }
 
-// Requests with tokens of a grant that was ended, by the hundred : nothing of
-// the grant is deleted again, and what is read stays the same.
+// Hundreds of requests with tokens of an ended grant: nothing is deleted again,
+// and the number of reads stays the same.
 func TestAttack_EndingWhatHasEnded(t *testing.T) {
 	onEachModel(t, func(t *testing.T, target target) {
 		model := count(target)
@@ -150,8 +151,8 @@ func TestAttack_EndingWhatHasEnded(t *testing.T) {
 	})
 }
 
-// A scope of 60 kB by default, by request, by registration or by an extension
-// grant .
+// A scope of 60 kB: by default, by request, by registration or by an extension
+// grant.
 func TestAttack_HugeScope(t *testing.T) {
 	huge := manyTokens(256 * 40)[:60_000]
 	onEachModel(t, func(t *testing.T, model target) {
@@ -174,7 +175,8 @@ func TestAttack_HugeScope(t *testing.T) {
 		requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 500, "server_error")
 		require.Equal(t, "server_error", s.authorize().at("error"))
 
-		// The largest one that is allowed is in the log once, however often it is refreshed.
+		// The largest scope allowed is in the log once, however often the token
+		// is refreshed.
 		large := oauth2server.Scope(strings.Fields(manyTokens(256)))
 		s = newSite(t, defaulting{model, large}, &oauth2server.Options{Grants: allGrants}, nil)
 		tokens = large
@@ -207,8 +209,8 @@ func (m defaulting) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oa
 	return asked, nil
 }
 
-// meanwhile is a model in whose way something happens: before or after the call of
-// a method, once.
+// intercepted is a model that runs act once, before or after the call of a
+// method.
 type intercepted struct {
 	target
 	mu     sync.Mutex
@@ -219,7 +221,7 @@ type intercepted struct {
 
 func (m *intercepted) Unwrap() oauth2server.Model { return m.target }
 
-// in runs call, and what happens then.
+// in runs call, and act before or after it if it is due.
 func in[T any](m *intercepted, method string, call func() (T, error)) (T, error) {
 	m.mu.Lock()
 	act := m.act
@@ -270,9 +272,9 @@ func (m *intercepted) GrantEntries(ctx context.Context, id string, from int) ([]
 	return in(m, "GrantEntries", func() ([]*oauth2server.GrantEntry, error) { return m.target.GrantEntries(ctx, id, from) })
 }
 
-// Everything of a user is revoked, or what they granted to a client, while a
-// password is checked, a code is saved, an entry is appended . What began
-// before is dead; what begins afterwards lives.
+// All grants of a user, or those for one client, are revoked while a password
+// is checked, a code is saved or an entry is appended. Everything that began
+// before is dead; everything that begins afterwards lives.
 func TestAttack_OutlivingARevocation(t *testing.T) {
 	var first reply
 	var code string
@@ -293,7 +295,7 @@ func TestAttack_OutlivingARevocation(t *testing.T) {
 		for _, clientID := range []string{"", "web"} {
 			onEachModel(t, func(t *testing.T, target target) {
 				if _, inMemory := target.(*memorymodel.Model); !inMemory && (name == "redeem") != (clientID == "web") {
-					return // one of the two is enough on FerretDB, which takes seconds
+					return // one of the two is enough on FerretDB, where it takes seconds
 				}
 				model := &intercepted{target: target}
 				s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -327,7 +329,7 @@ func TestAttack_OutlivingARevocation(t *testing.T) {
 	}
 }
 
-// requireNothingLives checks that none of the answers has a token that works.
+// requireNothingLives checks that no token in the answers works.
 func requireNothingLives(t *testing.T, s *site, where string, answers ...reply) {
 	t.Helper()
 	for _, r := range answers {
@@ -339,8 +341,8 @@ func requireNothingLives(t *testing.T, s *site, where string, answers ...reply) 
 	}
 }
 
-// A mark of the same process that is so old that its count has come round is still
-// before what begins now.
+// A mark of the same process so old that its counter has wrapped around still
+// comes before whatever begins now.
 func TestAMarkIsOldInABusyProcess(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -362,14 +364,14 @@ func TestAMarkIsOldInABusyProcess(t *testing.T) {
 	})
 }
 
-// elsewhere is a model as another machine has it, whose clock is ahead by later.by:
-// what this process writes there is read here as another one's, and the other way
-// round.
+// otherMachine is a model as another machine sees it, with a clock ahead by
+// shiftedClock.by: entries written there are read here as another process's,
+// and the reverse.
 type otherMachine struct{ *shiftedClock }
 
 func (m otherMachine) Unwrap() oauth2server.Model { return m.target }
 
-// other is a nonce as a process with another name had made it.
+// other returns the nonce as a process with another name would make it.
 func other(e *oauth2server.GrantEntry) *oauth2server.GrantEntry {
 	own := *e
 	if data, err := base64.RawURLEncoding.DecodeString(own.Nonce); err == nil && len(data) == 18 {
@@ -396,20 +398,20 @@ func (m otherMachine) GrantEntries(ctx context.Context, id string, from int) ([]
 }
 
 // Two machines whose clocks differ. Two tabs that refresh at once, one on each,
-// get the same successor up to the skew that is allowed for; beyond it, the
-// slower tab looks like a thief.
+// get the same successor up to Options.ClockSkew. Beyond it the slower tab
+// looks like a thief.
 func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
 	const window = 10 * time.Second
 	for _, row := range []struct {
 		allowed time.Duration // Options.ClockSkew
-		later   time.Duration // that the second tab asks
-		skew    time.Duration // that its machine is ahead by
-		same    bool          // successor
+		later   time.Duration // by how much the second tab asks later
+		skew    time.Duration // by how much its machine is ahead
+		same    bool          // the same successor
 	}{
 		{0, 0, 0, true},
 		{0, 0, 5 * time.Second, true},
 		{0, 0, -5 * time.Second, true},
-		{0, 0, -59 * time.Second, true}, // what comes from the future is within the window
+		{0, 0, -59 * time.Second, true}, // an entry from the future is within the window
 		{0, window - time.Second, 5 * time.Second, true},
 		{0, window - time.Second, -5 * time.Second, true},
 		{0, window + time.Second, 5 * time.Second, false},
@@ -426,7 +428,7 @@ func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
 			one, other := newSite(t, model, options, nil), newSite(t, there, options, nil)
 			first := one.redeem("web", one.code())
 			mine := one.mustRefresh(first.str("refresh_token"))
-			one.mustRefresh(mine.str("refresh_token")) // so that a thief would be found out
+			one.mustRefresh(mine.str("refresh_token")) // so that a theft would be detected
 			theirs := other.refresh("web", first.str("refresh_token"))
 			if !row.same {
 				requireError(t, theirs, 400, "invalid_grant")
@@ -439,7 +441,7 @@ func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
 	}
 }
 
-// A machine that is ahead revokes what has expired for itself alone.
+// A machine that is ahead revokes expired tokens only for itself.
 func TestAttack_RevocationByAFastClock(t *testing.T) {
 	for _, ahead := range []time.Duration{0, 5 * time.Second, 30 * time.Second, 59 * time.Second} {
 		onEachModel(t, func(t *testing.T, model target) {
@@ -456,7 +458,8 @@ func TestAttack_RevocationByAFastClock(t *testing.T) {
 	}
 }
 
-// Without a window, of requests at once one is answered, and the others end the grant.
+// Without a retry window, one of several requests at once is answered, and the
+// others end the grant.
 func TestAttack_NoWindowAtOnce(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}, nil)
@@ -473,7 +476,7 @@ func (s *site) refreshAtOnce(n int) []reply {
 	return atOnce(n, func() reply { return s.refresh("web", first.str("refresh_token")) })
 }
 
-// A host that is written with percent signs, so that people read another one .
+// A host written with percent signs, so that people read another host.
 func TestAttack_LookAlikeHosts(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		for _, uri := range []string{
@@ -484,7 +487,7 @@ func TestAttack_LookAlikeHosts(t *testing.T) {
 		} {
 			err := addClient(t, model, oauth2server.Client{ID: "lookalike", Grants: allGrants, RedirectURIs: []string{uri}}, secret+"lookalike")
 			require.Error(t, err, uri)
-			// Where it was registered all the same, say by hand.
+			// The URI is registered all the same, say by hand.
 			s := newSite(t, redirecting{model, uri}, nil, nil)
 			for _, named := range []string{uri, ""} {
 				r := s.authorize("redirect_uri", named)
@@ -511,8 +514,8 @@ func (m redirecting) GetClient(ctx context.Context, id, secret string) (*oauth2s
 	return client, err
 }
 
-// The owner is let in whatever their browser and a proxy make of Origin and
-// Host; whoever comes from elsewhere is not.
+// The owner gets in whatever their browser and a proxy make of Origin and Host;
+// a cross-origin request does not.
 func TestAttack_OriginsThatAreNone(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		handler := mount(t, model, &oauth2server.Options{Issuer: "https://auth.example", TrustedOrigins: []string{"https://login.example"}}, nil)

@@ -9,8 +9,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// A token of one kind where another is taken (CVE-2026-101023): an access token that refreshes, a refresh token that is a
-// bearer token, a code that is either. Each is refused there, and unharmed.
+// A token of one kind where another is expected (CVE-2026-101023): an access
+// token as refresh token, a refresh token as bearer token, a code as either.
+// Each is refused there and stays valid.
 func TestAttack_TokenOfAnotherKind(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -31,7 +32,7 @@ func TestAttack_TokenOfAnotherKind(t *testing.T) {
 				require.Equal(t, 401, s.post("/api", form("access_token", it)).StatusCode, kind)
 			}
 		}
-		for _, hint := range []string{"access_token", "refresh_token"} { // a code is neither, and a hint makes nothing of another kind
+		for _, hint := range []string{"access_token", "refresh_token"} { // a code is neither, and a hint does not change the kind
 			requireInactive(t, s.introspect("web", code, "token_type_hint", hint))
 			require.Equal(t, 200, s.revoke("web", code, "token_type_hint", hint).StatusCode)
 			require.NotContains(t, s.introspect("web", refresh, "token_type_hint", hint).body, "token_type", "it is no bearer token")
@@ -44,8 +45,9 @@ func TestAttack_TokenOfAnotherKind(t *testing.T) {
 	})
 }
 
-// Two methods of client authentication, or two identities, in one request (doorkeeper 5.9.5, zitadel/oidc#858): whoever
-// reads only one of them takes the request for another client's. Code and token are unharmed.
+// Two methods of client authentication, or two identities, in one request
+// (doorkeeper 5.9.5, zitadel/oidc#858): a server that reads only one of them
+// takes the request for another client's. Code and token stay valid.
 func TestAttack_TwoIdentities(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -88,8 +90,9 @@ func TestAttack_TwoIdentities(t *testing.T) {
 	})
 }
 
-// A public client that skips the page because its user has a token already (CVE-2023-34246, doorkeeper#1589): anybody can
-// pose as it, so its user is asked each time, also where a confidential one's is not.
+// A public client skips the page because its user has a token already
+// (CVE-2023-34246, doorkeeper#1589): anyone can pose as a public client, so its
+// user is asked each time, even where a confidential client's is not.
 func TestAttack_PublicClientSkipsConsent(t *testing.T) {
 	signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
 		return &oauth2server.User{ID: "u1"}, nil

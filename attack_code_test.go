@@ -11,8 +11,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Verifiers that can be searched (CVE-2026-41213): those of another length or alphabet than RFC 7636 gives are refused,
-// even if they are right, and one failed try, whatever failed, spends the code.
+// Verifiers that can be guessed (CVE-2026-41213): those with a length or
+// alphabet outside RFC 7636 are refused, even if they match. One failed try,
+// for whatever reason, spends the code.
 func TestAttack_ShortVerifier(t *testing.T) {
 	v := strings.Repeat("v", 42)
 	onEachModel(t, func(t *testing.T, model target) {
@@ -44,8 +45,9 @@ func TestAttack_ShortVerifier(t *testing.T) {
 	})
 }
 
-// A redemption that leaves out what the authorization request had, or adds what it had not: the redirection URI
-// (CVE-2017-18924), the verifier (CVE-2025-4143, CVE-2025-4144).
+// A redemption leaves out a parameter of the authorization request, or adds
+// one: the redirection URI (CVE-2017-18924), the verifier (CVE-2025-4143,
+// CVE-2025-4144).
 func TestAttack_RedemptionUnlikeTheRequest(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -79,8 +81,9 @@ func TestAttack_RedemptionUnlikeTheRequest(t *testing.T) {
 	})
 }
 
-// A wrong verifier that is refused but makes the server forget the challenge, so that a second try without one passes
-// (PKCE replay, fosite#883): both are refused, and so is the right one.
+// A wrong verifier is refused but makes the server forget the challenge, so
+// that a second try without one passes (PKCE replay, fosite#883). Here both are
+// refused, and so is the right verifier afterwards.
 func TestAttack_WrongVerifierThenNone(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -91,8 +94,9 @@ func TestAttack_WrongVerifierThenNone(t *testing.T) {
 	})
 }
 
-// PKCE taken out on the way, and a junk secret that counts as "PKCE or secret" (CVE-2024-22258, CVE-2026-92289): a
-// confidential client needs its secret whatever it brings, a public one a challenge and its verifier, and no secret.
+// PKCE is removed on the way, or a junk secret counts as "PKCE or secret"
+// (CVE-2024-22258, CVE-2026-92289). A confidential client always needs its
+// secret; a public one needs a challenge, its verifier and no secret.
 func TestAttack_PKCEDowngrade(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newConsentSite(t, model, nil)
@@ -105,7 +109,7 @@ func TestAttack_PKCEDowngrade(t *testing.T) {
 		} {
 			for client, uri := range map[string]string{"app": local, "web": callback} {
 				if client == "web" && name == "no challenge" {
-					continue // is no downgrade: its secret is what it has
+					continue // no downgrade: this client has its secret
 				}
 				query := "/authorize?" + form(authorization(append([]string{"client_id", client, "redirect_uri", uri}, downgraded...)...)...)
 				require.Equal(t, "invalid_request", s.get(query).at("error"), "%s, %s", client, name)
@@ -137,11 +141,13 @@ func TestAttack_PKCEDowngrade(t *testing.T) {
 	})
 }
 
-// A challenge whose method was not stored, and so not checked (CVE-2026-26247): the method comes back from the model, and
-// a code that has lost it, or has one that nobody knows, is refused with the verifier, with the challenge and with none.
+// A challenge whose method was not stored, and so not checked (CVE-2026-26247).
+// The method comes back from the model. A code whose method is lost or unknown
+// is refused with the verifier, with the challenge and with neither.
 func TestAttack_LostMethod(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		// Where plain is allowed, a lost method would show: the challenge would be the verifier.
+		// If plain is allowed, a lost method would show: the challenge would be
+		// the verifier.
 		s := newSite(t, model, &oauth2server.Options{InsecureAllowPlainPKCE: true}, nil)
 		requireError(t, s.redeem("web", s.code(withChallenge(challenge)...), "code_verifier", challenge), 400, "invalid_grant")
 		require.Equal(t, 200, s.redeem("web", s.code(withChallenge(challenge)...), "code_verifier", verifier).StatusCode)
@@ -149,7 +155,7 @@ func TestAttack_LostMethod(t *testing.T) {
 		require.Equal(t, 200, s.redeem("web", s.code(plain...), "code_verifier", verifier).StatusCode)
 
 		for i, row := range []struct {
-			allowed bool // is plain, which a method that got lost counts as
+			allowed bool // plain is allowed; a lost method counts as plain
 			methods []string
 		}{
 			{false, []string{"", "plain", "s256", "S256 ", "S512", "none"}},
@@ -171,11 +177,11 @@ func TestAttack_LostMethod(t *testing.T) {
 	})
 }
 
-// A code that is used twice, or too late (CVE-2026-26232, CVE-2026-68079,
-// CVE-2026-47386): of parallel redemptions one is answered, and the others show
-// that two have the code; a replay ends what came of it; an expired code is
-// refused. Whoever has the verifier too, and is fast, is the client itself:
-// only they are refused .
+// A code is used twice, or too late (CVE-2026-26232, CVE-2026-68079,
+// CVE-2026-47386). One of several parallel redemptions is answered, and the
+// others show that two parties have the code. A replay ends the grant, and an
+// expired code is refused. A caller that has the verifier too and is fast is
+// the client itself: that redemption is only refused.
 func TestAttack_CodeUsedTwice(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		clock := &shiftedClock{target: model}

@@ -11,8 +11,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Revocation by whom the token does not belong to, and revocation that does nothing (CVE-2026-115472, CVE-2018-1000211,
-// CVE-2016-6582): own and foreign, by public and confidential clients, with current and used tokens.
+// Revocation by a client that does not own the token, and revocation that does
+// nothing (CVE-2026-115472, CVE-2018-1000211, CVE-2016-6582): own and foreign
+// tokens, public and confidential clients, current and used tokens.
 func TestAttack_RevocationByTheWrongClient(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, publicOptions(), nil)
@@ -47,7 +48,8 @@ func TestAttack_RevocationByTheWrongClient(t *testing.T) {
 	})
 }
 
-// What was revoked is introspected as active (CVE-2026-68481): by the client, by the program, by a replay.
+// A revoked token is introspected as active (CVE-2026-68481): revoked by the
+// client, by the program, by a replay.
 func TestAttack_RevokedTokensAreInactive(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -75,8 +77,8 @@ func TestAttack_RevokedTokensAreInactive(t *testing.T) {
 	})
 }
 
-// Introspection by anybody (CVE-2026-50623): anonymous and public callers are refused, and an unrelated client learns
-// nothing.
+// Introspection by anyone (CVE-2026-50623): anonymous and public callers are
+// refused, and an unrelated client learns nothing.
 func TestAttack_IntrospectionByAnybody(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, publicOptions(), nil)
@@ -91,7 +93,7 @@ func TestAttack_IntrospectionByAnybody(t *testing.T) {
 	})
 }
 
-// deaf is a target whose method of that name does not work.
+// failing is a target whose method named in to fails.
 type failing struct {
 	target
 	to string
@@ -113,7 +115,8 @@ func (m *failing) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (
 	return m.target.AppendGrant(ctx, e)
 }
 
-// A fault of the storage while it revokes goes unnoticed (CVE-2020-15222, CVE-2020-15223): the answer is 5xx, never 200.
+// A storage fault during revocation goes unnoticed (CVE-2020-15222,
+// CVE-2020-15223): the answer is 5xx, never 200.
 func TestAttack_FaultsWhileRevoking(t *testing.T) {
 	onEachModel(t, func(t *testing.T, inner target) {
 		model := &failing{target: inner}
@@ -140,8 +143,9 @@ func TestAttack_FaultsWhileRevoking(t *testing.T) {
 	})
 }
 
-// A client that lost a reply cannot sign out (sign-out with a spent token): the used token ends the grant, also while a
-// refresh is held at any of its operations.
+// A client that lost a reply cannot sign out (sign-out with a spent token): the
+// used token ends the grant, even while a refresh is held at any of its
+// operations.
 func TestAttack_SignOutWithASpentToken(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -166,8 +170,8 @@ func TestAttack_SignOutWithASpentToken(t *testing.T) {
 	})
 }
 
-// A client of two servers takes the answer of one for that of the other (RFC 9700, section 4.4, mix-up): each answer says
-// who gives it, errors included.
+// A client of two servers takes the answer of one for the other's (RFC 9700,
+// section 4.4, mix-up): each answer names its issuer, errors included.
 func TestAttack_MixUp(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		const issuer = "https://auth.example/tenant"

@@ -11,7 +11,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// hangar is a site of which one request at a time can be held at its operations on the storage.
+// pausingSite is a site that can hold one request at a time at its storage
+// operations.
 type pausingSite struct {
 	*site
 	stepped *stepped
@@ -30,18 +31,20 @@ func newPausingSite(t *testing.T, model target) *pausingSite {
 	return h
 }
 
-// slowly posts params to the token endpoint as web, when it is run by hold.
+// tokenRequest returns a function for hold that posts params to the token
+// endpoint as web.
 func (h *pausingSite) tokenRequest(answer *reply, params ...string) func(context.Context) {
 	return func(context.Context) {
 		*answer = h.do(h.request("POST", "/token", form(params...), "Authorization", as("web"), "Held", "yes"))
 	}
 }
 
-// hold does run. At its operation number place, counted from 0, meanwhile is done, and then the operation has the fate f.
-// reached is false if there was no such operation; then meanwhile was done at the end.
+// hold runs run and stops it at operation number place, counted from 0. There
+// it calls meanwhile, and then the operation ends as f tells. If run has fewer
+// operations, meanwhile is called at the end and reached is false.
 func (h *pausingSite) hold(place int, meanwhile func(), f opResult, run func(ctx context.Context)) (reached bool) {
 	h.held = &actor{goOn: make(chan opResult)}
-	defer close(h.held.goOn) // if meanwhile ends the test, run goes on
+	defer close(h.held.goOn) // if meanwhile ends the test, run continues
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -66,8 +69,10 @@ func (h *pausingSite) hold(place int, meanwhile func(), f opResult, run func(ctx
 	}
 }
 
-// A token is issued by a request that had passed its checks when the grant was revoked (revocation against requests in
-// flight). One of the two is held before each of its operations on the storage, and after the last, while the other runs.
+// A request that passed its checks before the grant was revoked still issues a
+// token (revocation against requests in flight). One of the two requests is
+// held before each of its storage operations, and after the last, while the
+// other runs.
 func TestAttack_RevocationInFlight(t *testing.T) {
 	type grant struct {
 		id, code  string
@@ -91,7 +96,7 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 				return oauth2server.RevokeGrant(ctx, h.stepped, g.id)
 			},
 			"RevokeUser": func(ctx context.Context, g *grant) error {
-				if len(g.delivered) > 0 { // a code that was redeemed may have been swept
+				if len(g.delivered) > 0 { // a redeemed code may have been swept
 					if err := model.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: g.code}); err != nil {
 						return err
 					}
@@ -124,7 +129,7 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 			for how, revoke := range revocations {
 				for order, run := range orders {
 					for place, reached := 0, true; reached; place++ {
-						reached = false // also if this one is not run: by -run, or -failfast
+						reached = false // even if this row is not run, with -run or -failfast
 						t.Run(fmt.Sprintf("%s %s, %s, %d", what, order, how, place), func(t *testing.T) {
 							g := &grant{code: h.code()}
 							code, err := model.GetAuthorizationCode(t.Context(), g.code)
@@ -153,8 +158,9 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 	})
 }
 
-// An append whose reply was lost is taken for replay or theft (our own lost reply): here the server is told of a fault
-// after it, and the client asks again.
+// An append whose reply was lost is taken for replay or theft (our own lost
+// reply). Here the server gets an error for the append, and the client asks
+// again.
 func TestAttack_OurOwnLostReply(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		h := newPausingSite(t, model)
@@ -168,8 +174,9 @@ func TestAttack_OurOwnLostReply(t *testing.T) {
 			first = h.requireAlive(h.mustRefresh(refresh[3]))
 			refresh[3] = first.str("refresh_token")
 		}
-		// A code is not redeemed again: nobody knows whether its tokens were delivered. The client has to begin anew, and
-		// nothing is left of what it did not get.
+		// A code cannot be redeemed again, as nobody knows whether its tokens
+		// were delivered. The client has to start over, and nothing is left of
+		// the tokens it did not get.
 		redemption := []string{"grant_type", "authorization_code", "code", h.code(), "redirect_uri", callback}
 		code, err := model.GetAuthorizationCode(t.Context(), redemption[3])
 		require.NoError(t, err)
@@ -185,7 +192,7 @@ func TestAttack_OurOwnLostReply(t *testing.T) {
 		requireError(t, answer, 503, "server_error")
 		h.requireAlive(h.token("web", redemption...))
 
-		// The driver sends the insert once more by itself, and finds its own.
+		// The driver repeats the insert and finds its own entry.
 		for _, rotation := range []oauth2server.RefreshRotation{oauth2server.RotateWithRetry, oauth2server.RotateStrictly} {
 			s := newSite(t, repeating{model}, &oauth2server.Options{RefreshRotation: rotation}, nil)
 			s.requireAlive(s.requireAlive(s.redeem("web", s.code())))

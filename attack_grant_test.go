@@ -15,8 +15,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// later is a model for which it is later than it is, by so much: what it stores is of that time, and what it returns
-// looks as it would then. So time passes in a test that cannot wait.
+// shiftedClock is a model whose clock is ahead by the given time: it stores and
+// returns records with their times moved. So time passes in a test that cannot
+// wait.
 type shiftedClock struct {
 	target
 	by time.Duration
@@ -24,7 +25,7 @@ type shiftedClock struct {
 
 func (m *shiftedClock) Unwrap() oauth2server.Model { return m.target }
 
-// move returns own with its times moved.
+// move returns a copy with its times moved.
 func move[T any](own *T, by time.Duration, times ...*time.Time) *T {
 	for _, at := range times {
 		if !at.IsZero() {
@@ -102,7 +103,7 @@ func (m *shiftedClock) GrantEntries(ctx context.Context, id string, from int) ([
 	return entries, err
 }
 
-// grantOf returns the id of the grant that an answer is of.
+// grantOf returns the ID of an answer's grant.
 func grantOf(t testing.TB, model target, r reply) string {
 	t.Helper()
 	token, err := model.GetAccessToken(t.Context(), r.str("access_token"))
@@ -110,14 +111,16 @@ func grantOf(t testing.TB, model target, r reply) string {
 	return token.GrantID
 }
 
-// requireAlive checks that the tokens of a grant work, and returns the next ones.
+// requireAlive checks that the tokens of a grant work, and returns the next
+// ones.
 func (s *site) requireAlive(r reply) reply {
 	s.t.Helper()
 	require.Equal(s.t, 200, s.apiStatus(r.str("access_token")))
 	return s.mustRefresh(r.str("refresh_token"))
 }
 
-// A client that got hold of another's code or token ends the owner's grant by trying it (wrong-client denial of service).
+// A client ends another client's grant by trying its code or token
+// (wrong-client denial of service).
 func TestAttack_WrongClientEndsNothing(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -130,7 +133,7 @@ func TestAttack_WrongClientEndsNothing(t *testing.T) {
 			{"grant_type", "refresh_token", "refresh_token", owner.str("refresh_token")},
 			{"grant_type", "refresh_token", "refresh_token", next.str("refresh_token")},
 		} {
-			for range 2 { // a second attempt finds what the first one did
+			for range 2 { // a second attempt finds what the first one left
 				requireError(t, s.token("other", params...), 400, "invalid_grant")
 				requireError(t, s.post("/token", form(append(params, "client_id", "app", "code_verifier", verifier)...)), 400, "invalid_grant")
 				requireError(t, s.post("/token", form(append(params, "client_id", "nobody", "client_secret", secret)...)), 400, "invalid_client")
@@ -141,7 +144,8 @@ func TestAttack_WrongClientEndsNothing(t *testing.T) {
 	})
 }
 
-// Who finds a code in a log, and has neither the secret nor the verifier, ends the grant of its owner (replay as a weapon).
+// An attacker who finds a code in a log, but has neither the secret nor the
+// verifier, ends the owner's grant (replay as a weapon).
 func TestAttack_ReplayAsAWeapon(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		clock := &shiftedClock{target: model}
@@ -176,14 +180,15 @@ func TestAttack_ReplayAsAWeapon(t *testing.T) {
 	})
 }
 
-// A thief presents each refresh token that the owner has just spent (the follower). As long as he is as fast as a retry
-// nobody sees him; once he is late, the grant is dead within two refreshes of the owner.
+// A thief presents each refresh token that the owner has just spent (the
+// follower). As long as the thief is as fast as a retry, nothing shows. Once
+// the thief is late, the grant is dead within two refreshes of the owner.
 func TestAttack_Follower(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		for _, row := range []struct {
 			name    string
-			inStep  int  // how often he follows at once before he is late
-			ownerOn bool // the owner has gone on when he comes
+			inStep  int  // how often the thief follows at once before being late
+			ownerOn bool // the owner has refreshed again when the thief comes
 		}{
 			{"late at once", 0, false},
 			{"late after the owner went on", 0, true},
@@ -229,7 +234,8 @@ func TestAttack_Follower(t *testing.T) {
 	})
 }
 
-// A client in a loop makes access tokens without end (retry loop inside w). It is told to wait, and loses nothing.
+// A client in a loop makes access tokens without end (retry loop inside the
+// window). It is told to wait, and loses nothing.
 func TestAttack_RetryLoop(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		clock := &shiftedClock{target: model}
@@ -271,13 +277,15 @@ func TestAttack_EndlessGrant(t *testing.T) {
 	})
 }
 
-// The marker of what was spent is swept before what it marks expires (sweep, then present).
+// The marker of a spent token is swept before the token expires (sweep, then
+// present).
 func TestAttack_SweepThenPresent(t *testing.T) {
 	const lifetime = 14 * 24 * time.Hour
 	for _, row := range []struct {
 		name   string
 		grants []string
-		// spend uses something up and returns how to present it again, and what was delivered on the way.
+		// spend uses a credential up. It returns a function that presents it
+		// again, and the tokens delivered on the way.
 		spend func(s *site, model target) (present func() reply, delivered []reply)
 	}{
 		{"a redeemed code", nil, func(s *site, _ target) (func() reply, []reply) {
@@ -332,7 +340,7 @@ func TestAttack_SweepThenPresent(t *testing.T) {
 		})
 		t.Run("mongomodel/"+row.name, func(t *testing.T) {
 			model := newMongo(t)
-			clock := &shiftedClock{target: model, by: time.Hour - lifetime} // so that it is now when it is swept
+			clock := &shiftedClock{target: model, by: time.Hour - lifetime} // so that the sweep happens now
 			check(newSite(t, clock, &options, nil), clock, func(d time.Duration) {
 				clock.by += d
 				_, err := model.DeleteExpired(t.Context())
@@ -342,7 +350,8 @@ func TestAttack_SweepThenPresent(t *testing.T) {
 	}
 }
 
-// Who has a dump of the storage opens the sealed successor with what else is in it (dump opens the sealed successor).
+// An attacker with a dump of the storage opens the sealed successor (dump opens
+// the sealed successor).
 func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -393,9 +402,9 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 	})
 }
 
-// Somebody signs out with a refresh token that was spent and has expired since, say
-// of a telephone that was off for weeks: the grant ends all the same. Nobody but its
-// client can ask for that.
+// A user signs out with a refresh token that is spent and has expired since,
+// say on a phone that was off for weeks: the grant ends all the same. Only its
+// client can do that.
 func TestAttack_SignOutWithAnExpiredToken(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		clock := &shiftedClock{target: model}
@@ -403,7 +412,7 @@ func TestAttack_SignOutWithAnExpiredToken(t *testing.T) {
 		first := s.redeem("web", s.code())
 		clock.by = 10 * 24 * time.Hour
 		last := s.mustRefresh(first.str("refresh_token"))
-		clock.by = 15 * 24 * time.Hour // first has expired
+		clock.by = 15 * 24 * time.Hour // the first token has expired
 		requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
 		requireError(t, s.revoke("other", first.str("refresh_token")), 400, "unauthorized_client")
 		last = s.mustRefresh(last.str("refresh_token"))

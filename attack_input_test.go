@@ -17,14 +17,14 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// chunked is r with a body whose length nobody is told.
+// chunked returns r with a body of unknown length.
 func chunked(r *http.Request, body io.Reader) *http.Request {
 	r.Body, r.ContentLength = io.NopCloser(struct{ io.Reader }{body}), -1
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return r
 }
 
-// bottomless is a body without an end, and how much of it was read.
+// endlessBody is a body without an end that counts how much was read.
 type endlessBody struct{ read int }
 
 func (b *endlessBody) Read(p []byte) (int, error) {
@@ -35,7 +35,8 @@ func (b *endlessBody) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Requests that cost memory and time (slow or huge requests). What they name is unharmed.
+// Requests that cost memory and time (slow or huge requests). The codes and
+// tokens in them stay valid.
 func TestAttack_HugeRequests(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -70,7 +71,7 @@ func TestAttack_HugeRequests(t *testing.T) {
 			})
 		}
 		t.Run("a body without an end", func(t *testing.T) {
-			local := newLocalSite(t, model, nil, nil) // that no transport reads ahead
+			local := newLocalSite(t, model, nil, nil) // no transport reads ahead
 			for _, path := range []string{"/token", "/authorize"} {
 				body := &endlessBody{}
 				r := local.do(chunked(local.request("POST", path, "", "Authorization", as("web")), body))
@@ -105,7 +106,8 @@ func TestAttack_HugeRequests(t *testing.T) {
 	})
 }
 
-// The page sees one parameter and the server another, or a log sees a secret (parameter split between query and body).
+// The page sees one parameter and the server another, or a secret gets into an
+// access log (parameter split between query and body).
 func TestAttack_SplitParameters(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -154,7 +156,8 @@ func TestAttack_SplitParameters(t *testing.T) {
 	})
 }
 
-// The client sees two codes or two states, one of them the attacker's (response parameters in a registered URI).
+// The client sees two codes or two states, one of them the attacker's (response
+// parameters in a registered URI).
 func TestAttack_ResponseParametersInRedirectURI(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -164,7 +167,7 @@ func TestAttack_ResponseParametersInRedirectURI(t *testing.T) {
 				require.Error(t, addClient(t, model, oauth2server.Client{ID: uri, RedirectURIs: []string{callback, uri}, Grants: allGrants}, secret+"x"), uri)
 				requireNoRedirect(t, s.authorize("redirect_uri", uri), 400, "invalid_request")
 
-				// A storage that does not look at what it registers.
+				// A storage that does not check what it registers.
 				legacy := newSite(t, registering{model, uri}, nil, nil)
 				for _, params := range [][]string{{"redirect_uri", uri}, {"redirect_uri", ""}, {"redirect_uri", uri, "scope", `"`}} {
 					r := legacy.authorize(params...)
@@ -197,7 +200,8 @@ func (m registering) GetClient(ctx context.Context, id, secret string) (*oauth2s
 	return c, err
 }
 
-// A value is taken for an operator of the database and finds what it does not name (operator injection).
+// A value is taken for a database operator and matches records that it does not
+// name (operator injection).
 func TestAttack_OperatorInjection(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -238,7 +242,8 @@ func TestAttack_OperatorInjection(t *testing.T) {
 	})
 }
 
-// A proxy reads one Authorization header and the server the other (two Authorization headers).
+// A proxy reads one Authorization header and the server the other (two
+// Authorization headers).
 func TestAttack_TwoAuthorizationHeaders(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -270,7 +275,8 @@ func TestAttack_TwoAuthorizationHeaders(t *testing.T) {
 	})
 }
 
-// What a public client says of itself is taken for an authentication (public client that authenticates).
+// A public client's claim about itself is taken for authentication (public
+// client that authenticates).
 func TestAttack_PublicClientThatAuthenticates(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{RefreshRotation: oauth2server.RotateNever}, http.HandlerFunc(consentPage))

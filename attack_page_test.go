@@ -16,7 +16,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// hostile texts break out of where they are shown, unless that is done with care.
+// hostile texts break out of their context unless they are escaped.
 var hostile = []string{
 	`"><script>alert(1)</script>`,
 	`'><img src=x onerror=alert(1)>`,
@@ -32,7 +32,8 @@ var (
 	challenged = regexp.MustCompile(`^(Basic|Bearer) realm="[^"\\]*"(, [a-z_]+="[ -!#-\[\]-~]*")*$`)
 )
 
-// requireInert checks that what somebody wrote into a request is nothing but text in the answer.
+// requireInert checks that a text from a request is nothing but text in the
+// answer.
 func requireInert(t testing.TB, r reply) {
 	t.Helper()
 	require.NotContains(t, r.Header, "Injected")
@@ -52,7 +53,8 @@ func requireInert(t testing.TB, r reply) {
 	}
 }
 
-// The consent page runs a script that is in the name of a client, or shows its secret (CVE-2018-1000088, CVE-2020-10187).
+// The consent page runs a script in a client's name, or shows its secret
+// (CVE-2018-1000088, CVE-2020-10187).
 func TestAttack_HostileClientNames(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		var logs bytes.Buffer
@@ -88,14 +90,14 @@ func TestAttack_HostileClientNames(t *testing.T) {
 	})
 }
 
-// A parameter that is shown again runs as a script, adds a header, or forges a line of the log (CVE-2019-8400,
-// CVE-2026-50629, CVE-2026-50630).
+// An echoed parameter runs as a script, adds a header, or forges a line of the
+// log (CVE-2019-8400, CVE-2026-50629, CVE-2026-50630).
 func TestAttack_EchoedParameters(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		var logs bytes.Buffer
 		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "ext", RedirectURIs: []string{callback},
 			Grants: append([]string{"echo"}, allGrants...)}, secret+"ext"))
-		var told oauth2server.Error // what the program says of the request
+		var told oauth2server.Error // the program's own error about the request
 		options := oauth2server.Options{Grants: allGrants, Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			ExtensionGrants: map[string]oauth2server.GrantFunc{"echo": func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 				return nil, &told
@@ -150,7 +152,8 @@ func TestAttack_EchoedParameters(t *testing.T) {
 	})
 }
 
-// The owner's browser is made to send the form of somebody else (CVE-2014-8144, CVE-2026-27124).
+// The owner's browser is made to send an attacker's form (CVE-2014-8144,
+// CVE-2026-27124).
 func TestAttack_CrossOriginPost(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
@@ -174,7 +177,8 @@ func TestAttack_CrossOriginPost(t *testing.T) {
 	})
 }
 
-// A link on another site gets a code for whoever poses as a public client, from an owner who is signed in (CVE-2026-27124).
+// A link on another site gets a code for an attacker who poses as a public
+// client, from an owner who is signed in (CVE-2026-27124).
 func TestAttack_CrossSiteLinkOfAPublicClient(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
@@ -194,7 +198,8 @@ func TestAttack_CrossSiteLinkOfAPublicClient(t *testing.T) {
 	})
 }
 
-// The server sends the browser wherever a link says (RFC 9700, section 4.1).
+// The server redirects the browser wherever a link points (RFC 9700, section
+// 4.1).
 func TestAttack_OpenRedirector(t *testing.T) {
 	const evil = "https://evil.example/cb"
 	onEachModel(t, func(t *testing.T, model target) {
@@ -231,7 +236,8 @@ func TestAttack_OpenRedirector(t *testing.T) {
 	})
 }
 
-// A 307 makes the browser repeat the POST, and with it the password, at the client (RFC 9700, section 4.12).
+// A 307 makes the browser repeat the POST, password included, at the client
+// (RFC 9700, section 4.12).
 func TestAttack_RedirectThatRepeatsThePassword(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		signedIn := &oauth2server.Options{Grants: allGrants,
@@ -260,14 +266,15 @@ func TestAttack_RedirectThatRepeatsThePassword(t *testing.T) {
 	})
 }
 
-// requireUnframed checks that no other site can lay a page under its own (RFC 9700, section 4.16).
+// requireUnframed checks that no other site can frame the page (RFC 9700,
+// section 4.16).
 func requireUnframed(t testing.TB, r reply) {
 	t.Helper()
 	require.Equal(t, []string{"frame-ancestors 'none'"}, r.Header.Values("Content-Security-Policy"), "%d %s", r.StatusCode, r.text)
 	require.Equal(t, []string{"DENY"}, r.Header.Values("X-Frame-Options"))
 }
 
-// The owner clicks on a page that he does not see (RFC 9700, section 4.16).
+// The owner clicks on a page that they do not see (RFC 9700, section 4.16).
 func TestAttack_Clickjacking(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		own := newSite(t, model, &oauth2server.Options{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err *oauth2server.Error) {
@@ -285,7 +292,8 @@ func TestAttack_Clickjacking(t *testing.T) {
 	})
 }
 
-// Every box of the consent form is unticked, and the server takes no scope for all of it (empty consent).
+// Every box of the consent form is unticked, and the server reads no scope as
+// the whole scope (empty consent).
 func TestAttack_EmptyConsent(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newConsentSite(t, model, nil)

@@ -13,8 +13,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// A redirection URI that runs code in the browser (CVE-2020-26938, CVE-2026-67333): it cannot be registered, and where it
-// was all the same, neither an answer goes there nor is a page shown that would send one.
+// A redirection URI that runs code in the browser (CVE-2020-26938,
+// CVE-2026-67333): it cannot be registered. If it was registered all the same,
+// no answer goes there, and no page is shown that would send one.
 func TestAttack_RedirectThatRunsCode(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		asked := false
@@ -44,8 +45,9 @@ func TestAttack_RedirectThatRunsCode(t *testing.T) {
 	})
 }
 
-// The exception for loopback addresses, stretched (CVE-2020-15233, CVE-2020-15234, doorkeeper#1878): only the port may
-// differ, only with http, 127.0.0.1, [::1] and names that are localhost or end in .localhost.
+// The exception for loopback addresses, stretched (CVE-2020-15233,
+// CVE-2020-15234, doorkeeper#1878): only the port may differ, only with http,
+// 127.0.0.1, [::1] and names that are localhost or end in .localhost.
 func TestAttack_AlmostLoopback(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "native", Public: true, Grants: publicGrants, RedirectURIs: []string{
@@ -53,7 +55,8 @@ func TestAttack_AlmostLoopback(t *testing.T) {
 			"http://127.0.0.2/cb", "http://app.example/cb"}}, ""))
 		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "server", Grants: allGrants, RedirectURIs: []string{
 			"http://127.0.0.1/cb", "http://localhost/cb"}}, secret))
-		// With what would refuse some of them for another reason out of the way.
+		// Checks that would refuse some of them for another reason are out of
+		// the way.
 		s := newConsentSite(t, model, &oauth2server.Options{InsecureAllowHTTPRedirects: true})
 		for _, row := range []struct {
 			client, uri string
@@ -121,10 +124,9 @@ func TestAttack_AlmostLoopback(t *testing.T) {
 	})
 }
 
-// An error that is sent to a redirection URI before it was proven
-// (CVE-2026-44681): whatever a request says, there is no Location outside of
-// what the one client that it names has registered. FuzzAuthorize searches
-// further.
+// An error is sent to an unproven redirection URI (CVE-2026-44681): whatever a
+// request says, Location is empty or a URI registered by the one client that it
+// names. FuzzAuthorize searches further.
 func TestAttack_ErrorToAnUnprovenURI(t *testing.T) {
 	const answer = `[!-~]+$`
 	registered := map[string]*regexp.Regexp{
@@ -137,7 +139,7 @@ func TestAttack_ErrorToAnUnprovenURI(t *testing.T) {
 	}
 	values := []struct {
 		name string
-		pool []string // a good one first
+		pool []string // the first one is good
 	}{
 		{"client_id", []string{"web", "limited", "other", "two", "query", "app", "machine", "nobody", "WEB", ""}},
 		{"redirect_uri", []string{callback, callback + "2", callback + "?tenant=7", "https://other.example/cb",

@@ -8,8 +8,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// An unauthenticated refresh (CVE-2026-53512): by another client, without a secret, with a wrong one, with another scope.
-// The token is unharmed, and a wider scope gets what was granted.
+// An unauthenticated refresh (CVE-2026-53512): by another client, without a
+// secret, with a wrong one, with another scope. The token stays valid, and a
+// wider scope gets what was granted.
 func TestAttack_RefreshWithoutTheClient(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -25,9 +26,11 @@ func TestAttack_RefreshWithoutTheClient(t *testing.T) {
 	})
 }
 
-// Families of refresh tokens that fork, as rotation reads and then writes (CVE-2026-53517, CVE-2026-50631): parallel
-// refreshes are all answered, with one refresh token and an access token each, and are one line in the log. With
-// RotateStrictly one is answered, and the others show that two have the token.
+// Families of refresh tokens fork when rotation reads and then writes
+// (CVE-2026-53517, CVE-2026-50631). Parallel refreshes are all answered, with
+// one refresh token and an access token each, and are one line in the log. With
+// RotateStrictly one is answered, and the others show that two parties have the
+// token.
 func TestAttack_ParallelRefreshes(t *testing.T) {
 	const n = 8
 	onEachModel(t, func(t *testing.T, model target) {

@@ -17,12 +17,12 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// attempts is a program that notes what it is asked and told.
+// attempts is a program that records what it is asked and told.
 type attempts struct {
 	mu             sync.Mutex
 	asked          []oauth2server.Attempt
-	failed, passed []oauth2server.Attempt                   // what done was called with
-	wait           func(oauth2server.Attempt) time.Duration // nil: nobody waits
+	failed, passed []oauth2server.Attempt                   // arguments of done
+	wait           func(oauth2server.Attempt) time.Duration // nil: no caller waits
 }
 
 func (a *attempts) limit(_ *http.Request, attempt oauth2server.Attempt) (func(failed bool), time.Duration) {
@@ -48,7 +48,8 @@ func (a *attempts) options() *oauth2server.Options {
 	return &oauth2server.Options{Grants: allGrants, LimitAttempts: a.limit}
 }
 
-// attemptCase is a request, and which attempts it is. What was wrong, if anything, is the last of them.
+// attemptCase is a request and the attempts that it makes. If a credential was
+// wrong, it is the last of them.
 type attemptCase struct {
 	name, path, authorization, body string
 	status                          int
@@ -134,7 +135,8 @@ func TestWhatIsAnAttempt(t *testing.T) {
 	}
 }
 
-// Nothing is tried, so the answer to what is right is that to what is wrong.
+// No credential is tried, so the answer to a right one equals the answer to a
+// wrong one.
 func TestTooManyAttempts(t *testing.T) {
 	for _, row := range attemptCases() {
 		if row.asked == nil {
@@ -160,7 +162,8 @@ func TestTooManyAttempts(t *testing.T) {
 			require.ElementsMatch(t, before, program.passed, "the end of what was not tried is no end")
 			require.Empty(t, program.failed)
 
-			// At /token the client's own secret was tried before the user's password, at /authorize the client looked up.
+			// At /token the client's own secret was tried before the user's
+			// password; at /authorize the client was only looked up.
 			var calls []string
 			if last.Username != "" {
 				calls = []string{"GetClient"}
@@ -208,7 +211,8 @@ func TestTooManyAttemptsAreShownToTheUser(t *testing.T) {
 	require.NotContains(t, r.text, "made a mistake", "it is not the application's")
 }
 
-// Whoever meets a fault learns nothing about what was tried; every other refusal may be the model's word for wrong.
+// A fault reveals nothing about the credential; any other refusal may be the
+// model's word for a wrong one.
 func TestWhichAnswersOfTheModelAreFailures(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -255,7 +259,7 @@ func TestWhichAnswersOfTheModelAreFailures(t *testing.T) {
 	}
 }
 
-// panicking is a model that panics when it is asked for a secret or a password.
+// panicking is a model that panics when asked for a secret or a password.
 type panicking struct{ *spy }
 
 func (m panicking) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
@@ -292,7 +296,8 @@ func TestAPanicOfTheModelEndsAnAttempt(t *testing.T) {
 	}
 }
 
-// The program knows the outcome before the client does: a client that reacts to its answer meets the new count.
+// The program knows the outcome before the client does: a client that reacts to
+// its answer meets the new count.
 func TestAnAttemptEndsBeforeTheAnswer(t *testing.T) {
 	for _, row := range attemptCases() {
 		if row.asked == nil {
@@ -319,7 +324,7 @@ func TestAnAttemptEndsBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// A server without the hook, or with one that does not want to know the outcome, tries everything.
+// Without the hook, or with a nil outcome function, every credential is tried.
 func TestTheHookIsOptional(t *testing.T) {
 	for _, limit := range []func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration){
 		nil,

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// issued saves an access token of andy's at the client web and returns it.
+// issued saves an access token of andy's for the client web and returns it.
 func issued(t testing.TB, model oauth2server.Model, token string, scope ...string) string {
 	_, err := model.SaveToken(context.Background(), &oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: time.Now().Add(time.Hour),
 		Scope: scope, Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
@@ -153,7 +153,7 @@ func TestScopeHeaders(t *testing.T) {
 	}
 }
 
-// verifying decides about scope itself: "admin" is good for everything.
+// verifying decides about scopes itself: "admin" covers everything.
 type verifying struct {
 	*spy
 	failure error
@@ -230,7 +230,7 @@ func TestAServerWithoutGetAccessTokenOnlyIssues(t *testing.T) {
 	require.Equal(t, 404, s.apiStatus(r.str("access_token")), "Authenticate panics, so it is not there")
 }
 
-// A form that was parsed before is read where it was left.
+// A form that was parsed before is read from the request.
 func TestAuthenticateAfterParseForm(t *testing.T) {
 	model := newSpy(t)
 	issued(t, model, "good")

@@ -17,7 +17,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// requireNoRedirect checks an error that is shown to the browser and never sent to the client.
+// requireNoRedirect checks that an error is shown to the browser and not sent
+// to the client.
 func requireNoRedirect(t testing.TB, r reply, status int, code string) {
 	t.Helper()
 	require.Empty(t, r.Header.Get("Location"))
@@ -25,7 +26,7 @@ func requireNoRedirect(t testing.TB, r reply, status int, code string) {
 	require.Equal(t, status, r.StatusCode, r.text)
 }
 
-// requireRedirect checks an error that the client is told.
+// requireRedirect checks an error that the client is told by redirect.
 func requireRedirect(t testing.TB, r reply, code, state string) {
 	t.Helper()
 	require.Contains(t, []int{http.StatusFound, http.StatusSeeOther}, r.StatusCode, r.text)
@@ -295,7 +296,7 @@ func TestCrossOriginPostsAreRefused(t *testing.T) {
 	require.NotEmpty(t, s.post("/authorize", body, "Sec-Fetch-Site", "same-origin", "Origin", "null").at("code"))
 	require.NotEmpty(t, s.post("/authorize", body, "Origin", s.URL).at("code"))
 	r := s.get("/authorize?"+form(authorization()...), "Sec-Fetch-Site", "cross-site")
-	requireNoRedirect(t, r, 400, "access_denied") // not signed in, that is: a link from the client is how it begins
+	requireNoRedirect(t, r, 400, "access_denied") // not signed in: a flow begins with a link from the client
 }
 
 // A proxy may write the default port into Host, which Origin leaves out.
@@ -316,8 +317,8 @@ func TestTheDefaultPortIsNoOtherOrigin(t *testing.T) {
 	}
 }
 
-// The page that signs people in may be on a sibling host, and the issuer's own
-// origin needs no naming, though a proxy may have changed Host.
+// The sign-in page may be on a sibling host. The issuer's own origin needs no
+// naming, though a proxy may have changed Host.
 func TestTrustedOrigins(t *testing.T) {
 	const login = "https://login.example.com"
 	s := newSite(t, newSpy(t), &oauth2server.Options{TrustedOrigins: []string{login}, Issuer: "https://auth.example.com/oauth"}, nil)
@@ -335,8 +336,8 @@ func TestTrustedOrigins(t *testing.T) {
 	}
 }
 
-// A program may write an origin as people do. Browsers write it in lower case and
-// without the default port.
+// A program may write an origin in any case and with the default port. Browsers
+// write it in lower case and without.
 func TestOriginsAsProgramsWriteThem(t *testing.T) {
 	body := form(authorization("username", "andy", "password", "andys-password")...)
 	for _, written := range []string{"https://login.example.com", "https://Login.Example.COM", "HTTPS://login.example.com",
@@ -360,7 +361,7 @@ func TestOriginsAsProgramsWriteThem(t *testing.T) {
 	}
 }
 
-// Link checkers and previews ask by HEAD. They see what GET would begin with, and
+// Link checkers and previews send HEAD. They see what GET would begin with, and
 // get no code.
 func TestHeadAsksNobody(t *testing.T) {
 	model := newSpy(t)
@@ -408,8 +409,8 @@ func TestResponseMode(t *testing.T) {
 	requireRedirect(t, s.get("/authorize?"+form(authorization("response_mode", "query")...)+"&response_mode=fragment"), "invalid_request", "xyz")
 }
 
-// A script cannot see where a redirect goes, and browsers do not follow the
-// scheme of an app by themselves.
+// A script cannot see where a redirect goes, and browsers do not follow an
+// app's scheme by themselves.
 func TestTheWayBackIsAlsoAValue(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, nil)
 	body := form(authorization("username", "andy", "password", "andys-password")...)
@@ -477,7 +478,7 @@ func TestErrorPage(t *testing.T) {
 	require.Equal(t, 503, r.StatusCode)
 }
 
-// People quote the reference, and the log has it beside the cause.
+// People quote the reference, and the log shows it beside the cause.
 func TestErrorPagesHaveAReference(t *testing.T) {
 	var log bytes.Buffer
 	s := newSite(t, newSpy(t), &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
@@ -556,7 +557,8 @@ func TestImplicitGrant(t *testing.T) {
 	require.Equal(t, "unsupported_response_type", s.authorize().at("error"))
 }
 
-// ending is a model in which each grant is revoked just before it begins, as by who ends all grants of a user.
+// ending is a model that revokes each grant just before it begins, as a
+// revocation of all the user's grants would.
 type ending struct{ target }
 
 func (m ending) Unwrap() oauth2server.Model { return m.target }

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// The log at Debug has both of what should be the same, and the ID of a client
-// that is not let in.
+// At Debug the log has both of the values that should be equal, and the ID of a
+// client that fails to authenticate.
 func TestTheLogHasBothValues(t *testing.T) {
 	model := newMemory(t)
 	options, log := logged(oauth2server.Options{Grants: allGrants})
@@ -58,7 +58,7 @@ func TestTheLogHasBothValues(t *testing.T) {
 	require.Contains(t, log.String(), "sent.client_id=web")
 }
 
-// A verifier where there was no challenge is another mistake than a wrong one.
+// A verifier without a challenge is another mistake than a wrong verifier.
 func TestAVerifierWithoutAChallenge(t *testing.T) {
 	options, log := logged(oauth2server.Options{Grants: allGrants})
 	s := newSite(t, newMemory(t), options, nil)
@@ -68,8 +68,8 @@ func TestAVerifierWithoutAChallenge(t *testing.T) {
 	require.Contains(t, log.String(), "reason=pkce_verifier_unexpected")
 }
 
-// With S256 a challenge has one form only. Another one could never be proved, so
-// the client learns it before anybody signs in.
+// With S256 a challenge has only one form. Another one could never be proved,
+// so the client learns it before the user signs in.
 func TestTheFormOfAnS256Challenge(t *testing.T) {
 	s := newSite(t, newMemory(t), &oauth2server.Options{InsecureAllowPlainPKCE: true}, nil)
 	for name, wrong := range map[string]string{
@@ -78,7 +78,7 @@ func TestTheFormOfAnS256Challenge(t *testing.T) {
 		"too long":            challenge + "A",
 		"too short":           challenge[1:],
 		"another alphabet":    challenge[:42] + "~",
-		"of no bytes":         challenge[:42] + "N", // its last bits belong to nothing
+		"of no bytes":         challenge[:42] + "N", // its last bits are unused
 		"the verifier, 44 on": verifier + "x",
 	} {
 		r := s.authorize("code_challenge", wrong, "code_challenge_method", "S256")
@@ -93,8 +93,8 @@ func TestTheFormOfAnS256Challenge(t *testing.T) {
 
 func isPKCECharacters(text string) bool { return !strings.ContainsAny(text, "=+/") }
 
-// Two clients have IDs that a form-urlencoded header may both mean. Whoever
-// proves to be one of them is not let in as the other.
+// Two clients have IDs that one form-urlencoded header may both mean. A caller
+// that proves to be one of them is not accepted as the other.
 func TestAHeaderAndABodyThatNameTwoClients(t *testing.T) {
 	model := newMemory(t)
 	for _, id := range []string{"a+b", "a b"} {
@@ -107,7 +107,7 @@ func TestAHeaderAndABodyThatNameTwoClients(t *testing.T) {
 		status       int
 	}{
 		{"a+b:" + secret + "1", "a+b", 200},
-		{"a+b:" + secret + "2", "a b", 200}, // form-urlencoded, a plus is a space
+		{"a+b:" + secret + "2", "a b", 200}, // in form-urlencoding a plus is a space
 		{"a+b:" + secret + "1", "a b", 401},
 		{"a+b:" + secret + "2", "a+b", 401},
 		{"a%2Bb:" + secret + "1", "a+b", 200},
@@ -120,7 +120,8 @@ func TestAHeaderAndABodyThatNameTwoClients(t *testing.T) {
 	}
 }
 
-// A POST whose body is no form says so, where the parameters are not in the URL.
+// A POST whose body is no form is reported as such if the parameters are not in
+// the URL.
 func TestABodyThatIsNoFormAtAuthorize(t *testing.T) {
 	s := newSite(t, newMemory(t), nil, nil)
 	body := form(authorization("username", "andy", "password", "andys-password")...)
@@ -138,7 +139,7 @@ func TestABodyThatIsNoFormAtAuthorize(t *testing.T) {
 	require.Contains(t, missing.text, "client_id")
 }
 
-// The program limits bodies itself. The answer is the one of a body that is too
+// The program limits bodies itself. The answer is that for a body that is too
 // large.
 func TestALimitOfTheProgram(t *testing.T) {
 	srv, err := oauth2server.New(newMemory(t), nil)
@@ -151,8 +152,8 @@ func TestALimitOfTheProgram(t *testing.T) {
 	}
 }
 
-// A token that lives for less than half a second still says so: a client that is
-// told nothing may keep it for good.
+// A token that lives less than half a second still has expires_in: without it a
+// client may keep the token for good.
 func TestExpiresInIsNeverLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLocalSite(t, newMemory(t), &oauth2server.Options{MaxGrantLifetime: 2 * time.Second,
@@ -164,8 +165,8 @@ func TestExpiresInIsNeverLeftOut(t *testing.T) {
 	})
 }
 
-// A client's lifetime can clash with one of the server's, which registration does
-// not know.
+// A client's lifetime can clash with one of the server's, which registration
+// does not know.
 func TestLifetimesThatClashWithTheServers(t *testing.T) {
 	model := newMemory(t)
 	for id, lifetime := range map[string]time.Duration{"long": 60 * 24 * time.Hour, "short": time.Minute} {

@@ -17,15 +17,15 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// logged returns options whose log, of every level, is in a buffer.
+// logged returns options with a log of every level in a buffer.
 func logged(options oauth2server.Options) (*oauth2server.Options, *bytes.Buffer) {
 	var log bytes.Buffer
 	options.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return &options, &log
 }
 
-// Client libraries delete their registration on invalid_client, so that is only for
-// who the client is (RFC 6749, section 5.2).
+// Client libraries delete their registration on invalid_client, so that code is
+// only for client authentication (RFC 6749, section 5.2).
 func TestWhatAClientIsTold(t *testing.T) {
 	model := newSpy(t)
 	narrow := oauth2server.Client{ID: "narrow", Public: true, RedirectURIs: []string{callback}, Grants: []string{"authorization_code"}}
@@ -38,7 +38,7 @@ func TestWhatAClientIsTold(t *testing.T) {
 	} {
 		for _, row := range []struct {
 			name, body, code, reason string
-			text, cause              string // of the description, and of what the log has more
+			text, cause              string // parts of the description, and of the log's additional text
 		}{
 			{"no grant_type", "", "invalid_request", "parameter_missing", "`grant_type`", ""},
 			{"empty", "grant_type=", "invalid_request", "parameter_missing", "`grant_type`", ""},
@@ -58,7 +58,7 @@ func TestWhatAClientIsTold(t *testing.T) {
 			require.Contains(t, log.String(), "reason="+row.reason, name)
 			require.Contains(t, log.String(), row.cause, name)
 			if row.name != "twice" {
-				// Whoever is not the client learns no more than that.
+				// A caller that is not the client learns no more than that.
 				requireError(t, s.post("/token", row.body+"&"+client.unknown), 400, "invalid_client")
 			}
 			require.Empty(t, model.stored(), name)
@@ -74,8 +74,8 @@ func TestWhatAClientIsTold(t *testing.T) {
 	requireError(t, s.post("/token", form("grant_type", "authorization_code", "client_id", "app", "code", "of app")), 400, "invalid_grant")
 }
 
-// The reason of a client that is not let in says which of the two it was, or that a
-// public client has no secret.
+// If a client fails to authenticate, the reason tells an unknown ID from a
+// wrong secret, and a public client that has no secret.
 func TestWhyAClientIsNotLetIn(t *testing.T) {
 	options, log := logged(oauth2server.Options{})
 	s := newSite(t, newSpy(t), options, nil)
@@ -143,7 +143,7 @@ func TestAFaultNamesTheMethod(t *testing.T) {
 	}
 }
 
-// losing is a model that loses the challenge of a code, or its method.
+// losing is a model that loses a code's challenge, or its method.
 type losing struct {
 	*spy
 	challenge, method bool
@@ -164,8 +164,8 @@ func (m losing) GetAuthorizationCode(ctx context.Context, code string) (*oauth2s
 	return &own, nil
 }
 
-// The server let no public client in without a challenge, and keeps no challenge
-// without its method. So it is not the client that lost them.
+// The server accepts no public client without a challenge, and stores no
+// challenge without its method. So the loss is not the client's mistake.
 func TestALostChallengeIsTheModels(t *testing.T) {
 	for _, row := range []struct {
 		client            string
@@ -179,7 +179,7 @@ func TestALostChallengeIsTheModels(t *testing.T) {
 		{"app", true, false, false, 500, "server_error"},
 		{"app", false, true, false, 500, "server_error"},
 		{"app", false, true, true, 400, "invalid_grant"}, // it counts as plain
-		{"web", true, true, false, 400, "invalid_grant"}, // it need not have sent one
+		{"web", true, true, false, 400, "invalid_grant"}, // the client need not have sent one
 		{"web", true, false, false, 500, "server_error"},
 		{"web", false, true, false, 500, "server_error"},
 		{"web", false, true, true, 400, "invalid_grant"},
@@ -198,7 +198,7 @@ func TestALostChallengeIsTheModels(t *testing.T) {
 	}
 }
 
-// A middleware that reads the body leaves nothing to say what is missing.
+// After a middleware has read the body, the server cannot tell what is missing.
 func TestABodyThatWasRead(t *testing.T) {
 	options, log := logged(oauth2server.Options{})
 	srv, err := oauth2server.New(newSpy(t), options)
@@ -220,7 +220,7 @@ func TestABodyThatWasRead(t *testing.T) {
 	}
 }
 
-// What is sent instead of a form is named.
+// If the body is not a form, the answer names its type.
 func TestTheContentTypeIsNamed(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, nil)
 	for _, path := range []string{"/token", "/revoke", "/introspect", "/authorize?" + form(authorization()...)} {

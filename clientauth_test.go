@@ -95,7 +95,7 @@ func TestClientAuthentication(t *testing.T) {
 	})
 }
 
-// Id and secret are form-urlencoded inside Basic: RFC 6749, section 2.3.1.
+// ID and secret are form-urlencoded inside Basic: RFC 6749, section 2.3.1.
 func TestBasicCredentialsAreDecoded(t *testing.T) {
 	model := memorymodel.New(nil)
 	id, password := "id with:colon+and%", "a secret: with + and % and so on"
@@ -110,7 +110,8 @@ func TestBasicCredentialsAreDecoded(t *testing.T) {
 	requireError(t, s.post("/token", "grant_type=client_credentials", "Authorization", r.Header.Get("Authorization")), 401, "invalid_client")
 }
 
-// folding is a storage that compares ids without regard to case, as some SQL collations do.
+// folding is a storage that compares IDs without regard to case, as some SQL
+// collations do.
 type folding struct{ *spy }
 
 func (m folding) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
@@ -124,7 +125,7 @@ func TestClientIDMustBeTheOnePresented(t *testing.T) {
 	require.Equal(t, 400, s.authorize("client_id", "WEB").StatusCode)
 }
 
-// trusting is a model that does not look at the secrets of public clients.
+// trusting is a model that ignores the secrets of public clients.
 type trusting struct{ *spy }
 
 func (m trusting) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
@@ -183,7 +184,8 @@ func TestPublicClients(t *testing.T) {
 	requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", r.str("refresh_token"), "client_id", "app")), 400, "unauthorized_client")
 }
 
-// A confidential client authenticates, whatever else it brings: RFC 6749, section 3.2.1.
+// A confidential client authenticates, whatever else it sends: RFC 6749,
+// section 3.2.1.
 func TestAVerifierIsNoClientAuthentication(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, model, nil, nil)

@@ -20,8 +20,10 @@ import (
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 
-// The Go of a page is the files of one package. They are compiled together with the page's test in testdata/docs, if it
-// has one, and that is run. The go command sees the files in directories that exist for it alone, which vet cannot enter.
+// The Go code of a page is the files of one package. They are compiled together
+// with the page's test in testdata/docs, if it has one, and that test is run.
+// The files are in directories that exist only in an overlay, which vet cannot
+// enter.
 func TestCodeOfThePages(t *testing.T) {
 	root, err := os.Getwd()
 	require.NoError(t, err)
@@ -74,7 +76,7 @@ func run(t *testing.T, dir, name string, args ...string) {
 	require.NoError(t, err, "%s", output)
 }
 
-// Links between the files of the repository lead somewhere.
+// Links between the files of the repository have a target.
 func TestLinksOfThePages(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
@@ -90,7 +92,8 @@ func TestLinksOfThePages(t *testing.T) {
 	}
 }
 
-// docs/contract.md has the interfaces of model.go in their table, each with its methods.
+// The table of docs/contract.md lists the interfaces of model.go, each with its
+// methods.
 func TestTheContractIsListed(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "model.go", nil, parser.SkipObjectResolution)
 	require.NoError(t, err)
@@ -118,7 +121,7 @@ func TestTheContractIsListed(t *testing.T) {
 	require.Equal(t, declared, listed)
 }
 
-// README.md compares what docs/performance.md measured.
+// The README quotes the ratios that docs/performance.md measured.
 func TestTheREADMEHasTheRatios(t *testing.T) {
 	page, err := os.ReadFile("docs/performance.md")
 	require.NoError(t, err)

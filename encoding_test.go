@@ -124,7 +124,7 @@ func TestTokensAreNotPrinted(t *testing.T) {
 	require.Contains(t, out.String(), "user=u1")
 }
 
-// What expired when time began is not what never expires.
+// An expiry at the beginning of time is not "never expires".
 func TestTheBeginningOfTimeIsKept(t *testing.T) {
 	data, err := oauth2server.Token{RefreshToken: "r", RefreshTokenExpiresAt: time.Unix(0, 0)}.MarshalBinary()
 	require.NoError(t, err)

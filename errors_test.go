@@ -58,7 +58,7 @@ func TestRefusalsAreLoggedWithAReason(t *testing.T) {
 	s.token("web", "grant_type", "client_credentials")
 	require.Contains(t, last(), "level=ERROR msg=\"oauth2server: refused\" endpoint=token error=server_error reason=model_fault grant_type=client_credentials cause=\"GetClient: the database is down\"")
 
-	// A client that hung up is no fault of ours.
+	// A client that hung up is no fault of the server.
 	srv, err := oauth2server.New(newSpy(t), sharedRecorder.options(t.Name(), &oauth2server.Options{Logger: logger}))
 	require.NoError(t, err)
 	last()

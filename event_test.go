@@ -17,7 +17,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// audit keeps what it is told.
+// audit keeps the events that it receives.
 type audit struct {
 	mu     sync.Mutex
 	events []oauth2server.Event
@@ -29,7 +29,7 @@ func (a *audit) note(r *http.Request, e oauth2server.Event) {
 	a.events = append(a.events, e)
 }
 
-// take returns the only event since the last time; the zero one if there was none.
+// take returns the only event since the last call, or the zero Event.
 func (a *audit) take(t *testing.T) (e oauth2server.Event) {
 	t.Helper()
 	a.mu.Lock()
@@ -42,7 +42,8 @@ func (a *audit) take(t *testing.T) (e oauth2server.Event) {
 	return e
 }
 
-// Where values differ, the log has both, at Debug alone, as they are a stranger's.
+// If two values differ, the log has both, but only at Debug, as a stranger
+// chose them.
 func TestWhatAStrangerWrote(t *testing.T) {
 	var log bytes.Buffer
 	at := func(level slog.Level, send func(s *site)) string {
@@ -204,7 +205,8 @@ func TestRefusalsAreEvents(t *testing.T) {
 	}
 }
 
-// Whoever uses what he stole and hangs up at once could keep the alarm out of the log, though his grant is over.
+// A thief who presents a stolen token and hangs up at once could keep the alarm
+// out of the log, though the grant is over.
 func TestHangingUpHidesNoTheft(t *testing.T) {
 	var log bytes.Buffer
 	model := &hangingUp{spy: newSpy(t)}
@@ -227,7 +229,7 @@ func TestHangingUpHidesNoTheft(t *testing.T) {
 	require.Contains(t, refusedAndCanceled("grant_type", "refresh_token", "refresh_token", first.str("refresh_token")), "reason=refresh_token_reused")
 }
 
-// A form that cannot be read has a secret in it, of which the log keeps no piece.
+// A malformed form may hold a secret. The log shows no part of it.
 func TestAMalformedFormIsNotLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := newSite(t, newSpy(t), &oauth2server.Options{Grants: allGrants, Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)

@@ -42,7 +42,8 @@ func postToken(handler http.Handler, client string, params url.Values) *httptest
 	return w
 }
 
-// A whole flow: the owner allows, the client exchanges the code, the API is called.
+// A whole flow: the owner allows, the client exchanges the code and calls the
+// API.
 func Example() {
 	srv, err := oauth2server.New(exampleModel(), quiet)
 	if err != nil {
@@ -52,7 +53,7 @@ func Example() {
 	page := func(w http.ResponseWriter, r *http.Request) { // signing in is left out
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
 		if r.PostForm.Get("verdict") != "allow" {
-			fmt.Fprintf(w, "may %s %s?", request.Client.ID, request.Scope) // a form, in earnest
+			fmt.Fprintf(w, "may %s %s?", request.Client.ID, request.Scope) // a form in a real program
 			return
 		}
 		request.Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
@@ -98,7 +99,7 @@ func Example() {
 	// 200 hello, u1
 }
 
-// New says everything that is wrong at once.
+// New lists everything that is wrong at once.
 func ExampleNew_mistakes() {
 	_, err := oauth2server.New(exampleModel(), &oauth2server.Options{
 		Grants:              []string{"authorisation_code"},
@@ -113,12 +114,12 @@ func ExampleNew_mistakes() {
 	// 	grant "authorisation_code" is unknown; "authorization_code" was probably meant
 }
 
-// Without a page, the program says who is signed in.
+// Without a page, the program provides the signed-in user.
 func ExampleServer_Authorize_authenticateUser() {
 	srv, err := oauth2server.New(exampleModel(), &oauth2server.Options{
 		Logger: slog.New(slog.DiscardHandler),
 		AuthenticateUser: func(r *http.Request) (*oauth2server.User, error) {
-			return &oauth2server.User{ID: r.Header.Get("X-Session-User")}, nil // a session, in earnest
+			return &oauth2server.User{ID: r.Header.Get("X-Session-User")}, nil // a session in a real program
 		},
 	})
 	if err != nil {
@@ -138,7 +139,7 @@ func ExampleServer_Authorize_authenticateUser() {
 	// 400 false
 }
 
-// Deny tells the client that the owner does not want to.
+// Deny tells the client that the owner refused.
 func ExampleAuthorizationRequest_Deny() {
 	srv, err := oauth2server.New(exampleModel(), quiet)
 	if err != nil {
@@ -209,7 +210,8 @@ func ExampleGrantFunc() {
 	// 400 false true
 }
 
-// A resource server in another process needs one method: here it knows one token.
+// A resource server in another process needs one method. This one knows a
+// single token.
 func ExampleNewResourceServer() {
 	resource, err := oauth2server.NewResourceServer(oneToken{}, nil)
 	if err != nil {
@@ -242,7 +244,8 @@ func (oneToken) GetAccessToken(_ context.Context, accessToken string) (*oauth2se
 		Scope: oauth2server.Scope{"read"}, User: &oauth2server.User{ID: "u1"}}, nil
 }
 
-// The pure half of Authenticate, for a websocket or another framework's middleware.
+// AuthenticateRequest is Authenticate without a handler, for a websocket or
+// another framework's middleware.
 func ExampleResourceServer_AuthenticateRequest() {
 	resource, err := oauth2server.NewResourceServer(oneToken{}, nil)
 	if err != nil {
@@ -273,7 +276,8 @@ func ExampleContextWithToken() {
 	// Output: u1
 }
 
-// What a model returns decides what the client is told; the cause stays inside.
+// The error that a model returns decides what the client is told; the cause
+// stays in the server.
 func ExampleError() {
 	err := fmt.Errorf("reading the account: %w", &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "the account is locked"})
 	fmt.Println(errors.Is(err, oauth2server.InvalidGrant), oauth2server.InvalidGrant.Status())
@@ -298,7 +302,8 @@ func ExampleCheckRedirectURI() {
 	// oauth2server: redirection URI "https://app.example/callback#top": a fragment
 }
 
-// A model stores the digest and the record, and nothing that could be used if somebody read them.
+// A model stores the digest and the record. Neither can be used by anyone who
+// reads them.
 func ExampleToken_MarshalBinary() {
 	token := oauth2server.Token{AccessToken: "2YotnFZFEjr1zCsicMWpAA", Scope: oauth2server.Scope{"read"},
 		Client: &oauth2server.Client{ID: "app"}, User: &oauth2server.User{ID: "u1"}}

@@ -1,5 +1,5 @@
-// These tests hold that Token.Extra comes back as the program set it, and that
-// what it may not hold is refused before anything is stored.
+// These tests check that Token.Extra comes back as the program set it, and that
+// values which it may not hold are refused before anything is stored.
 package oauth2server_test
 
 import (
@@ -23,7 +23,8 @@ import (
 
 const extraGrant = "urn:test:extra"
 
-// withExtra returns options with a grant that issues a token with what attributes returns.
+// withExtra returns options with a grant that issues a token with the
+// attributes returned by the function.
 func withExtra(attributes func() map[string]any, logger *slog.Logger) *oauth2server.Options {
 	issue := func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: g.Param("grant"),
@@ -40,7 +41,7 @@ func allowExtra(t testing.TB) *spy {
 	return model
 }
 
-// given is a model that keeps what the server gave it.
+// capturing is a model that keeps the token that the server passed.
 type capturing struct {
 	*spy
 	extra map[string]any
@@ -127,12 +128,13 @@ func (m adding) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2s
 	return m.spy.SaveToken(ctx, &own, c, u)
 }
 
-// A model that is given what Extra may not hold stores nothing, and the log has whose mistake it is.
+// A model that is given values which Extra may not hold stores nothing, and the
+// log names the mistake.
 func TestModelsRefuseWhatExtraMayNotHold(t *testing.T) {
 	var records bytes.Buffer
 	model := adding{newSpy(t), struct{}{}}
 	s := newSite(t, model, &oauth2server.Options{Logger: slog.New(slog.NewJSONHandler(&records, nil))}, nil)
-	records.Reset() // of what New had to say
+	records.Reset() // the warnings of New
 	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
 	var record map[string]any
 	require.NoError(t, json.Unmarshal(records.Bytes(), &record))
@@ -152,7 +154,8 @@ func TestModelsRefuseWhatExtraMayNotHold(t *testing.T) {
 	require.ErrorIs(t, err, oauth2server.ErrNotFound)
 }
 
-// What a model returns from SaveToken is not stored by the server, but the cause in the log has the path all the same.
+// The server does not store the token that SaveToken returns, but the cause in
+// the log has the path all the same.
 func TestTheAnswerNamesWhatHasNoJSONForm(t *testing.T) {
 	var records bytes.Buffer
 	s := newSite(t, extras{newSpy(t), map[string]any{"a": []any{1, make(chan int)}}},
@@ -161,7 +164,7 @@ func TestTheAnswerNamesWhatHasNoJSONForm(t *testing.T) {
 	require.Contains(t, records.String(), `reason=model_contract cause="Extra[\"a\"][1] is a chan int`)
 }
 
-// The first records have Extra as plain JSON, where nothing is a tag.
+// The first version of records has Extra as plain JSON, without type tags.
 func TestTheFirstRecordsAreRead(t *testing.T) {
 	var token oauth2server.Token
 	require.NoError(t, token.UnmarshalBinary([]byte(`{"v":1,"user_id":"u1","extra":{"handle":"@tom","id":9007199254740993,"level":3.5,"since":"2031-02-03T11:00:00Z"}}`)))
@@ -194,8 +197,8 @@ func TestARecordWithoutExtraCostsNothingForIt(t *testing.T) {
 	require.LessOrEqual(t, reading, 17.0)
 }
 
-// Whatever Extra may hold comes back exactly, from a record and from the model in memory. What it may not hold is
-// refused, and changes nothing.
+// Every value that Extra may hold comes back exactly, from a record and from
+// the model in memory. Any other value is refused, and changes nothing.
 func FuzzExtra(f *testing.F) {
 	for _, seed := range extratest.Seeds() {
 		f.Add(seed)

@@ -24,7 +24,8 @@ func newHandlers(t testing.TB, model oauth2server.Model) http.Handler {
 		AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}, nil)
 }
 
-// addCorpus adds what earlier runs found to reach further: a line is an input, its values quoted as in Go, a tab between.
+// addCorpus adds inputs of earlier runs that reached further. Each line is an
+// input: its values quoted as in Go, separated by tabs.
 func addCorpus(f *testing.F) {
 	data, err := os.ReadFile(filepath.Join("testdata", "corpus", f.Name()+".txt"))
 	require.NoError(f, err)
@@ -133,7 +134,7 @@ func FuzzRedirectURI(f *testing.F) {
 	})
 }
 
-// registered is where each client of newSpy may be sent.
+// registered maps each client of newSpy to its redirection URIs.
 var registered = map[string]*regexp.Regexp{
 	"web":     regexp.MustCompile(`^https://client\.example/cb$`),
 	"limited": regexp.MustCompile(`^https://client\.example/cb$`),
@@ -145,8 +146,9 @@ var registered = map[string]*regexp.Regexp{
 
 var answered = regexp.MustCompile(`[?&#](code|access_token|error)=[!-~]+$`)
 
-// requireRegistered checks that the answer to an authorization request goes to where its client is registered, or
-// nowhere. A body makes it a POST.
+// requireRegistered checks that the answer to an authorization request goes to
+// a URI registered by its client, or nowhere. With a body the request is a
+// POST.
 func requireRegistered(t *testing.T, handler http.Handler, query, body string) {
 	t.Helper()
 	r := httptest.NewRequest("GET", "/authorize", nil)

@@ -10,9 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// world is a grant, its owner and perhaps a thief, and two machines whose clocks differ. Time is in ticks that are
-// longer than window and skew, so "within the window" means "in this tick": at its beginning, or a window later. Whatever
-// takes part is small enough for every run of events to be tried.
+// world is a grant, its owner and perhaps a thief, and two machines whose
+// clocks differ. Time is in ticks that are longer than window and skew, so
+// "within the window" means "in this tick": at its beginning, or a window
+// later. All parts are small enough to try every run of events.
 type world struct {
 	log  []*GrantEntry
 	made map[string]int // the place of the entry that made a token
@@ -21,21 +22,22 @@ type world struct {
 	late bool // one of them was at its end
 
 	owner    string    // the token that the owner has
-	requests []request // of the owner's, under way
+	requests []request // the owner's, under way
 
-	stolen  []string // what the thief has
-	theft   bool     // he has stolen
-	showed  bool     // and used something since the owner's last answer
-	answers int      // of the owner since then, with the thief in between
+	stolen  []string // the thief's token
+	theft   bool     // the thief has stolen
+	showed  bool     // and used a token since the owner's last answer
+	answers int      // the owner's since then, with the thief in between
 
 	dead bool
 }
 
-// request is one that the owner has sent. got is the successor that the server answered; "": not yet.
+// request is one that the owner has sent. got is the successor that the server
+// answered, or "" before that.
 type request struct{ token, got string }
 
-// ruleSet is a set of rules to explore: what the entries come to that follow the first,
-// which made a token.
+// ruleSet is a set of rules to explore. It judges a token by the entries that
+// follow the first, which made the token.
 type ruleSet func(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling
 
 const (
@@ -49,8 +51,8 @@ var (
 	paced      = refreshRules{window: window, skew: skew, interval: tick, burst: 2}
 )
 
-// fold judges entries that are at hand. What is read after the first one that
-// decides must make no difference, so it is not read.
+// fold judges entries in memory. Entries after the first decisive one must make
+// no difference, so they are not read.
 func (rules refreshRules) fold(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling {
 	rules.process = process
 	j := rules.judge(presented, made, entries[0].Pace, now)
@@ -62,13 +64,13 @@ func (rules refreshRules) fold(entries []*GrantEntry, made int, presented string
 	return j.ruling()
 }
 
-// moment is when, in a tick, a request arrives, and at which of two machines whose
-// clocks differ by the skew.
+// moment is when in a tick a request arrives, and at which of two machines
+// whose clocks differ by the skew.
 type moment struct{ late, ahead bool }
 
 var moments = []moment{{false, false}, {false, true}, {true, false}, {true, true}}
 
-// process is of the machine at which a request arrives.
+// process names the machine at which a request arrives.
 func (m moment) process() string { return fmt.Sprint("ahead ", m.ahead, " ") }
 
 func (w *world) now(m moment) time.Time {
@@ -150,13 +152,14 @@ func (w *world) clone() *world {
 	return &own
 }
 
-// moments are those that may come in this tick: time does not go back.
+// moments returns those that may come in this tick: time does not go back.
 func (w *world) moments() []moment {
 	return slices.DeleteFunc(slices.Clone(moments), func(m moment) bool { return w.late && !m.late })
 }
 
-// key is what the future depends on: of each token that somebody has, or could be given, how the log stands to it.
-// Names and places do not matter, so tokens are numbered as they are met.
+// key returns what the future depends on: for each token that a party has, or
+// could be given, its position in the log. Names and places do not matter, so
+// tokens are numbered in the order of their appearance.
 func (w *world) key(rules ruleSet) string {
 	var b strings.Builder
 	numbers := map[string]int{}
@@ -193,7 +196,7 @@ func (w *world) key(rules ruleSet) string {
 				retries++
 			}
 		}
-		if rotation != nil && w.judge(rules, told[i], moment{true, true}).verdict != theft { // else nobody is given the successor any more
+		if rotation != nil && w.judge(rules, told[i], moment{true, true}).verdict != theft { // else no request is given the successor any more
 			later := w.clone()
 			later.tick, later.late = later.tick+1, false
 			fmt.Fprint(&b, name(rotation.Successor), max(rotation.Time.Sub(w.now(moment{})), -time.Second), retries, later.judge(rules, told[i], moment{}).verdict)
@@ -202,16 +205,18 @@ func (w *world) key(rules ruleSet) string {
 	return b.String()
 }
 
-// step is one event; next has its consequence, and fault what promise it breaks.
+// step is one event. next is its consequence, and fault the promise that it
+// breaks.
 type step struct {
 	what  string
 	next  *world
 	fault string
 }
 
-// honest are the events of an owner whose replies get lost, and who may ask twice at once (two tabs).
-// patient: what he sends arrives, and is answered, in the tick in which it is sent, and he does not use a token that he
-// just got while an older request of his is unanswered.
+// honest returns the events of an owner whose replies get lost, and who may ask
+// twice at once (two tabs). If patient, the owner's requests arrive and are
+// answered in the tick in which they are sent, and the owner does not use a new
+// token while an older request is unanswered.
 func (w *world) honest(rules ruleSet, patient bool) (steps []step) {
 	add := func(what string, do func(*world) string) {
 		next := w.clone()
@@ -230,13 +235,14 @@ func (w *world) honest(rules ruleSet, patient bool) (steps []step) {
 			add(fmt.Sprint("arrive ", r.token, m), func(n *world) (fault string) {
 				n.requests[i].got, fault = n.present(rules, r.token, m)
 				if n.requests[i].got == "" && fault == "" && !n.dead {
-					n.requests = slices.Delete(n.requests, i, i+1) // told to come back later
+					n.requests = slices.Delete(n.requests, i, i+1) // refused with "come back later"
 					return n.unbounded()
 				}
 				if n.dead && !n.theft {
 					return "I3: the owner was signed out, and nobody stole anything"
 				}
-				// I2: in one tick, all who present the same token get the same successor.
+				// I2: in one tick, all that present the same token get the same
+				// successor.
 				for _, other := range n.requests {
 					if fault == "" && !n.dead && patient && n.requests[i].got != "" && other.token == r.token && other.got != "" && other.got != n.requests[i].got {
 						return "I2: two successors of one token"
@@ -259,8 +265,8 @@ func (w *world) honest(rules ruleSet, patient bool) (steps []step) {
 	return steps
 }
 
-// arrivals are the moments at which a request may arrive, if it is one that has not
-// yet, and enough others have not.
+// arrivals returns the moments at which a request may arrive, if it has not yet
+// and enough others have.
 func (w *world) arrivals(under bool) []moment {
 	if !under || w.busy >= 3 {
 		return nil
@@ -268,7 +274,8 @@ func (w *world) arrivals(under bool) []moment {
 	return w.moments()
 }
 
-// stealing adds a thief who once copies the owner's token, and uses whatever he has whenever he likes.
+// stealing adds a thief who once copies the owner's token, and uses any token
+// at any time.
 func (w *world) stealing(rules ruleSet) (steps []step) {
 	steps = w.honest(rules, true)
 	if !w.theft {
@@ -291,14 +298,16 @@ func (w *world) abuse(rules ruleSet, token string, m moment) step {
 	if got != "" && !slices.Contains(next.stolen, got) {
 		next.stolen = append(next.stolen, got)
 	}
-	// What would give him away now always will: he could as well stop.
+	// A theft that would be detected now always will be, so the thief could as
+	// well stop.
 	next.stolen = slices.DeleteFunc(next.stolen, func(token string) bool {
 		return next.judge(rules, token, moment{}).verdict == theft && next.judge(rules, token, moment{true, true}).verdict == theft
 	})
 	return step{fmt.Sprint("abuse ", token, m), next, fault}
 }
 
-// apart are the events in which nobody repeats within the window: each presentation has a tick of its own.
+// apart returns the events without retries inside the window: each presentation
+// has a tick of its own.
 func (w *world) apart(rules ruleSet) (steps []step) {
 	for _, how := range []struct{ delivered, ahead bool }{{true, false}, {false, false}, {true, true}, {false, true}} {
 		n := w.clone()
@@ -333,8 +342,9 @@ func (w *world) apart(rules ruleSet) (steps []step) {
 	return steps
 }
 
-// explore tries every run of events, up to the first fault that begins with until, and returns the faults that it
-// found, each with the shortest run that shows it.
+// explore tries every run of events, up to the first fault that begins with
+// until. It returns the faults that it found, each with the shortest run that
+// shows it.
 func explore(rules ruleSet, events func(w *world) []step, until string) (states, transitions int, faults map[string]string) {
 	type node struct {
 		w   *world
@@ -369,7 +379,8 @@ func explore(rules ruleSet, events func(w *world) []step, until string) (states,
 	return states, transitions, faults
 }
 
-// sameUntilUsed is a rule that looks kinder: the same successor however late, as long as nobody used it.
+// sameUntilUsed is a rule that looks kinder: the same successor however late,
+// as long as it was not used.
 func sameUntilUsed(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling {
 	r := rightRules.fold(entries, made, presented, now, process)
 	for _, e := range entries {
@@ -402,7 +413,7 @@ func TestRefreshRulesExplored(t *testing.T) {
 		name   string
 		rules  ruleSet
 		events func(ruleSet) func(*world) []step
-		breaks string // "": nothing
+		breaks string // "": none
 	}{
 		{"lost replies and two tabs", rightRules.fold, withLostReplies, ""},
 		{"a thief at any time", rightRules.fold, withAThief, ""},
@@ -411,7 +422,8 @@ func TestRefreshRulesExplored(t *testing.T) {
 		{"a rate, lost replies and two tabs", paced.fold, withLostReplies, ""},
 		{"a rate, a thief at any time", paced.fold, withAThief, ""},
 
-		// What the promises rest on: without it they break, and the exploration finds out.
+		// The promises rest on these assumptions: without them they break, and
+		// the exploration finds it.
 		{"a client that is not patient", rightRules.fold, impatient, "I3"},
 		{"no allowance for clocks", refreshRules{window: window}.fold, withLostReplies, "I2"},
 		{"strict rotation", refreshRules{window: window, skew: skew, strict: true}.fold, withLostReplies, "I3"},

@@ -151,7 +151,7 @@ func TestLifetimes(t *testing.T) {
 	})
 }
 
-// hasty is a model with lifetimes that were meant as seconds.
+// shortLifetimes is a model with lifetimes that were meant as seconds.
 type shortLifetimes struct{ *spy }
 
 func (m shortLifetimes) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
@@ -342,7 +342,8 @@ func TestExtensionGrant(t *testing.T) {
 	requireError(t, s.post("/token", form("grant_type", otpGrant, "otp", "424242")), 400, "invalid_client")
 }
 
-// A grant that looks at a repeated parameter, and issues nevertheless, issues nothing.
+// A grant that looks at a repeated parameter, and then issues all the same,
+// gets no token.
 func TestIssueRefusesARepeatedParameter(t *testing.T) {
 	careless := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		request.Param("actor")
@@ -358,7 +359,8 @@ func TestIssueRefusesARepeatedParameter(t *testing.T) {
 	require.Equal(t, 200, s.token("tablet", "grant_type", "careless", "actor", "a").StatusCode)
 }
 
-// What a grant takes from a request must not keep all of that in memory, with the secret in it.
+// A value that a grant takes from a request must not keep the whole request in
+// memory, with the secret in it.
 func TestIssueKeepsNoRequest(t *testing.T) {
 	echo := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		return request.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: request.Param("user")}})
@@ -375,8 +377,8 @@ func TestIssueKeepsNoRequest(t *testing.T) {
 	runtime.KeepAlive(model)
 }
 
-// A scope that a grant did not take apart would be several to whoever reads it as text: introspection would say more
-// than Authenticate allows.
+// A scope token with a space would be several to a reader of the text:
+// introspection would report more than Authenticate allows.
 func TestIssueRefusesAMalformedScope(t *testing.T) {
 	careless := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		return request.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{request.Param("scope")}})
@@ -437,7 +439,7 @@ func TestGenerators(t *testing.T) {
 	require.Equal(t, "server_error", s.authorize().at("error"))
 }
 
-// incomplete returns records that lack what the server must know.
+// incomplete returns records that lack fields which the server needs.
 type incomplete struct {
 	*spy
 	code  *oauth2server.AuthorizationCode

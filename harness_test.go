@@ -27,10 +27,10 @@ const (
 
 var (
 	allGrants    = []string{"authorization_code", "refresh_token", "client_credentials", "password", "implicit"}
-	publicGrants = []string{"authorization_code", "refresh_token", "password", "implicit"} // without what a public client cannot have
+	publicGrants = []string{"authorization_code", "refresh_token", "password", "implicit"} // a public client cannot have the others
 )
 
-// grantsOf returns all that a client of this kind can have.
+// grantsOf returns all grants that a client of this kind can have.
 func grantsOf(public bool) []string {
 	if public {
 		return publicGrants
@@ -41,7 +41,8 @@ func grantsOf(public bool) []string {
 // ownGrants are the extension grants of the tests.
 var ownGrants = []string{"exchange", "careless", "echo", "tell"}
 
-// spy is the in-memory model with its calls on record, and failing where it is told to.
+// spy is the in-memory model. It records its calls, and returns the errors in
+// fails.
 type spy struct {
 	*memorymodel.Model
 
@@ -60,7 +61,8 @@ func newMemory(t testing.TB) *memorymodel.Model {
 	return model
 }
 
-// register adds the clients web (confidential), other (confidential), app (public) and so on, and the user andy.
+// register adds the clients web (confidential), other (confidential), app
+// (public) and so on, and the user andy.
 func register(t testing.TB, addClient func(*oauth2server.Client, string) error, addUser func(*oauth2server.User, string, string) error) {
 	t.Helper()
 	for _, c := range []oauth2server.Client{
@@ -88,7 +90,8 @@ func (s *spy) called(name string) error {
 	return s.fails[name]
 }
 
-// stored says which calls since the last time may have changed what is stored.
+// stored returns the calls since the last time that may have changed the
+// storage.
 func (s *spy) stored() (changes []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,14 +205,15 @@ func (s *spy) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*o
 	return s.Model.GetUserFromClient(ctx, c)
 }
 
-// plain is a model without a GrantLog: methods that are promoted from two fields at once count as none.
+// plain is a model without a GrantLog: methods that are promoted from two
+// fields at once count as none.
 type plain struct {
 	*spy
 	oauth2server.GrantLog
 	SecondLog
 }
 
-// Again has the methods of a log once more.
+// SecondLog has the methods of a GrantLog a second time.
 type SecondLog interface{ oauth2server.GrantLog }
 
 // bothKinds runs test on a model with a GrantLog, and on one without.
@@ -228,7 +232,7 @@ func (m scoped) ValidateScope(_ context.Context, user *oauth2server.User, _ *oau
 	return m.validate(user, scope)
 }
 
-// readByDefault grants what is asked, and "read" when nothing is.
+// readByDefault grants the requested scope, or "read" if none was requested.
 func readByDefault(_ *oauth2server.User, scope oauth2server.Scope) (oauth2server.Scope, error) {
 	if len(scope) == 0 {
 		return oauth2server.Scope{"read"}, nil
@@ -236,15 +240,15 @@ func readByDefault(_ *oauth2server.User, scope oauth2server.Scope) (oauth2server
 	return scope, nil
 }
 
-// site is a server with its endpoints mounted: /authorize, /token, /revoke, /introspect, /api (any token) and
-// /api/write, and the metadata where they belong.
+// site is a server with its endpoints mounted: /authorize, /token, /revoke,
+// /introspect, /api (any token), /api/write, and the metadata at its path.
 type site struct {
 	t      testing.TB
 	URL    string
 	client *http.Client
 }
 
-// newSite listens.
+// newSite starts a site that listens on loopback.
 func newSite(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) *site {
 	t.Helper()
 	return listen(t, mount(t, model, opts, page))
@@ -256,7 +260,8 @@ func listen(t testing.TB, handler http.Handler) *site {
 	return &site{t, server.URL, &http.Client{CheckRedirect: stay}}
 }
 
-// newLocalSite is newSite without a network, for tests in which time passes (testing/synctest).
+// newLocalSite is newSite without a network, for tests that use
+// testing/synctest.
 func newLocalSite(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) *site {
 	t.Helper()
 	return local(t, mount(t, model, opts, page))
@@ -282,7 +287,7 @@ func mount(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, p
 	return mountFor(t, recorderOf(t), model, opts, page)
 }
 
-// mountFor is mount with an ear of its own.
+// mountFor is mount with a recorder of its own.
 func mountFor(t testing.TB, rec *recorder, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) http.Handler {
 	t.Helper()
 	srv, err := oauth2server.New(model, rec.options(t.Name(), opts))
@@ -294,7 +299,7 @@ func mountFor(t testing.TB, rec *recorder, model oauth2server.Model, opts *oauth
 	})
 	mux := http.NewServeMux()
 	mount := func(path string, handler func() http.Handler) {
-		defer func() { _ = recover() }() // what cannot work is not there: see TestAuthorizeThatCannotWorkSaysSo
+		defer func() { _ = recover() }() // an endpoint that cannot work is not mounted: see TestAuthorizeThatCannotWorkSaysSo
 		mux.Handle(path, handler())
 	}
 	mount("/authorize", func() http.Handler { return srv.Authorize(page) })
@@ -307,7 +312,7 @@ func mountFor(t testing.TB, rec *recorder, model oauth2server.Model, opts *oauth
 	return rec.wrap(t.Name(), mux)
 }
 
-// reply is an answer, read.
+// reply is a response whose body was read.
 type reply struct {
 	*http.Response
 	text string
@@ -343,7 +348,7 @@ func (s *site) do(req *http.Request) reply {
 	return r
 }
 
-// request makes one; headers are given in pairs.
+// request returns a request; headers are given in pairs.
 func (s *site) request(method, path, body string, headers ...string) *http.Request {
 	s.t.Helper()
 	req, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
@@ -367,7 +372,7 @@ func (s *site) post(path, body string, headers ...string) reply {
 	return s.do(s.request("POST", path, body, headers...))
 }
 
-// as authenticates a client of newSpy by Basic.
+// as returns the Basic credentials of a client of newSpy.
 func as(client string) string {
 	r := http.Request{Header: http.Header{}}
 	r.SetBasicAuth(url.QueryEscape(client), url.QueryEscape(secret+client))
@@ -389,8 +394,9 @@ func form(params ...string) string {
 	return strings.Join(parts, "&")
 }
 
-// authorize asks for a code by signing in with the form that stands in for a page. params are added to the usual ones,
-// or take their place; an empty value takes one out.
+// authorize asks for a code, signing in with form parameters in place of a
+// page. params are added to the usual ones or replace them; an empty value
+// removes one.
 func (s *site) authorize(params ...string) reply {
 	s.t.Helper()
 	return s.post("/authorize", form(authorization(append([]string{"username", "andy", "password", "andys-password"}, params...)...)...))
@@ -411,7 +417,7 @@ func authorization(params ...string) []string {
 	return pairs
 }
 
-// code returns a fresh code for the client web.
+// code returns a new code for the client web.
 func (s *site) code(params ...string) string {
 	s.t.Helper()
 	r := s.authorize(params...)

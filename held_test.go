@@ -12,10 +12,10 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Tests of defences that a change to the code could take out unnoticed.
+// Tests of defences that a code change could remove unnoticed.
 
-// The state, or an S256 challenge, binds an answer to the browser that asked. A plain
-// challenge does not, as whoever sees the request can make one up.
+// The state, or an S256 challenge, binds an answer to the browser that asked. A
+// plain challenge does not, as anyone who sees the request can make one up.
 func TestAPlainChallengeIsNoState(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{InsecureAllowPlainPKCE: true}, nil)
 	for _, method := range []string{"plain", ""} {
@@ -26,8 +26,8 @@ func TestAPlainChallengeIsNoState(t *testing.T) {
 	require.NotEmpty(t, s.authorize("state", "", "code_challenge", challenge, "code_challenge_method", "S256").at("code"))
 }
 
-// A code that was stored with a redirection URI that is not allowed (any more) is
-// worth nothing.
+// A code that was stored with a redirection URI that is not allowed, or no
+// longer, is worth nothing.
 func TestTheURIOfACodeIsCheckedAgain(t *testing.T) {
 	for _, uri := range []string{"javascript:alert(1)", "https://client.example/cb#fragment", "https://%D0%B0pple.com/cb", "/relative"} {
 		bothKinds(t, uri, func(t *testing.T, model *spy, served oauth2server.Model) {
@@ -39,7 +39,7 @@ func TestTheURIOfACodeIsCheckedAgain(t *testing.T) {
 	}
 }
 
-// misread is a model that reads its log in a way of its own.
+// misread is a model that returns its log as the function entries does.
 type misread struct {
 	*spy
 	reading func(entries []*oauth2server.GrantEntry) []*oauth2server.GrantEntry
@@ -55,8 +55,8 @@ func (m misread) GrantEntries(ctx context.Context, id string, from int) ([]*oaut
 	return entries, err
 }
 
-// A log that comes back out of order, twice or without end is the model's mistake,
-// and no verdict.
+// A log that comes back out of order, twice or without end is the model's
+// mistake, and no verdict.
 func TestALogThatIsMisread(t *testing.T) {
 	type entries = []*oauth2server.GrantEntry
 	for name, reading := range map[string]func(all entries) entries{
@@ -90,8 +90,8 @@ func TestALogThatIsMisread(t *testing.T) {
 	}
 }
 
-// unsure is a storage whose reads show an entry that it may lose again, as no
-// majority of its machines has it yet.
+// uncommitted is a storage whose reads show an entry that it may lose again, as
+// no majority of its machines has it yet.
 type uncommitted struct {
 	*spy
 	entry *oauth2server.GrantEntry
@@ -105,8 +105,8 @@ func (m *uncommitted) GrantEntries(ctx context.Context, id string, from int) ([]
 	return entries, err
 }
 
-// Whoever acknowledges a revocation that somebody else wrote has appended it, too:
-// only that waits for the storage to be sure.
+// A request that acknowledges a revocation which another request wrote appends
+// it, too: only an append waits for the majority.
 func TestARevocationThatWasOnlyRead(t *testing.T) {
 	model := &uncommitted{spy: newSpy(t)}
 	s := newSite(t, model, nil, nil)
@@ -120,8 +120,9 @@ func TestARevocationThatWasOnlyRead(t *testing.T) {
 	s.requireDead(first)
 }
 
-// A host with an empty part, or with a hyphen at the end of one; a loopback host in a
-// spelling that is not compared; a scheme and nothing else. A query has no host.
+// A host with an empty label, or a hyphen at the end of one; a loopback host in
+// a spelling that is not compared; a scheme and nothing else. A query is not
+// checked as a host.
 func TestHostsThatThereAreNot(t *testing.T) {
 	for _, uri := range []string{"https://./cb", "https://../cb", "https://a../cb", "https://-/cb", "https://a.-b.example/cb",
 		"https://:443/cb", "https://" + strings.Repeat("a", 64) + ".example/cb", "https://" + strings.Repeat("abc.", 63) + "example/cb",
@@ -136,7 +137,8 @@ func TestHostsThatThereAreNot(t *testing.T) {
 	}
 }
 
-// A client with the implicit grant alone is told what is wrong with its response_type.
+// A client with the implicit grant alone is told what is wrong with its
+// response_type.
 func TestTheResponseTypeBeforeTheGrant(t *testing.T) {
 	model := newSpy(t)
 	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "implicit", RedirectURIs: []string{callback}, Grants: []string{"implicit"}},
@@ -148,7 +150,7 @@ func TestTheResponseTypeBeforeTheGrant(t *testing.T) {
 	}
 }
 
-// A body that a middleware has read, of a request that did not tell its length.
+// A middleware has read the body of a request without Content-Length.
 func TestAChunkedBodyThatWasRead(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, nil)
 	r := s.request("POST", "/token", "")

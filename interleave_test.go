@@ -22,40 +22,42 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// Requests are run at once over one storage, and at each of its operations it is decided which of them goes on, and
-// whether the operation fails: so all orders are tried, or a sample of them. Only one runs at a time.
+// Requests run at once over one storage. At each storage operation the test
+// decides which of them goes on, and whether the operation fails, so it tries
+// all orders or a sample of them. Only one request runs at a time.
 
 // actor is a request under way.
 type actor struct {
 	action
 	goOn  chan opResult
-	alone bool // the next operation meets none of the others, so their order makes no difference
-	gone  bool // crashed: whatever it does now has no effect, and nobody sees its answer
+	alone bool // the next operation conflicts with no other, so its order makes no difference
+	gone  bool // crashed: its operations have no effect, and its answer is lost
 	ended bool
 	got   outcome
 
-	began, until int // which operation of all was its first, and its last
+	began, until int // the numbers of its first and its last operation
 }
 
-// deed is a request, and the status that acknowledges, if it was meant to, that the grant is over.
+// action is a request. ends is the status that acknowledges the end of the
+// grant, or 0 if the request does not end it.
 type action struct {
 	run  func(ctx context.Context) outcome
 	ends int
 }
 
-// outcome is what somebody was told.
+// outcome is the answer to a request.
 type outcome struct {
-	status          int // 0: nobody was told anything
+	status          int // 0: no answer
 	access, refresh string
 }
 
-// fate is what becomes of an operation.
+// opResult is how a storage operation ends.
 type opResult int
 
 const (
 	done        opResult = iota
-	failsBefore          // it is not carried out, and the request is told so
-	failsAfter           // it is carried out, and the request is told that it failed
+	failsBefore          // it has no effect, and returns an error
+	failsAfter           // it takes effect, and returns an error
 	crashBefore          // the process ends
 	crashAfter
 	opResults
@@ -65,15 +67,16 @@ var errFault = errors.New("the storage does not answer")
 
 type actorKey struct{}
 
-// stage is where the actors meet: a model whose operations wait until they may go on.
+// stepped is a model whose operations wait for the actor's turn.
 type stepped struct {
 	store
 	arrived chan *actor
-	wrong   bool            // what is saved may be known already
-	named   map[string]bool // the logs that have entries of the user
+	wrong   bool            // for claimFirst: saved tokens may be known already
+	named   map[string]bool // the logs with entries of the user
 }
 
-// store is what is staged; all of it is memorymodel's, perhaps in a wrong order.
+// store is the model under stepped: memorymodel's, perhaps with operations in a
+// wrong order.
 type store interface {
 	oauth2server.Model
 	oauth2server.AccessTokenModel
@@ -84,8 +87,8 @@ type store interface {
 
 func (s *stepped) Unwrap() oauth2server.Model { return s.store }
 
-// at waits for the actor's turn and then carries op out. alone: what it reads
-// never changes, or what it writes nobody knows yet.
+// at waits for the actor's turn and then carries op out. alone means that op
+// reads what never changes, or writes what no other request knows yet.
 func at[T any](s *stepped, ctx context.Context, alone bool, op func() (T, error)) (result T, err error) {
 	a, staged := ctx.Value(actorKey{}).(*actor)
 	if !staged {
@@ -141,7 +144,8 @@ func (s *stepped) RevokeAccessTokens(ctx context.Context, digests ...string) err
 	return err
 }
 
-// claimFirst is the order that suggests itself: take the place in the log, and then save what it stands for.
+// claimFirst is the obvious but wrong order: it takes the place in the log
+// first, and saves the token afterwards.
 type claimFirst struct {
 	store
 	mu    sync.Mutex
@@ -171,7 +175,8 @@ func (c *claimFirst) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry
 	return there, save()
 }
 
-// play is a scene: a grant with its code and, when it was redeemed before, its first tokens.
+// trial runs requests on a grant with its code and, if it was redeemed before,
+// its first tokens.
 type trial struct {
 	t       *testing.T
 	stepped *stepped
@@ -186,7 +191,8 @@ type trial struct {
 
 const trialGrant = "the grant"
 
-// stagePlay makes the servers. wrong puts claimFirst between them and the stage.
+// newTrial makes the servers. wrong puts claimFirst between them and the
+// stepped model.
 func newTrial(t *testing.T, wrong bool) *trial {
 	p := &trial{t: t, stepped: &stepped{store: memorymodel.New(nil), arrived: make(chan *actor), wrong: wrong}}
 	var model oauth2server.Model = &steppedUser{p.stepped}
@@ -207,12 +213,12 @@ func newTrial(t *testing.T, wrong bool) *trial {
 	return p
 }
 
-// joinGrant gives an access token that joins the grant.
+// joinGrant issues an access token that joins the grant.
 func (p *trial) joinGrant(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 	return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: trialGrant})
 }
 
-// begin clears the stage, and prepares a grant on it.
+// begin resets the storage and prepares a grant.
 func (p *trial) begin(redeemed bool) {
 	memory := memorymodel.New(nil)
 	require.NoError(p.t, memory.AddClient(&oauth2server.Client{ID: "web", Grants: append([]string{"urn:join"}, allGrants...),
@@ -253,12 +259,13 @@ func (p *trial) use(ctx context.Context) outcome {
 	return p.post(ctx, p.constant, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
 }
 
-// join is an extension grant whose token is to end with the grant.
+// join uses an extension grant whose token is to end with the grant.
 func (p *trial) join(ctx context.Context) outcome {
 	return p.post(ctx, p.handler, "grant_type", "urn:join")
 }
 
-// loop refreshes times in a row, each time with what it got, and keeps what it got last.
+// loop refreshes the given number of times, each time with the latest token,
+// and returns the last answer with tokens.
 func (p *trial) loop(times int) func(ctx context.Context) outcome {
 	return func(ctx context.Context) (last outcome) {
 		token := p.first.refresh
@@ -273,12 +280,12 @@ func (p *trial) loop(times int) func(ctx context.Context) outcome {
 	}
 }
 
-// abuse presents a token that was spent, long after.
+// abuse presents a token that was spent long before.
 func (p *trial) abuse(ctx context.Context) outcome {
 	return p.post(ctx, p.strict, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
 }
 
-// leave signs out with a token that may be used by then.
+// leave signs out with a token that may be spent by then.
 func (p *trial) leave(ctx context.Context) outcome {
 	return p.post(ctx, p.signOut, "token", p.first.refresh)
 }
@@ -290,11 +297,12 @@ func (p *trial) revoke(ctx context.Context) outcome {
 	return outcome{status: 200}
 }
 
-// anyNumber of times the turn may change between requests.
+// anyNumber lets the turn change between requests without limit.
 const anyNumber = 1 << 30
 
-// act runs the requests. choose is asked at each operation for one of n ways to go on. The turn passes from a request
-// that could go on to another one switches times at the most.
+// interleave runs the requests. At each operation choose picks one of n ways to
+// go on. The turn passes from a request that could go on to another one at most
+// switches times.
 func (p *trial) interleave(choose func(n int) int, faults, switches int, requests ...action) []*actor {
 	actors := make([]*actor, len(requests))
 	var waiting []*actor
@@ -310,7 +318,7 @@ func (p *trial) interleave(choose func(n int) int, faults, switches int, request
 		waiting = append(waiting, a)
 	}
 	operation := 0
-	at := -1        // whose turn it is, if nobody else's can be
+	at := -1        // whose turn it is, if no other actor's can be
 	var last *actor // whose turn it was before the turn could change
 	for len(waiting) > 0 {
 		kinds, ways := 1, len(waiting)
@@ -352,7 +360,8 @@ func (p *trial) interleave(choose func(n int) int, faults, switches int, request
 	return actors
 }
 
-// everyOrder calls run with choosers that together make every sequence of choices, and returns how many there were.
+// everyOrder calls run with choosers that together make every sequence of
+// choices, and returns the number of runs.
 func everyOrder(run func(choose func(n int) int)) (runs int) {
 	var path, width []int
 	for {
@@ -377,8 +386,8 @@ func everyOrder(run func(choose func(n int) int)) (runs int) {
 	}
 }
 
-// orders is everyOrder, or a sample with -short and with the race detector, which
-// has little to see where one request runs at a time, and takes minutes for it.
+// orders is everyOrder, or a sample with -short and under the race detector,
+// which takes minutes and sees little where one request runs at a time.
 func orders(run func(choose func(n int) int)) (runs int) {
 	if !underRace && !testing.Short() {
 		return everyOrder(run)
@@ -386,7 +395,8 @@ func orders(run func(choose func(n int) int)) (runs int) {
 	return someOrders(200, run)
 }
 
-// someOrders calls run with choosers that choose at random, the same in each test run.
+// someOrders calls run with choosers that choose at random, the same way in
+// each test run.
 func someOrders(runs int, run func(choose func(n int) int)) int {
 	random := rand.New(rand.NewSource(1))
 	for range runs {
@@ -395,7 +405,7 @@ func someOrders(runs int, run func(choose func(n int) int)) int {
 	return runs
 }
 
-// review checks what must hold however it went, and returns what does not.
+// review checks what must hold in every order, and returns the violations.
 func (p *trial) review(actors []*actor, revokes bool) (faults []string) {
 	ctx := context.Background()
 	entries, err := p.stepped.GrantEntries(ctx, trialGrant, 1)
@@ -406,7 +416,7 @@ func (p *trial) review(actors []*actor, revokes bool) (faults []string) {
 	for _, e := range uses {
 		issued[e.AccessToken] = true
 	}
-	next, end := 1, 0 // the place behind the line, and the first one that ends it
+	next, end := 1, 0 // the place after the line, and the first one that ends it
 	for _, e := range entries {
 		switch {
 		case e.Kind == "revoked" && end == 0:
@@ -419,7 +429,7 @@ func (p *trial) review(actors []*actor, revokes bool) (faults []string) {
 		}
 		issued[e.AccessToken], line[e.Successor] = true, true
 	}
-	over, blocked := end == next, end > 0 // who revokes may have been stopped between the two
+	over, blocked := end == next, end > 0 // a revocation may have stopped between the two
 	acknowledged := false
 	delivered := []outcome{p.first}
 	for _, a := range actors {
@@ -430,7 +440,7 @@ func (p *trial) review(actors []*actor, revokes bool) (faults []string) {
 				faults = append(faults, "I5: a token without an entry was delivered")
 			}
 		case a.got.status == a.ends && a.ends != 0, blocked && a.got.status == 400 && p.first.access != "":
-			acknowledged = true // also by telling a refresh so
+			acknowledged = true // a refused refresh acknowledges it, too
 		case a.got.status == 400 && !blocked:
 			faults = append(faults, "I3: a request was refused, and nothing was revoked")
 		}
@@ -448,7 +458,7 @@ func (p *trial) review(actors []*actor, revokes bool) (faults []string) {
 			}
 		}
 	}
-	for _, tokens := range delivered { // after the others, as who presents one may finish a revocation
+	for _, tokens := range delivered { // after the others, as presenting one may finish a revocation
 		if tokens.refresh == "" {
 			continue
 		}
@@ -463,7 +473,7 @@ func (p *trial) review(actors []*actor, revokes bool) (faults []string) {
 	return faults
 }
 
-// scene is a story of several requests.
+// scenario is a set of requests to run at once.
 type scenario struct {
 	name     string
 	redeemed bool // before they begin
@@ -539,7 +549,7 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 	}
 }
 
-// An order that is wrong must not pass, or the other two tests show nothing.
+// A wrong order must be found, or the other two tests prove nothing.
 func TestClaimingBeforeSavingIsFound(t *testing.T) {
 	found := map[string]int{}
 	p := newTrial(t, true)

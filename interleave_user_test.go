@@ -15,8 +15,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// userStage is a stage on which a user begins something, too. Their password is
-// always right.
+// steppedUser is a stepped model in which the user also starts grants. Their
+// password is always right.
 type steppedUser struct{ *stepped }
 
 func (s *steppedUser) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
@@ -49,7 +49,7 @@ func (p *trial) signIn(ctx context.Context) outcome {
 	return p.post(ctx, p.handler, "grant_type", "password", "username", "andy", "password", "andys-password")
 }
 
-// connect signs in for a code, and redeems it.
+// connect signs in for a code and redeems it.
 func (p *trial) connect(ctx context.Context) outcome {
 	body := strings.NewReader(form(authorization("username", "andy", "password", "andys-password")...))
 	r := httptest.NewRequestWithContext(ctx, "POST", "/authorize", body)
@@ -70,8 +70,9 @@ func (p *trial) revokeUser(ctx context.Context) outcome {
 	return outcome{status: 200}
 }
 
-// reviewUser checks that what began before the last actor revoked everything is
-// dead, if they were told so, and that what began afterwards lives.
+// reviewUser checks that grants which began before the last actor revoked
+// everything are dead, if that was acknowledged, and that grants which began
+// afterwards live.
 func (p *trial) reviewUser(actors []*actor) (faults []string) {
 	ctx, revoking := context.Background(), actors[len(actors)-1]
 	delivered := map[*actor]outcome{{}: p.first}

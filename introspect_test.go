@@ -63,7 +63,7 @@ func TestIntrospect(t *testing.T) {
 			requireInactive(t, s.introspect("web", "what no token can be: é", "token_type_hint", hint))
 		}
 
-		// A token that another one took the place of, when nobody claimed it.
+		// A token whose place another one took, while no client claimed it.
 		first := s.signIn("web")
 		lost := s.mustRefresh(first.str("refresh_token"))
 		time.Sleep(2 * time.Minute)
@@ -100,7 +100,7 @@ func TestIntrospectTellsAClientOfItsOwn(t *testing.T) {
 	requireInactive(t, s.introspect("other", tokens.str("access_token")))
 	require.Contains(t, log.String(), `level=INFO msg="oauth2server: not shown" endpoint=introspect client=other token_of=web`)
 	requireInactive(t, s.introspect("machine", app.str("access_token")))
-	requireInactive(t, s.introspect("machine", tokens.str("refresh_token"))) // those are nobody else's business
+	requireInactive(t, s.introspect("machine", tokens.str("refresh_token"))) // not the caller's tokens
 	fault = errors.New("no policy")
 	requireError(t, s.introspect("machine", tokens.str("access_token")), 503, "server_error")
 	require.Equal(t, 200, s.introspect("web", tokens.str("access_token")).StatusCode, "its own")

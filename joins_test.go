@@ -14,7 +14,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// dropping is a storage that has dropped what has expired.
+// dropping is a storage that has dropped expired entries.
 type dropping struct{ *spy }
 
 func (m dropping) Unwrap() oauth2server.Model { return m.spy }
@@ -37,7 +37,7 @@ func (m dropping) GrantEntries(ctx context.Context, id string, from int) (live [
 	}
 }
 
-// entries returns a log, without what has expired.
+// entries returns a log without expired entries.
 func (m dropping) entries(t testing.TB, logID string) (all []*oauth2server.GrantEntry) {
 	for from := 0; ; {
 		page, err := m.GrantEntries(t.Context(), logID, from)
@@ -49,8 +49,8 @@ func (m dropping) entries(t testing.TB, logID string) (all []*oauth2server.Grant
 	}
 }
 
-// listed returns whether the logs of a grant name the user, as a query of the
-// storage finds out.
+// listed reports whether the logs of a grant name the user, as a query of the
+// storage would.
 func (m dropping) listed(t *testing.T, grantID, userID string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for _, log := range []string{grantID, "uses:" + grantID} {
@@ -63,8 +63,8 @@ func (m dropping) listed(t *testing.T, grantID, userID string) iter.Seq2[string,
 	}
 }
 
-// exchange is a grant that gives another token of the same grant for one that
-// lives. It carries the ID of the grant and nothing else, as programs do.
+// exchange is a grant that exchanges a live token for another one of the same
+// grant. It carries only the grant's ID, as programs do.
 func exchange(model oauth2server.AccessTokenModel) oauth2server.GrantFunc {
 	return func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		subject, err := model.GetAccessToken(ctx, g.Param("subject_token"))
@@ -88,8 +88,8 @@ func newExchange(t *testing.T, options oauth2server.Options) (*site, dropping) {
 	return newLocalSite(t, model, &options, nil), model
 }
 
-// Tokens that join a grant go on when its line has expired. They still end when
-// the grant must, and the user can find and end them until then.
+// Tokens that join a grant outlive its line. They still end when the grant
+// must, and the user can find and end them until then.
 func TestJoinsAfterTheLineHasExpired(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, client := range []string{"web", "phone"} {
@@ -135,7 +135,7 @@ func requireListed(t *testing.T, model dropping, grantID string) {
 }
 
 // A page of connected apps reads each entry that names its user. Joins of a
-// client name it once in two hours, however many there are.
+// client name the user once in two hours, however many there are.
 func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, model := newExchange(t, oauth2server.Options{})
@@ -177,8 +177,8 @@ func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
 	})
 }
 
-// The last entry of a log is what a page of connected apps reads: it is of the
-// latest use, or nearly, and as long as a token lives the page shows the grant.
+// A page of connected apps reads the last entry of a log: it has the latest
+// use, or nearly, and the page shows the grant as long as a token lives.
 func TestTheLastUseIsTheLastEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := dropping{newSpy(t)}
@@ -206,8 +206,8 @@ func TestTheLastUseIsTheLastEntry(t *testing.T) {
 	})
 }
 
-// Issue with refresh begins a grant, so the user can end it, also where the
-// client gets no refresh token.
+// Issue with Refresh begins a grant, so the user can end it, even if the client
+// gets no refresh token.
 func TestIssueBeginsAGrant(t *testing.T) {
 	model := newSpy(t)
 	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"echo"}}, secret+"phone"))
@@ -230,7 +230,7 @@ func TestIssueBeginsAGrant(t *testing.T) {
 	}
 }
 
-// A program can shorten a grant that it begins or joins, and not lengthen it.
+// A program can shorten a grant that it begins or joins, but not lengthen it.
 func TestIssueKeepsTheEndOfAGrant(t *testing.T) {
 	synctest.Test(t, testIssueKeepsTheEndOfAGrant)
 }
@@ -276,8 +276,8 @@ func testIssueKeepsTheEndOfAGrant(t *testing.T) {
 	}
 }
 
-// Somebody revokes in a loop. Whoever signs in afterwards does not read all that,
-// and is let in again soon.
+// A caller revokes in a loop. A user who signs in afterwards does not cause all
+// that to be read, and can sign in again soon.
 func TestAttack_RevokingInALoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := count(newMemory(t))
@@ -295,15 +295,15 @@ func TestAttack_RevokingInALoop(t *testing.T) {
 		_, entries, _ := model.take()
 		require.Less(t, entries, int64(600))
 
-		// A revocation that is not for all clients still ends what it is for.
+		// A revocation for some clients still ends the grants of those.
 		code := s.code()
 		require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", "web", nothing))
 		requireError(t, s.redeem("web", code), 400, "invalid_grant")
 	})
 }
 
-// A grant of a long line has ended. Whoever presents an early token of it does
-// not make the server read that line.
+// A grant with a long line has ended. Presenting an early token of it does not
+// make the server read that line.
 func TestAttack_EarlyTokensOfAnEndedGrant(t *testing.T) {
 	model := count(newMemory(t))
 	s := newSite(t, model, nil, nil)

@@ -60,7 +60,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// What the document lists has to work, and what it leaves out has not.
+// What the document lists works, and what it leaves out does not.
 func TestMetadataIsTrue(t *testing.T) {
 	for _, grants := range [][]string{nil, {"authorization_code"}, {"client_credentials"}, {"implicit", "password"}, allGrants} {
 		endpoints := oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}
@@ -129,7 +129,7 @@ func TestMetadataNeedsAnIssuerAndEndpoints(t *testing.T) {
 	}
 }
 
-// Networks for development have names and no certificates.
+// Development networks have names and no certificates.
 func TestIssuersOfHTTP(t *testing.T) {
 	both := oauth2server.Endpoints{Authorization: "/authorize", Token: "http://auth:8080/token"}
 	for issuer, loopback := range map[string]bool{
@@ -146,7 +146,8 @@ func TestIssuersOfHTTP(t *testing.T) {
 	}
 }
 
-// A client may come without a secret where the document says "none", and only there.
+// A client may come without a secret if the document lists "none", and only
+// then.
 func TestMetadataIsTrueAboutAuthentication(t *testing.T) {
 	const skips = "urn:example:grant"
 	own := func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) {
@@ -187,8 +188,8 @@ func TestMetadataIsTrueAboutAuthentication(t *testing.T) {
 	}
 }
 
-// confiding is a model that names client_credentials for public clients too, which none
-// may use.
+// misregistering is a model that also gives client_credentials to public
+// clients, which none may use.
 type misregistering struct{ *spy }
 
 func (m misregistering) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
@@ -199,7 +200,7 @@ func (m misregistering) GetClient(ctx context.Context, id, secret string) (*oaut
 	return client, err
 }
 
-// The path is a pattern of net/http too, whatever the issuer looks like.
+// The path is also a pattern of net/http, whatever the issuer looks like.
 func TestMetadataPathCanBeMounted(t *testing.T) {
 	for issuer, path := range map[string]string{
 		"https://auth.example":            "",

@@ -18,7 +18,8 @@ func s256(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
-// saveCode stores a code as a model may return it: web's and andy's, and good for a minute, unless code says otherwise.
+// saveCode stores a code as a model may return it: web's and andy's, valid for
+// a minute, unless code sets other values.
 func saveCode(t *testing.T, model oauth2server.AuthorizationCodeModel, code oauth2server.AuthorizationCode) {
 	t.Helper()
 	if code.Client == nil {
@@ -36,7 +37,7 @@ func TestPKCE(t *testing.T) {
 	long, short := strings.Repeat("v", 128), strings.Repeat("v", 42)
 	for _, row := range []struct {
 		name, challenge, method, verifier string
-		plain                             bool // is allowed
+		plain                             bool // plain is allowed
 		status                            int
 		code                              string
 	}{

@@ -15,11 +15,11 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// The tests here hold what docs/threats.md promises and belongs to no other file.
+// These tests check promises of docs/threats.md that belong to no other file.
 
 const wellKnown = "/.well-known/oauth-authorization-server"
 
-// Scripts of other origins are let in by the program, if at all: RFC 9700, section 2.6.
+// Only the program may allow scripts of other origins: RFC 9700, section 2.6.
 func TestNothingIsSharedWithOtherOrigins(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{Issuer: "https://auth.example",
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}}, nil)
@@ -36,7 +36,8 @@ func TestNothingIsSharedWithOtherOrigins(t *testing.T) {
 	}
 }
 
-// Headers that a proxy adds, or a stranger, change nothing: RFC 9700, section 4.13.
+// Headers that a proxy or a stranger adds change nothing: RFC 9700, section
+// 4.13.
 func TestForwardedHeadersAreNotRead(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{Issuer: "https://auth.example",
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}}, nil)
@@ -51,7 +52,7 @@ func TestForwardedHeadersAreNotRead(t *testing.T) {
 	require.Equal(t, callback, strings.Split(s.post("/authorize", body, forged...).Header.Get("Location"), "?")[0])
 }
 
-// The page is shown at a URL that has the client's state: RFC 9700, section 4.2.4.
+// The page's URL contains the client's state: RFC 9700, section 4.2.4.
 func TestTheErrorPageLinksNowhere(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, nil)
 	for _, params := range [][]string{nil, {"client_id", "nobody"}, {"redirect_uri", "https://evil.example/"}} {
@@ -61,7 +62,8 @@ func TestTheErrorPageLinksNowhere(t *testing.T) {
 	}
 }
 
-// Codes and tokens that were made up, by a botnet say, cost a look-up and leave nothing behind: RFC 6819, section 4.4.1.12.
+// Made-up codes and tokens, say from a botnet, cost a look-up and store
+// nothing: RFC 6819, section 4.4.1.12.
 func TestMadeUpCodesCostALookUp(t *testing.T) {
 	bothKinds(t, "made up", func(t *testing.T, model *spy, served oauth2server.Model) {
 		s := newSite(t, served, nil, nil)
@@ -91,7 +93,8 @@ func TestMadeUpCodesCostALookUp(t *testing.T) {
 	})
 }
 
-// What nobody can guess has no bit that is always the same: RFC 6819, section 5.1.4.2.2.
+// Random values have no bit that is always the same: RFC 6819, section
+// 5.1.4.2.2.
 func TestCodesAndTokensAreRandom(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, nil)
 	bits := map[string][][]byte{}
@@ -117,7 +120,8 @@ func TestCodesAndTokensAreRandom(t *testing.T) {
 	}
 }
 
-// Which clients may refresh is for their registration to say: RFC 9700, section 4.14.2.
+// A client's registration decides whether it may refresh: RFC 9700, section
+// 4.14.2.
 func TestClientsRefreshOnlyIfTheirGrantsSaySo(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		once := oauth2server.Client{ID: "once", RedirectURIs: []string{callback}, Grants: []string{"authorization_code"}}
@@ -129,8 +133,9 @@ func TestClientsRefreshOnlyIfTheirGrantsSaySo(t *testing.T) {
 	})
 }
 
-// Logs are read by more people than may have tokens: RFC 6819, section 4.6.7. Neither a log nor an audit has what could be
-// used, or what somebody typed by mistake. At Debug that is so too, but for what stands where an ID or a URI belongs.
+// More people read logs than may have tokens: RFC 6819, section 4.6.7. Neither
+// a log nor an audit has anything that could be used, or what a user typed by
+// mistake. At Debug the only exception is a value in place of an ID or a URI.
 func TestLogsAndEventsHoldNoSecret(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		var out bytes.Buffer

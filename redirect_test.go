@@ -11,7 +11,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// A code that goes over the network in clear is everybody's (RFC 9700, section 2.6).
+// Anyone on the network can read a code that is sent in clear (RFC 9700,
+// section 2.6).
 func TestAnswersInClear(t *testing.T) {
 	for _, public := range []bool{false, true} {
 		model := newSpy(t)
@@ -90,9 +91,8 @@ func TestCheckRedirectURI(t *testing.T) {
 	}
 }
 
-// What people read as the host is where the answer goes: no letter of another
-// alphabet, however it is written, and no number that a browser takes for an
-// address.
+// The answer goes to the host that people read: no letter of another alphabet,
+// however it is written, and no number that a browser takes for an address.
 func TestHostsAreWhatPeopleRead(t *testing.T) {
 	for _, host := range []string{
 		"%D0%B0pple.com", "client.example%E2%80%AE", "client%E3%80%82example", "client.example%E2%88%95evil.example", "%63lient.example",
@@ -194,7 +194,7 @@ func TestLoopbackRedirects(t *testing.T) {
 	}
 }
 
-// vouching decides about redirection URIs itself.
+// redirectValidator decides about redirection URIs itself.
 type redirectValidator struct {
 	*spy
 	ok      bool
@@ -242,7 +242,8 @@ func TestRegisteredURIsAreCheckedAgain(t *testing.T) {
 		requireNoRedirect(t, s.authorize("redirect_uri", uri), 400, "invalid_request")
 		requireNoRedirect(t, s.authorize("redirect_uri", ""), 400, "invalid_request")
 	}
-	// The client sees one code and one state, the server's, whatever the registered query has.
+	// The client sees one code and one state, the server's, whatever the
+	// registered query contains.
 	s := newSite(t, careless{newSpy(t), callback + "?code=fixed&keep=1&st%61te=fixed&error=x&iss=y"}, nil, nil)
 	r := s.authorize("redirect_uri", "", "state", "", "code_challenge", challenge, "code_challenge_method", "S256")
 	require.Equal(t, callback+"?keep=1&code="+r.at("code"), r.Header.Get("Location"))

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// rotation is the option by which refresh tokens are replaced, or not.
+// rotation is the option that decides whether refresh tokens are replaced.
 func rotation(rotate bool) oauth2server.RefreshRotation {
 	if rotate {
 		return oauth2server.RotateWithRetry
@@ -23,13 +23,13 @@ func rotation(rotate bool) oauth2server.RefreshRotation {
 	return oauth2server.RotateNever
 }
 
-// tenanted is an extension grant whose token has attributes of its own.
+// tenanted is an extension grant whose token has its own attributes.
 func tenanted(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 	return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{"read"},
 		Extra: map[string]any{"tenant": "acme", "seats": int64(1) << 60, "since": time.Unix(1, 0).UTC()}, Refresh: true})
 }
 
-// What an extension grant put into Extra is in every later token, and in its answer.
+// Extra of an extension grant is in every later token, and in its answer.
 func TestExtraGoesOn(t *testing.T) {
 	for _, rotate := range []bool{true, false} {
 		onEachModel(t, func(t *testing.T, model target) {
@@ -59,8 +59,8 @@ func TestExtraGoesOn(t *testing.T) {
 	}
 }
 
-// A right that was lost does not come back with a refresh, and one that was lost
-// for a while does.
+// A right that was removed does not come back with a refresh; one that was
+// suspended does.
 func TestAScopeIsAskedForAgain(t *testing.T) {
 	rights := []string{"read", "write"}
 	var fails error
@@ -106,7 +106,8 @@ func TestAScopeIsAskedForAgain(t *testing.T) {
 		require.Equal(t, row.want, stored.Scope.String())
 	}
 
-	// Nothing is left: refused, and the grant goes on, as the right may come back.
+	// No scope is left: the refresh is refused, and the grant goes on, as the
+	// right may come back.
 	rights = nil
 	requireError(t, s.refresh("web", r.str("refresh_token")), 400, "invalid_scope")
 	rights, fails = []string{"read"}, errors.New("the directory is down")
@@ -117,9 +118,9 @@ func TestAScopeIsAskedForAgain(t *testing.T) {
 	requireError(t, s.refresh("web", r.str("refresh_token"), "scope", "admin"), 400, "invalid_scope")
 }
 
-// A client whose limit was narrowed keeps what lies in both, whatever it asks for;
-// one that asks for what the owner left out gets what was granted (RFC 6749, section
-// 3.3 and 6).
+// A client whose limit was narrowed keeps the scope that is within both,
+// whatever it asks for. One that asks for more than the owner granted gets what
+// was granted (RFC 6749, sections 3.3 and 6).
 func TestScopeOfARefreshIsCutBothWays(t *testing.T) {
 	for _, row := range []struct {
 		granted, limit, asked string
@@ -217,8 +218,8 @@ func TestUserChecker(t *testing.T) {
 	}
 }
 
-// A storage that fails while the grant of a user ends who is gone gives no verdict:
-// whoever asks again ends it.
+// A storage that fails while the grant of a deleted user ends gives no verdict:
+// the next request ends it.
 func TestAUserWhoIsGoneWhileTheStorageFails(t *testing.T) {
 	model := &checking{newSpy(t), oauth2server.ErrNotFound}
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -251,7 +252,7 @@ func TestNoRefreshTokenForAClientWithoutTheGrant(t *testing.T) {
 	})
 }
 
-// Tokens that do not expire, by an option that says what it is.
+// Tokens that do not expire, by an option whose name makes that clear.
 func TestEternalAccessTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := newSpy(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// timed runs test on a server in a time of its own.
+// timed runs test on a server inside a synctest bubble.
 func timed(t *testing.T, opts *oauth2server.Options, test func(t *testing.T, s *site, model *spy)) {
 	synctest.Test(t, func(t *testing.T) {
 		if opts == nil {
@@ -34,7 +34,7 @@ func (s *site) mustRefresh(token string) reply {
 	return r
 }
 
-// requireDead checks that nothing of a grant works.
+// requireDead checks that no token of a grant works.
 func (s *site) requireDead(answers ...reply) {
 	s.t.Helper()
 	for _, r := range answers {
@@ -181,7 +181,7 @@ func TestAGrantEndsAtItsTime(t *testing.T) {
 	})
 }
 
-// sweep saves things, which drops some of what has expired each time.
+// sweep saves records; each save drops some of those that have expired.
 func sweep(t *testing.T, model *spy, saves int) {
 	later := time.Now().Add(time.Minute)
 	for i := range saves {
@@ -196,7 +196,8 @@ func sweep(t *testing.T, model *spy, saves int) {
 	}
 }
 
-// What was used stays used for as long as it could be used, and the log goes when nothing needs it.
+// A spent token stays spent for as long as it could be used, and the log goes
+// when nothing needs it.
 func TestSpentStaysSpentThroughSweeps(t *testing.T) {
 	timed(t, nil, func(t *testing.T, s *site, model *spy) {
 		code := s.code()
@@ -228,14 +229,15 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 		require.Equal(t, 200, answer.StatusCode)
 		refreshed := s.mustRefresh(answer.str("refresh_token"))
 
-		// Who found the code, and nothing else, cannot end anything.
+		// A party that found the code, and nothing else, cannot end anything.
 		requireError(t, s.redeem("web", code), 400, "invalid_grant")
 		requireError(t, s.redeem("web", code, "code_verifier", challenge), 400, "invalid_grant")
 		requireError(t, s.redeem("other", code, "code_verifier", verifier), 400, "invalid_grant")
 		requireError(t, s.token("web", "grant_type", "authorization_code", "code", code, "code_verifier", verifier), 400, "invalid_grant")
 		requireError(t, s.post("/token", form("grant_type", "authorization_code", "code", code, "code_verifier", verifier,
 			"client_id", "web", "redirect_uri", callback)), 400, "invalid_client")
-		// Whoever has the verifier, and is as fast as a page that redeems twice, is refused.
+		// A caller that has the verifier, and is as fast as a page that redeems
+		// twice, is only refused.
 		time.Sleep(time.Minute)
 		requireError(t, s.redeem("web", code, "code_verifier", verifier), 400, "invalid_grant")
 		require.Equal(t, 200, s.apiStatus(refreshed.str("access_token")))
@@ -274,7 +276,7 @@ func TestRevokeGrant(t *testing.T) {
 		first := s.signIn("web")
 		id := grantOf(first)
 		second := s.mustRefresh(first.str("refresh_token"))
-		for range 2 { // again is no error
+		for range 2 { // repeating it is no error
 			require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, id))
 		}
 		s.requireDead(first, second)
@@ -294,7 +296,7 @@ func TestRevokeGrant(t *testing.T) {
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 		require.Equal(t, 401, s.apiStatus(implicit.at("access_token")))
 
-		// Tokens of a client's own have no log.
+		// A client's own tokens have no log.
 		require.Empty(t, grantOf(s.token("machine", "grant_type", "client_credentials")))
 
 		for _, fails := range []string{"GrantEntries", "AppendGrant", "RevokeAccessTokens"} {
@@ -307,20 +309,21 @@ func TestRevokeGrant(t *testing.T) {
 	})
 }
 
-// misplacing is a log that tells of another place than was asked for.
+// wrongPlace is a log that returns another place than the one asked for.
 type wrongPlace struct{ *spy }
 
 func (m wrongPlace) AppendGrant(_ context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	return &oauth2server.GrantEntry{GrantID: e.GrantID, Seq: e.Seq + 1, Kind: "rotate", Nonce: "another"}, oauth2server.ErrExists
 }
 
-// outrunning is a log to which somebody appends as many entries as often as a revocation tries to.
+// racing is a log to which another request appends an entry each time a
+// revocation tries to.
 type racing struct {
 	*spy
 	grantID  string
 	next     int // the place of the next one
 	many     int
-	appended int // by the revocation
+	appended int // the revocation's
 }
 
 func (m *racing) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
@@ -340,7 +343,8 @@ func (m *racing) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*
 	return m.Model.AppendGrant(ctx, e)
 }
 
-// Who refreshes all the time is always faster than a revocation, and must lose none the less.
+// A client that refreshes all the time is always faster than a revocation, and
+// must lose all the same.
 func TestNobodyOutrunsARevocation(t *testing.T) {
 	for _, many := range []int{1, 2, 5, 20, 100} {
 		model := &racing{spy: newSpy(t), grantID: "g", next: 1, many: many}
@@ -381,7 +385,7 @@ func TestRevokeUser(t *testing.T) {
 	require.ErrorIs(t, model.RevokeUser(cancelled, "u1"), context.Canceled)
 }
 
-// A theft is acted on although the thief hangs up.
+// A theft has consequences even if the thief hangs up.
 func TestHangingUpDoesNotStopARevocation(t *testing.T) {
 	model := newSpy(t)
 	hangUp := &hangingUp{spy: model}
@@ -397,7 +401,7 @@ func TestHangingUpDoesNotStopARevocation(t *testing.T) {
 	s.requireDead(first, second, third)
 }
 
-// hangingUp is a model whose client hangs up when the log is written to for the second time.
+// hangingUp is a model whose client hangs up at the second write to the log.
 type hangingUp struct {
 	*spy
 	cancel context.CancelFunc
@@ -416,7 +420,7 @@ func (m *hangingUp) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry)
 	return m.spy.AppendGrant(ctx, e)
 }
 
-// A fault is no verdict: the grant is what it was, and the client may try again.
+// A fault is no verdict: the grant is unchanged, and the client may try again.
 func TestFaultsAreNoVerdicts(t *testing.T) {
 	for _, fails := range []string{"GetRefreshToken", "SaveToken", "AppendGrant", "GrantEntries"} {
 		t.Run(fails, func(t *testing.T) {
@@ -508,7 +512,7 @@ func (lagging) GrantEntries(context.Context, string, int) ([]*oauth2server.Grant
 	return nil, nil
 }
 
-// A model that loses something is told from a thief: nobody is signed out for it.
+// A model that loses data is told from a thief, so that no user is signed out.
 func TestAForgetfulModelIsNoThief(t *testing.T) {
 	for name, model := range map[string]forgetful{
 		"the place": {token: func(t *oauth2server.Token) { t.GrantSeq = 0 }},
@@ -539,7 +543,8 @@ func TestAForgetfulModelIsNoThief(t *testing.T) {
 			good.mustRefresh(second.str("refresh_token"))
 		})
 	}
-	// A log that does not show what stands at a place would be tried for ever.
+	// A log that does not show the entry at a taken place would be tried for
+	// ever.
 	empty := lagging{spy: newSpy(t)}
 	s := newSite(t, empty, &oauth2server.Options{Grants: allGrants}, nil)
 	first := s.signIn("web")
@@ -558,7 +563,7 @@ func TestAForgetfulModelIsNoThief(t *testing.T) {
 	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), none, "g"), oauth2server.ServerError)
 }
 
-// Refresh tokens of the time before the model had a log.
+// Refresh tokens from before the model had a log.
 func TestTokensWithoutAPlace(t *testing.T) {
 	timed(t, nil, func(t *testing.T, _ *site, model *spy) {
 		before := newLocalSite(t, plain{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
@@ -586,7 +591,8 @@ func TestTokensWithoutAPlace(t *testing.T) {
 	})
 }
 
-// Refresh tokens of another library have no grant: the model gives them one that stays the same.
+// Refresh tokens of another library have no grant: the model gives them one
+// that stays the same.
 func TestTokensWithoutAGrant(t *testing.T) {
 	legacy := forgetful{spy: newSpy(t), token: func(t *oauth2server.Token) {
 		if t.GrantID == "" {
@@ -687,7 +693,8 @@ func TestOptionsOfTheLog(t *testing.T) {
 	require.ErrorContains(t, err, "RotateStrictly has none")
 }
 
-// A place must stay taken for as long as what was used for it could be used again.
+// A place must stay taken for as long as the code or token used for it could be
+// used again.
 func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 	timed(t, nil, func(t *testing.T, long *site, model *spy) {
 		brief := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants, AccessTokenLifetime: time.Minute,
@@ -711,7 +718,7 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 		lives := func(e *oauth2server.GrantEntry, atLeast time.Duration) {
 			t.Helper()
 			most := atLeast
-			if e.UserID != "" { // for the entries that do not repeat it
+			if e.UserID != "" { // for entries that do not repeat it
 				most += 30 * day
 			}
 			require.GreaterOrEqual(t, time.Until(e.ExpiresAt).Seconds()+1, (atLeast + margin).Seconds())
@@ -734,7 +741,7 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 		first = brief.signIn("web")
 		second = long.refresh("web", first.str("refresh_token"))
 		brief.refresh("web", first.str("refresh_token"))
-		lives(entries(second)[2], 14*day) // the place is the next one of a token that lives so long
+		lives(entries(second)[2], 14*day) // the place belongs to a token that lives this long
 
 		unused := codeOf(brief.code())
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, unused.GrantID))
@@ -750,7 +757,7 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 	})
 }
 
-// silent is a model whose answer to SaveToken has no expiry.
+// withoutExpiry is a model whose answer to SaveToken has no expiry.
 type withoutExpiry struct{ *spy }
 
 func (m withoutExpiry) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
@@ -772,7 +779,8 @@ func TestRevocationEndsTokensOfUnknownExpiry(t *testing.T) {
 	require.Equal(t, 401, s.apiStatus(answer.str("access_token")))
 }
 
-// repeating is a model whose driver sends each insert twice, as drivers do when a reply is lost.
+// repeating is a model whose driver sends each insert twice, as drivers do when
+// a reply is lost.
 type repeating struct{ target }
 
 func (m repeating) Unwrap() oauth2server.Model { return m.target }
@@ -791,7 +799,8 @@ func TestOurOwnLostReplyIsNoReplay(t *testing.T) {
 	s.mustRefresh(s.mustRefresh(answer.str("refresh_token")).str("refresh_token"))
 }
 
-// swept is a model whose storage has dropped the first entry of each log, as a TTL index may.
+// swept is a model whose storage has dropped the first entry of each log, as a
+// TTL index may.
 type swept struct{ *spy }
 
 func (m swept) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
@@ -805,7 +814,8 @@ func (m swept) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oa
 	return m.spy.AppendGrant(ctx, e)
 }
 
-// joining mounts a server whose extension grant joins the grant named by the parameter grant.
+// joining mounts a server whose extension grant joins the grant named by the
+// parameter grant.
 func joining(t *testing.T, served oauth2server.Model, model *spy, opts oauth2server.Options, refresh bool) *site {
 	model.AddClient(&oauth2server.Client{ID: "ext", Grants: []string{"exchange", "refresh_token"}}, secret+"ext") // unless it is there
 	opts.Grants = allGrants
@@ -858,7 +868,8 @@ func TestWhatIsRefusedLeavesNothing(t *testing.T) {
 	})
 }
 
-// After the window each use is a rotation, and a loop of them has an end too.
+// After the window each use is a rotation, and a loop of rotations is bounded,
+// too.
 func TestRotationsAreBounded(t *testing.T) {
 	timed(t, &oauth2server.Options{RefreshRetryWindow: time.Second}, func(t *testing.T, s *site, _ *spy) {
 		first := s.signIn("web")
@@ -872,7 +883,7 @@ func TestRotationsAreBounded(t *testing.T) {
 	})
 }
 
-// immortal is a model whose refresh tokens never expire.
+// neverExpiring is a model whose refresh tokens never expire.
 type neverExpiring struct{ *spy }
 
 func (m neverExpiring) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {

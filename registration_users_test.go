@@ -1,4 +1,4 @@
-// Users that are registered, changed and deleted, told on each model.
+// Registration, change and deletion of users, on each model.
 
 package oauth2server_test
 
@@ -96,8 +96,8 @@ func TestRegistry_Users(t *testing.T) {
 	})
 }
 
-// existsAlso takes an error of FerretDB, which says in its own way that a name is
-// taken when it is changed, for ErrExists.
+// existsAlso accepts FerretDB's error for a changed name that is taken in place
+// of ErrExists.
 func existsAlso(t *testing.T, err error) error {
 	require.Error(t, err)
 	if mongotest.IsFerretDB() && !errors.Is(err, oauth2server.ErrExists) {
@@ -107,10 +107,11 @@ func existsAlso(t *testing.T, err error) error {
 	return err
 }
 
-// foreignHash is bcrypt's of "pass word", by PHP.
+// foreignHash is PHP's bcrypt hash of "pass word".
 const foreignHash = "$2y$05$WMmKbhSYxUnEth3XcvFr2u21QwqdDhSgxlpuvdmM59a05DmkL/Gwq"
 
-// Users who come with a hash sign in over HTTP, and then have one of ours.
+// Users imported with a hash sign in over HTTP, and then have a hash of the
+// model's own.
 func TestRegistry_Hashes(t *testing.T) {
 	hashes := map[string]string{
 		"php":    foreignHash,
@@ -136,7 +137,7 @@ func TestRegistry_Hashes(t *testing.T) {
 	})
 }
 
-// Several who sign in for the first time at once are all let in.
+// Several first sign-ins at once all succeed.
 func TestRegistry_RehashAtOnce(t *testing.T) {
 	onEachEmptyModel(t, func(t *testing.T, m storage) {
 		require.NoError(t, m.AddUserHash(t.Context(), &oauth2server.User{ID: "u1"}, "andy", foreignHash))

@@ -47,7 +47,7 @@ func (anotherName) NarrowScope(context.Context, *oauth2server.User, *oauth2serve
 
 func (otherArgs) CheckUsr(string) bool { return true }
 
-// Models whose methods are their own business.
+// Models whose extra methods are their own business.
 type (
 	listing struct{ bare }
 	helper  struct{ bare }
@@ -74,7 +74,8 @@ func (own) String() string               { return "" }
 func (own) Scope() oauth2server.Scope    { return nil }
 func (own) Validate(ctx context.Context) {}
 
-// A hook that is misspelt would be silent: whatever it was to refuse is granted.
+// A misspelt hook would never be called: everything that it should refuse would
+// be granted.
 func TestNewNamesWhatIsMisspelt(t *testing.T) {
 	grants := &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"urn:x": otp}}
 	for _, row := range []struct {

@@ -13,12 +13,12 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// unwrapped makes a struct a decorator that shows nothing more.
+// unwrapped makes a struct a decorator without further interfaces.
 type unwrapped struct{}
 
 func (unwrapped) Unwrap() oauth2server.Model { return bare{} }
 
-// bare has what every model has.
+// bare has the methods that every model has.
 type bare struct{}
 
 func (bare) GetClient(context.Context, string, string) (*oauth2server.Client, error) { return nil, nil }
@@ -136,7 +136,7 @@ func TestNewListsEverythingThatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "oauth2server: 2 mistakes:\n\t")
 }
 
-// tokenDecorator wraps what a resource server asks.
+// tokenDecorator wraps the methods that a resource server calls.
 type tokenDecorator struct{ oauth2server.AccessTokenModel }
 
 type shownDecorator struct{ tokenDecorator }
@@ -168,7 +168,7 @@ func TestDecorators(t *testing.T) {
 	s := newSite(t, decorator{decorator{inner}}, nil, nil)
 	require.Equal(t, "read", s.token("web", "grant_type", "client_credentials").str("scope"), "the inner ValidateScope is asked")
 
-	// The outermost layer that has an interface is the one that is asked.
+	// The outermost layer that has an interface is called.
 	outer := struct {
 		decorator
 		none

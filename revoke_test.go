@@ -21,7 +21,7 @@ func (s *site) introspect(client, token string, params ...string) reply {
 	return s.post("/introspect", form(append([]string{"token", token}, params...)...), "Authorization", as(client))
 }
 
-// publicOptions let a public client sign somebody in without a page.
+// publicOptions let a public client sign a user in without a page.
 func publicOptions() *oauth2server.Options {
 	return &oauth2server.Options{Grants: allGrants, PublicClientGrants: []string{"password", "refresh_token"}}
 }
@@ -153,7 +153,7 @@ func TestRevokeWithoutALog(t *testing.T) {
 		model.fails[fails] = errors.New("no storage")
 		presented := map[string]string{"RevokeToken": "refresh_token", "RevokeAccessToken": "access_token"}[fails]
 		requireError(t, s.revoke("web", tokens.str(presented)), 503, "server_error")
-		model.fails[fails] = oauth2server.ErrNotFound // somebody was faster
+		model.fails[fails] = oauth2server.ErrNotFound // another request was faster
 		require.Equal(t, 200, s.revoke("web", tokens.str(presented)).StatusCode)
 		delete(model.fails, fails)
 	}
@@ -165,14 +165,15 @@ func TestRevokeWithoutALog(t *testing.T) {
 	require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)
 }
 
-// modest is a plain model whose access tokens cannot be revoked.
+// withoutRevocation is a plain model whose access tokens cannot be revoked.
 type withoutRevocation struct {
 	*spy
 	oauth2server.GrantLog
 	oauth2server.AccessTokenRevoker
 }
 
-// What a model chose to say is no "not found": an answer of 200, or of not active, would be false.
+// An error that a model chose is no "not found": an answer of 200, or of not
+// active, would be false.
 func TestAModelsRefusalIsNoUnknownToken(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -200,28 +201,30 @@ func TestAModelsRefusalIsNoUnknownToken(t *testing.T) {
 		}
 	}
 	tokens := s.signIn("web")
-	for _, gone := range []error{oauth2server.InvalidGrant, oauth2server.InvalidToken} { // that is as good as unknown
+	for _, gone := range []error{oauth2server.InvalidGrant, oauth2server.InvalidToken} { // both count as unknown
 		model.fails["GetRefreshToken"] = gone
 		require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)
 		requireInactive(t, s.introspect("web", tokens.str("refresh_token")))
 	}
 }
 
-// issuing is a model whose access tokens are looked up elsewhere: a method that is promoted from two fields counts as none.
+// issuing is a model without GetAccessToken, as for a separate resource server:
+// a method that is promoted from two fields counts as none.
 type issuing struct {
 	*spy
 	SecondLookup
 }
 
-// Another has that method once more.
+// SecondLookup has that method a second time.
 type SecondLookup struct{}
 
 func (SecondLookup) GetAccessToken(context.Context, string) (*oauth2server.Token, error) {
 	return nil, nil
 }
 
-// The server cannot see whose an access token is that it cannot look up, so it cannot revoke it, and must not say that
-// it did (RFC 7009, section 2.2.1).
+// The server cannot find the owner of an access token that it cannot look up.
+// So it cannot revoke the token, and must not claim that it did (RFC 7009,
+// section 2.2.1).
 func TestRevokeWhereAccessTokensAreNotLookedUp(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, issuing{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)

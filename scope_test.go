@@ -42,7 +42,7 @@ func TestParseScope(t *testing.T) {
 	}
 }
 
-// manyTokens is a scope of n tokens.
+// manyTokens returns a scope of n tokens.
 func manyTokens(n int) string {
 	var tokens []string
 	for i := range n {
@@ -106,7 +106,7 @@ func TestScopeValidatorMayOnlyNarrow(t *testing.T) {
 	}
 }
 
-// A limit that the client was given after the grant holds for the next refresh.
+// A limit that the client gets after the grant applies to the next refresh.
 func TestRefreshKeepsToTheClientsLimit(t *testing.T) {
 	model := newSpy(t)
 	add := func(id string, scope ...string) {
@@ -124,7 +124,8 @@ func TestRefreshKeepsToTheClientsLimit(t *testing.T) {
 	require.Equal(t, "read", r.str("scope"))
 }
 
-// reassigning lets the clients narrow and elsewhere stand in for wide, as if wide had been given their limits.
+// reassigning makes the clients narrow and elsewhere stand in for wide, as if
+// wide had been given their limits.
 type reassigning struct{ *spy }
 
 func (m reassigning) GetRefreshToken(ctx context.Context, refreshToken string) (*oauth2server.Token, error) {
@@ -140,7 +141,7 @@ func (m reassigning) GetClient(ctx context.Context, id, secret string) (*oauth2s
 	return m.spy.GetClient(ctx, id, secret)
 }
 
-// last is the client that asked last.
+// last is the client of the last call.
 func (m reassigning) last() (id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -8,7 +8,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/seal"
 )
 
-// What a rotation stores of its successor opens with the token that was presented, and with nothing that is stored.
+// The successor that a rotation stores opens with the presented token, and with
+// nothing that is stored.
 func TestARotationSealsUnderThePresentedToken(t *testing.T) {
 	old := &Token{RefreshToken: newID(), GrantID: newID()}
 	next := Token{User: &User{ID: "u1"}, GrantID: old.GrantID}

@@ -26,17 +26,18 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// An ear overhears servers: it keeps what they log, report and answer to whom they refuse, and every secret that they
-// were given or gave. None may be in the other. A nil ear hears nothing.
+// recorder keeps what servers log, report and answer to refused requests, and
+// every secret that they receive or issue. No secret may be in those texts. A
+// nil recorder records nothing.
 type recorder struct {
 	mu       sync.Mutex
-	secrets  map[string]string // what it is, and where it was recorded first
-	public   []string          // what was sent as a secret, and is none
-	texts    map[string]string // where it was recorded first
+	secrets  map[string]string // a description, and where it was first seen
+	public   []string          // sent in place of a secret, but public
+	texts    map[string]string // where it was first seen
 	refusals map[refused]string
 }
 
-// refused is what became of a request; status is 0 if it was not recorded.
+// refused is the result of a refused request; status is 0 if it is not known.
 type refused struct {
 	endpoint, reason string
 	code             oauth2server.ErrorCode
@@ -47,11 +48,13 @@ func newRecorder() *recorder {
 	return &recorder{secrets: map[string]string{}, texts: map[string]string{}, refusals: map[refused]string{}}
 }
 
-// suite hears the servers of all tests. Not of fuzz targets, whose inputs are no secrets, nor of benchmarks and of
-// interleave_test.go, which would fill the memory.
+// sharedRecorder records the servers of all tests. It leaves out fuzz targets,
+// whose inputs are no secrets, and benchmarks and interleave_test.go, which
+// would fill the memory.
 var sharedRecorder = newRecorder()
 
-// TestMain searches what the whole run left behind (CVE-2023-37260), and holds it against docs/reasons.md.
+// TestMain searches the texts of the whole run for secrets (CVE-2023-37260),
+// and compares its refusals with docs/reasons.md.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Lookup("test.fuzz").Value.String() != "" {
@@ -83,7 +86,7 @@ func (rec *recorder) resourceOptions(where string, opts *oauth2server.ResourceOp
 	return &own
 }
 
-// options returns a copy of opts whose log and events go to e as well.
+// options returns a copy of opts whose log and events go to rec as well.
 func (rec *recorder) options(where string, opts *oauth2server.Options) *oauth2server.Options {
 	own := oauth2server.Options{}
 	if opts != nil {
@@ -107,8 +110,8 @@ func (rec *recorder) options(where string, opts *oauth2server.Options) *oauth2se
 	return &own
 }
 
-// withoutTime also leaves out what a stranger wrote, which is there at Debug
-// alone; see TestWhatAStrangerWrote.
+// withoutTime also drops values that a stranger wrote, which are logged at
+// Debug only; see TestWhatAStrangerWrote.
 func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey || len(groups) > 0 && groups[0] == "sent" {
 		return slog.Attr{}
@@ -126,7 +129,7 @@ func (w logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// handlers gives each record to all.
+// handlers passes each record to all of them.
 type handlers []slog.Handler
 
 func (h handlers) Enabled(ctx context.Context, level slog.Level) bool {
@@ -157,10 +160,11 @@ func (h handlers) each(f func(slog.Handler) slog.Handler) (all handlers) {
 	return all
 }
 
-// text notes what nobody's secret may be in.
+// text records a text that must contain no secret.
 func (rec *recorder) text(where, text string) { rec.note(rec.texts, text, where) }
 
-// secret notes one. Those of fewer than eight characters are no secrets, and would be found everywhere.
+// secret records a secret. Values of fewer than eight characters are skipped,
+// as they would be found everywhere.
 func (rec *recorder) secret(what, value string) {
 	if rec != nil && len(value) >= minSecret {
 		rec.note(rec.secrets, value, what)
@@ -169,7 +173,8 @@ func (rec *recorder) secret(what, value string) {
 
 const minSecret = 8
 
-// notSecret says that texts are none, though a test sends them as such: it sends them everywhere.
+// notSecret excludes texts that a test sends in place of secrets, as it sends
+// them everywhere.
 func (rec *recorder) notSecret(texts ...string) {
 	if rec == nil {
 		return
@@ -207,7 +212,7 @@ func (rec *recorder) refusal(where string, event oauth2server.Event, status int)
 	rec.refusals[refused{string(event.Endpoint), event.Reason, event.Error, status}] = where
 }
 
-// recorded is a request and its answer on their way.
+// recordingWriter records a request and its answer.
 type recordingWriter struct {
 	http.ResponseWriter
 	status       int
@@ -233,7 +238,7 @@ type recordedBody struct {
 	io.Closer
 }
 
-// around returns handler with e at its door.
+// wrap returns handler with its requests and answers recorded.
 func (rec *recorder) wrap(where string, handler http.Handler) http.Handler {
 	if rec == nil {
 		return handler
@@ -255,10 +260,10 @@ var (
 	givenParameters  = []string{"code", "access_token", "refresh_token"}
 )
 
-// request notes the secrets in what was sent.
+// request records the secrets in a request.
 func (rec *recorder) request(where string, r *http.Request, body string) {
 	for _, encoded := range []string{r.URL.RawQuery, body} {
-		params, _ := url.ParseQuery(encoded) // what is not malformed
+		params, _ := url.ParseQuery(encoded) // the pairs that are well-formed
 		for _, name := range secretParameters {
 			for _, value := range params[name] {
 				rec.secret(name+" in "+where, value)
@@ -278,7 +283,8 @@ func (rec *recorder) request(where string, r *http.Request, body string) {
 	}
 }
 
-// response notes the secrets in an answer, and the texts: all headers, and the body of a refusal.
+// response records the secrets in an answer, and the texts: all headers, and
+// the body of a refusal.
 func (rec *recorder) response(where string, h *recordingWriter) {
 	status := cmp.Or(h.status, http.StatusOK)
 	headers := h.Header().Clone()
@@ -288,7 +294,7 @@ func (rec *recorder) response(where string, h *recordingWriter) {
 		for _, name := range givenParameters {
 			for _, params := range []url.Values{query, fragment} {
 				rec.secret(name+" in "+where, params.Get(name))
-				params.Del(name) // where it belongs
+				params.Del(name) // it belongs there
 			}
 		}
 		query.Del("state") // the client's own
@@ -309,21 +315,22 @@ func (rec *recorder) response(where string, h *recordingWriter) {
 		}
 	}
 	if len(h.events) != 1 {
-		status = 0 // of several, who knows whose it is
+		status = 0 // with several events, the status belongs to none for sure
 	}
 	for _, event := range h.events {
 		rec.refusal(where, event, status)
 	}
 }
 
-// leaks says which secret is in which text, also encoded as texts are.
+// leaks reports which secret is in which text, in plain or encoded as texts
+// are.
 func (rec *recorder) leaks() (found []string) {
 	if rec == nil {
 		return nil
 	}
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	forms := map[string]string{} // of secrets
+	forms := map[string]string{} // from the form of a secret to the secret
 	begins := map[[minSecret]byte][]string{}
 	for secret := range rec.secrets {
 		if slices.ContainsFunc(rec.public, func(text string) bool { return strings.Contains(text, secret) }) {
@@ -353,7 +360,8 @@ func (rec *recorder) leaks() (found []string) {
 	return slices.Sorted(slices.Values(found))
 }
 
-// unlisted says which refusals are not in docs/reasons.md, or are told otherwise.
+// unlisted reports the refusals that docs/reasons.md does not list, or lists
+// with another answer.
 func (rec *recorder) unlisted() (wrong []string) {
 	if rec == nil {
 		return nil
@@ -382,17 +390,18 @@ func (row listed) tells(r refused) bool {
 	switch {
 	case r.status == 0:
 		status = ""
-	case r.status/100 == 3, r.status == http.StatusOK: // as a value
+	case r.status/100 == 3, r.status == http.StatusOK: // by redirect, or passed as a value
 		status = "redirect"
 	}
 	return strings.Contains(row.told, "`"+string(r.code)+"`") && strings.Contains(row.told, status)
 }
 
-// Secrets in texts (CVE-2023-37260). A server is given every credential that there is in every place, good ones while
-// each call of its model fails, and what it logs, reports and answers has none of them.
+// Secrets in texts (CVE-2023-37260). A server gets every kind of credential in
+// every place, valid ones even while each call of its model fails. Its logs,
+// events and answers contain none of them.
 func TestAttack_SecretsInTexts(t *testing.T) {
 	rec, model := newRecorder(), newSpy(t)
-	known := func(user *oauth2server.User, asked oauth2server.Scope) (oauth2server.Scope, error) { // else any word is a scope
+	known := func(user *oauth2server.User, asked oauth2server.Scope) (oauth2server.Scope, error) { // otherwise any word is a scope
 		scope, err := readByDefault(user, asked)
 		return slices.DeleteFunc(scope, func(word string) bool { return word != "read" && word != "write" }), err
 	}

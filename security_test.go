@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tests returns the names of the tests, fuzz targets and examples of the whole repository, nested modules included.
+// tests returns the names of the tests, fuzz targets and examples of the whole
+// repository, nested modules included.
 func tests(t *testing.T) map[string]bool {
 	names := map[string]bool{}
 	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
@@ -36,7 +37,8 @@ func tests(t *testing.T) map[string]bool {
 	return names
 }
 
-// A promise without a test is a wish: each test that a page names exists. The tables of docs/threats.md are counted right.
+// A promise without a test is a wish: each test that a page names exists. The
+// counts in docs/threats.md are right.
 func TestSecurityPolicyNamesWhatHolds(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)

@@ -24,7 +24,7 @@ func TestTokenRefusesMalformedRequests(t *testing.T) {
 	for _, row := range []struct {
 		name, method, contentType, path, body string
 		status                                int
-		code, names                           string // the description names what is wrong
+		code, names                           string // the description names the cause
 	}{
 		{"GET", "GET", "", "/token", "", 405, "invalid_request", "POST"},
 		{"PUT", "PUT", "application/x-www-form-urlencoded", "/token", "grant_type=password", 405, "invalid_request", "POST"},
@@ -106,7 +106,7 @@ func TestTokenReadsAFormThatAMiddlewareParsed(t *testing.T) {
 	}
 }
 
-// A handler that follows, and OnEvent, can read the form as if nobody had.
+// The next handler and OnEvent can read the form as if it was unread.
 func TestTheFormCanBeReadAgain(t *testing.T) {
 	const body = "grant_type=client_credentials&tenant=7"
 	var heard, seen []string
@@ -258,7 +258,7 @@ func TestFaultsOfTheModelAreServerErrors(t *testing.T) {
 	}
 }
 
-// broken is a model that saves nothing it could answer with.
+// broken is a model that returns nothing usable from SaveToken.
 type broken struct {
 	*spy
 	saved *oauth2server.Token
@@ -291,7 +291,7 @@ func TestSaveTokenMustReturnTheToken(t *testing.T) {
 	require.Equal(t, map[string]any{"access_token": "a", "token_type": "Bearer"}, r.body, "no expiry, no expires_in")
 }
 
-// widening changes what it was given, and saves that.
+// widening changes the token that it was given, and saves that.
 type widening struct{ *spy }
 
 func (m widening) SaveToken(_ context.Context, t *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// What a request reads of the logs, and what a page of connected apps reads, is the
-// same after a thousand refreshes as after the first one.
+// A request reads as much of the logs, and a page of connected apps too, after
+// a thousand refreshes as after the first one.
 func TestWorkDoesNotGrow(t *testing.T) {
 	for _, row := range []struct {
 		name           string
@@ -73,7 +73,7 @@ func TestWorkDoesNotGrow(t *testing.T) {
 	}
 }
 
-// Whoever signs in reads none of the marks of earlier revocations, and neither does
+// A sign-in reads none of the marks of earlier revocations, and neither does
 // the next revocation.
 func TestEarlierRevocationsAreNotRead(t *testing.T) {
 	onEachModel(t, func(t *testing.T, target target) {
