@@ -25,7 +25,8 @@ func TestBasicThatWasNotEncoded(t *testing.T) {
 		{"https://app.example/?a%20b", "a+secret-of-good-length-it-is"},
 	} {
 		model := memorymodel.New(nil)
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: row.id, Grants: []string{"client_credentials"}}, row.secret))
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: row.id,
+			Grants: []string{"client_credentials"}}, row.secret))
 		var a attempts
 		s := newSite(t, model, a.options(), nil)
 		send := func(id, secret string) reply {
@@ -51,8 +52,10 @@ func TestBasicThatWasNotEncoded(t *testing.T) {
 // The ID of one reading is never combined with the secret of the other.
 func TestReadingsAreNotMixed(t *testing.T) {
 	model := memorymodel.New(nil)
-	for id, secret := range map[string]string{"a+b": "the-raw-secret+which-is-long", "a b": "the-decoded-secret,which-is-long"} {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: []string{"client_credentials"}}, secret))
+	for id, secret := range map[string]string{"a+b": "the-raw-secret+which-is-long",
+		"a b": "the-decoded-secret,which-is-long"} {
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id,
+			Grants: []string{"client_credentials"}}, secret))
 	}
 	s := newSite(t, model, nil, nil)
 	status := func(text string) int {

@@ -85,7 +85,8 @@ func TestAttack_ALogWithoutEnd(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		_, entries, _ := model.take()
 		require.LessOrEqual(t, model.longest.Load(), int64(page))
-		require.LessOrEqual(t, entries, int64(16*3*(length+page)), "each reads the log a few times at the most, to end the grant")
+		require.LessOrEqual(t, entries, int64(16*3*(length+page)),
+			"each reads the log a few times at the most, to end the grant")
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16*40<<20))
 		s.requireDead(last)
 
@@ -125,7 +126,8 @@ func TestAttack_EndingWhatHasEnded(t *testing.T) {
 			tokens = append(tokens, s.mustRefresh(tokens[len(tokens)-1].str("refresh_token")))
 		}
 		model.take()
-		require.Equal(t, 200, s.post("/revoke", form("token", first.str("refresh_token")), "Authorization", as("web")).StatusCode)
+		require.Equal(t, 200, s.post("/revoke", form("token", first.str("refresh_token")),
+			"Authorization", as("web")).StatusCode)
 		_, _, deletes := model.take()
 		require.EqualValues(t, len(tokens), deletes)
 		s.requireDead(tokens...)
@@ -136,7 +138,8 @@ func TestAttack_EndingWhatHasEnded(t *testing.T) {
 			reads, entries, deletes := model.take()
 			require.Zero(t, reads+entries+deletes)
 
-			require.Equal(t, 200, s.post("/revoke", form("token", token.str("refresh_token")), "Authorization", as("web")).StatusCode)
+			require.Equal(t, 200, s.post("/revoke", form("token", token.str("refresh_token")),
+				"Authorization", as("web")).StatusCode)
 			reads, entries, deletes = model.take()
 			require.Zero(t, deletes)
 			require.EqualValues(t, 1, reads)
@@ -157,12 +160,16 @@ func TestAttack_HugeScope(t *testing.T) {
 	huge := manyTokens(256 * 40)[:60_000]
 	onEachModel(t, func(t *testing.T, model target) {
 		tokens := oauth2server.Scope(strings.Fields(huge))
-		err := addClient(t, model, oauth2server.Client{ID: "huge", Grants: []string{"client_credentials"}, Scope: tokens}, secret+"huge")
+		err := addClient(t, model,
+			oauth2server.Client{ID: "huge", Grants: []string{"client_credentials"}, Scope: tokens}, secret+"huge")
 		require.Error(t, err)
-		own := map[string]oauth2server.GrantFunc{"tell": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: tokens, Refresh: true})
-		}}
-		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "phone", Grants: []string{"tell"}}, secret+"phone"))
+		own := map[string]oauth2server.GrantFunc{
+			"tell": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+				return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"},
+					Scope: tokens, Refresh: true})
+			}}
+		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "phone", Grants: []string{"tell"}},
+			secret+"phone"))
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, ExtensionGrants: own}, nil)
 		requireError(t, s.token("web", "grant_type", "client_credentials", "scope", huge), 400, "invalid_scope")
 		require.Equal(t, "invalid_scope", s.authorize("scope", huge).at("error"))
@@ -172,7 +179,8 @@ func TestAttack_HugeScope(t *testing.T) {
 
 		s = newSite(t, defaulting{model, tokens}, &oauth2server.Options{Grants: allGrants}, nil)
 		requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
-		requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 500, "server_error")
+		requireError(t, s.token("web", "grant_type", "password", "username", "andy",
+			"password", "andys-password"), 500, "server_error")
 		require.Equal(t, "server_error", s.authorize().at("error"))
 
 		// The largest scope allowed is in the log once, however often the token
@@ -202,7 +210,9 @@ type defaulting struct {
 
 func (m defaulting) Unwrap() oauth2server.Model { return m.target }
 
-func (m defaulting) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, asked oauth2server.Scope) (oauth2server.Scope, error) {
+func (m defaulting) ValidateScope(
+	_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, asked oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	if len(asked) == 0 {
 		return m.scope, nil
 	}
@@ -242,25 +252,33 @@ func in[T any](m *intercepted, method string, call func() (T, error)) (T, error)
 	return result, err
 }
 
-func (m *intercepted) GetUser(ctx context.Context, name, password string, c *oauth2server.Client) (*oauth2server.User, error) {
+func (m *intercepted) GetUser(
+	ctx context.Context, name, password string, c *oauth2server.Client,
+) (*oauth2server.User, error) {
 	return in(m, "GetUser", func() (*oauth2server.User, error) { return m.target.GetUser(ctx, name, password, c) })
 }
 
-func (m *intercepted) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *intercepted) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	return in(m, "SaveAuthorizationCode", func() (*oauth2server.AuthorizationCode, error) {
 		return m.target.SaveAuthorizationCode(ctx, code, c, u)
 	})
 }
 
 func (m *intercepted) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
-	return in(m, "GetAuthorizationCode", func() (*oauth2server.AuthorizationCode, error) { return m.target.GetAuthorizationCode(ctx, code) })
+	return in(m, "GetAuthorizationCode", func() (*oauth2server.AuthorizationCode, error) {
+		return m.target.GetAuthorizationCode(ctx, code)
+	})
 }
 
 func (m *intercepted) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
 	return in(m, "GetRefreshToken", func() (*oauth2server.Token, error) { return m.target.GetRefreshToken(ctx, token) })
 }
 
-func (m *intercepted) SaveToken(ctx context.Context, token *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m *intercepted) SaveToken(
+	ctx context.Context, token *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	return in(m, "SaveToken", func() (*oauth2server.Token, error) { return m.target.SaveToken(ctx, token, c, u) })
 }
 
@@ -269,7 +287,9 @@ func (m *intercepted) AppendGrant(ctx context.Context, e *oauth2server.GrantEntr
 }
 
 func (m *intercepted) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
-	return in(m, "GrantEntries", func() ([]*oauth2server.GrantEntry, error) { return m.target.GrantEntries(ctx, id, from) })
+	return in(m, "GrantEntries", func() ([]*oauth2server.GrantEntry, error) {
+		return m.target.GrantEntries(ctx, id, from)
+	})
 }
 
 // All grants of a user, or those for one client, are revoked while a password
@@ -299,7 +319,8 @@ func TestAttack_OutlivingARevocation(t *testing.T) {
 				}
 				model := &intercepted{target: target}
 				s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
-				for _, method := range []string{"GetUser", "SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken",
+				for _, method := range []string{"GetUser", "SaveAuthorizationCode",
+					"GetAuthorizationCode", "GetRefreshToken",
 					"SaveToken", "AppendGrant", "GrantEntries"} {
 					for _, after := range []bool{false, true} {
 						where := fmt.Sprintf("%s, client %q, %s, after: %v", name, clientID, method, after)
@@ -356,7 +377,8 @@ func TestAMarkIsOldInABusyProcess(t *testing.T) {
 			binary.BigEndian.PutUint64(shifted[:], at<<16)
 			copy(id, shifted[:6])
 			binary.BigEndian.PutUint32(id[12:16], count-older)
-			_, err = model.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "user:u1", Seq: int(time.Now().UnixMilli()/2000) + place + 1, Kind: "revoked",
+			_, err = model.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "user:u1",
+				Seq: int(time.Now().UnixMilli()/2000) + place + 1, Kind: "revoked",
 				Nonce: base64.RawURLEncoding.EncodeToString(id), ExpiresAt: time.Now().Add(time.Hour)})
 			require.NoError(t, err)
 			s.requireAlive(s.signIn("web"))
@@ -446,12 +468,14 @@ func TestAttack_RevocationByAFastClock(t *testing.T) {
 	for _, ahead := range []time.Duration{0, 5 * time.Second, 30 * time.Second, 59 * time.Second} {
 		onEachModel(t, func(t *testing.T, model target) {
 			const lifetime = time.Hour
-			fast, slow := &shiftedClock{target: model, by: lifetime - 2*time.Second + ahead}, &shiftedClock{target: model}
+			fast, slow := &shiftedClock{target: model, by: lifetime - 2*time.Second + ahead},
+				&shiftedClock{target: model}
 			s, behind := newSite(t, fast, nil, nil), newSite(t, slow, nil, nil)
 			tokens := behind.redeem("web", behind.code())
 			slow.by = lifetime - 2*time.Second
 			require.Equal(t, 200, behind.apiStatus(tokens.str("access_token")))
-			require.Equal(t, 200, s.post("/revoke", form("token", tokens.str("refresh_token")), "Authorization", as("web")).StatusCode)
+			require.Equal(t, 200, s.post("/revoke", form("token", tokens.str("refresh_token")),
+				"Authorization", as("web")).StatusCode)
 			require.Equal(t, 401, behind.apiStatus(tokens.str("access_token")), "ahead by %v", ahead)
 			behind.requireDead(tokens)
 		})
@@ -480,12 +504,17 @@ func (s *site) refreshAtOnce(n int) []reply {
 func TestAttack_LookAlikeHosts(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		for _, uri := range []string{
-			"https://%D0%B0pple.com/cb", "https://\u0430pple.com/cb", "https://apple.com%E2%80%AE/cb", "https://apple%E3%80%82com/cb",
-			"https://apple.com%E2%88%95evil.example/cb", "https://apple.com%2Fevil.example/cb", "https://apple.com%40evil.example/cb",
-			"https://apple.com%00.evil.example/cb", "https://apple.com%09/cb", "https://%61pple.com/cb", "https://apple_.com/cb",
-			"https://apple.com\\@evil.example/cb", "https://[::1%25eth0]/cb", "https://apple.com:%38/cb", "https://%5B::1%5D/cb",
+			"https://%D0%B0pple.com/cb", "https://\u0430pple.com/cb", "https://apple.com%E2%80%AE/cb",
+			"https://apple%E3%80%82com/cb",
+			"https://apple.com%E2%88%95evil.example/cb", "https://apple.com%2Fevil.example/cb",
+			"https://apple.com%40evil.example/cb",
+			"https://apple.com%00.evil.example/cb", "https://apple.com%09/cb", "https://%61pple.com/cb",
+			"https://apple_.com/cb",
+			"https://apple.com\\@evil.example/cb", "https://[::1%25eth0]/cb",
+			"https://apple.com:%38/cb", "https://%5B::1%5D/cb",
 		} {
-			err := addClient(t, model, oauth2server.Client{ID: "lookalike", Grants: allGrants, RedirectURIs: []string{uri}}, secret+"lookalike")
+			err := addClient(t, model, oauth2server.Client{ID: "lookalike", Grants: allGrants,
+				RedirectURIs: []string{uri}}, secret+"lookalike")
 			require.Error(t, err, uri)
 			// The URI is registered all the same, say by hand.
 			s := newSite(t, redirecting{model, uri}, nil, nil)
@@ -518,7 +547,8 @@ func (m redirecting) GetClient(ctx context.Context, id, secret string) (*oauth2s
 // a cross-origin request does not.
 func TestAttack_OriginsThatAreNone(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		handler := mount(t, model, &oauth2server.Options{Issuer: "https://auth.example", TrustedOrigins: []string{"https://login.example"}}, nil)
+		handler := mount(t, model, &oauth2server.Options{Issuer: "https://auth.example",
+			TrustedOrigins: []string{"https://login.example"}}, nil)
 		for _, row := range []struct {
 			host, origin, site string
 			in                 bool
@@ -540,7 +570,8 @@ func TestAttack_OriginsThatAreNone(t *testing.T) {
 			{"evil.example:443", "https://evil.example:443", "cross-site", false},
 			{"", "https://evil.example", "", false},
 		} {
-			r := (&site{t: t}).request("POST", "http://local/authorize", form(authorization("username", "andy", "password", "andys-password")...))
+			r := (&site{t: t}).request("POST", "http://local/authorize",
+				form(authorization("username", "andy", "password", "andys-password")...))
 			r.Host = row.host
 			r.Header.Set("Origin", row.origin)
 			if row.site != "" {

@@ -19,7 +19,8 @@ func TestAttack_TokenOfAnotherKind(t *testing.T) {
 		access, refresh, code := tokens.str("access_token"), tokens.str("refresh_token"), s.code()
 		machines := s.token("web", "grant_type", "client_credentials").str("access_token")
 		implicit := s.authorize("response_type", "token").at("access_token")
-		for kind, it := range map[string]string{"access": access, "machine's": machines, "implicit": implicit, "refresh": refresh, "code": code} {
+		for kind, it := range map[string]string{"access": access, "machine's": machines,
+			"implicit": implicit, "refresh": refresh, "code": code} {
 			require.NotEmpty(t, it, kind)
 			if kind != "code" {
 				requireError(t, s.redeem("web", it), 400, "invalid_grant")
@@ -32,10 +33,12 @@ func TestAttack_TokenOfAnotherKind(t *testing.T) {
 				require.Equal(t, 401, s.post("/api", form("access_token", it)).StatusCode, kind)
 			}
 		}
-		for _, hint := range []string{"access_token", "refresh_token"} { // a code is neither, and a hint does not change the kind
+		// A code is neither, and a hint does not change the kind.
+		for _, hint := range []string{"access_token", "refresh_token"} {
 			requireInactive(t, s.introspect("web", code, "token_type_hint", hint))
 			require.Equal(t, 200, s.revoke("web", code, "token_type_hint", hint).StatusCode)
-			require.NotContains(t, s.introspect("web", refresh, "token_type_hint", hint).body, "token_type", "it is no bearer token")
+			require.NotContains(t, s.introspect("web", refresh, "token_type_hint", hint).body,
+				"token_type", "it is no bearer token")
 		}
 		for _, it := range []string{access, machines, implicit} {
 			require.Equal(t, 200, s.apiStatus(it))
@@ -67,12 +70,15 @@ func TestAttack_TwoIdentities(t *testing.T) {
 				{"a secret alone", as("web"), []string{"client_secret", secret + "web"}},
 				{"junk", as("web"), []string{"client_secret", "junk"}},
 				{"a public client's id", as("web"), []string{"client_id", "app"}},
-				{"a public client by Basic", basic("app:"), []string{"client_id", "web", "client_secret", secret + "web"}},
+				{"a public client by Basic", basic("app:"),
+					[]string{"client_id", "web", "client_secret", secret + "web"}},
 				{"a public client by Basic, an id", basic("app:"), []string{"client_id", "web"}},
-				{"a wrong secret by Basic", basic("web:junk"), []string{"client_id", "web", "client_secret", secret + "web"}},
+				{"a wrong secret by Basic", basic("web:junk"),
+					[]string{"client_id", "web", "client_secret", secret + "web"}},
 				{"broken Basic", "Basic !", []string{"client_id", "web", "client_secret", secret + "web"}},
 				{"the id twice", as("web"), []string{"client_id", "web", "client_id", "other"}},
-				{"two secrets", "", []string{"client_id", "web", "client_secret", secret + "web", "client_secret", "junk"}},
+				{"two secrets", "", []string{"client_id", "web", "client_secret", secret + "web",
+					"client_secret", "junk"}},
 			} {
 				var headers []string
 				if row.basic != "" {
@@ -102,12 +108,14 @@ func TestAttack_PublicClientSkipsConsent(t *testing.T) {
 		request.Approve(w, r, oauth2server.Approval{User: request.User, All: true})
 	})
 	const local = "http://127.0.0.1:4711/cb"
-	query := "/authorize?" + form(authorization(append(withChallenge(challenge), "client_id", "app", "redirect_uri", local)...)...)
+	query := "/authorize?" +
+		form(authorization(append(withChallenge(challenge), "client_id", "app", "redirect_uri", local)...)...)
 	onEachModel(t, func(t *testing.T, model target) {
 		asks := newConsentSite(t, model, signedIn)
 		code := asks.post(query, form("username", "u1", "all", "1")).at("code")
-		tokens := asks.post("/token", form("grant_type", "authorization_code", "client_id", "app", "code", code, "redirect_uri", local,
-			"code_verifier", verifier))
+		tokens := asks.post("/token",
+			form("grant_type", "authorization_code", "client_id", "app", "code", code, "redirect_uri", local,
+				"code_verifier", verifier))
 		require.Equal(t, 200, asks.apiStatus(tokens.str("access_token")), "there is a token")
 
 		r := asks.get(query)
@@ -117,9 +125,11 @@ func TestAttack_PublicClientSkipsConsent(t *testing.T) {
 			r := s.get(query)
 			require.Equal(t, "access_denied", r.at("error"), r.text)
 			require.Empty(t, r.at("code"))
-			require.NotEmpty(t, s.get("/authorize?"+form(authorization()...)).at("code"), "a confidential client has proven who it is")
+			require.NotEmpty(t, s.get("/authorize?"+form(authorization()...)).at("code"),
+				"a confidential client has proven who it is")
 		}
-		r = newSite(t, model, signedIn, nil).post(query, form("username", "andy", "password", "andys-password", "allowed", "true"))
+		r = newSite(t, model, signedIn, nil).post(query,
+			form("username", "andy", "password", "andys-password", "allowed", "true"))
 		require.Equal(t, "access_denied", r.at("error"), "nobody was asked: %s", r.text)
 	})
 }

@@ -22,7 +22,8 @@ func TestAttack_ShortVerifier(t *testing.T) {
 			r := s.redeem("web", s.code(withChallenge(s256(good))...), "code_verifier", good)
 			require.Equal(t, 200, r.StatusCode, "%q: %s", good, r.text)
 		}
-		for _, bad := range []string{"v", v, strings.Repeat("v", 129), v + "+", v + "/", v + "=", v + " ", v + "v\n", v + "\x00", v + "ж"} {
+		for _, bad := range []string{"v", v, strings.Repeat("v", 129), v + "+", v + "/", v + "=",
+			v + " ", v + "v\n", v + "\x00", v + "ж"} {
 			r := s.redeem("web", s.code(withChallenge(s256(bad))...), "code_verifier", bad)
 			requireError(t, r, 400, "invalid_request")
 		}
@@ -51,7 +52,8 @@ func TestAttack_ShortVerifier(t *testing.T) {
 func TestAttack_RedemptionUnlikeTheRequest(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
-		for _, uri := range []string{"https://evil.example/cb", "https://other.example/cb", callback + "2", callback + "/", "https://client.example"} {
+		for _, uri := range []string{"https://evil.example/cb", "https://other.example/cb",
+			callback + "2", callback + "/", "https://client.example"} {
 			requireNoRedirect(t, s.authorize("redirect_uri", uri), 400, "invalid_request")
 		}
 		two := []string{"client_id", "two"}
@@ -60,19 +62,25 @@ func TestAttack_RedemptionUnlikeTheRequest(t *testing.T) {
 			request, proof []string
 			status         int
 		}{
-			{"PKCE", "web", withChallenge(challenge), []string{"redirect_uri", callback, "code_verifier", verifier}, 200},
+			{"PKCE", "web", withChallenge(challenge),
+				[]string{"redirect_uri", callback, "code_verifier", verifier}, 200},
 			{"no verifier", "web", withChallenge(challenge), []string{"redirect_uri", callback}, 400},
-			{"an empty verifier", "web", withChallenge(challenge), []string{"redirect_uri", callback, "code_verifier", ""}, 400},
-			{"another verifier", "web", withChallenge(challenge), []string{"redirect_uri", callback, "code_verifier", challenge}, 400},
+			{"an empty verifier", "web", withChallenge(challenge),
+				[]string{"redirect_uri", callback, "code_verifier", ""}, 400},
+			{"another verifier", "web", withChallenge(challenge),
+				[]string{"redirect_uri", callback, "code_verifier", challenge}, 400},
 			{"no PKCE", "web", nil, []string{"redirect_uri", callback}, 200},
-			{"a verifier without a challenge", "web", nil, []string{"redirect_uri", callback, "code_verifier", verifier}, 400},
+			{"a verifier without a challenge", "web", nil,
+				[]string{"redirect_uri", callback, "code_verifier", verifier}, 400},
 			{"no redirect_uri", "web", nil, nil, 400},
 			{"another redirect_uri", "web", nil, []string{"redirect_uri", "https://evil.example/cb"}, 400},
 			{"another that is registered", "two", two, []string{"redirect_uri", callback + "2"}, 400},
 			{"none in the request", "web", []string{"redirect_uri", ""}, nil, 200},
-			{"none in the request, a foreign one", "web", []string{"redirect_uri", ""}, []string{"redirect_uri", "https://evil.example/cb"}, 400},
+			{"none in the request, a foreign one", "web", []string{"redirect_uri", ""},
+				[]string{"redirect_uri", "https://evil.example/cb"}, 400},
 		} {
-			r := s.token(row.client, append(row.proof, "grant_type", "authorization_code", "code", s.code(row.request...))...)
+			r := s.token(row.client, append(row.proof, "grant_type", "authorization_code",
+				"code", s.code(row.request...))...)
 			require.Equal(t, row.status, r.StatusCode, "%s: %s", row.name, r.text)
 			if row.status != 200 {
 				requireError(t, r, 400, "invalid_grant")
@@ -111,9 +119,11 @@ func TestAttack_PKCEDowngrade(t *testing.T) {
 				if client == "web" && name == "no challenge" {
 					continue // no downgrade: this client has its secret
 				}
-				query := "/authorize?" + form(authorization(append([]string{"client_id", client, "redirect_uri", uri}, downgraded...)...)...)
+				query := "/authorize?" +
+					form(authorization(append([]string{"client_id", client, "redirect_uri", uri}, downgraded...)...)...)
 				require.Equal(t, "invalid_request", s.get(query).at("error"), "%s, %s", client, name)
-				require.Equal(t, "invalid_request", s.post(query, form("username", "u1", "all", "1")).at("error"), "%s, %s", client, name)
+				require.Equal(t, "invalid_request",
+					s.post(query, form("username", "u1", "all", "1")).at("error"), "%s, %s", client, name)
 			}
 		}
 		for client, secrets := range map[string]map[string]string{
@@ -123,15 +133,18 @@ func TestAttack_PKCEDowngrade(t *testing.T) {
 			for _, stored := range []string{challenge, ""} {
 				for _, proof := range []string{verifier, strings.Repeat("w", 43), ""} {
 					for kind, sent := range secrets {
-						good := client == "web" && kind == "right" && (proof == verifier && stored != "" || proof == "" && stored == "") ||
+						good := client == "web" && kind == "right" &&
+							(proof == verifier && stored != "" || proof == "" && stored == "") ||
 							client == "app" && kind == "none" && proof == verifier && stored != ""
 						row := client + ", challenge " + stored + ", verifier " + proof + ", secret " + kind
-						code := oauth2server.AuthorizationCode{Code: row, Client: &oauth2server.Client{ID: client}, CodeChallenge: stored}
+						code := oauth2server.AuthorizationCode{Code: row,
+							Client: &oauth2server.Client{ID: client}, CodeChallenge: stored}
 						if stored != "" {
 							code.CodeChallengeMethod = "S256"
 						}
 						saveCode(t, model, code)
-						r := s.post("/token", form("grant_type", "authorization_code", "code", row, "client_id", client, "client_secret", sent,
+						r := s.post("/token", form("grant_type", "authorization_code", "code", row,
+							"client_id", client, "client_secret", sent,
 							"code_verifier", proof))
 						require.Equal(t, good, r.StatusCode == 200, "%s: %s", row, r.text)
 					}
@@ -149,8 +162,10 @@ func TestAttack_LostMethod(t *testing.T) {
 		// If plain is allowed, a lost method would show: the challenge would be
 		// the verifier.
 		s := newSite(t, model, &oauth2server.Options{InsecureAllowPlainPKCE: true}, nil)
-		requireError(t, s.redeem("web", s.code(withChallenge(challenge)...), "code_verifier", challenge), 400, "invalid_grant")
-		require.Equal(t, 200, s.redeem("web", s.code(withChallenge(challenge)...), "code_verifier", verifier).StatusCode)
+		requireError(t, s.redeem("web", s.code(withChallenge(challenge)...), "code_verifier", challenge),
+			400, "invalid_grant")
+		require.Equal(t, 200, s.redeem("web", s.code(withChallenge(challenge)...),
+			"code_verifier", verifier).StatusCode)
 		plain := []string{"code_challenge", verifier, "code_challenge_method", "plain"}
 		require.Equal(t, 200, s.redeem("web", s.code(plain...), "code_verifier", verifier).StatusCode)
 
@@ -165,7 +180,8 @@ func TestAttack_LostMethod(t *testing.T) {
 			for _, method := range row.methods {
 				for _, proof := range []string{verifier, challenge, ""} {
 					code := fmt.Sprintf("%d %q %q", i, method, proof)
-					saveCode(t, model, oauth2server.AuthorizationCode{Code: code, CodeChallenge: challenge, CodeChallengeMethod: method})
+					saveCode(t, model, oauth2server.AuthorizationCode{Code: code,
+						CodeChallenge: challenge, CodeChallengeMethod: method})
 					r := s.token("web", "grant_type", "authorization_code", "code", code, "code_verifier", proof)
 					require.GreaterOrEqual(t, r.StatusCode, 400, code)
 					require.NotContains(t, r.body, "access_token")
@@ -173,7 +189,8 @@ func TestAttack_LostMethod(t *testing.T) {
 			}
 		}
 		saveCode(t, model, oauth2server.AuthorizationCode{Code: "lost challenge", CodeChallengeMethod: "S256"})
-		requireError(t, s.token("web", "grant_type", "authorization_code", "code", "lost challenge"), 500, "server_error")
+		requireError(t, s.token("web", "grant_type", "authorization_code", "code", "lost challenge"),
+			500, "server_error")
 	})
 }
 
@@ -207,7 +224,8 @@ func TestAttack_CodeUsedTwice(t *testing.T) {
 		s.requireDead(first, second)
 
 		clock.by = 0
-		for name, late := range map[string]time.Duration{"late": -time.Millisecond, "very late": -time.Hour, "in time": time.Minute} {
+		for name, late := range map[string]time.Duration{"late": -time.Millisecond,
+			"very late": -time.Hour, "in time": time.Minute} {
 			saveCode(t, model, oauth2server.AuthorizationCode{Code: name, ExpiresAt: time.Now().Add(late)})
 			r := s.token("web", "grant_type", "authorization_code", "code", name)
 			require.Equal(t, late > 0, r.StatusCode == 200, "%s: %s", name, r.text)

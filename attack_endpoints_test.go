@@ -23,8 +23,10 @@ func TestAttack_RevocationByTheWrongClient(t *testing.T) {
 		}
 		for _, kind := range []string{"access_token", "refresh_token"} {
 			web, app := s.signIn("web"), s.signInPublic()
-			for _, r := range []reply{s.revoke("other", web.str(kind)), s.revoke("web", app.str(kind)), public(web.str(kind)),
-				s.post("/revoke", form("client_id", "web", "token", web.str(kind))), s.post("/revoke", form("token", app.str(kind)))} {
+			for _, r := range []reply{s.revoke("other", web.str(kind)), s.revoke("web", app.str(kind)),
+				public(web.str(kind)),
+				s.post("/revoke", form("client_id", "web", "token", web.str(kind))),
+				s.post("/revoke", form("token", app.str(kind)))} {
 				require.Equal(t, 400, r.StatusCode, r.text)
 			}
 			require.Equal(t, 200, s.apiStatus(web.str("access_token")))
@@ -63,7 +65,8 @@ func TestAttack_RevokedTokensAreInactive(t *testing.T) {
 			}
 			end(tokens)
 			for _, kind := range []string{"access_token", "refresh_token"} {
-				require.Equal(t, map[string]any{"active": false}, s.introspect("web", tokens.str(kind)).body, "%s, %s", kind, name)
+				require.Equal(t, map[string]any{"active": false},
+					s.introspect("web", tokens.str(kind)).body, "%s, %s", kind, name)
 			}
 		}
 		code := s.code()
@@ -83,11 +86,14 @@ func TestAttack_IntrospectionByAnybody(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, publicOptions(), nil)
 		tokens, app := s.signIn("web"), s.signInPublic()
-		for _, presented := range []string{tokens.str("access_token"), tokens.str("refresh_token"), app.str("access_token"), "unknown"} {
+		for _, presented := range []string{tokens.str("access_token"), tokens.str("refresh_token"),
+			app.str("access_token"), "unknown"} {
 			requireError(t, s.post("/introspect", form("token", presented)), 401, "invalid_client")
 			requireError(t, s.post("/introspect", form("token", presented, "client_id", "app")), 401, "invalid_client")
-			requireError(t, s.post("/introspect", form("token", presented), "Authorization", "Bearer "+tokens.str("access_token")), 401, "invalid_client")
-			requireError(t, s.post("/introspect", form("token", presented, "client_id", "web", "client_secret", secret+"other")), 401, "invalid_client")
+			requireError(t, s.post("/introspect", form("token", presented),
+				"Authorization", "Bearer "+tokens.str("access_token")), 401, "invalid_client")
+			requireError(t, s.post("/introspect",
+				form("token", presented, "client_id", "web", "client_secret", secret+"other")), 401, "invalid_client")
 			requireInactive(t, s.introspect("other", presented))
 		}
 	})
@@ -122,7 +128,8 @@ func TestAttack_FaultsWhileRevoking(t *testing.T) {
 		model := &failing{target: inner}
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		for _, test := range []struct{ token, fails string }{
-			{"access_token", "RevokeAccessTokens"}, {"refresh_token", "RevokeAccessTokens"}, {"refresh_token", "AppendGrant"},
+			{"access_token", "RevokeAccessTokens"}, {"refresh_token", "RevokeAccessTokens"},
+			{"refresh_token", "AppendGrant"},
 		} {
 			tokens := s.signIn("web")
 			model.to = test.fails
@@ -160,7 +167,8 @@ func TestAttack_SignOutWithASpentToken(t *testing.T) {
 			lost := h.mustRefresh(first.str("refresh_token"))
 			var late reply
 			signOut := func() { require.Equal(t, 200, h.revoke("web", first.str("refresh_token")).StatusCode) }
-			reached = h.hold(place, signOut, done, h.tokenRequest(&late, "grant_type", "refresh_token", "refresh_token", lost.str("refresh_token")))
+			reached = h.hold(place, signOut, done,
+				h.tokenRequest(&late, "grant_type", "refresh_token", "refresh_token", lost.str("refresh_token")))
 			require.True(t, reached || place > 2, "a refresh has three operations or more")
 			h.requireDead(first, lost)
 			if late.StatusCode == 200 {

@@ -97,13 +97,16 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 			},
 			"RevokeUser": func(ctx context.Context, g *grant) error {
 				if len(g.delivered) > 0 { // a redeemed code may have been swept
-					if err := model.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: g.code}); err != nil {
+					if err := model.RevokeAuthorizationCode(ctx,
+						&oauth2server.AuthorizationCode{Code: g.code}); err != nil {
 						return err
 					}
 				}
 				return model.RevokeUser(ctx, "u1")
 			},
-			"RevokeUserClient": func(ctx context.Context, _ *grant) error { return model.RevokeUserClient(ctx, "u1", "web") },
+			"RevokeUserClient": func(ctx context.Context, _ *grant) error {
+				return model.RevokeUserClient(ctx, "u1", "web")
+			},
 			"replay of the code": func(ctx context.Context, g *grant) error {
 				var replay reply
 				if ctx.Value(actorKey{}) == nil {
@@ -149,7 +152,8 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 								require.Equal(t, 401, h.apiStatus(r.str("access_token")))
 								requireError(t, h.refresh("web", r.str("refresh_token")), 400, "invalid_grant")
 							}
-							require.True(t, refused > 0 || how != "replay of the code", "the replay is acknowledged to one of the two")
+							require.True(t, refused > 0 || how != "replay of the code",
+								"the replay is acknowledged to one of the two")
 						})
 					}
 				}
@@ -193,7 +197,8 @@ func TestAttack_OurOwnLostReply(t *testing.T) {
 		h.requireAlive(h.token("web", redemption...))
 
 		// The driver repeats the insert and finds its own entry.
-		for _, rotation := range []oauth2server.RefreshRotation{oauth2server.RotateWithRetry, oauth2server.RotateStrictly} {
+		for _, rotation := range []oauth2server.RefreshRotation{oauth2server.RotateWithRetry,
+			oauth2server.RotateStrictly} {
 			s := newSite(t, repeating{model}, &oauth2server.Options{RefreshRotation: rotation}, nil)
 			s.requireAlive(s.requireAlive(s.redeem("web", s.code())))
 		}

@@ -44,10 +44,13 @@ func moveCode(c oauth2server.AuthorizationCode, by time.Duration) *oauth2server.
 }
 
 func moveEntry(e oauth2server.GrantEntry, by time.Duration) *oauth2server.GrantEntry {
-	return move(&e, by, &e.Time, &e.ExpiresAt, &e.AccessTokenExpiresAt, &e.SuccessorExpiresAt, &e.GrantExpiresAt, &e.Pace)
+	return move(&e, by, &e.Time, &e.ExpiresAt, &e.AccessTokenExpiresAt, &e.SuccessorExpiresAt,
+		&e.GrantExpiresAt, &e.Pace)
 }
 
-func (m *shiftedClock) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m *shiftedClock) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	saved, err := m.target.SaveToken(ctx, moveToken(*t, m.by), c, u)
 	if err != nil {
 		return nil, err
@@ -71,7 +74,9 @@ func (m *shiftedClock) GetRefreshToken(ctx context.Context, token string) (*oaut
 	return moveToken(*found, -m.by), nil
 }
 
-func (m *shiftedClock) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *shiftedClock) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	saved, err := m.target.SaveAuthorizationCode(ctx, moveCode(*code, m.by), c, u)
 	if err != nil {
 		return nil, err
@@ -135,8 +140,10 @@ func TestAttack_WrongClientEndsNothing(t *testing.T) {
 		} {
 			for range 2 { // a second attempt finds what the first one left
 				requireError(t, s.token("other", params...), 400, "invalid_grant")
-				requireError(t, s.post("/token", form(append(params, "client_id", "app", "code_verifier", verifier)...)), 400, "invalid_grant")
-				requireError(t, s.post("/token", form(append(params, "client_id", "nobody", "client_secret", secret)...)), 400, "invalid_client")
+				requireError(t, s.post("/token",
+					form(append(params, "client_id", "app", "code_verifier", verifier)...)), 400, "invalid_grant")
+				requireError(t, s.post("/token",
+					form(append(params, "client_id", "nobody", "client_secret", secret)...)), 400, "invalid_client")
 			}
 		}
 		s.requireAlive(s.redeem("web", code))
@@ -160,14 +167,19 @@ func TestAttack_ReplayAsAWeapon(t *testing.T) {
 			code string
 		}{
 			{"no client", s.post("/token", form(append(replay, proof...)...)), "invalid_client"},
-			{"no secret", s.post("/token", form(append(append(replay, proof...), "client_id", "web")...)), "invalid_client"},
-			{"a wrong secret", s.post("/token", form(append(append(replay, proof...), "client_id", "web", "client_secret", secret)...)), "invalid_client"},
+			{"no secret", s.post("/token", form(append(append(replay, proof...), "client_id", "web")...)),
+				"invalid_client"},
+			{"a wrong secret", s.post("/token",
+				form(append(append(replay, proof...), "client_id", "web", "client_secret", secret)...)),
+				"invalid_client"},
 			{"another client", s.token("other", append(replay, proof...)...), "invalid_grant"},
-			{"a public client", s.post("/token", form(append(append(replay, proof...), "client_id", "app")...)), "invalid_grant"},
+			{"a public client", s.post("/token", form(append(append(replay, proof...), "client_id", "app")...)),
+				"invalid_grant"},
 			{"no verifier", s.redeem("web", code), "invalid_grant"},
 			{"a wrong verifier", s.redeem("web", code, "code_verifier", challenge), "invalid_grant"},
 			{"no redirect_uri", s.token("web", append(replay, "code_verifier", verifier)...), "invalid_grant"},
-			{"a wrong redirect_uri", s.token("web", append(replay, "code_verifier", verifier, "redirect_uri", callback+"2")...), "invalid_grant"},
+			{"a wrong redirect_uri", s.token("web",
+				append(replay, "code_verifier", verifier, "redirect_uri", callback+"2")...), "invalid_grant"},
 		} {
 			require.Equal(t, row.code, row.r.str("error"), row.name)
 			require.Equal(t, 400, row.r.StatusCode, row.name)
@@ -243,7 +255,8 @@ func TestAttack_RetryLoop(t *testing.T) {
 		first := s.redeem("web", s.code())
 		second := s.mustRefresh(first.str("refresh_token"))
 		for range 16 {
-			require.Equal(t, second.str("refresh_token"), s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
+			require.Equal(t, second.str("refresh_token"),
+				s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
 		}
 		for range 3 {
 			r := s.refresh("web", first.str("refresh_token"))
@@ -292,11 +305,12 @@ func TestAttack_SweepThenPresent(t *testing.T) {
 			code := s.code()
 			return func() reply { return s.redeem("web", code) }, []reply{s.redeem("web", code)}
 		}},
-		{"a redeemed code, without refresh tokens", []string{"authorization_code"}, func(s *site, _ target) (func() reply, []reply) {
-			code := s.code()
-			require.Equal(s.t, 200, s.redeem("web", code).StatusCode)
-			return func() reply { return s.redeem("web", code) }, nil
-		}},
+		{"a redeemed code, without refresh tokens", []string{"authorization_code"},
+			func(s *site, _ target) (func() reply, []reply) {
+				code := s.code()
+				require.Equal(s.t, 200, s.redeem("web", code).StatusCode)
+				return func() reply { return s.redeem("web", code) }, nil
+			}},
 		{"a burnt code", nil, func(s *site, _ target) (func() reply, []reply) {
 			code := s.code()
 			requireError(s.t, s.redeem("web", code, "code_verifier", verifier), 400, "invalid_grant")
@@ -361,7 +375,9 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 		id := grantOf(t, model, first)
 		entries, err := model.GrantEntries(t.Context(), id, 1)
 		require.NoError(t, err)
-		sealed := slices.DeleteFunc(slices.Clone(entries), func(e *oauth2server.GrantEntry) bool { return e.Sealed == nil })
+		sealed := slices.DeleteFunc(slices.Clone(entries), func(e *oauth2server.GrantEntry) bool {
+			return e.Sealed == nil
+		})
 		require.Len(t, sealed, 2)
 		opens := func(e *oauth2server.GrantEntry, with string) bool {
 			digest := sha256.Sum256([]byte(with))
@@ -372,7 +388,8 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 				aead, err := cipher.NewGCMWithRandomNonce(block)
 				require.NoError(t, err)
 				for _, additional := range []string{id, ""} {
-					if opened, err := aead.Open(nil, nil, e.Sealed[1:], []byte(additional)); err == nil && len(opened) > 0 {
+					if opened, err := aead.Open(nil, nil, e.Sealed[1:], []byte(additional)); err == nil &&
+						len(opened) > 0 {
 						return true
 					}
 				}
@@ -382,7 +399,8 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 		dump := []string{"", id}
 		sharedRecorder.notSecret(id)
 		for _, e := range entries {
-			dump = append(dump, e.Presented, e.AccessToken, e.Successor, e.Nonce, e.ClientID, e.UserID, string(e.Sealed))
+			dump = append(dump, e.Presented, e.AccessToken, e.Successor, e.Nonce, e.ClientID, e.UserID,
+				string(e.Sealed))
 		}
 		for _, text := range slices.Clone(dump) {
 			dump = append(dump, oauth2server.Digest(text))
@@ -397,7 +415,8 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 				require.Contains(t, []int{400, 401}, s.post("/api", form("access_token", text)).StatusCode)
 			}
 		}
-		require.True(t, opens(sealed[0], first.str("refresh_token")), "who has the token opens it: this test knows how it is sealed")
+		require.True(t, opens(sealed[0], first.str("refresh_token")),
+			"the presented token opens it, so the test knows how it is sealed")
 		s.requireAlive(third)
 	})
 }

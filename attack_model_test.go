@@ -17,7 +17,9 @@ type hooked struct{ target }
 
 func (m hooked) Unwrap() oauth2server.Model { return m.target }
 
-func (hooked) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
+func (hooked) ValidateScope(
+	_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return readByDefault(nil, scope)
 }
 
@@ -35,7 +37,9 @@ func (m decorated) GetClient(ctx context.Context, id, secret string) (*oauth2ser
 	return m.inner.GetClient(ctx, id, secret)
 }
 
-func (m decorated) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m decorated) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	return m.inner.SaveToken(ctx, t, c, u)
 }
 
@@ -70,7 +74,8 @@ func TestAttack_LostInterfaces(t *testing.T) {
 		token := s.token("machine", "grant_type", "client_credentials")
 		require.Equal(t, "read", token.str("scope"), "ValidateScope is found through Unwrap")
 		token = s.token("machine", "grant_type", "client_credentials", "scope", "read write")
-		require.Equal(t, 403, s.get("/api/write", "Authorization", "Bearer "+token.str("access_token")).StatusCode, "and so is VerifyScope")
+		require.Equal(t, 403, s.get("/api/write", "Authorization", "Bearer "+
+			token.str("access_token")).StatusCode, "and so is VerifyScope")
 	})
 }
 

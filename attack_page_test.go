@@ -59,9 +59,11 @@ func TestAttack_HostileClientNames(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		var logs bytes.Buffer
 		const uri = "https://client.example/'onclick=alert(1)//"
-		options := &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		options := &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&logs,
+			&slog.HandlerOptions{Level: slog.LevelDebug})),
 			AuthenticateUser: func(r *http.Request) (*oauth2server.User, error) {
-				return nil, &oauth2server.Error{Code: oauth2server.AccessDenied, Description: "nobody may use " + r.FormValue("client_id") + " at " + uri}
+				return nil, &oauth2server.Error{Code: oauth2server.AccessDenied,
+					Description: "nobody may use " + r.FormValue("client_id") + " at " + uri}
 			}}
 		page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			request := oauth2server.AuthorizationRequestFromContext(r.Context())
@@ -70,12 +72,16 @@ func TestAttack_HostileClientNames(t *testing.T) {
 			options.Logger.Info("a page", "client", request.Client, "request", request)
 			fmt.Fprintf(w, "%s %+v %#v %+v", document, request.Client, *request.Client, request)
 		})
-		denied, shown := newSite(t, model, options, nil), newSite(t, model, &oauth2server.Options{Logger: options.Logger}, page)
-		for _, id := range []string{`"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`, `</code></p><script>alert(1)</script>`} {
-			require.NoError(t, addClient(t, model, oauth2server.Client{ID: id, RedirectURIs: []string{uri}, Grants: allGrants}, secret+"hostile"))
+		denied, shown := newSite(t, model, options, nil),
+			newSite(t, model, &oauth2server.Options{Logger: options.Logger}, page)
+		for _, id := range []string{`"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`,
+			`</code></p><script>alert(1)</script>`} {
+			require.NoError(t, addClient(t, model,
+				oauth2server.Client{ID: id, RedirectURIs: []string{uri}, Grants: allGrants}, secret+"hostile"))
 			query := "/authorize?" + form(authorization("client_id", id, "redirect_uri", uri)...)
 			for _, r := range []reply{denied.get(query, "Accept", "text/html"), denied.get(query),
-				denied.get(query+"&redirect_uri=x", "Accept", "text/html"), shown.get(query+"&scope=%22", "Accept", "text/html")} {
+				denied.get(query+"&redirect_uri=x", "Accept", "text/html"),
+				shown.get(query+"&scope=%22", "Accept", "text/html")} {
 				requireInert(t, r)
 			}
 			r := shown.get(query)
@@ -85,7 +91,9 @@ func TestAttack_HostileClientNames(t *testing.T) {
 				require.NotContains(t, logs.String(), hidden)
 			}
 		}
-		r := denied.get("/authorize?"+form(authorization("client_id", `"><script>alert(1)</script>`, "redirect_uri", uri)...), "Accept", "text/html")
+		r := denied.get("/authorize?"+
+			form(authorization("client_id", `"><script>alert(1)</script>`, "redirect_uri", uri)...),
+			"Accept", "text/html")
 		require.Contains(t, r.text, "&lt;script&gt;", "the page has the name, as text")
 	})
 }
@@ -98,10 +106,12 @@ func TestAttack_EchoedParameters(t *testing.T) {
 		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "ext", RedirectURIs: []string{callback},
 			Grants: append([]string{"echo"}, allGrants...)}, secret+"ext"))
 		var told oauth2server.Error // the program's own error about the request
-		options := oauth2server.Options{Grants: allGrants, Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
-			ExtensionGrants: map[string]oauth2server.GrantFunc{"echo": func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-				return nil, &told
-			}}}
+		options := oauth2server.Options{Grants: allGrants,
+			Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			ExtensionGrants: map[string]oauth2server.GrantFunc{
+				"echo": func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+					return nil, &told
+				}}}
 		plain := newSite(t, model, &options, nil)
 		echoing := options
 		echoing.AuthenticateUser = func(*http.Request) (*oauth2server.User, error) { return nil, &told }
@@ -112,19 +122,23 @@ func TestAttack_EchoedParameters(t *testing.T) {
 		spent := plain.signIn("web").str("refresh_token")
 		sharedRecorder.notSecret(hostile...)
 		for _, text := range hostile {
-			for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
+			for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope",
+				"state", "code_challenge",
 				"code_challenge_method", "allowed", "username", "unknown"} {
 				request := form(authorization("username", "andy", "password", "andys-password", name, text)...)
-				for _, r := range []reply{plain.post("/authorize", request, "Accept", "text/html"), plain.get("/authorize?" + request)} {
+				for _, r := range []reply{plain.post("/authorize", request, "Accept", "text/html"),
+					plain.get("/authorize?" + request)} {
 					requireInert(t, r)
 					require.Contains(t, []string{"", "xyz", text}, r.at("state"), "a state comes back as it went")
 					require.NotContains(t, r.at("error_description"), "alert")
 				}
 			}
-			for _, name := range []string{"grant_type", "scope", "client_id", "client_secret", "code", "redirect_uri", "code_verifier",
+			for _, name := range []string{"grant_type", "scope", "client_id", "client_secret", "code",
+				"redirect_uri", "code_verifier",
 				"refresh_token", "username", "unknown"} {
-				requireInert(t, plain.post("/token", form(authorization("grant_type", "refresh_token", "refresh_token", spent,
-					"client_id", "web", "client_secret", secret+"other", name, text)...)))
+				requireInert(t, plain.post("/token",
+					form(authorization("grant_type", "refresh_token", "refresh_token", spent,
+						"client_id", "web", "client_secret", secret+"other", name, text)...)))
 			}
 			requireInert(t, plain.token("web", "grant_type", "refresh_token", "refresh_token", spent, "scope", text))
 			requireInert(t, plain.post("/api", form("access_token", text)))
@@ -134,7 +148,8 @@ func TestAttack_EchoedParameters(t *testing.T) {
 				requireInert(t, plain.post("/token", "grant_type=refresh_token", "Authorization", "Basic "+text))
 			}
 
-			told = oauth2server.Error{Code: oauth2server.AccessDenied, Description: "not " + text, Err: fmt.Errorf("not %s", text)}
+			told = oauth2server.Error{Code: oauth2server.AccessDenied, Description: "not " + text,
+				Err: fmt.Errorf("not %s", text)}
 			query := "/authorize?" + form(authorization()...)
 			requireInert(t, own.get(query, "Accept", "text/html"))
 			requireInert(t, own.get(query))
@@ -156,7 +171,9 @@ func TestAttack_EchoedParameters(t *testing.T) {
 // CVE-2026-27124).
 func TestAttack_CrossOriginPost(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
+		signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+			return &oauth2server.User{ID: "u1"}, nil
+		}}
 		for name, s := range map[string]*site{
 			"signs in":     newSite(t, model, nil, nil),
 			"is signed in": newSite(t, model, signedIn, nil),
@@ -165,13 +182,17 @@ func TestAttack_CrossOriginPost(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				body := form(authorization("username", "andy", "password", "andys-password")...)
 				for _, headers := range [][]string{
-					{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
-					{"Origin", strings.Replace(s.URL, "127.0.0.1", "127.0.0.2", 1)}, {"Sec-Fetch-Site", "cross-site", "Origin", s.URL},
+					{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+					{"Origin", "https://evil.example"}, {"Origin", "null"},
+					{"Origin", strings.Replace(s.URL, "127.0.0.1", "127.0.0.2", 1)},
+					{"Sec-Fetch-Site", "cross-site", "Origin", s.URL},
 				} {
 					requireNoRedirect(t, s.post("/authorize", body, headers...), 403, "access_denied")
-					requireNoRedirect(t, s.post("/authorize?"+form(authorization()...), "username=andy&password=andys-password", headers...), 403, "access_denied")
+					requireNoRedirect(t, s.post("/authorize?"+form(authorization()...),
+						"username=andy&password=andys-password", headers...), 403, "access_denied")
 				}
-				require.NotEmpty(t, s.post("/authorize", body, "Sec-Fetch-Site", "same-origin", "Origin", s.URL).at("code"))
+				require.NotEmpty(t, s.post("/authorize", body, "Sec-Fetch-Site", "same-origin",
+					"Origin", s.URL).at("code"))
 			})
 		}
 	})
@@ -181,7 +202,9 @@ func TestAttack_CrossOriginPost(t *testing.T) {
 // client, from an owner who is signed in (CVE-2026-27124).
 func TestAttack_CrossSiteLinkOfAPublicClient(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
+		signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+			return &oauth2server.User{ID: "u1"}, nil
+		}}
 		remembers := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			request := oauth2server.AuthorizationRequestFromContext(r.Context())
 			request.Approve(w, r, oauth2server.Approval{User: request.User, All: true})
@@ -189,7 +212,8 @@ func TestAttack_CrossSiteLinkOfAPublicClient(t *testing.T) {
 		query := "/authorize?" + form(authorization("client_id", "app", "redirect_uri", "com.example.app:/cb",
 			"code_challenge", challenge, "code_challenge_method", "S256")...)
 		for _, s := range []*site{newSite(t, model, signedIn, nil), newSite(t, model, signedIn, remembers)} {
-			for _, headers := range [][]string{nil, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "none"}, {"Referer", "https://evil.example/"}} {
+			for _, headers := range [][]string{nil, {"Sec-Fetch-Site", "cross-site"},
+				{"Sec-Fetch-Site", "none"}, {"Referer", "https://evil.example/"}} {
 				r := s.get(query, headers...)
 				require.Equal(t, "access_denied", r.at("error"), r.Header.Get("Location"))
 				require.Empty(t, r.at("code"))
@@ -220,10 +244,12 @@ func TestAttack_OpenRedirector(t *testing.T) {
 			{"no scheme", []string{"redirect_uri", "//evil.example/cb"}, "invalid_request"},
 			{"script", []string{"redirect_uri", "javascript:location='https://evil.example'"}, "invalid_request"},
 			{"implicit", []string{"redirect_uri", evil, "response_type", "token"}, "invalid_request"},
-			{"every other error too", []string{"redirect_uri", evil, "response_type", "nope", "scope", `"`, "state", ""}, "invalid_request"},
+			{"every other error too",
+				[]string{"redirect_uri", evil, "response_type", "nope", "scope", `"`, "state", ""}, "invalid_request"},
 		} {
 			t.Run(row.name, func(t *testing.T) {
-				query := form(authorization(append([]string{"username", "andy", "password", "andys-password"}, row.params...)...)...)
+				query := form(authorization(append([]string{"username", "andy", "password", "andys-password"},
+					row.params...)...)...)
 				for _, r := range []reply{s.get("/authorize?" + query), s.post("/authorize", query)} {
 					requireNoRedirect(t, r, 400, row.code)
 				}
@@ -241,7 +267,9 @@ func TestAttack_OpenRedirector(t *testing.T) {
 func TestAttack_RedirectThatRepeatsThePassword(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		signedIn := &oauth2server.Options{Grants: allGrants,
-			AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
+			AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+				return &oauth2server.User{ID: "u1"}, nil
+			}}
 		signs, is := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil), newSite(t, model, signedIn, nil)
 		page := newConsentSite(t, model, nil)
 		query := "/authorize?" + form(authorization()...)
@@ -270,16 +298,18 @@ func TestAttack_RedirectThatRepeatsThePassword(t *testing.T) {
 // section 4.16).
 func requireUnframed(t testing.TB, r reply) {
 	t.Helper()
-	require.Equal(t, []string{"frame-ancestors 'none'"}, r.Header.Values("Content-Security-Policy"), "%d %s", r.StatusCode, r.text)
+	require.Equal(t, []string{"frame-ancestors 'none'"}, r.Header.Values("Content-Security-Policy"),
+		"%d %s", r.StatusCode, r.text)
 	require.Equal(t, []string{"DENY"}, r.Header.Values("X-Frame-Options"))
 }
 
 // The owner clicks on a page that they do not see (RFC 9700, section 4.16).
 func TestAttack_Clickjacking(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		own := newSite(t, model, &oauth2server.Options{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err *oauth2server.Error) {
-			w.WriteHeader(err.Status)
-		}}, nil)
+		own := newSite(t, model,
+			&oauth2server.Options{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err *oauth2server.Error) {
+				w.WriteHeader(err.Status)
+			}}, nil)
 		page, query := newConsentSite(t, model, nil), "/authorize?"+form(authorization()...)
 		for _, r := range []reply{
 			page.get(query),
@@ -299,7 +329,8 @@ func TestAttack_EmptyConsent(t *testing.T) {
 		s := newConsentSite(t, model, nil)
 		query := "/authorize?" + form(authorization("scope", "read write")...)
 		for name, fields := range map[string]string{
-			"no box": "username=u1", "an empty box": "username=u1&box=", "a box that was not offered": "username=u1&box=admin",
+			"no box": "username=u1", "an empty box": "username=u1&box=",
+			"a box that was not offered": "username=u1&box=admin",
 			"the client's own parameter": "username=u1&scope=read+write", "the URL's": "username=u1&granted=read",
 		} {
 			r := s.post(query+"&box=read&verdict=allow", fields)

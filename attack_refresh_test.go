@@ -14,11 +14,13 @@ import (
 func TestAttack_RefreshWithoutTheClient(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
-		token := s.token("web", "grant_type", "authorization_code", "code", s.code("scope", "read"), "redirect_uri", callback).str("refresh_token")
+		token := s.token("web", "grant_type", "authorization_code", "code", s.code("scope", "read"),
+			"redirect_uri", callback).str("refresh_token")
 		refresh := []string{"grant_type", "refresh_token", "refresh_token", token}
 		requireError(t, s.token("other", refresh...), 400, "invalid_grant")
 		requireError(t, s.post("/token", form(append(refresh, "client_id", "web")...)), 400, "invalid_client")
-		requireError(t, s.post("/token", form(append(refresh, "client_id", "web", "client_secret", secret+"other")...)), 400, "invalid_client")
+		requireError(t, s.post("/token",
+			form(append(refresh, "client_id", "web", "client_secret", secret+"other")...)), 400, "invalid_client")
 		requireError(t, s.token("web", append(refresh, "scope", "write")...), 400, "invalid_scope")
 		wider := s.token("web", append(refresh, "scope", "read write")...)
 		require.Equal(t, "read", wider.str("scope"), wider.text)

@@ -70,7 +70,8 @@ func onEachModel(t *testing.T, test func(t *testing.T, model target)) {
 
 func newMongo(t testing.TB) *mongomodel.Model {
 	ctx := context.Background()
-	model := mongomodel.New(mongotest.Database(t), &mongomodel.Options{PasswordCost: bcrypt.MinCost, ExtensionGrants: ownGrants})
+	model := mongomodel.New(mongotest.Database(t),
+		&mongomodel.Options{PasswordCost: bcrypt.MinCost, ExtensionGrants: ownGrants})
 	require.NoError(t, model.EnsureIndexes(ctx))
 	register(t,
 		func(c *oauth2server.Client, secret string) error { return model.AddClient(ctx, c, secret) },

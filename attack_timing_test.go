@@ -48,10 +48,13 @@ func TestAttack_TimingOfSecrets(t *testing.T) {
 			}
 		}
 		var inHeader, inBody []reply
-		for _, client := range []string{"web:junk", "web:" + secret + "we", "web:" + secret + "webx", "app:junk", "nobody:junk"} {
+		for _, client := range []string{"web:junk", "web:" + secret + "we", "web:" + secret + "webx",
+			"app:junk", "nobody:junk"} {
 			id, secret, _ := strings.Cut(client, ":")
-			inHeader = append(inHeader, s.post("/token", "grant_type=client_credentials", "Authorization", basic(client)))
-			inBody = append(inBody, s.post("/token", form("grant_type", "client_credentials", "client_id", id, "client_secret", secret)))
+			inHeader = append(inHeader,
+				s.post("/token", "grant_type=client_credentials", "Authorization", basic(client)))
+			inBody = append(inBody, s.post("/token",
+				form("grant_type", "client_credentials", "client_id", id, "client_secret", secret)))
 		}
 		same(inHeader...)
 		same(inBody...)
@@ -60,7 +63,9 @@ func TestAttack_TimingOfSecrets(t *testing.T) {
 		same(s.authorize("password", "wrong"), s.authorize("username", "nobody"))
 
 		for _, id := range []string{"web", "app", "nobody", ""} {
-			require.Panics(t, func() { model.GetClient(t.Context(), id, unreadable()) }, "client %q: the secret is not looked at", id)
+			require.Panics(t, func() {
+				model.GetClient(t.Context(), id, unreadable())
+			}, "client %q: the secret is not looked at", id)
 		}
 	})
 
@@ -74,9 +79,11 @@ func TestAttack_TimingOfSecrets(t *testing.T) {
 		case *mongomodel.Model:
 			model = mongomodel.New(mongotest.Database(t), &mongomodel.Options{PasswordCost: tooMuch})
 		}
-		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "web", Grants: allGrants, RedirectURIs: []string{callback}}, secret+"web"))
+		require.NoError(t, addClient(t, model,
+			oauth2server.Client{ID: "web", Grants: allGrants, RedirectURIs: []string{callback}}, secret+"web"))
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
-		requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "wrong"), 503, "server_error")
+		requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "wrong"),
+			503, "server_error")
 		require.Equal(t, "server_error", s.authorize("username", "nobody").at("error"))
 	})
 

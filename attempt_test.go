@@ -78,24 +78,31 @@ func attemptCases() []attemptCase {
 	password := func(params ...string) string { return form(append([]string{"grant_type", "password"}, params...)...) }
 	return []attemptCase{
 		{"wrong secret by Basic", "/token", basic("web:nope"), machine, 401, ofClient("web"), true},
-		{"wrong secret in the body", "/token", "", machine + "&client_id=web&client_secret=nope", 400, ofClient("web"), true},
+		{"wrong secret in the body", "/token", "", machine + "&client_id=web&client_secret=nope", 400,
+			ofClient("web"), true},
 		{"unknown client", "/token", basic("nobody:nope"), machine, 401, ofClient("nobody"), true},
 		{"public client with a secret", "/token", basic("app:nope"), refresh, 401, ofClient("app"), true},
 		{"wrong secret, unknown grant", "/token", basic("web:nope"), "grant_type=x", 401, ofClient("web"), true},
 		{"wrong secret to revoke", "/revoke", basic("web:nope"), "token=x", 401, ofClient("web"), true},
 		{"wrong secret to introspect", "/introspect", basic("web:nope"), "token=x", 401, ofClient("web"), true},
-		{"wrong password", "/token", as("web"), password("username", "andy", "password", "nope"), 400, ofUser("andy"), true},
-		{"unknown user", "/token", as("web"), password("username", "ändy", "password", "andys-password"), 400, ofUser("ändy"), true},
-		{"wrong password without a page", "/authorize", "", signIn("username", "andy", "password", "nope"), 400, atPage("andy"), true},
+		{"wrong password", "/token", as("web"), password("username", "andy", "password", "nope"), 400,
+			ofUser("andy"), true},
+		{"unknown user", "/token", as("web"), password("username", "ändy", "password", "andys-password"),
+			400, ofUser("ändy"), true},
+		{"wrong password without a page", "/authorize", "", signIn("username", "andy", "password", "nope"),
+			400, atPage("andy"), true},
 
 		{"right secret", "/token", as("web"), machine, 200, ofClient("web"), false},
-		{"right secret in the body", "/token", "", machine + "&client_id=web&client_secret=" + secret + "web", 200, ofClient("web"), false},
+		{"right secret in the body", "/token", "", machine + "&client_id=web&client_secret=" + secret + "web",
+			200, ofClient("web"), false},
 		{"right secret, other mistakes", "/token", as("web"), refresh, 400, ofClient("web"), false},
 		{"right secret, another in the URL", "/token?client_id=other", as("web"), machine, 400, ofClient("web"), false},
 		{"right secret to revoke", "/revoke", as("web"), "token=x", 200, ofClient("web"), false},
 		{"right secret to introspect", "/introspect", as("web"), "token=x", 200, ofClient("web"), false},
-		{"right password", "/token", as("web"), password("username", "andy", "password", "andys-password"), 200, ofUser("andy"), false},
-		{"right password without a page", "/authorize", "", signIn("username", "andy", "password", "andys-password"), 303, atPage("andy"), false},
+		{"right password", "/token", as("web"), password("username", "andy", "password", "andys-password"),
+			200, ofUser("andy"), false},
+		{"right password without a page", "/authorize", "",
+			signIn("username", "andy", "password", "andys-password"), 303, atPage("andy"), false},
 
 		{"no secret", "/token", "", machine + "&client_id=web", 400, nil, false},
 		{"no secret by Basic", "/token", basic("web:"), machine, 401, nil, false},
@@ -109,8 +116,10 @@ func attemptCases() []attemptCase {
 		{"a secret twice", "/token", "", machine + "&client_id=web&client_secret=a&client_secret=b", 400, nil, false},
 		{"no password", "/token", as("web"), password("username", "andy"), 400, ofClient("web"), false},
 		{"no username", "/token", as("web"), password("password", "andys-password"), 400, ofClient("web"), false},
-		{"malformed username", "/token", as("web"), password("username", "a\nb", "password", "andys-password"), 400, ofClient("web"), false},
-		{"malformed scope", "/token", as("web"), password("username", "andy", "password", "nope", "scope", `"`), 400, ofClient("web"), false},
+		{"malformed username", "/token", as("web"), password("username", "a\nb", "password", "andys-password"),
+			400, ofClient("web"), false},
+		{"malformed scope", "/token", as("web"), password("username", "andy", "password", "nope", "scope", `"`),
+			400, ofClient("web"), false},
 		{"no password without a page", "/authorize", "", signIn("username", "andy"), 400, nil, false},
 		{"password in the URL", "/authorize?username=andy&password=nope", "", signIn(), 400, nil, false},
 		{"password twice", "/authorize", "", signIn() + "&username=andy&password=a&password=b", 400, nil, false},
@@ -200,7 +209,8 @@ func TestHowLongToWait(t *testing.T) {
 func TestTooManyAttemptsAreShownToTheUser(t *testing.T) {
 	program := &attempts{wait: func(oauth2server.Attempt) time.Duration { return 5 * time.Minute }}
 	s := newSite(t, newSpy(t), program.options(), nil)
-	r := s.post("/authorize", form(authorization("username", "andy", "password", "andys-password")...), "Accept", "text/html")
+	r := s.post("/authorize", form(authorization("username", "andy", "password", "andys-password")...),
+		"Accept", "text/html")
 	require.Equal(t, 429, r.StatusCode)
 	require.Equal(t, "300", r.Header.Get("Retry-After"))
 	require.Equal(t, "no-store", r.Header.Get("Cache-Control"))

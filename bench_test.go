@@ -152,12 +152,14 @@ type caller struct {
 }
 
 const (
-	redemptionForm = "grant_type=authorization_code&code_verifier=" + verifier + "&redirect_uri=https%3A%2F%2Fclient.example%2Fcb&code="
-	refreshForm    = "grant_type=refresh_token&refresh_token="
+	redemptionForm = "grant_type=authorization_code&code_verifier=" + verifier +
+		"&redirect_uri=https%3A%2F%2Fclient.example%2Fcb&code="
+	refreshForm = "grant_type=refresh_token&refresh_token="
 )
 
 func newCaller(tb testing.TB, server endpoints) *caller {
-	c := &caller{server: server, redemption: []byte(redemptionForm), refreshing: []byte(refreshForm), header: http.Header{}}
+	c := &caller{server: server, redemption: []byte(redemptionForm), refreshing: []byte(refreshForm),
+		header: http.Header{}}
 	c.token = *httptest.NewRequest("POST", "/token", nil)
 	c.token.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	c.token.Header.Set("Authorization", as("web"))
@@ -165,8 +167,9 @@ func newCaller(tb testing.TB, server endpoints) *caller {
 	for i := range 1000 {
 		c.tokens = append(c.tokens, []string{"Bearer token" + strconv.Itoa(i*stored/1000)})
 	}
-	c.authorization = *httptest.NewRequest("GET", "/authorize?"+form(authorization("scope", "read", "code_challenge", challenge,
-		"code_challenge_method", "S256")...), nil)
+	c.authorization = *httptest.NewRequest("GET", "/authorize?"+
+		form(authorization("scope", "read", "code_challenge", challenge,
+			"code_challenge_method", "S256")...), nil)
 	require.NoError(tb, c.codeFlow())
 	return c
 }

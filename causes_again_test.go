@@ -26,12 +26,14 @@ func TestTheLogHasBothValues(t *testing.T) {
 	}{
 		"another redirect_uri": {func() reply {
 			return s.token("web", "grant_type", "authorization_code", "code", s.code(), "redirect_uri", callback+"x")
-		}, []string{"reason=redirect_uri_mismatch", "sent.redirect_uri=" + callback + "x", "sent.authorized=" + callback + "\n"}, "invalid_grant"},
+		}, []string{"reason=redirect_uri_mismatch", "sent.redirect_uri=" + callback + "x",
+			"sent.authorized=" + callback + "\n"}, "invalid_grant"},
 		"a scope beyond the client's": {func() reply {
 			return s.token("limited", "grant_type", "client_credentials", "scope", "write")
 		}, []string{"reason=scope_beyond_client", "sent.scope=write", "sent.allowed=read"}, "invalid_scope"},
 		"a wrong secret": {func() reply {
-			return s.post("/token", form("grant_type", "client_credentials", "client_id", "web", "client_secret", "wrong"))
+			return s.post("/token", form("grant_type", "client_credentials", "client_id", "web",
+				"client_secret", "wrong"))
 		}, []string{"reason=client_secret_wrong", "sent.client_id=web"}, "invalid_client"},
 		"no secret": {func() reply {
 			return s.post("/token", form("grant_type", "client_credentials", "client_id", "web"))
@@ -40,7 +42,8 @@ func TestTheLogHasBothValues(t *testing.T) {
 			return s.post("/introspect", form("token", "x", "client_id", "web"))
 		}, []string{"reason=client_secret_missing", "sent.client_id=web"}, "invalid_client"},
 		"a public client with a secret": {func() reply {
-			return s.post("/token", form("grant_type", "client_credentials", "client_id", "app", "client_secret", "wrong"))
+			return s.post("/token", form("grant_type", "client_credentials", "client_id", "app",
+				"client_secret", "wrong"))
 		}, []string{"reason=client_public_with_secret", "sent.client_id=app"}, "invalid_client"},
 	} {
 		log.Reset()
@@ -88,7 +91,8 @@ func TestTheFormOfAnS256Challenge(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, s.authorize("code_challenge", challenge, "code_challenge_method", "S256").at("code"))
-	require.NotEmpty(t, s.authorize("code_challenge", strings.Repeat("a~", 64), "code_challenge_method", "plain").at("code"))
+	require.NotEmpty(t, s.authorize("code_challenge", strings.Repeat("a~", 64),
+		"code_challenge_method", "plain").at("code"))
 }
 
 func isPKCECharacters(text string) bool { return !strings.ContainsAny(text, "=+/") }
@@ -98,7 +102,8 @@ func isPKCECharacters(text string) bool { return !strings.ContainsAny(text, "=+/
 func TestAHeaderAndABodyThatNameTwoClients(t *testing.T) {
 	model := newMemory(t)
 	for _, id := range []string{"a+b", "a b"} {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: []string{"client_credentials"}}, secret+map[string]string{"a+b": "1", "a b": "2"}[id]))
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: []string{"client_credentials"}},
+			secret+map[string]string{"a+b": "1", "a b": "2"}[id]))
 	}
 	s := newSite(t, model, nil, nil)
 	basic := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
@@ -115,7 +120,8 @@ func TestAHeaderAndABodyThatNameTwoClients(t *testing.T) {
 		{"a%20b:" + secret + "2", "a+b", 400},
 		{"a+b:" + secret + "1", "a%2Bb", 400},
 	} {
-		r := s.post("/token", form("grant_type", "client_credentials", "client_id", c.inBody), "Authorization", basic(c.pair))
+		r := s.post("/token", form("grant_type", "client_credentials", "client_id", c.inBody),
+			"Authorization", basic(c.pair))
 		require.Equal(t, c.status, r.StatusCode, "%+v: %s", c, r.text)
 	}
 }
@@ -170,7 +176,8 @@ func TestExpiresInIsNeverLeftOut(t *testing.T) {
 func TestLifetimesThatClashWithTheServers(t *testing.T) {
 	model := newMemory(t)
 	for id, lifetime := range map[string]time.Duration{"long": 60 * 24 * time.Hour, "short": time.Minute} {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: allGrants, RedirectURIs: []string{callback},
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: allGrants,
+			RedirectURIs:        []string{callback},
 			AccessTokenLifetime: lifetime}, secret+id))
 	}
 	options, log := logged(oauth2server.Options{Grants: allGrants})

@@ -28,13 +28,16 @@ func logged(options oauth2server.Options) (*oauth2server.Options, *bytes.Buffer)
 // only for client authentication (RFC 6749, section 5.2).
 func TestWhatAClientIsTold(t *testing.T) {
 	model := newSpy(t)
-	narrow := oauth2server.Client{ID: "narrow", Public: true, RedirectURIs: []string{callback}, Grants: []string{"authorization_code"}}
+	narrow := oauth2server.Client{ID: "narrow", Public: true, RedirectURIs: []string{callback},
+		Grants: []string{"authorization_code"}}
 	require.NoError(t, model.AddClient(&narrow, ""))
-	options, log := logged(oauth2server.Options{Grants: []string{"authorization_code", "refresh_token", "client_credentials"}})
+	options, log := logged(oauth2server.Options{Grants: []string{"authorization_code",
+		"refresh_token", "client_credentials"}})
 	s := newSite(t, model, options, nil)
 	for _, client := range []struct{ kind, known, unknown string }{
 		{"public", form("client_id", "narrow"), form("client_id", "narow")},
-		{"confidential", form("client_id", "machine", "client_secret", secret+"machine"), form("client_id", "machine", "client_secret", "x")},
+		{"confidential", form("client_id", "machine", "client_secret", secret+"machine"),
+			form("client_id", "machine", "client_secret", "x")},
 	} {
 		for _, row := range []struct {
 			name, body, code, reason string
@@ -46,7 +49,8 @@ func TestWhatAClientIsTold(t *testing.T) {
 				"sent.grant_type=authorisation_code"},
 			{"off", "grant_type=password", "unsupported_grant_type", "grant_unsupported", "not on",
 				`Options.Grants does not name \"password\"`},
-			{"not this client's", "grant_type=refresh_token", "unauthorized_client", "grant_unauthorized", "may not use", ""},
+			{"not this client's", "grant_type=refresh_token", "unauthorized_client",
+				"grant_unauthorized", "may not use", ""},
 			{"twice", "grant_type=a&grant_type=b", "invalid_request", "parameter_repeated", "`grant_type`", ""},
 		} {
 			name := client.kind + ", " + row.name
@@ -66,12 +70,15 @@ func TestWhatAClientIsTold(t *testing.T) {
 	}
 	s = newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 	for _, grant := range []string{"password", "client_credentials"} {
-		r := s.post("/token", form("grant_type", grant, "client_id", "app", "username", "andy", "password", "andys-password"))
+		r := s.post("/token", form("grant_type", grant, "client_id", "app", "username", "andy",
+			"password", "andys-password"))
 		requireError(t, r, 400, "unauthorized_client")
 	}
-	saveCode(t, model, oauth2server.AuthorizationCode{Code: "of app", CodeChallenge: challenge, CodeChallengeMethod: "S256",
-		Client: &oauth2server.Client{ID: "app"}})
-	requireError(t, s.post("/token", form("grant_type", "authorization_code", "client_id", "app", "code", "of app")), 400, "invalid_grant")
+	saveCode(t, model, oauth2server.AuthorizationCode{Code: "of app", CodeChallenge: challenge,
+		CodeChallengeMethod: "S256",
+		Client:              &oauth2server.Client{ID: "app"}})
+	requireError(t, s.post("/token", form("grant_type", "authorization_code", "client_id", "app",
+		"code", "of app")), 400, "invalid_grant")
 }
 
 // If a client fails to authenticate, the reason tells an unknown ID from a
@@ -91,7 +98,8 @@ func TestWhyAClientIsNotLetIn(t *testing.T) {
 	} {
 		for _, path := range []string{"/token", "/revoke", "/introspect"} {
 			log.Reset()
-			r := s.post(path, form(append([]string{"grant_type", "refresh_token", "refresh_token", "x", "token", "x"}, row.params...)...))
+			r := s.post(path, form(append([]string{"grant_type", "refresh_token", "refresh_token", "x",
+				"token", "x"}, row.params...)...))
 			require.Equal(t, "invalid_client", r.str("error"), path)
 			require.Contains(t, log.String(), "reason="+row.reason+" ", path)
 		}
@@ -136,8 +144,10 @@ func TestAFaultNamesTheMethod(t *testing.T) {
 			log.Reset()
 			row.act(s)
 			require.Contains(t, log.String(), "reason=model_fault", row.method)
-			require.Contains(t, log.String(), row.method+": "+strings.ReplaceAll(failure.err.Error(), `"`, `\"`), row.method)
-			hint := row.method + ": " + failure.err.Error() + " (for what is not there, return oauth2server.ErrNotFound)"
+			require.Contains(t, log.String(), row.method+": "+
+				strings.ReplaceAll(failure.err.Error(), `"`, `\"`), row.method)
+			hint := row.method + ": " + failure.err.Error() +
+				" (for what is not there, return oauth2server.ErrNotFound)"
 			require.Equal(t, failure.hint, strings.Contains(log.String(), hint), "%s", log)
 		}
 	}
@@ -184,14 +194,16 @@ func TestALostChallengeIsTheModels(t *testing.T) {
 		{"web", false, true, false, 500, "server_error"},
 		{"web", false, true, true, 400, "invalid_grant"},
 	} {
-		options, log := logged(oauth2server.Options{Grants: allGrants, InsecureApprovePublicClients: true, InsecureAllowPlainPKCE: row.plain})
+		options, log := logged(oauth2server.Options{Grants: allGrants,
+			InsecureApprovePublicClients: true, InsecureAllowPlainPKCE: row.plain})
 		s := newSite(t, losing{newSpy(t), row.challenge, row.method}, options, nil)
 		uri, header := callback, as("web")
 		if row.client == "app" {
 			uri, header = "http://127.0.0.1/cb", basic("app:")
 		}
 		code := s.code(append(withChallenge(challenge), "client_id", row.client, "redirect_uri", uri)...)
-		r := s.post("/token", form("grant_type", "authorization_code", "code", code, "redirect_uri", uri, "code_verifier", verifier),
+		r := s.post("/token", form("grant_type", "authorization_code", "code", code,
+			"redirect_uri", uri, "code_verifier", verifier),
 			"Authorization", header)
 		requireError(t, r, row.status, row.code)
 		require.Equal(t, row.status == 500, strings.Contains(log.String(), "reason=model_contract"), "%v: %s", row, log)

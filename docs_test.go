@@ -115,7 +115,8 @@ func TestTheContractIsListed(t *testing.T) {
 	page, err := os.ReadFile("docs/contract.md")
 	require.NoError(t, err)
 	listed := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| ([^|]+) \\|").FindAllStringSubmatch(string(page), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| ([^|]+) \\|").FindAllStringSubmatch(
+		string(page), -1) {
 		listed[row[1]] = row[2]
 	}
 	require.Equal(t, declared, listed)
@@ -128,12 +129,14 @@ func TestTheREADMEHasTheRatios(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	ratios := func(server, between string) string { // of the code flow, and of refresh
-		row := regexp.MustCompile(`\n\| ` + regexp.QuoteMeta(server) + ` \|[^|]+\|[^|]+\| ([0-9.]+) \(.+\) \| ([0-9.]+) \(.+\) \|\n`).FindSubmatch(page)
+		row := regexp.MustCompile(`\n\| ` + regexp.QuoteMeta(server) +
+			` \|[^|]+\|[^|]+\| ([0-9.]+) \(.+\) \| ([0-9.]+) \(.+\) \|\n`).FindSubmatch(page)
 		require.NotNil(t, row, server)
 		return string(row[1]) + between + string(row[2])
 	}
 	want := `| Code flow, refresh\* |`
-	for _, server := range []string{"oauth2server", "go-oauth2 4.5.4", "osin 1.0.1", "fosite 0.49.0", "zitadel/oidc 3.51"} {
+	for _, server := range []string{"oauth2server", "go-oauth2 4.5.4", "osin 1.0.1", "fosite 0.49.0",
+		"zitadel/oidc 3.51"} {
 		want += " " + ratios(server, ", ") + " |"
 	}
 	require.Contains(t, string(readme), want)

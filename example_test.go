@@ -21,7 +21,8 @@ func exampleModel() *memorymodel.Model {
 	model := memorymodel.New(nil)
 	err := errors.Join(
 		model.AddClient(&oauth2server.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"},
-			Grants: []string{"authorization_code", "refresh_token", "client_credentials"}}, "a-secret-that-nobody-guesses"),
+			Grants: []string{"authorization_code", "refresh_token", "client_credentials"}},
+			"a-secret-that-nobody-guesses"),
 		model.AddUser(&oauth2server.User{ID: "u1"}, "andy", "correct horse"))
 	if err != nil {
 		panic(err)
@@ -150,7 +151,8 @@ func ExampleAuthorizationRequest_Deny() {
 		oauth2server.AuthorizationRequestFromContext(r.Context()).Deny(w, r, "")
 	}
 	w := httptest.NewRecorder()
-	srv.Authorize(http.HandlerFunc(page)).ServeHTTP(w, httptest.NewRequest("GET", "/authorize?response_type=code&client_id=app&state=xyz", nil))
+	srv.Authorize(http.HandlerFunc(page)).ServeHTTP(w,
+		httptest.NewRequest("GET", "/authorize?response_type=code&client_id=app&state=xyz", nil))
 	fmt.Println(w.Header().Get("Location"))
 	// Output:
 	// https://app.example/callback?error=access_denied&error_description=Access+denied%3A+user+denied+access+to+application&state=xyz
@@ -178,7 +180,8 @@ func ExampleGrantFunc() {
 	const grantType = "urn:example:params:oauth:grant-type:otp"
 	otp := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		if request.Param("otp") != "424242" {
-			return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "the one-time password is wrong"}
+			return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant,
+				Description: "the one-time password is wrong"}
 		}
 		user := &oauth2server.User{ID: "u1"}
 		scope, err := request.Scope(ctx, user)
@@ -188,7 +191,8 @@ func ExampleGrantFunc() {
 		return request.Issue(ctx, oauth2server.Issuance{User: user, Scope: scope})
 	}
 	model := exampleModel()
-	err := model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{grantType}}, "a-secret-that-nobody-guesses")
+	err := model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{grantType}},
+		"a-secret-that-nobody-guesses")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -203,7 +207,8 @@ func ExampleGrantFunc() {
 	}
 	for _, otp := range []string{"424242", "1"} {
 		w := postToken(srv.Token(nil), "phone", url.Values{"grant_type": {grantType}, "otp": {otp}})
-		fmt.Println(w.Code, strings.Contains(w.Body.String(), `"access_token"`), strings.Contains(w.Body.String(), "invalid_grant"))
+		fmt.Println(w.Code, strings.Contains(w.Body.String(), `"access_token"`),
+			strings.Contains(w.Body.String(), "invalid_grant"))
 	}
 	// Output:
 	// 200 true false
@@ -269,7 +274,8 @@ func ExampleContextWithToken() {
 		fmt.Fprint(w, oauth2server.UserFromContext(r.Context()).ID)
 	}
 	r := httptest.NewRequest("GET", "/", nil)
-	r = r.WithContext(oauth2server.ContextWithToken(r.Context(), &oauth2server.Token{User: &oauth2server.User{ID: "u1"}}))
+	r = r.WithContext(oauth2server.ContextWithToken(r.Context(),
+		&oauth2server.Token{User: &oauth2server.User{ID: "u1"}}))
 	w := httptest.NewRecorder()
 	handler(w, r)
 	fmt.Println(w.Body)
@@ -279,7 +285,8 @@ func ExampleContextWithToken() {
 // The error that a model returns decides what the client is told; the cause
 // stays in the server.
 func ExampleError() {
-	err := fmt.Errorf("reading the account: %w", &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "the account is locked"})
+	err := fmt.Errorf("reading the account: %w",
+		&oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "the account is locked"})
 	fmt.Println(errors.Is(err, oauth2server.InvalidGrant), oauth2server.InvalidGrant.Status())
 	// Output: true 400
 }

@@ -91,24 +91,29 @@ func TestUserGrants(t *testing.T) {
 func TestGrantsThatOthersJoined(t *testing.T) {
 	for _, end := range []string{"web", "backend"} {
 		onEachModel(t, func(t *testing.T, model target) {
-			require.NoError(t, addClient(t, model, oauth2server.Client{ID: "backend", Grants: []string{"exchange"}}, secret+"backend"))
-			s := newSite(t, model, &oauth2server.Options{Grants: allGrants, ExtensionGrants: map[string]oauth2server.GrantFunc{
-				"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-					subject, err := model.GetAccessToken(ctx, g.Param("subject_token"))
-					if err != nil {
-						return nil, err
-					}
-					return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: g.Param("for")}, Scope: oauth2server.Scope{"read"}, GrantID: subject.GrantID})
-				},
-			}}, nil)
+			require.NoError(t, addClient(t, model,
+				oauth2server.Client{ID: "backend", Grants: []string{"exchange"}}, secret+"backend"))
+			s := newSite(t, model, &oauth2server.Options{Grants: allGrants,
+				ExtensionGrants: map[string]oauth2server.GrantFunc{
+					"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+						subject, err := model.GetAccessToken(ctx, g.Param("subject_token"))
+						if err != nil {
+							return nil, err
+						}
+						return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: g.Param("for")},
+							Scope: oauth2server.Scope{"read"}, GrantID: subject.GrantID})
+					},
+				}}, nil)
 			web := s.signIn("web", "scope", "read write")
 			exchange := func(user string) reply {
-				return s.token("backend", "grant_type", "exchange", "subject_token", web.str("access_token"), "for", user)
+				return s.token("backend", "grant_type", "exchange",
+					"subject_token", web.str("access_token"), "for", user)
 			}
 			requireError(t, exchange("u2"), 500, "server_error") // no user could end it
 			backend := exchange("u1")
 			require.Equal(t, 200, backend.StatusCode, backend.text)
-			require.Equal(t, map[string]oauth2server.Scope{"web": {"read", "write"}, "backend": {"read"}}, granted(t, model, "u1"))
+			require.Equal(t, map[string]oauth2server.Scope{"web": {"read", "write"}, "backend": {"read"}},
+				granted(t, model, "u1"))
 			require.Empty(t, granted(t, model, "u2"))
 
 			require.NoError(t, model.RevokeUserClient(t.Context(), "u1", end))
@@ -137,7 +142,8 @@ func TestACodeBesideTheEndOfItsGrant(t *testing.T) {
 				require.NoError(t, addUser(t, model, user, name, "a-password"))
 			}
 			asks := []string{"scope", "read", "username", name, "password", "a-password"}
-			require.NoError(t, addClient(t, model, oauth2server.Client{ID: client, RedirectURIs: []string{callback}, Grants: allGrants}, secret+client))
+			require.NoError(t, addClient(t, model,
+				oauth2server.Client{ID: client, RedirectURIs: []string{callback}, Grants: allGrants}, secret+client))
 			remembered := func() bool { return granted(t, model, user)[client] != nil }
 			tokens, code := s.token(client, append(asks, "grant_type", "password")...), ""
 			look := func() {
@@ -225,20 +231,23 @@ func TestAGrantIsShownWhileSomethingOfItWorks(t *testing.T) {
 		time.Sleep(25 * time.Hour)
 		require.Empty(t, granted(t, model.Model, "u1"))
 	})
-	timed(t, &oauth2server.Options{RefreshTokenLifetime: time.Hour, AccessTokenLifetime: 2 * time.Hour}, func(t *testing.T, s *site, model *spy) {
-		s.signIn("web")
-		time.Sleep(90 * time.Minute)
-		require.Contains(t, granted(t, model.Model, "u1"), "web", "the access token works")
-		time.Sleep(time.Hour)
-		require.Empty(t, granted(t, model.Model, "u1"))
-	})
+	timed(t, &oauth2server.Options{RefreshTokenLifetime: time.Hour, AccessTokenLifetime: 2 * time.Hour},
+		func(t *testing.T, s *site, model *spy) {
+			s.signIn("web")
+			time.Sleep(90 * time.Minute)
+			require.Contains(t, granted(t, model.Model, "u1"), "web", "the access token works")
+			time.Sleep(time.Hour)
+			require.Empty(t, granted(t, model.Model, "u1"))
+		})
 }
 
 func TestLiveGrants(t *testing.T) {
 	now := time.Now()
 	issued := func(id string, seq int, access, successor time.Time) *oauth2server.GrantEntry {
-		return &oauth2server.GrantEntry{GrantID: id, Seq: seq, Kind: "rotate", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"},
-			Time: now.Add(time.Duration(seq) * time.Second), AccessToken: "a", AccessTokenExpiresAt: access, Successor: "s", SuccessorExpiresAt: successor}
+		return &oauth2server.GrantEntry{GrantID: id, Seq: seq, Kind: "rotate", ClientID: "c",
+			UserID: "u", Scope: oauth2server.Scope{"read"},
+			Time: now.Add(time.Duration(seq) * time.Second), AccessToken: "a",
+			AccessTokenExpiresAt: access, Successor: "s", SuccessorExpiresAt: successor}
 	}
 	past, soon, later := now.Add(-time.Minute), now.Add(time.Minute), now.Add(time.Hour)
 	over := &oauth2server.GrantEntry{GrantID: "over", Seq: 3, Kind: "revoked", ClientID: "c", UserID: "u"}
@@ -251,8 +260,10 @@ func TestLiveGrants(t *testing.T) {
 	}
 	live := oauth2server.LiveGrants(entries)
 	require.Equal(t, []*oauth2server.Grant{
-		{ID: "forever", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"}, UsedAt: now.Add(9 * time.Second)},
-		{ID: "a", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"}, UsedAt: now.Add(2 * time.Second), ExpiresAt: later},
+		{ID: "forever", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"},
+			UsedAt: now.Add(9 * time.Second)},
+		{ID: "a", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"},
+			UsedAt: now.Add(2 * time.Second), ExpiresAt: later},
 	}, live)
 	live[0].Scope[0] = "admin"
 	require.Equal(t, oauth2server.Scope{"read"}, entries[5].Scope, "the result is the caller's own")

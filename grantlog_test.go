@@ -53,7 +53,9 @@ var (
 
 // fold judges entries in memory. Entries after the first decisive one must make
 // no difference, so they are not read.
-func (rules refreshRules) fold(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling {
+func (rules refreshRules) fold(
+	entries []*GrantEntry, made int, presented string, now time.Time, process string,
+) ruling {
 	rules.process = process
 	j := rules.judge(presented, made, entries[0].Pace, now)
 	for _, e := range entries[1:] {
@@ -98,10 +100,12 @@ func (w *world) present(rules ruleSet, token string, m moment) (successor string
 	case rotate:
 		successor = fmt.Sprintf("t%d", r.place)
 		w.made[successor] = r.place
-		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: EntryRotate, Nonce: m.process(), Time: w.now(m), Presented: token, Successor: successor, Pace: r.pace})
+		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: EntryRotate, Nonce: m.process(),
+			Time: w.now(m), Presented: token, Successor: successor, Pace: r.pace})
 	case retry:
 		successor = r.rotation.Successor
-		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: EntryRetry, Nonce: m.process(), Time: w.now(m), Presented: token, Pace: r.pace})
+		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: EntryRetry, Nonce: m.process(),
+			Time: w.now(m), Presented: token, Pace: r.pace})
 	case theft:
 		w.dead = true
 		return "", ""
@@ -117,7 +121,9 @@ func (w *world) present(rules ruleSet, token string, m moment) (successor string
 func (w *world) line(rules ruleSet) string {
 	var current []string
 	for token := range w.made {
-		rotated := slices.ContainsFunc(w.log, func(e *GrantEntry) bool { return e.Kind == EntryRotate && e.Presented == token })
+		rotated := slices.ContainsFunc(w.log, func(e *GrantEntry) bool {
+			return e.Kind == EntryRotate && e.Presented == token
+		})
 		if r := w.judge(rules, token, moment{true, true}); r.verdict == rotate && !rotated {
 			current = append(current, token)
 		}
@@ -196,10 +202,12 @@ func (w *world) key(rules ruleSet) string {
 				retries++
 			}
 		}
-		if rotation != nil && w.judge(rules, told[i], moment{true, true}).verdict != theft { // else no request is given the successor any more
+		// Else no request is given the successor any more.
+		if rotation != nil && w.judge(rules, told[i], moment{true, true}).verdict != theft {
 			later := w.clone()
 			later.tick, later.late = later.tick+1, false
-			fmt.Fprint(&b, name(rotation.Successor), max(rotation.Time.Sub(w.now(moment{})), -time.Second), retries, later.judge(rules, told[i], moment{}).verdict)
+			fmt.Fprint(&b, name(rotation.Successor), max(rotation.Time.Sub(w.now(moment{})), -time.Second),
+				retries, later.judge(rules, told[i], moment{}).verdict)
 		}
 	}
 	return b.String()
@@ -244,7 +252,8 @@ func (w *world) honest(rules ruleSet, patient bool) (steps []step) {
 				// I2: in one tick, all that present the same token get the same
 				// successor.
 				for _, other := range n.requests {
-					if fault == "" && !n.dead && patient && n.requests[i].got != "" && other.token == r.token && other.got != "" && other.got != n.requests[i].got {
+					if fault == "" && !n.dead && patient && n.requests[i].got != "" &&
+						other.token == r.token && other.got != "" && other.got != n.requests[i].got {
 						return "I2: two successors of one token"
 					}
 				}
@@ -301,7 +310,8 @@ func (w *world) abuse(rules ruleSet, token string, m moment) step {
 	// A theft that would be detected now always will be, so the thief could as
 	// well stop.
 	next.stolen = slices.DeleteFunc(next.stolen, func(token string) bool {
-		return next.judge(rules, token, moment{}).verdict == theft && next.judge(rules, token, moment{true, true}).verdict == theft
+		return next.judge(rules, token, moment{}).verdict == theft &&
+			next.judge(rules, token, moment{true, true}).verdict == theft
 	})
 	return step{fmt.Sprint("abuse ", token, m), next, fault}
 }
@@ -345,12 +355,15 @@ func (w *world) apart(rules ruleSet) (steps []step) {
 // explore tries every run of events, up to the first fault that begins with
 // until. It returns the faults that it found, each with the shortest run that
 // shows it.
-func explore(rules ruleSet, events func(w *world) []step, until string) (states, transitions int, faults map[string]string) {
+func explore(
+	rules ruleSet, events func(w *world) []step, until string,
+) (states, transitions int, faults map[string]string) {
 	type node struct {
 		w   *world
 		how string
 	}
-	start := &world{made: map[string]int{"t1": 1}, owner: "t1", log: []*GrantEntry{{Seq: 1, Kind: EntryGrant, Successor: "t1"}}}
+	start := &world{made: map[string]int{"t1": 1}, owner: "t1",
+		log: []*GrantEntry{{Seq: 1, Kind: EntryGrant, Successor: "t1"}}}
 	queue, seen := []node{{start, ""}}, map[string]bool{start.key(rules): true}
 	faults = map[string]string{}
 	for ; len(queue) > 0; queue = queue[1:] {
@@ -402,9 +415,13 @@ func forgiving(entries []*GrantEntry, made int, presented string, now time.Time,
 }
 
 func TestRefreshRulesExplored(t *testing.T) {
-	withLostReplies := func(rules ruleSet) func(*world) []step { return func(w *world) []step { return w.honest(rules, true) } }
+	withLostReplies := func(rules ruleSet) func(*world) []step {
+		return func(w *world) []step { return w.honest(rules, true) }
+	}
 	withAThief := func(rules ruleSet) func(*world) []step { return func(w *world) []step { return w.stealing(rules) } }
-	outsideTheWindow := func(rules ruleSet) func(*world) []step { return func(w *world) []step { return w.apart(rules) } }
+	outsideTheWindow := func(rules ruleSet) func(*world) []step {
+		return func(w *world) []step { return w.apart(rules) }
+	}
 	impatient := func(rules ruleSet) func(*world) []step {
 		return func(w *world) []step { return w.honest(rules, false) }
 	}

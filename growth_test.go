@@ -49,9 +49,11 @@ func grow(b *testing.B, size int) *grown {
 	for i := range size {
 		name := strconv.Itoa(i)
 		g.refresh[i] = "refresh" + name
-		_, err := model.SaveToken(b.Context(), &oauth2server.Token{AccessToken: "access" + name, AccessTokenExpiresAt: expires,
-			RefreshToken: g.refresh[i], RefreshTokenExpiresAt: expires, Scope: oauth2server.Scope{"read"},
-			Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "user" + name}, GrantID: "grant" + name}, nil, nil)
+		_, err := model.SaveToken(b.Context(),
+			&oauth2server.Token{AccessToken: "access" + name, AccessTokenExpiresAt: expires,
+				RefreshToken: g.refresh[i], RefreshTokenExpiresAt: expires, Scope: oauth2server.Scope{"read"},
+				Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "user" + name},
+				GrantID: "grant" + name}, nil, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -26,8 +26,9 @@ const (
 )
 
 var (
-	allGrants    = []string{"authorization_code", "refresh_token", "client_credentials", "password", "implicit"}
-	publicGrants = []string{"authorization_code", "refresh_token", "password", "implicit"} // a public client cannot have the others
+	allGrants = []string{"authorization_code", "refresh_token", "client_credentials", "password", "implicit"}
+	// A public client cannot have the others.
+	publicGrants = []string{"authorization_code", "refresh_token", "password", "implicit"}
 )
 
 // grantsOf returns all grants that a client of this kind can have.
@@ -63,7 +64,10 @@ func newMemory(t testing.TB) *memorymodel.Model {
 
 // register adds the clients web (confidential), other (confidential), app
 // (public) and so on, and the user andy.
-func register(t testing.TB, addClient func(*oauth2server.Client, string) error, addUser func(*oauth2server.User, string, string) error) {
+func register(
+	t testing.TB, addClient func(*oauth2server.Client, string) error,
+	addUser func(*oauth2server.User, string, string) error,
+) {
 	t.Helper()
 	for _, c := range []oauth2server.Client{
 		{ID: "web", RedirectURIs: []string{callback}, Grants: allGrants},
@@ -72,7 +76,8 @@ func register(t testing.TB, addClient func(*oauth2server.Client, string) error, 
 		{ID: "machine", Grants: []string{"client_credentials"}},
 		{ID: "two", RedirectURIs: []string{callback, callback + "2"}, Grants: allGrants},
 		{ID: "query", RedirectURIs: []string{callback + "?tenant=7"}, Grants: allGrants},
-		{ID: "app", RedirectURIs: []string{"http://127.0.0.1/cb", "com.example.app:/cb"}, Grants: publicGrants, Public: true},
+		{ID: "app", RedirectURIs: []string{"http://127.0.0.1/cb", "com.example.app:/cb"},
+			Grants: publicGrants, Public: true},
 	} {
 		clientSecret := secret + c.ID
 		if c.Public {
@@ -111,7 +116,9 @@ func (s *spy) GetClient(ctx context.Context, id, secret string) (*oauth2server.C
 	return s.Model.GetClient(ctx, id, secret)
 }
 
-func (s *spy) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (s *spy) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	if err := s.called("SaveToken"); err != nil {
 		return nil, err
 	}
@@ -127,7 +134,9 @@ func (s *spy) GetAccessToken(ctx context.Context, token string) (*oauth2server.T
 	return s.Model.GetAccessToken(ctx, token)
 }
 
-func (s *spy) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (s *spy) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	if err := s.called("SaveAuthorizationCode"); err != nil {
 		return nil, err
 	}
@@ -191,7 +200,9 @@ func (s *spy) RevokeAccessToken(ctx context.Context, token string) error {
 	return s.Model.RevokeAccessToken(ctx, token)
 }
 
-func (s *spy) GetUser(ctx context.Context, username, password string, c *oauth2server.Client) (*oauth2server.User, error) {
+func (s *spy) GetUser(
+	ctx context.Context, username, password string, c *oauth2server.Client,
+) (*oauth2server.User, error) {
 	if err := s.called("GetUser"); err != nil {
 		return nil, err
 	}
@@ -228,7 +239,9 @@ type scoped struct {
 	validate func(user *oauth2server.User, scope oauth2server.Scope) (oauth2server.Scope, error)
 }
 
-func (m scoped) ValidateScope(_ context.Context, user *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
+func (m scoped) ValidateScope(
+	_ context.Context, user *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return m.validate(user, scope)
 }
 
@@ -268,12 +281,13 @@ func newLocalSite(t testing.TB, model oauth2server.Model, opts *oauth2server.Opt
 }
 
 func local(t testing.TB, handler http.Handler) *site {
-	return &site{t, "http://local", &http.Client{CheckRedirect: stay, Transport: roundTripper(func(r *http.Request) *http.Response {
-		w := httptest.NewRecorder()
-		r.RequestURI = r.URL.RequestURI()
-		handler.ServeHTTP(w, r)
-		return w.Result()
-	})}}
+	return &site{t, "http://local",
+		&http.Client{CheckRedirect: stay, Transport: roundTripper(func(r *http.Request) *http.Response {
+			w := httptest.NewRecorder()
+			r.RequestURI = r.URL.RequestURI()
+			handler.ServeHTTP(w, r)
+			return w.Result()
+		})}}
 }
 
 type roundTripper func(*http.Request) *http.Response
@@ -288,18 +302,22 @@ func mount(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, p
 }
 
 // mountFor is mount with a recorder of its own.
-func mountFor(t testing.TB, rec *recorder, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) http.Handler {
+func mountFor(
+	t testing.TB, rec *recorder, model oauth2server.Model, opts *oauth2server.Options, page http.Handler,
+) http.Handler {
 	t.Helper()
 	srv, err := oauth2server.New(model, rec.options(t.Name(), opts))
 	require.NoError(t, err)
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(map[string]any{"user": oauth2server.UserFromContext(r.Context()).ID, "body": string(body)})
+		json.NewEncoder(w).Encode(map[string]any{"user": oauth2server.UserFromContext(r.Context()).ID,
+			"body": string(body)})
 	})
 	mux := http.NewServeMux()
 	mount := func(path string, handler func() http.Handler) {
-		defer func() { _ = recover() }() // an endpoint that cannot work is not mounted: see TestAuthorizeThatCannotWorkSaysSo
+		// An endpoint that cannot work is not mounted: see TestAuthorizeThatCannotWorkSaysSo.
+		defer func() { _ = recover() }()
 		mux.Handle(path, handler())
 	}
 	mount("/authorize", func() http.Handler { return srv.Authorize(page) })
@@ -399,11 +417,13 @@ func form(params ...string) string {
 // removes one.
 func (s *site) authorize(params ...string) reply {
 	s.t.Helper()
-	return s.post("/authorize", form(authorization(append([]string{"username", "andy", "password", "andys-password"}, params...)...)...))
+	return s.post("/authorize",
+		form(authorization(append([]string{"username", "andy", "password", "andys-password"}, params...)...)...))
 }
 
 func authorization(params ...string) []string {
-	all := append([]string{"response_type", "code", "client_id", "web", "redirect_uri", callback, "state", "xyz"}, params...)
+	all := append([]string{"response_type", "code", "client_id", "web", "redirect_uri", callback,
+		"state", "xyz"}, params...)
 	var pairs []string
 	for i := 0; i < len(all); i += 2 {
 		replaced := false

@@ -23,13 +23,15 @@ func TestAPlainChallengeIsNoState(t *testing.T) {
 		require.Equal(t, "invalid_request", r.at("error"), method)
 		require.Empty(t, r.at("code"))
 	}
-	require.NotEmpty(t, s.authorize("state", "", "code_challenge", challenge, "code_challenge_method", "S256").at("code"))
+	require.NotEmpty(t, s.authorize("state", "", "code_challenge", challenge,
+		"code_challenge_method", "S256").at("code"))
 }
 
 // A code that was stored with a redirection URI that is not allowed, or no
 // longer, is worth nothing.
 func TestTheURIOfACodeIsCheckedAgain(t *testing.T) {
-	for _, uri := range []string{"javascript:alert(1)", "https://client.example/cb#fragment", "https://%D0%B0pple.com/cb", "/relative"} {
+	for _, uri := range []string{"javascript:alert(1)", "https://client.example/cb#fragment",
+		"https://%D0%B0pple.com/cb", "/relative"} {
 		bothKinds(t, uri, func(t *testing.T, model *spy, served oauth2server.Model) {
 			s := newSite(t, served, nil, nil)
 			saveCode(t, model, oauth2server.AuthorizationCode{Code: "code", RedirectURI: uri})
@@ -99,7 +101,8 @@ type uncommitted struct {
 
 func (m *uncommitted) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
 	entries, err := m.spy.GrantEntries(ctx, id, from)
-	if e := m.entry; e != nil && e.GrantID == id && e.Seq >= from && (len(entries) == 0 || entries[len(entries)-1].Seq < e.Seq) {
+	if e := m.entry; e != nil && e.GrantID == id && e.Seq >= from &&
+		(len(entries) == 0 || entries[len(entries)-1].Seq < e.Seq) {
 		entries = append(entries, e)
 	}
 	return entries, err
@@ -113,7 +116,8 @@ func TestARevocationThatWasOnlyRead(t *testing.T) {
 	first := s.redeem("web", s.code())
 	token, err := model.GetAccessToken(t.Context(), first.str("access_token"))
 	require.NoError(t, err)
-	model.entry = &oauth2server.GrantEntry{GrantID: token.GrantID, Seq: 2, Kind: "revoked", ExpiresAt: time.Now().Add(time.Hour)}
+	model.entry = &oauth2server.GrantEntry{GrantID: token.GrantID, Seq: 2, Kind: "revoked",
+		ExpiresAt: time.Now().Add(time.Hour)}
 	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 
 	model.entry = nil // lost in an election
@@ -124,8 +128,10 @@ func TestARevocationThatWasOnlyRead(t *testing.T) {
 // a spelling that is not compared; a scheme and nothing else. A query is not
 // checked as a host.
 func TestHostsThatThereAreNot(t *testing.T) {
-	for _, uri := range []string{"https://./cb", "https://../cb", "https://a../cb", "https://-/cb", "https://a.-b.example/cb",
-		"https://:443/cb", "https://" + strings.Repeat("a", 64) + ".example/cb", "https://" + strings.Repeat("abc.", 63) + "example/cb",
+	for _, uri := range []string{"https://./cb", "https://../cb", "https://a../cb", "https://-/cb",
+		"https://a.-b.example/cb",
+		"https://:443/cb", "https://" + strings.Repeat("a", 64) + ".example/cb",
+		"https://" + strings.Repeat("abc.", 63) + "example/cb",
 		"HTTP://127.0.0.1/cb", "http://LOCALHOST/cb", "http://localhost./cb", "http://[0:0:0:0:0:0:0:1]/cb",
 		"mailto:?to=thief@evil.example", "urn:", "urn:?x", "foo:", "com.example.app:", "intent:?a=b"} {
 		require.Error(t, oauth2server.CheckRedirectURI(uri), uri)
@@ -141,12 +147,14 @@ func TestHostsThatThereAreNot(t *testing.T) {
 // response_type.
 func TestTheResponseTypeBeforeTheGrant(t *testing.T) {
 	model := newSpy(t)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "implicit", RedirectURIs: []string{callback}, Grants: []string{"implicit"}},
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "implicit",
+		RedirectURIs: []string{callback}, Grants: []string{"implicit"}},
 		secret+"implicit"))
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 	for responseType, want := range map[string]string{"": "invalid_request", "foo": "unsupported_response_type",
 		"id_token": "unsupported_response_type", "code": "unauthorized_client"} {
-		require.Equal(t, want, s.authorize("client_id", "implicit", "response_type", responseType).at("error"), responseType)
+		require.Equal(t, want, s.authorize("client_id", "implicit", "response_type", responseType).at("error"),
+			responseType)
 	}
 }
 

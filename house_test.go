@@ -62,7 +62,8 @@ func fileReferences(t *testing.T, dir string) map[string]map[string][]string {
 		if field, isField := object.(*types.Var); isField && !field.IsField() && field.Parent() != checked.Scope() {
 			continue // a variable of a function
 		}
-		from, to := filepath.Base(fset.Position(ident.Pos()).Filename), filepath.Base(fset.Position(object.Pos()).Filename)
+		from, to := filepath.Base(fset.Position(ident.Pos()).Filename),
+			filepath.Base(fset.Position(object.Pos()).Filename)
 		if from == to {
 			continue
 		}

@@ -40,7 +40,8 @@ func TestImportsOfExtensions(t *testing.T) {
 		require.NoError(t, err)
 		for _, path := range pkg.Imports {
 			first, _, _ := strings.Cut(path, "/")
-			allowed := path == root || strings.HasPrefix(path, root+"/ext/") || strings.HasPrefix(path, "golang.org/x/text/")
+			allowed := path == root || strings.HasPrefix(path, root+"/ext/") ||
+				strings.HasPrefix(path, "golang.org/x/text/")
 			require.True(t, allowed || !strings.Contains(first, "."), "%s imports %s", dir, path)
 		}
 	}

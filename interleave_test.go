@@ -113,12 +113,16 @@ func at[T any](s *stepped, ctx context.Context, alone bool, op func() (T, error)
 	return result, err
 }
 
-func (s *stepped) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (s *stepped) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	return at(s, ctx, true, func() (*oauth2server.Token, error) { return s.store.SaveToken(ctx, t, c, u) })
 }
 
 func (s *stepped) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
-	return at(s, ctx, true, func() (*oauth2server.AuthorizationCode, error) { return s.store.GetAuthorizationCode(ctx, code) })
+	return at(s, ctx, true, func() (*oauth2server.AuthorizationCode, error) {
+		return s.store.GetAuthorizationCode(ctx, code)
+	})
 }
 
 func (s *stepped) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
@@ -140,7 +144,9 @@ func (s *stepped) GrantEntries(ctx context.Context, id string, from int) ([]*oau
 }
 
 func (s *stepped) RevokeAccessTokens(ctx context.Context, digests ...string) error {
-	_, err := at(s, ctx, false, func() (struct{}, error) { return struct{}{}, s.store.RevokeAccessTokens(ctx, digests...) })
+	_, err := at(s, ctx, false, func() (struct{}, error) {
+		return struct{}{}, s.store.RevokeAccessTokens(ctx, digests...)
+	})
 	return err
 }
 
@@ -154,13 +160,18 @@ type claimFirst struct {
 
 func (c *claimFirst) Unwrap() oauth2server.Model { return c.store }
 
-func (c *claimFirst) SaveToken(ctx context.Context, t *oauth2server.Token, client *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (c *claimFirst) SaveToken(
+	ctx context.Context, t *oauth2server.Token, client *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	if _, staged := ctx.Value(actorKey{}).(*actor); !staged {
 		return c.store.SaveToken(ctx, t, client, u)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.saves[oauth2server.Digest(t.AccessToken)] = func() error { _, err := c.store.SaveToken(ctx, t, client, u); return err }
+	c.saves[oauth2server.Digest(t.AccessToken)] = func() error {
+		_, err := c.store.SaveToken(ctx, t, client, u)
+		return err
+	}
 	return t, nil
 }
 
@@ -200,7 +211,8 @@ func newTrial(t *testing.T, wrong bool) *trial {
 		model = &claimFirst{store: p.stepped, saves: map[string]func() error{}}
 	}
 	serve := func(options oauth2server.Options) *oauth2server.Server {
-		options.Logger, options.Grants = slog.New(slog.DiscardHandler), []string{"authorization_code", "refresh_token", "password"}
+		options.Logger, options.Grants = slog.New(slog.DiscardHandler),
+			[]string{"authorization_code", "refresh_token", "password"}
 		options.ExtensionGrants = map[string]oauth2server.GrantFunc{"urn:join": p.joinGrant}
 		srv, err := oauth2server.New(model, &options)
 		require.NoError(t, err)
@@ -221,10 +233,13 @@ func (p *trial) joinGrant(ctx context.Context, g *oauth2server.GrantRequest) (*o
 // begin resets the storage and prepares a grant.
 func (p *trial) begin(redeemed bool) {
 	memory := memorymodel.New(nil)
-	require.NoError(p.t, memory.AddClient(&oauth2server.Client{ID: "web", Grants: append([]string{"urn:join"}, allGrants...),
+	require.NoError(p.t, memory.AddClient(&oauth2server.Client{ID: "web",
+		Grants:       append([]string{"urn:join"}, allGrants...),
 		RedirectURIs: []string{callback}}, secret+"web"))
-	_, err := memory.SaveAuthorizationCode(context.Background(), &oauth2server.AuthorizationCode{Code: "code", GrantID: trialGrant,
-		ExpiresAt: time.Now().Add(time.Minute), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
+	_, err := memory.SaveAuthorizationCode(context.Background(),
+		&oauth2server.AuthorizationCode{Code: "code", GrantID: trialGrant,
+			ExpiresAt: time.Now().Add(time.Minute), Client: &oauth2server.Client{ID: "web"},
+			User: &oauth2server.User{ID: "u1"}}, nil, nil)
 	require.NoError(p.t, err)
 	p.stepped.store, p.stepped.named, p.first = memory, map[string]bool{}, outcome{}
 	if redeemed {
@@ -484,22 +499,36 @@ type scenario struct {
 
 func TestRequestsInEveryOrder(t *testing.T) {
 	for _, s := range []scenario{
-		{"refresh, refresh", true, false, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.refresh, 0}} }},
-		{"refresh, revoke", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.revoke, 200}} }},
-		{"refresh, sign out", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.leave, 200}} }},
+		{"refresh, refresh", true, false, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.refresh, 0}}
+		}},
+		{"refresh, revoke", true, true, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.revoke, 200}}
+		}},
+		{"refresh, sign out", true, true, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.leave, 200}}
+		}},
 		{"sign out, theft", true, true, 0, func(p *trial) []action { return []action{{p.leave, 200}, {p.abuse, 400}} }},
 		{"redeem, revoke", false, true, 0, func(p *trial) []action { return []action{{p.redeem, 0}, {p.revoke, 200}} }},
-		{"redeem, redeem", false, true, 0, func(p *trial) []action { return []action{{p.redeem, 400}, {p.redeem, 400}} }},
-		{"refresh, replay of the code", true, true, 5, func(p *trial) []action { return []action{{p.refresh, 0}, {p.redeem, 400}} }},
+		{"redeem, redeem", false, true, 0, func(p *trial) []action {
+			return []action{{p.redeem, 400}, {p.redeem, 400}}
+		}},
+		{"refresh, replay of the code", true, true, 5, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.redeem, 400}}
+		}},
 		{"refresh, theft", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.abuse, 400}} }},
-		{"revoke, revoke", true, true, 3, func(p *trial) []action { return []action{{p.revoke, 200}, {p.revoke, 200}} }},
+		{"revoke, revoke", true, true, 3, func(p *trial) []action {
+			return []action{{p.revoke, 200}, {p.revoke, 200}}
+		}},
 		{"use, use", true, false, 0, func(p *trial) []action { return []action{{p.use, 0}, {p.use, 0}} }},
 		{"use, revoke", true, true, 3, func(p *trial) []action { return []action{{p.use, 0}, {p.revoke, 200}} }},
 		{"use, refresh", true, false, 3, func(p *trial) []action { return []action{{p.use, 0}, {p.refresh, 0}} }},
 		{"join, join", true, false, 0, func(p *trial) []action { return []action{{p.join, 0}, {p.join, 0}} }},
 		{"join, revoke", true, true, 3, func(p *trial) []action { return []action{{p.join, 0}, {p.revoke, 200}} }},
 		{"join, theft", true, true, 3, func(p *trial) []action { return []action{{p.join, 0}, {p.abuse, 400}} }},
-		{"two refreshes, revoke", true, true, 4, func(p *trial) []action { return []action{{p.loop(2), 0}, {p.revoke, 200}} }},
+		{"two refreshes, revoke", true, true, 4, func(p *trial) []action {
+			return []action{{p.loop(2), 0}, {p.revoke, 200}}
+		}},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
@@ -523,14 +552,30 @@ func statuses(actors []*actor) (text string) {
 
 func TestThreeRequestsInManyOrders(t *testing.T) {
 	three := []scenario{
-		{"refresh, refresh, revoke", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.refresh, 0}, {p.revoke, 200}} }},
-		{"redeem, redeem, revoke", false, true, 0, func(p *trial) []action { return []action{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}} }},
-		{"refresh, refresh, refresh", true, false, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}} }},
-		{"refresh, refresh, sign out", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.refresh, 0}, {p.leave, 200}} }},
-		{"refreshes, sign out, revoke", true, true, 0, func(p *trial) []action { return []action{{p.loop(3), 0}, {p.leave, 200}, {p.revoke, 200}} }},
-		{"refreshes up to the block, revoke", true, true, 0, func(p *trial) []action { return []action{{p.loop(2 * 4), 0}, {p.revoke, 200}} }},
-		{"refreshes, refreshes, revoke", true, true, 0, func(p *trial) []action { return []action{{p.loop(5), 0}, {p.loop(5), 0}, {p.revoke, 200}} }},
-		{"refresh, theft, replay of the code", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}} }},
+		{"refresh, refresh, revoke", true, true, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.refresh, 0}, {p.revoke, 200}}
+		}},
+		{"redeem, redeem, revoke", false, true, 0, func(p *trial) []action {
+			return []action{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}}
+		}},
+		{"refresh, refresh, refresh", true, false, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}}
+		}},
+		{"refresh, refresh, sign out", true, true, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.refresh, 0}, {p.leave, 200}}
+		}},
+		{"refreshes, sign out, revoke", true, true, 0, func(p *trial) []action {
+			return []action{{p.loop(3), 0}, {p.leave, 200}, {p.revoke, 200}}
+		}},
+		{"refreshes up to the block, revoke", true, true, 0, func(p *trial) []action {
+			return []action{{p.loop(2 * 4), 0}, {p.revoke, 200}}
+		}},
+		{"refreshes, refreshes, revoke", true, true, 0, func(p *trial) []action {
+			return []action{{p.loop(5), 0}, {p.loop(5), 0}, {p.revoke, 200}}
+		}},
+		{"refresh, theft, replay of the code", true, true, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}}
+		}},
 	}
 	runs := 2000
 	if underRace || testing.Short() {
@@ -555,7 +600,8 @@ func TestClaimingBeforeSavingIsFound(t *testing.T) {
 	p := newTrial(t, true)
 	runs := everyOrder(func(choose func(int) int) {
 		p.begin(true)
-		for _, fault := range p.review(p.interleave(choose, 0, anyNumber, action{p.refresh, 0}, action{p.revoke, 200}), true) {
+		for _, fault := range p.review(p.interleave(choose, 0, anyNumber, action{p.refresh, 0},
+			action{p.revoke, 200}), true) {
 			found[fault]++
 		}
 	})

@@ -19,7 +19,9 @@ import (
 // password is always right.
 type steppedUser struct{ *stepped }
 
-func (s *steppedUser) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (s *steppedUser) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	return at(s.stepped, ctx, false, func() (*oauth2server.AuthorizationCode, error) {
 		return s.store.SaveAuthorizationCode(ctx, code, c, u)
 	})
@@ -84,10 +86,12 @@ func (p *trial) reviewUser(actors []*actor) (faults []string) {
 			continue
 		}
 		_, err := p.stepped.GetAccessToken(ctx, tokens.access)
-		refreshed := p.post(ctx, p.handler, "grant_type", "refresh_token", "refresh_token", tokens.refresh).status == 200
+		refreshed := p.post(ctx, p.handler, "grant_type", "refresh_token", "refresh_token",
+			tokens.refresh).status == 200
 		switch lives := err == nil || refreshed; {
 		case lives && revoking.got.status == 200 && (a.began == 0 || a.began < revoking.began):
-			faults = append(faults, fmt.Sprint("U1: something lives that began before everything was revoked: ", err == nil, refreshed))
+			faults = append(faults, fmt.Sprint("U1: something lives that began before everything was revoked: ",
+				err == nil, refreshed))
 		case !lives && revoking.until > 0 && a.began > revoking.until:
 			faults = append(faults, "U2: something is dead that began after everything was revoked")
 		}
@@ -102,8 +106,12 @@ func TestRevokeUserInEveryOrder(t *testing.T) {
 		{"sign in", false, true, 4, func(p *trial) []action { return []action{{p.signIn, 0}, {p.revokeUser, 200}} }},
 		{"connect", false, true, 4, func(p *trial) []action { return []action{{p.connect, 0}, {p.revokeUser, 200}} }},
 		{"join", true, true, 3, func(p *trial) []action { return []action{{p.join, 0}, {p.revokeUser, 200}} }},
-		{"join a grant that is not in the log", false, true, 3, func(p *trial) []action { return []action{{p.join, 0}, {p.revokeUser, 200}} }},
-		{"revoke, too", true, true, 2, func(p *trial) []action { return []action{{p.revokeUser, 0}, {p.revokeUser, 200}} }},
+		{"join a grant that is not in the log", false, true, 3, func(p *trial) []action {
+			return []action{{p.join, 0}, {p.revokeUser, 200}}
+		}},
+		{"revoke, too", true, true, 2, func(p *trial) []action {
+			return []action{{p.revokeUser, 0}, {p.revokeUser, 200}}
+		}},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()

@@ -74,7 +74,8 @@ func exchange(model oauth2server.AccessTokenModel) oauth2server.GrantFunc {
 		if !subject.AccessTokenExpiresAt.After(time.Now()) {
 			return nil, oauth2server.InvalidGrant
 		}
-		return g.Issue(ctx, oauth2server.Issuance{User: subject.User, GrantID: subject.GrantID, Scope: oauth2server.Scope{"read"}})
+		return g.Issue(ctx, oauth2server.Issuance{User: subject.User, GrantID: subject.GrantID,
+			Scope: oauth2server.Scope{"read"}})
 	}
 }
 
@@ -95,7 +96,8 @@ func TestJoinsAfterTheLineHasExpired(t *testing.T) {
 	for _, client := range []string{"web", "phone"} {
 		for _, limit := range []time.Duration{90 * day, -1} {
 			synctest.Test(t, func(t *testing.T) {
-				s, model := newExchange(t, oauth2server.Options{AccessTokenLifetime: 3 * day, RefreshTokenLifetime: 3 * day, MaxGrantLifetime: limit})
+				s, model := newExchange(t, oauth2server.Options{AccessTokenLifetime: 3 * day,
+					RefreshTokenLifetime: 3 * day, MaxGrantLifetime: limit})
 				began := time.Now()
 				first := s.redeem("web", s.code("scope", "read write"))
 				access := first.str("access_token")
@@ -118,7 +120,8 @@ func TestJoinsAfterTheLineHasExpired(t *testing.T) {
 				}
 				require.Empty(t, model.entries(t, grantID), "the line should have expired: it proves nothing otherwise")
 				require.Equal(t, 200, s.apiStatus(access))
-				require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", "", model.listed(t, grantID, "u1")))
+				require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", "",
+					model.listed(t, grantID, "u1")))
 				require.Equal(t, 401, s.apiStatus(access))
 			})
 		}
@@ -160,7 +163,8 @@ func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
 
 		// As long as one of those tokens lives, the page shows the client.
 		time.Sleep(50 * time.Minute)
-		late := s.token("phone", "grant_type", "exchange", "subject_token", first.str("access_token")).str("access_token")
+		late := s.token("phone", "grant_type", "exchange",
+			"subject_token", first.str("access_token")).str("access_token")
 		for range 7 {
 			grants, err := model.UserGrants(t.Context(), "u1")
 			require.NoError(t, err)
@@ -182,9 +186,11 @@ func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
 func TestTheLastUseIsTheLastEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := dropping{newSpy(t)}
-		s := newLocalSite(t, model, &oauth2server.Options{RefreshRotation: oauth2server.RotateNever, RefreshTokenLifetime: 24 * time.Hour}, nil)
+		s := newLocalSite(t, model, &oauth2server.Options{RefreshRotation: oauth2server.RotateNever,
+			RefreshTokenLifetime: 24 * time.Hour}, nil)
 		first := s.redeem("web", s.code())
-		pauses := []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 0, 0, 9 * time.Second, 0, 11 * time.Minute}
+		pauses := []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 0, 0, 9 * time.Second, 0,
+			11 * time.Minute}
 		latest := ""
 		for i := range 200 {
 			time.Sleep(pauses[i%len(pauses)])
@@ -195,7 +201,8 @@ func TestTheLastUseIsTheLastEntry(t *testing.T) {
 			require.WithinDuration(t, time.Now(), grants[0].UsedAt, 7100*time.Millisecond)
 		}
 		time.Sleep(24*time.Hour - 200/8*(11*time.Minute+10*time.Second)) // the refresh token is about to expire
-		for s.mustRefresh(first.str("refresh_token")); s.refresh("web", first.str("refresh_token")).StatusCode == 200; time.Sleep(time.Second) {
+		for s.mustRefresh(first.str("refresh_token")); s.refresh("web",
+			first.str("refresh_token")).StatusCode == 200; time.Sleep(time.Second) {
 			latest = s.mustRefresh(first.str("refresh_token")).str("access_token")
 		}
 		for time.Sleep(time.Hour - time.Minute); s.apiStatus(latest) == 200; time.Sleep(time.Second) {
@@ -271,7 +278,8 @@ func testIssueKeepsTheEndOfAGrant(t *testing.T) {
 		require.InDelta(t, c.want.Seconds(), r.body["expires_in"], 2, c.name)
 	}
 	for _, grantID := range []string{"", joined} {
-		asked = oauth2server.Issuance{GrantID: grantID, GrantExpiresAt: time.Now().Add(-time.Second), Refresh: grantID == ""}
+		asked = oauth2server.Issuance{GrantID: grantID, GrantExpiresAt: time.Now().Add(-time.Second),
+			Refresh: grantID == ""}
 		requireError(t, s.token("phone", "grant_type", "echo"), 400, "invalid_grant")
 	}
 }
@@ -309,7 +317,8 @@ func TestAttack_EarlyTokensOfAnEndedGrant(t *testing.T) {
 	s := newSite(t, model, nil, nil)
 	first := s.redeem("web", s.code())
 	last, _ := s.refreshUntilRefused(first, 500)
-	require.Equal(t, 200, s.post("/revoke", form("token", last.str("refresh_token")), "Authorization", as("web")).StatusCode)
+	require.Equal(t, 200, s.post("/revoke", form("token", last.str("refresh_token")),
+		"Authorization", as("web")).StatusCode)
 	for range 3 {
 		model.take()
 		requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")

@@ -65,7 +65,8 @@ func TestPKCE(t *testing.T) {
 	} {
 		bothKinds(t, row.name, func(t *testing.T, model *spy, served oauth2server.Model) {
 			s := newSite(t, served, &oauth2server.Options{InsecureAllowPlainPKCE: row.plain}, nil)
-			saveCode(t, model, oauth2server.AuthorizationCode{Code: "code", CodeChallenge: row.challenge, CodeChallengeMethod: row.method})
+			saveCode(t, model, oauth2server.AuthorizationCode{Code: "code", CodeChallenge: row.challenge,
+				CodeChallengeMethod: row.method})
 			try := func(verifier string) reply {
 				return s.token("web", "grant_type", "authorization_code", "code", "code", "code_verifier", verifier)
 			}

@@ -23,9 +23,11 @@ const wellKnown = "/.well-known/oauth-authorization-server"
 func TestNothingIsSharedWithOtherOrigins(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{Issuer: "https://auth.example",
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}}, nil)
-	for _, path := range []string{"/authorize?" + form(authorization()...), "/token", "/revoke", "/introspect", "/api", wellKnown} {
+	for _, path := range []string{"/authorize?" + form(authorization()...), "/token", "/revoke",
+		"/introspect", "/api", wellKnown} {
 		for _, method := range []string{"GET", "POST", "OPTIONS"} {
-			r := s.do(s.request(method, path, "", "Origin", "https://app.example", "Access-Control-Request-Method", "POST"))
+			r := s.do(s.request(method, path, "", "Origin", "https://app.example",
+				"Access-Control-Request-Method", "POST"))
 			for name := range r.Header {
 				require.False(t, strings.HasPrefix(name, "Access-Control-"), "%s %s: %s", method, path, name)
 			}
@@ -41,10 +43,13 @@ func TestNothingIsSharedWithOtherOrigins(t *testing.T) {
 func TestForwardedHeadersAreNotRead(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{Issuer: "https://auth.example",
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}}, nil)
-	forged := []string{"Forwarded", "for=127.0.0.1;host=evil.example;proto=https", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "https",
-		"X-Forwarded-For", "127.0.0.1", "X-Http-Method-Override", "POST", "X-Original-Url", "/authorize", "X-User", "u1"}
+	forged := []string{"Forwarded", "for=127.0.0.1;host=evil.example;proto=https", "X-Forwarded-Host",
+		"evil.example", "X-Forwarded-Proto", "https",
+		"X-Forwarded-For", "127.0.0.1", "X-Http-Method-Override", "POST", "X-Original-Url",
+		"/authorize", "X-User", "u1"}
 	body := form(authorization("username", "andy", "password", "andys-password")...)
-	requireNoRedirect(t, s.post("/authorize", body, append(forged, "Origin", "https://evil.example")...), 403, "access_denied")
+	requireNoRedirect(t, s.post("/authorize", body, append(forged, "Origin", "https://evil.example")...),
+		403, "access_denied")
 	requireNoRedirect(t, s.get("/authorize?"+form(authorization()...), forged...), 400, "access_denied")
 	requireError(t, s.get("/token", forged...), 405, "invalid_request")
 	requireError(t, s.post("/token", "grant_type=client_credentials&client_id=web", forged...), 400, "invalid_client")
@@ -79,11 +84,18 @@ func TestMadeUpCodesCostALookUp(t *testing.T) {
 				return s.post("/token", form("grant_type", "authorization_code", "code", long, "client_id", "web"))
 			}, 400, []string{"GetClient"}},
 			{"code, a wrong secret", func() reply {
-				return s.post("/token", form("grant_type", "authorization_code", "code", long, "client_id", "web", "client_secret", "x"))
+				return s.post("/token", form("grant_type", "authorization_code", "code", long,
+					"client_id", "web", "client_secret", "x"))
 			}, 400, []string{"GetClient", "GetClient"}},
-			{"refresh token", func() reply { return s.refresh("web", long) }, 400, []string{"GetClient", "GetRefreshToken"}},
-			{"access token", func() reply { return s.get("/api", "Authorization", "Bearer "+long) }, 401, []string{"GetAccessToken"}},
-			{"revocation", func() reply { return s.revoke("web", long) }, 200, []string{"GetClient", "GetRefreshToken", "GetAccessToken"}},
+			{"refresh token", func() reply {
+				return s.refresh("web", long)
+			}, 400, []string{"GetClient", "GetRefreshToken"}},
+			{"access token", func() reply {
+				return s.get("/api", "Authorization", "Bearer "+long)
+			}, 401, []string{"GetAccessToken"}},
+			{"revocation", func() reply {
+				return s.revoke("web", long)
+			}, 200, []string{"GetClient", "GetRefreshToken", "GetAccessToken"}},
 			{"no code at all", func() reply { return s.redeem("web", "ж") }, 400, []string{"GetClient"}},
 		} {
 			model.calls = nil
@@ -101,7 +113,8 @@ func TestCodesAndTokensAreRandom(t *testing.T) {
 	for range 100 {
 		code := s.code()
 		r := s.redeem("web", code)
-		for kind, text := range map[string]string{"code": code, "access token": r.str("access_token"), "refresh token": r.str("refresh_token")} {
+		for kind, text := range map[string]string{"code": code, "access token": r.str("access_token"),
+			"refresh token": r.str("refresh_token")} {
 			random, err := base64.RawURLEncoding.DecodeString(text)
 			require.NoError(t, err)
 			require.Len(t, random, 32)
@@ -124,7 +137,8 @@ func TestCodesAndTokensAreRandom(t *testing.T) {
 // 4.14.2.
 func TestClientsRefreshOnlyIfTheirGrantsSaySo(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		once := oauth2server.Client{ID: "once", RedirectURIs: []string{callback}, Grants: []string{"authorization_code"}}
+		once := oauth2server.Client{ID: "once", RedirectURIs: []string{callback},
+			Grants: []string{"authorization_code"}}
 		require.NoError(t, addClient(t, model, once, secret+"once"))
 		s := newSite(t, model, nil, nil)
 		r := s.redeem("once", s.code("client_id", "once"))
@@ -139,7 +153,8 @@ func TestClientsRefreshOnlyIfTheirGrantsSaySo(t *testing.T) {
 func TestLogsAndEventsHoldNoSecret(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		var out bytes.Buffer
-		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
+		logger := slog.New(slog.NewTextHandler(&out,
+			&slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, Logger: logger,
 			OnEvent: func(_ *http.Request, e oauth2server.Event) { fmt.Fprintf(&out, "%+v\n", e) },
 			LimitAttempts: func(_ *http.Request, a oauth2server.Attempt) (func(bool), time.Duration) {
@@ -163,10 +178,12 @@ func TestLogsAndEventsHoldNoSecret(t *testing.T) {
 		s.authorize(append(state, "scope", "hidden-\"scope")...)
 		s.token("web", "grant_type", "password", "username", "typed-password", "password", "hidden-password")
 		s.token("web", "grant_type", "hidden-grant")
-		s.post("/token", form("grant_type", "client_credentials", "client_id", "typed-client", "client_secret", "hidden-secret"))
+		s.post("/token", form("grant_type", "client_credentials", "client_id", "typed-client",
+			"client_secret", "hidden-secret"))
 		s.post("/token", "client_secret=hidden-secret%zz")
 		s.post("/token", "grant_type=client_credentials", "Authorization", "Basic hidden-basic")
-		s.post("/token?"+form("client_secret", secret+"web", "code", spare), "grant_type=client_credentials", "Authorization", as("web"))
+		s.post("/token?"+form("client_secret", secret+"web", "code", spare),
+			"grant_type=client_credentials", "Authorization", as("web"))
 		s.redeem("web", spare, "code_verifier", strings.Repeat("hidden-verifier", 3))
 		s.redeem("other", code, "code_verifier", verifier)
 		s.refresh("other", refresh)

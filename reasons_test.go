@@ -56,13 +56,16 @@ func TestReasonsAreListed(t *testing.T) {
 	for i, row := range rows {
 		inDocs[row.reason] = true
 		for _, other := range rows[:i] {
-			same := row.reason == other.reason && slices.ContainsFunc(row.endpoints, func(e string) bool { return slices.Contains(other.endpoints, e) })
+			same := row.reason == other.reason && slices.ContainsFunc(row.endpoints, func(e string) bool {
+				return slices.Contains(other.endpoints, e)
+			})
 			require.False(t, same, "two rows for %q at %v and %v", row.reason, row.endpoints, other.endpoints)
 		}
 	}
 	inSource := reasonsIn(t)
 	require.Greater(t, len(inSource), 50)
-	require.Equal(t, slices.Sorted(maps.Keys(inSource)), slices.Sorted(maps.Keys(inDocs)), "in the source, and in docs/reasons.md")
+	require.Equal(t, slices.Sorted(maps.Keys(inSource)), slices.Sorted(maps.Keys(inDocs)),
+		"in the source, and in docs/reasons.md")
 }
 
 // reasonsIn collects the reasons from the source: the arguments and fields

@@ -26,14 +26,16 @@ func rotation(rotate bool) oauth2server.RefreshRotation {
 // tenanted is an extension grant whose token has its own attributes.
 func tenanted(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 	return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{"read"},
-		Extra: map[string]any{"tenant": "acme", "seats": int64(1) << 60, "since": time.Unix(1, 0).UTC()}, Refresh: true})
+		Extra:   map[string]any{"tenant": "acme", "seats": int64(1) << 60, "since": time.Unix(1, 0).UTC()},
+		Refresh: true})
 }
 
 // Extra of an extension grant is in every later token, and in its answer.
 func TestExtraGoesOn(t *testing.T) {
 	for _, rotate := range []bool{true, false} {
 		onEachModel(t, func(t *testing.T, model target) {
-			require.NoError(t, addClient(t, model, oauth2server.Client{ID: "phone", Grants: []string{"tell", "refresh_token"}}, secret+"phone"))
+			require.NoError(t, addClient(t, model,
+				oauth2server.Client{ID: "phone", Grants: []string{"tell", "refresh_token"}}, secret+"phone"))
 			options := oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"tell": tenanted},
 				RefreshRotation: rotation(rotate), AllowExtendedTokenAttributes: true}
 			s := newSite(t, model, &options, nil)
@@ -50,7 +52,8 @@ func TestExtraGoesOn(t *testing.T) {
 				require.Contains(t, r.text, fmt.Sprintf(`"seats":%d`, int64(1)<<60))
 				stored, err := model.GetAccessToken(t.Context(), r.str("access_token"))
 				require.NoError(t, err)
-				require.Equal(t, map[string]any{"tenant": "acme", "seats": int64(1) << 60, "since": time.Unix(1, 0).UTC()}, stored.Extra)
+				require.Equal(t, map[string]any{"tenant": "acme", "seats": int64(1) << 60,
+					"since": time.Unix(1, 0).UTC()}, stored.Extra)
 				if rotate {
 					token = r.str("refresh_token")
 				}
@@ -64,14 +67,15 @@ func TestExtraGoesOn(t *testing.T) {
 func TestAScopeIsAskedForAgain(t *testing.T) {
 	rights := []string{"read", "write"}
 	var fails error
-	model := scoped{newSpy(t), func(_ *oauth2server.User, asked oauth2server.Scope) (granted oauth2server.Scope, err error) {
-		for _, token := range asked {
-			if slices.Contains(rights, token) {
-				granted = append(granted, token)
+	model := scoped{newSpy(t),
+		func(_ *oauth2server.User, asked oauth2server.Scope) (granted oauth2server.Scope, err error) {
+			for _, token := range asked {
+				if slices.Contains(rights, token) {
+					granted = append(granted, token)
+				}
 			}
-		}
-		return granted, fails
-	}}
+			return granted, fails
+		}}
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 	code := s.code("scope", "read write")
 	rights = []string{"read"}
@@ -189,7 +193,8 @@ func TestUserChecker(t *testing.T) {
 		{"gone, wrapped", fmt.Errorf("account 7: %w", oauth2server.ErrNotFound), 400, "invalid_grant", true},
 		{"a fault", errors.New("down"), 503, "server_error", false},
 		{"cancelled", context.DeadlineExceeded, 503, "server_error", false},
-		{"an error of its own", &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "terms not accepted"}, 400, "invalid_grant", false},
+		{"an error of its own", &oauth2server.Error{Code: oauth2server.InvalidGrant,
+			Description: "terms not accepted"}, 400, "invalid_grant", false},
 	} {
 		model := &checking{newSpy(t), nil}
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -256,7 +261,8 @@ func TestNoRefreshTokenForAClientWithoutTheGrant(t *testing.T) {
 func TestEternalAccessTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := newSpy(t)
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: "brief", Grants: allGrants[:4], RedirectURIs: []string{callback},
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: "brief", Grants: allGrants[:4],
+			RedirectURIs:        []string{callback},
 			AccessTokenLifetime: time.Minute}, secret+"brief"))
 		s := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants,
 			InsecureEternalAccessTokens: true, MaxGrantLifetime: -1}, nil)
@@ -267,7 +273,8 @@ func TestEternalAccessTokens(t *testing.T) {
 		time.Sleep(50 * 365 * 24 * time.Hour)
 		for _, token := range []string{r.str("access_token"), machine.str("access_token")} {
 			require.Equal(t, 200, s.apiStatus(token))
-			about := s.post("/introspect", form("token", token), "Authorization", as(map[bool]string{true: "web", false: "machine"}[token == r.str("access_token")]))
+			about := s.post("/introspect", form("token", token),
+				"Authorization", as(map[bool]string{true: "web", false: "machine"}[token == r.str("access_token")]))
 			require.Equal(t, true, about.body["active"])
 			require.NotContains(t, about.body, "exp")
 		}
@@ -276,8 +283,9 @@ func TestEternalAccessTokens(t *testing.T) {
 		// They end when they are revoked, however late.
 		require.NoError(t, model.RevokeUser(t.Context(), "u1"))
 		require.Equal(t, 401, s.apiStatus(r.str("access_token")))
-		require.Equal(t, 200, s.apiStatus(machine.str("access_token")), "it is nobody's")
-		requireError(t, newLocalSite(t, model, nil, nil).get("/api", "Authorization", "Bearer "+machine.str("access_token")), 500, "server_error")
+		require.Equal(t, 200, s.apiStatus(machine.str("access_token")), "it belongs to no user")
+		requireError(t, newLocalSite(t, model, nil, nil).get("/api",
+			"Authorization", "Bearer "+machine.str("access_token")), 500, "server_error")
 	})
 }
 
@@ -287,12 +295,16 @@ func TestNewWarnsOfLifetimesThatAreCut(t *testing.T) {
 		want    []string
 	}{
 		{oauth2server.Options{}, nil},
-		{oauth2server.Options{AccessTokenLifetime: 15 * 24 * time.Hour}, []string{"AccessTokenLifetime (360h0m0s) is longer than RefreshTokenLifetime (336h0m0s)"}},
+		{oauth2server.Options{AccessTokenLifetime: 15 * 24 * time.Hour},
+			[]string{"AccessTokenLifetime (360h0m0s) is longer than RefreshTokenLifetime (336h0m0s)"}},
 		{oauth2server.Options{MaxGrantLifetime: time.Minute}, []string{"AccessTokenLifetime", "RefreshTokenLifetime"}},
-		{oauth2server.Options{RefreshTokenLifetime: 48 * time.Hour, MaxGrantLifetime: 24 * time.Hour}, []string{"RefreshTokenLifetime"}},
+		{oauth2server.Options{RefreshTokenLifetime: 48 * time.Hour, MaxGrantLifetime: 24 * time.Hour},
+			[]string{"RefreshTokenLifetime"}},
 		{oauth2server.Options{InsecureEternalAccessTokens: true, MaxGrantLifetime: -1}, nil},
-		{oauth2server.Options{InsecureEternalAccessTokens: true}, []string{"InsecureEternalAccessTokens and MaxGrantLifetime"}},
-		{oauth2server.Options{MaxGrantLifetime: -1, RefreshTokenLifetime: 1e6 * time.Hour, AccessTokenLifetime: 1e6 * time.Hour}, nil},
+		{oauth2server.Options{InsecureEternalAccessTokens: true},
+			[]string{"InsecureEternalAccessTokens and MaxGrantLifetime"}},
+		{oauth2server.Options{MaxGrantLifetime: -1, RefreshTokenLifetime: 1e6 * time.Hour,
+			AccessTokenLifetime: 1e6 * time.Hour}, nil},
 	} {
 		options, log := logged(row.options)
 		_, err := oauth2server.New(newSpy(t), options)

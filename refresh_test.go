@@ -55,10 +55,12 @@ func TestALostReplyLogsNobodyOut(t *testing.T) {
 
 		time.Sleep(12 * time.Hour)
 		morning := s.mustRefresh(first.str("refresh_token"))
-		require.NotEqual(t, lost.str("refresh_token"), morning.str("refresh_token"), "nobody used it: another takes its place")
+		require.NotEqual(t, lost.str("refresh_token"), morning.str("refresh_token"),
+			"nobody used it: another takes its place")
 		require.Equal(t, 200, s.apiStatus(morning.str("access_token")))
 		s.mustRefresh(morning.str("refresh_token"))
-		require.Equal(t, morning.str("refresh_token"), s.mustRefresh(first.str("refresh_token")).str("refresh_token"), "still in the window, used or not")
+		require.Equal(t, morning.str("refresh_token"),
+			s.mustRefresh(first.str("refresh_token")).str("refresh_token"), "still in the window, used or not")
 	})
 }
 
@@ -189,7 +191,8 @@ func sweep(t *testing.T, model *spy, saves int) {
 		_, err := model.Model.SaveToken(t.Context(), &oauth2server.Token{AccessToken: name, AccessTokenExpiresAt: later,
 			RefreshToken: name, RefreshTokenExpiresAt: later}, nil, nil)
 		require.NoError(t, err)
-		_, err = model.Model.SaveAuthorizationCode(t.Context(), &oauth2server.AuthorizationCode{Code: name, ExpiresAt: later}, nil, nil)
+		_, err = model.Model.SaveAuthorizationCode(t.Context(),
+			&oauth2server.AuthorizationCode{Code: name, ExpiresAt: later}, nil, nil)
 		require.NoError(t, err)
 		_, err = model.Model.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: name, Seq: 1, ExpiresAt: later})
 		require.NoError(t, err)
@@ -233,9 +236,11 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 		requireError(t, s.redeem("web", code), 400, "invalid_grant")
 		requireError(t, s.redeem("web", code, "code_verifier", challenge), 400, "invalid_grant")
 		requireError(t, s.redeem("other", code, "code_verifier", verifier), 400, "invalid_grant")
-		requireError(t, s.token("web", "grant_type", "authorization_code", "code", code, "code_verifier", verifier), 400, "invalid_grant")
-		requireError(t, s.post("/token", form("grant_type", "authorization_code", "code", code, "code_verifier", verifier,
-			"client_id", "web", "redirect_uri", callback)), 400, "invalid_client")
+		requireError(t, s.token("web", "grant_type", "authorization_code", "code", code,
+			"code_verifier", verifier), 400, "invalid_grant")
+		requireError(t, s.post("/token",
+			form("grant_type", "authorization_code", "code", code, "code_verifier", verifier,
+				"client_id", "web", "redirect_uri", callback)), 400, "invalid_client")
 		// A caller that has the verifier, and is as fast as a page that redeems
 		// twice, is only refused.
 		time.Sleep(time.Minute)
@@ -247,13 +252,15 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 		s.requireDead(answer, refreshed)
 	})
 	for name, options := range map[string]*oauth2server.Options{
-		"strict": {RefreshRotation: oauth2server.RotateStrictly}, "no PKCE": {}, "plain PKCE": {InsecureAllowPlainPKCE: true},
+		"strict": {RefreshRotation: oauth2server.RotateStrictly}, "no PKCE": {},
+		"plain PKCE": {InsecureAllowPlainPKCE: true},
 	} {
 		timed(t, options, func(t *testing.T, s *site, _ *spy) {
 			var asked, proof []string
 			switch {
 			case options.InsecureAllowPlainPKCE:
-				asked, proof = []string{"code_challenge", verifier, "code_challenge_method", "plain"}, []string{"code_verifier", verifier}
+				asked, proof = []string{"code_challenge", verifier, "code_challenge_method", "plain"},
+					[]string{"code_verifier", verifier}
 			case name != "no PKCE":
 				asked, proof = withChallenge(challenge), []string{"code_verifier", verifier}
 			}
@@ -313,7 +320,8 @@ func TestRevokeGrant(t *testing.T) {
 type wrongPlace struct{ *spy }
 
 func (m wrongPlace) AppendGrant(_ context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
-	return &oauth2server.GrantEntry{GrantID: e.GrantID, Seq: e.Seq + 1, Kind: "rotate", Nonce: "another"}, oauth2server.ErrExists
+	return &oauth2server.GrantEntry{GrantID: e.GrantID, Seq: e.Seq + 1, Kind: "rotate", Nonce: "another"},
+		oauth2server.ErrExists
 }
 
 // racing is a log to which another request appends an entry each time a
@@ -330,10 +338,12 @@ func (m *racing) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*
 	m.appended++
 	for range m.many {
 		token := fmt.Sprint("token ", m.next)
-		_, err := m.Model.SaveToken(ctx, &oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: time.Now().Add(time.Hour)}, nil, nil)
+		_, err := m.Model.SaveToken(ctx,
+			&oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: time.Now().Add(time.Hour)}, nil, nil)
 		if err == nil {
-			_, err = m.Model.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: m.grantID, Seq: m.next, Kind: "rotate", ClientID: "web", UserID: "u1",
-				AccessToken: oauth2server.Digest(token), AccessTokenExpiresAt: time.Now().Add(time.Hour)})
+			_, err = m.Model.AppendGrant(ctx,
+				&oauth2server.GrantEntry{GrantID: m.grantID, Seq: m.next, Kind: "rotate", ClientID: "web", UserID: "u1",
+					AccessToken: oauth2server.Digest(token), AccessTokenExpiresAt: time.Now().Add(time.Hour)})
 		}
 		if err != nil {
 			break
@@ -373,7 +383,7 @@ func TestRevokeUser(t *testing.T) {
 	requireError(t, s.redeem("web", code), 400, "invalid_grant")
 	s.mustRefresh(others.str("refresh_token"))
 	require.Equal(t, 200, s.apiStatus(machine.str("access_token")))
-	require.Equal(t, 200, s.redeem("web", s.code()).StatusCode, "he may sign in again")
+	require.Equal(t, 200, s.redeem("web", s.code()).StatusCode, "the user may sign in again")
 
 	noRefresh := newSite(t, model, &oauth2server.Options{Grants: []string{"password"}}, nil)
 	tokens = noRefresh.signIn("web")
@@ -389,13 +399,15 @@ func TestRevokeUser(t *testing.T) {
 func TestHangingUpDoesNotStopARevocation(t *testing.T) {
 	model := newSpy(t)
 	hangUp := &hangingUp{spy: model}
-	s := newLocalSite(t, hangUp, &oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateStrictly}, nil)
+	s := newLocalSite(t, hangUp, &oauth2server.Options{Grants: allGrants,
+		RefreshRotation: oauth2server.RotateStrictly}, nil)
 	first := s.signIn("web")
 	second := s.mustRefresh(first.str("refresh_token"))
 	third := s.mustRefresh(second.str("refresh_token"))
 	ctx, cancel := context.WithCancel(t.Context())
 	hangUp.cancel = cancel
-	r := s.request("POST", "/token", form("grant_type", "refresh_token", "refresh_token", first.str("refresh_token")), "Authorization", as("web"))
+	r := s.request("POST", "/token",
+		form("grant_type", "refresh_token", "refresh_token", first.str("refresh_token")), "Authorization", as("web"))
 	s.do(r.WithContext(ctx))
 	hangUp.cancel = nil
 	s.requireDead(first, second, third)
@@ -430,22 +442,25 @@ func TestFaultsAreNoVerdicts(t *testing.T) {
 				model.fails[fails] = errors.New("no storage")
 				requireError(t, s.refresh("web", first.str("refresh_token")), 503, "server_error")
 				delete(model.fails, fails)
-				require.Equal(t, second.str("refresh_token"), s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
+				require.Equal(t, second.str("refresh_token"),
+					s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
 			})
 		})
 	}
 	for _, fails := range []string{"GrantEntries", "AppendGrant", "RevokeAccessTokens"} {
 		t.Run("theft and "+fails, func(t *testing.T) {
-			timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}, func(t *testing.T, s *site, model *spy) {
-				first := s.signIn("web")
-				second := s.mustRefresh(first.str("refresh_token"))
-				model.fails[fails] = errors.New("no storage")
-				requireError(t, s.refresh("web", first.str("refresh_token")), 503, "server_error")
-				delete(model.fails, fails)
-				requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
-				require.Equal(t, 401, s.apiStatus(second.str("access_token")), "who is told that it is over can rely on it")
-				s.requireDead(first, second)
-			})
+			timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly},
+				func(t *testing.T, s *site, model *spy) {
+					first := s.signIn("web")
+					second := s.mustRefresh(first.str("refresh_token"))
+					model.fails[fails] = errors.New("no storage")
+					requireError(t, s.refresh("web", first.str("refresh_token")), 503, "server_error")
+					delete(model.fails, fails)
+					requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
+					require.Equal(t, 401, s.apiStatus(second.str("access_token")),
+						"a caller told that the grant is over can rely on it")
+					s.requireDead(first, second)
+				})
 		})
 	}
 	timed(t, nil, func(t *testing.T, s *site, model *spy) {
@@ -479,7 +494,9 @@ func (m forgetful) GetRefreshToken(ctx context.Context, token string) (*oauth2se
 	return found, err
 }
 
-func (m forgetful) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m forgetful) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	saved, err := m.spy.SaveToken(ctx, t, c, u)
 	if err == nil && m.token != nil && t.GrantSeq > 1 {
 		m.token(saved)
@@ -570,7 +587,8 @@ func TestTokensWithoutAPlace(t *testing.T) {
 		after := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		first := before.signIn("web")
 		second := after.mustRefresh(first.str("refresh_token"))
-		require.Equal(t, second.str("refresh_token"), after.mustRefresh(first.str("refresh_token")).str("refresh_token"))
+		require.Equal(t, second.str("refresh_token"),
+			after.mustRefresh(first.str("refresh_token")).str("refresh_token"))
 		third := after.mustRefresh(second.str("refresh_token"))
 		time.Sleep(time.Hour)
 		requireError(t, after.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
@@ -599,8 +617,10 @@ func TestTokensWithoutAGrant(t *testing.T) {
 			t.GrantID = oauth2server.Digest("the old refresh token")
 		}
 	}}
-	_, err := legacy.Model.SaveToken(t.Context(), &oauth2server.Token{AccessToken: "old", RefreshToken: "the old refresh token",
-		RefreshTokenExpiresAt: time.Now().Add(time.Hour), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
+	_, err := legacy.Model.SaveToken(t.Context(),
+		&oauth2server.Token{AccessToken: "old", RefreshToken: "the old refresh token",
+			RefreshTokenExpiresAt: time.Now().Add(time.Hour), Client: &oauth2server.Client{ID: "web"},
+			User: &oauth2server.User{ID: "u1"}}, nil, nil)
 	require.NoError(t, err)
 	s := newSite(t, legacy, &oauth2server.Options{Grants: allGrants}, nil)
 	second := s.mustRefresh("the old refresh token")
@@ -624,7 +644,8 @@ func TestNothingInTheLogCanBeUsed(t *testing.T) {
 		for _, e := range entries {
 			record, err := e.MarshalBinary()
 			require.NoError(t, err)
-			for _, secret := range []string{code, verifier, first.str("access_token"), first.str("refresh_token"), second.str("access_token"), second.str("refresh_token")} {
+			for _, secret := range []string{code, verifier, first.str("access_token"),
+				first.str("refresh_token"), second.str("access_token"), second.str("refresh_token")} {
 				require.NotContains(t, string(record)+string(e.Sealed)+fmt.Sprint(e), secret)
 			}
 			for _, digest := range []string{e.Presented, e.AccessToken, e.Successor, e.Nonce} {
@@ -641,10 +662,12 @@ func TestExtensionGrantsInTheLog(t *testing.T) {
 	var grantID string
 	var refresh bool
 	model := newSpy(t)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "ext", Grants: []string{"exchange", "refresh_token"}}, secret+"ext"))
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "ext",
+		Grants: []string{"exchange", "refresh_token"}}, secret+"ext"))
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants, ExtensionGrants: map[string]oauth2server.GrantFunc{
 		"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: grantID, Refresh: refresh})
+			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"},
+				GrantID: grantID, Refresh: refresh})
 		},
 	}}, nil)
 	exchange := func() reply { return s.token("ext", "grant_type", "exchange") }
@@ -760,7 +783,9 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 // withoutExpiry is a model whose answer to SaveToken has no expiry.
 type withoutExpiry struct{ *spy }
 
-func (m withoutExpiry) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m withoutExpiry) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	saved, err := m.spy.SaveToken(ctx, t, c, u)
 	if err == nil {
 		saved.AccessTokenExpiresAt = time.Time{}
@@ -793,7 +818,8 @@ func (m repeating) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) 
 }
 
 func TestOurOwnLostReplyIsNoReplay(t *testing.T) {
-	s := newSite(t, repeating{newSpy(t)}, &oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateStrictly}, nil)
+	s := newSite(t, repeating{newSpy(t)},
+		&oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateStrictly}, nil)
 	answer := s.redeem("web", s.code())
 	require.Equal(t, 200, answer.StatusCode, answer.text)
 	s.mustRefresh(s.mustRefresh(answer.str("refresh_token")).str("refresh_token"))
@@ -817,11 +843,13 @@ func (m swept) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oa
 // joining mounts a server whose extension grant joins the grant named by the
 // parameter grant.
 func joining(t *testing.T, served oauth2server.Model, model *spy, opts oauth2server.Options, refresh bool) *site {
-	model.AddClient(&oauth2server.Client{ID: "ext", Grants: []string{"exchange", "refresh_token"}}, secret+"ext") // unless it is there
+	// The client may be registered already.
+	model.AddClient(&oauth2server.Client{ID: "ext", Grants: []string{"exchange", "refresh_token"}}, secret+"ext")
 	opts.Grants = allGrants
 	opts.ExtensionGrants = map[string]oauth2server.GrantFunc{
 		"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: g.Param("grant"), Refresh: refresh})
+			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"},
+				GrantID: g.Param("grant"), Refresh: refresh})
 		},
 	}
 	return newLocalSite(t, served, &opts, nil)
@@ -833,7 +861,8 @@ func TestJoiningAGrantReadsItsLogFirst(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 		for _, refresh := range []bool{false, true} {
-			r := joining(t, swept{model}, model, oauth2server.Options{}, refresh).token("ext", "grant_type", "exchange", "grant", token.GrantID)
+			r := joining(t, swept{model}, model, oauth2server.Options{}, refresh).token("ext",
+				"grant_type", "exchange", "grant", token.GrantID)
 			requireError(t, r, 400, "invalid_grant")
 		}
 	})
@@ -850,22 +879,23 @@ func TestJoiningAGrantReadsItsLogFirst(t *testing.T) {
 }
 
 func TestWhatIsRefusedLeavesNothing(t *testing.T) {
-	timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}, func(t *testing.T, s *site, model *spy) {
-		code := s.code()
-		first := s.redeem("web", code)
-		s.mustRefresh(first.str("refresh_token"))
-		for name, refused := range map[string]func() reply{
-			"refresh": func() reply { return s.refresh("web", first.str("refresh_token")) },
-			"replay":  func() reply { return s.redeem("web", code) },
-		} {
-			model.stored()
-			requireError(t, refused(), 400, "invalid_grant")
-			changes := model.stored()
-			require.Contains(t, changes, "SaveToken", name)
-			require.Contains(t, changes, "RevokeAccessTokens", name)
-			require.Contains(t, changes, "RevokeToken", name)
-		}
-	})
+	timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly},
+		func(t *testing.T, s *site, model *spy) {
+			code := s.code()
+			first := s.redeem("web", code)
+			s.mustRefresh(first.str("refresh_token"))
+			for name, refused := range map[string]func() reply{
+				"refresh": func() reply { return s.refresh("web", first.str("refresh_token")) },
+				"replay":  func() reply { return s.redeem("web", code) },
+			} {
+				model.stored()
+				requireError(t, refused(), 400, "invalid_grant")
+				changes := model.stored()
+				require.Contains(t, changes, "SaveToken", name)
+				require.Contains(t, changes, "RevokeAccessTokens", name)
+				require.Contains(t, changes, "RevokeToken", name)
+			}
+		})
 }
 
 // After the window each use is a rotation, and a loop of rotations is bounded,
@@ -886,7 +916,9 @@ func TestRotationsAreBounded(t *testing.T) {
 // neverExpiring is a model whose refresh tokens never expire.
 type neverExpiring struct{ *spy }
 
-func (m neverExpiring) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m neverExpiring) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	own := *t
 	own.RefreshTokenExpiresAt = time.Time{}
 	return m.spy.SaveToken(ctx, &own, c, u)

@@ -209,7 +209,7 @@ func TestRegistry_TwoSecrets(t *testing.T) {
 		require.NoError(t, m.RotateClientSecret(ctx, "web", first, time.Hour))
 		require.NoError(t, m.SetClientSecret(ctx, "web", second))
 		require.False(t, works(first))
-		require.False(t, works(third), "at once: it may be known to somebody")
+		require.False(t, works(third), "at once: somebody else may know it")
 		require.True(t, works(second))
 	})
 }

@@ -21,7 +21,9 @@ type (
 	otherArgs    struct{ bare }
 )
 
-func (manyScopes) ValidateScopes(context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope) (oauth2server.Scope, error) {
+func (manyScopes) ValidateScopes(
+	context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return nil, nil
 }
 
@@ -33,7 +35,9 @@ func (redirectURL) ValidateRedirectURL(context.Context, string, *oauth2server.Cl
 	return false, nil
 }
 
-func (accesToken) GenerateAccesToken(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error) {
+func (accesToken) GenerateAccesToken(
+	context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope,
+) (string, error) {
 	return "", nil
 }
 
@@ -41,7 +45,9 @@ func (swapped) VerfiyScope(context.Context, *oauth2server.Token, oauth2server.Sc
 	return false, nil
 }
 
-func (anotherName) NarrowScope(context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope) (oauth2server.Scope, error) {
+func (anotherName) NarrowScope(
+	context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return nil, nil
 }
 
@@ -61,11 +67,15 @@ func (listing) RevokeUser(context.Context, string) error                       {
 func (listing) DeleteClient(context.Context, string) error                     { return nil }
 func (listing) FindToken(context.Context, string) (*oauth2server.Token, error) { return nil, nil }
 
-func (helper) ValidateScope(context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope) (oauth2server.Scope, error) {
+func (helper) ValidateScope(
+	context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return nil, nil
 }
 
-func (helper) NarrowScope(context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope) (oauth2server.Scope, error) {
+func (helper) NarrowScope(
+	context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return nil, nil
 }
 

@@ -28,7 +28,8 @@ func publicOptions() *oauth2server.Options {
 
 func (s *site) signInPublic() reply {
 	s.t.Helper()
-	r := s.post("/token", form("grant_type", "password", "client_id", "app", "username", "andy", "password", "andys-password"))
+	r := s.post("/token", form("grant_type", "password", "client_id", "app", "username", "andy",
+		"password", "andys-password"))
 	require.Equal(s.t, 200, r.StatusCode, r.text)
 	return r
 }
@@ -77,7 +78,8 @@ func TestTheHintOrdersTheSearch(t *testing.T) {
 		{tokens.str("access_token"), "access_token", []string{"GetClient", "GetAccessToken"}},
 		{tokens.str("access_token"), "", []string{"GetClient", "GetRefreshToken", "GetAccessToken"}},
 		{tokens.str("refresh_token"), "", []string{"GetClient", "GetRefreshToken", "GrantEntries"}},
-		{tokens.str("refresh_token"), "access_token", []string{"GetClient", "GetAccessToken", "GetRefreshToken", "GrantEntries"}},
+		{tokens.str("refresh_token"), "access_token",
+			[]string{"GetClient", "GetAccessToken", "GetRefreshToken", "GrantEntries"}},
 		{"no token: é", "", []string{"GetClient"}},
 		{"no access token", "", []string{"GetClient", "GetRefreshToken"}}, // it has spaces
 	} {
@@ -103,14 +105,19 @@ func TestRevokeRefuses(t *testing.T) {
 		{"two tokens", s.revoke("web", access, "token", refresh), 400, "invalid_request"},
 		{"nobody", s.post("/revoke", form("token", access)), 400, "invalid_client"},
 		{"no secret", s.post("/revoke", form("client_id", "web", "token", access)), 400, "invalid_client"},
-		{"no secret, and a grant type", s.post("/revoke", form("client_id", "web", "grant_type", "refresh_token", "token", access)), 400, "invalid_client"},
-		{"wrong secret", s.post("/revoke", form("client_id", "web", "client_secret", "wrong", "token", access)), 400, "invalid_client"},
-		{"public with a secret", s.post("/revoke", form("client_id", "app", "client_secret", "x", "token", app.str("refresh_token"))), 400, "invalid_client"},
+		{"no secret, and a grant type", s.post("/revoke",
+			form("client_id", "web", "grant_type", "refresh_token", "token", access)), 400, "invalid_client"},
+		{"wrong secret", s.post("/revoke", form("client_id", "web", "client_secret", "wrong", "token", access)),
+			400, "invalid_client"},
+		{"public with a secret", s.post("/revoke",
+			form("client_id", "app", "client_secret", "x", "token", app.str("refresh_token"))), 400, "invalid_client"},
 		{"another client's access token", s.revoke("other", access), 400, "unauthorized_client"},
 		{"another client's refresh token", s.revoke("other", refresh), 400, "unauthorized_client"},
 		{"a public client's refresh token", s.revoke("other", app.str("refresh_token")), 400, "unauthorized_client"},
-		{"by a public client", s.post("/revoke", form("client_id", "app", "token", refresh)), 400, "unauthorized_client"},
-		{"token in the URL", s.post("/revoke?token="+access, form("token", access), "Authorization", as("web")), 400, "invalid_request"},
+		{"by a public client", s.post("/revoke", form("client_id", "app", "token", refresh)), 400,
+			"unauthorized_client"},
+		{"token in the URL", s.post("/revoke?token="+access, form("token", access), "Authorization", as("web")),
+			400, "invalid_request"},
 		{"GET", s.get("/revoke?token=" + access), 405, "invalid_request"},
 		{"no form", s.do(s.request("POST", "/revoke", "")), 400, "invalid_request"},
 	} {
@@ -121,7 +128,8 @@ func TestRevokeRefuses(t *testing.T) {
 	s.mustRefresh(refresh)
 	require.Equal(t, http.StatusOK, s.apiStatus(app.str("access_token")))
 
-	for _, fails := range []string{"GetClient", "GetRefreshToken", "GetAccessToken", "GrantEntries", "AppendGrant", "RevokeAccessTokens"} {
+	for _, fails := range []string{"GetClient", "GetRefreshToken", "GetAccessToken", "GrantEntries",
+		"AppendGrant", "RevokeAccessTokens"} {
 		tokens := s.signIn("web")
 		model.fails[fails] = errors.New("no storage")
 		presented := "refresh_token"
@@ -142,7 +150,8 @@ func TestRevokeWithoutALog(t *testing.T) {
 	tokens := s.signIn("web")
 	a.take(t)
 	require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)
-	require.Equal(t, oauth2server.Event{Kind: "revoked", Endpoint: "revoke", ClientID: "web", UserID: "u1"}, a.take(t), "the grant is not over")
+	require.Equal(t, oauth2server.Event{Kind: "revoked", Endpoint: "revoke", ClientID: "web", UserID: "u1"},
+		a.take(t), "the grant is not over")
 	requireError(t, s.refresh("web", tokens.str("refresh_token")), 400, "invalid_grant")
 	require.Equal(t, 200, s.apiStatus(tokens.str("access_token")), "it ends alone")
 	require.Equal(t, 200, s.revoke("web", tokens.str("access_token")).StatusCode)
@@ -183,12 +192,14 @@ func TestAModelsRefusalIsNoUnknownToken(t *testing.T) {
 		status int
 		code   string
 	}{
-		{"come back later", &oauth2server.Error{Code: oauth2server.InvalidRequest, Status: 429}, 429, "invalid_request"},
+		{"come back later", &oauth2server.Error{Code: oauth2server.InvalidRequest, Status: 429}, 429,
+			"invalid_request"},
 		{"not this client", oauth2server.AccessDenied, 400, "access_denied"},
 		{"the program is wrong", oauth2server.InvalidArgument, 500, "server_error"},
 		{"what cannot be sent", &oauth2server.Error{}, 500, "server_error"},
 	} {
-		for kind, look := range map[string]string{"access_token": "GetAccessToken", "refresh_token": "GetRefreshToken"} {
+		for kind, look := range map[string]string{"access_token": "GetAccessToken",
+			"refresh_token": "GetRefreshToken"} {
 			t.Run(test.name+", "+kind, func(t *testing.T) {
 				tokens := s.signIn("web")
 				model.fails[look] = test.err
@@ -230,7 +241,8 @@ func TestRevokeWhereAccessTokensAreNotLookedUp(t *testing.T) {
 	s := newSite(t, issuing{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
 	tokens := s.signIn("web")
 	for _, hint := range []string{"", "access_token", "something else"} {
-		requireError(t, s.revoke("web", tokens.str("access_token"), "token_type_hint", hint), 400, "unsupported_token_type")
+		requireError(t, s.revoke("web", tokens.str("access_token"), "token_type_hint", hint), 400,
+			"unsupported_token_type")
 	}
 	require.Equal(t, 200, s.revoke("web", "unknown", "token_type_hint", "refresh_token").StatusCode)
 	require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)

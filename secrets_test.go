@@ -97,7 +97,8 @@ func (rec *recorder) options(where string, opts *oauth2server.Options) *oauth2se
 		logs = append(logs, own.Logger.Handler())
 	}
 	if rec != nil {
-		logs = append(logs, slog.NewTextHandler(logWriter{rec, where}, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
+		logs = append(logs, slog.NewTextHandler(logWriter{rec, where},
+			&slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
 		onEvent := own.OnEvent
 		own.OnEvent = func(r *http.Request, event oauth2server.Event) {
 			rec.event(where, r, event)
@@ -256,8 +257,9 @@ func (rec *recorder) wrap(where string, handler http.Handler) http.Handler {
 }
 
 var (
-	secretParameters = []string{"client_secret", "password", "code", "code_verifier", "refresh_token", "access_token", "token"}
-	givenParameters  = []string{"code", "access_token", "refresh_token"}
+	secretParameters = []string{"client_secret", "password", "code", "code_verifier", "refresh_token",
+		"access_token", "token"}
+	givenParameters = []string{"code", "access_token", "refresh_token"}
 )
 
 // request records the secrets in a request.
@@ -338,7 +340,8 @@ func (rec *recorder) leaks() (found []string) {
 		}
 		quoted := strconv.Quote(secret)
 		inJSON, _ := json.Marshal(secret) // strings always have a JSON form
-		for _, form := range []string{secret, url.QueryEscape(secret), quoted[1 : len(quoted)-1], string(inJSON[1 : len(inJSON)-1]), html.EscapeString(secret)} {
+		for _, form := range []string{secret, url.QueryEscape(secret), quoted[1 : len(quoted)-1],
+			string(inJSON[1 : len(inJSON)-1]), html.EscapeString(secret)} {
 			if _, again := forms[form]; !again {
 				forms[form] = secret
 				start := [minSecret]byte([]byte(form))
@@ -352,7 +355,8 @@ func (rec *recorder) leaks() (found []string) {
 			for _, form := range begins[[minSecret]byte([]byte(text[i:i+minSecret]))] {
 				if secret := forms[form]; strings.HasPrefix(text[i:], form) && !seen[secret] {
 					seen[secret] = true
-					found = append(found, fmt.Sprintf("LEAK: %q, %s, is in %s: %s", secret, rec.secrets[secret], where, text))
+					found = append(found, fmt.Sprintf("LEAK: %q, %s, is in %s: %s", secret,
+						rec.secrets[secret], where, text))
 				}
 			}
 		}
@@ -373,10 +377,13 @@ func (rec *recorder) unlisted() (wrong []string) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	for r, where := range rec.refusals {
-		i := slices.IndexFunc(rows, func(row listed) bool { return row.reason == r.reason && slices.Contains(row.endpoints, r.endpoint) })
+		i := slices.IndexFunc(rows, func(row listed) bool {
+			return row.reason == r.reason && slices.Contains(row.endpoints, r.endpoint)
+		})
 		switch {
 		case i < 0:
-			wrong = append(wrong, fmt.Sprintf("docs/reasons.md: no %q at %s, which was seen in %s", r.reason, r.endpoint, where))
+			wrong = append(wrong, fmt.Sprintf("docs/reasons.md: no %q at %s, which was seen in %s",
+				r.reason, r.endpoint, where))
 		case r.reason != "chosen_by_program" && !rows[i].tells(r):
 			wrong = append(wrong, fmt.Sprintf("docs/reasons.md: %q at %s: %q does not say %s, %d, which was seen in %s",
 				r.reason, r.endpoint, rows[i].told, r.code, r.status, where))
@@ -401,19 +408,23 @@ func (row listed) tells(r refused) bool {
 // events and answers contain none of them.
 func TestAttack_SecretsInTexts(t *testing.T) {
 	rec, model := newRecorder(), newSpy(t)
-	known := func(user *oauth2server.User, asked oauth2server.Scope) (oauth2server.Scope, error) { // otherwise any word is a scope
+	// Otherwise any word is a scope.
+	known := func(user *oauth2server.User, asked oauth2server.Scope) (oauth2server.Scope, error) {
 		scope, err := readByDefault(user, asked)
 		return slices.DeleteFunc(scope, func(word string) bool { return word != "read" && word != "write" }), err
 	}
 	s := local(t, mountFor(t, rec, scoped{model, known}, &oauth2server.Options{Grants: allGrants}, nil))
 	proof := []string{"code_challenge", challenge, "code_challenge_method", "S256"}
 	exchange := func(code string, params ...string) []string {
-		return append([]string{"grant_type", "authorization_code", "code", code, "redirect_uri", callback, "code_verifier", verifier}, params...)
+		return append([]string{"grant_type", "authorization_code", "code", code,
+			"redirect_uri", callback, "code_verifier", verifier}, params...)
 	}
 
 	code, tokens := s.code(proof...), s.token("web", exchange(s.code(proof...))...)
-	credentials := []string{code, tokens.str("access_token"), tokens.str("refresh_token"), verifier, secret + "web", "andys-other-password", as("web")[len("Basic "):]}
-	parameters := append([]string{"grant_type", "client_id", "username", "scope", "redirect_uri", "response_type", "token_type_hint",
+	credentials := []string{code, tokens.str("access_token"), tokens.str("refresh_token"), verifier,
+		secret + "web", "andys-other-password", as("web")[len("Basic "):]}
+	parameters := append([]string{"grant_type", "client_id", "username", "scope", "redirect_uri",
+		"response_type", "token_type_hint",
 		"code_challenge", "code_challenge_method", "unknown"}, secretParameters...)
 	for _, credential := range credentials {
 		rec.secret("a credential", credential)
@@ -429,7 +440,8 @@ func TestAttack_SecretsInTexts(t *testing.T) {
 			}
 			for _, name := range parameters {
 				s.post("/authorize", form(authorization(name, credential)...))
-				s.post("/authorize", form(authorization("username", "andy", "password", "a-wrong-password", name, credential)...))
+				s.post("/authorize", form(authorization("username", "andy",
+					"password", "a-wrong-password", name, credential)...))
 			}
 			s.post(path, "", "Authorization", "Basic "+credential)
 			s.post(path, "", "Authorization", "Basic "+credential, "Authorization", "Bearer "+credential)
@@ -439,7 +451,8 @@ func TestAttack_SecretsInTexts(t *testing.T) {
 		}
 	}
 
-	for _, call := range []string{"", "GetClient", "SaveToken", "GetAccessToken", "SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken",
+	for _, call := range []string{"", "GetClient", "SaveToken", "GetAccessToken",
+		"SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken",
 		"AppendGrant", "GrantEntries", "RevokeAccessTokens", "GetUser", "GetUserFromClient"} {
 		for _, failure := range []error{errors.New("down"), oauth2server.ErrNotFound} {
 			first := s.token("web", exchange(s.code(proof...))...)
@@ -499,7 +512,8 @@ func TestRecorderFindsSecrets(t *testing.T) {
 			return nil, errors.New("there is no " + url.QueryEscape(g.Param("code")))
 		}, []string{"the log"}},
 		{"a description", func(_ context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "there is no " + g.Param("code")}
+			return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant,
+				Description: "there is no " + g.Param("code")}
 		}, []string{"an answer", "the log"}},
 		{"an event", func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: g.Param("code")}})
@@ -507,8 +521,10 @@ func TestRecorderFindsSecrets(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			rec, model := newRecorder(), newSpy(t)
-			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tell", Grants: []string{"tell"}}, secret+"tell"))
-			s := local(t, mountFor(t, rec, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"tell": row.grant}}, nil))
+			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tell", Grants: []string{"tell"}},
+				secret+"tell"))
+			s := local(t, mountFor(t, rec, model,
+				&oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"tell": row.grant}}, nil))
 			s.token("tell", "grant_type", "tell", "code", presented)
 			found := slices.Sorted(slices.Values(rec.leaks()))
 			require.Len(t, found, len(row.want))

@@ -46,7 +46,8 @@ func TestSecurityPolicyNamesWhatHolds(t *testing.T) {
 	for _, page := range append(pages, "README.md", "SECURITY.md", "CHANGELOG.md") {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
-		for _, match := range regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Z]\\w*)`").FindAllStringSubmatch(string(text), -1) {
+		for _, match := range regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Z]\\w*)`").FindAllStringSubmatch(
+			string(text), -1) {
 			require.True(t, names[match[1]], "%s: there is no %s", page, match[1])
 		}
 	}
@@ -60,7 +61,8 @@ func TestSecurityPolicyNamesWhatHolds(t *testing.T) {
 		cells := strings.Split(strings.Trim(line, "| "), " | ")
 		switch last := cells[len(cells)-1]; {
 		case strings.HasPrefix(line, "Held by"):
-			require.Equal(t, fmt.Sprintf(counted, counts[0], counts[1], counts[2], counts[3]), line, "line %d", number+1)
+			require.Equal(t, fmt.Sprintf(counted, counts[0], counts[1], counts[2], counts[3]), line,
+				"line %d", number+1)
 			counts = [4]int{}
 			tables++
 		case !strings.HasPrefix(line, "|"):

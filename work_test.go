@@ -63,7 +63,8 @@ func TestWorkDoesNotGrow(t *testing.T) {
 				} else {
 					require.Equal(t, 1, entries)
 				}
-				require.Equal(t, 1, named, "the page of connected apps reads the entries that name the user, and the last ones")
+				require.Equal(t, 1, named,
+					"the page of connected apps reads the entries that name the user, and the last ones")
 				grants, err := target.UserGrants(t.Context(), "u1")
 				require.NoError(t, err)
 				require.Len(t, grants, 1)
@@ -81,8 +82,9 @@ func TestEarlierRevocationsAreNotRead(t *testing.T) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		hourAgo := int(time.Now().Add(-time.Hour).UnixMilli() / 2000)
 		for i := range 2 * oauth2server.GrantPage {
-			_, err := target.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "user:u1", Seq: hourAgo + i, Kind: "revoked",
-				Nonce: "of another time", ExpiresAt: time.Now().Add(time.Hour)})
+			_, err := target.AppendGrant(t.Context(),
+				&oauth2server.GrantEntry{GrantID: "user:u1", Seq: hourAgo + i, Kind: "revoked",
+					Nonce: "of another time", ExpiresAt: time.Now().Add(time.Hour)})
 			require.NoError(t, err)
 		}
 		s.requireAlive(s.signIn("web"))
