@@ -71,6 +71,7 @@ var publicWeb = oauth2server.Client{ID: "web", Public: true, Grants: publicGrant
 // A client that is deleted and added again as public, without a secret,
 // inherits nothing of the old one.
 func TestAttack_ClientIDUsedAgain(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		ctx := t.Context()
 		opts := &oauth2server.Options{Grants: allGrants, InsecureApprovePublicClients: true,
@@ -152,6 +153,9 @@ func TestAttack_ClientIDTakenAtOnce(t *testing.T) {
 // receives what existed before and where the deletion stopped.
 func stopped(t *testing.T, deletion func(ctx context.Context, m *mongomodel.Model) error,
 	check func(s *site, m *mongomodel.Model, had inherited, stop int)) {
+	if testing.Short() {
+		t.Skip("-short leaves out the dozens of databases that this takes")
+	}
 	for stop := 1; ; stop += 1 + stop/8 {
 		ctx, cancel := context.WithCancel(t.Context())
 		var commands atomic.Int32
@@ -187,6 +191,7 @@ func stopped(t *testing.T, deletion func(ctx context.Context, m *mongomodel.Mode
 // A deletion may stop at any of its commands: the client is gone or there,
 // nothing of it is inherited, and the deletion can be repeated.
 func TestAttack_ClientHalfDeleted(t *testing.T) {
+	t.Parallel()
 	deletion := func(ctx context.Context, m *mongomodel.Model) error { return m.DeleteClient(ctx, "web") }
 	stopped(t, deletion, func(s *site, m *mongomodel.Model, had inherited, stop int) {
 		if _, err := m.GetClient(t.Context(), "web", ""); err == nil {
@@ -205,6 +210,7 @@ func TestAttack_ClientHalfDeleted(t *testing.T) {
 // A user whose deletion stopped half-way cannot sign in, and the ID stays taken
 // until everything has ended.
 func TestAttack_UserHalfDeleted(t *testing.T) {
+	t.Parallel()
 	deletion := func(ctx context.Context, m *mongomodel.Model) error { return m.DeleteUser(ctx, "u1") }
 	again := func(m *mongomodel.Model) error {
 		return m.AddUser(t.Context(), &oauth2server.User{ID: "u1"}, "andrea", "another password")

@@ -52,6 +52,9 @@ func (m *counted) take() (reads, entries, deletes int64) {
 // token sixteen times at once. It is told to wait, without a verdict, and its
 // log is read page by page.
 func TestAttack_ALogWithoutEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short leaves out what takes 6000 refreshes")
+	}
 	const burst, page = 6000, oauth2server.GrantPage
 	onEachModel(t, func(t *testing.T, target target) {
 		_, inMemory := target.(*memorymodel.Model)
@@ -117,6 +120,7 @@ func (s *site) refreshUntilRefused(r reply, most int) (last reply, times int) {
 // Hundreds of requests with tokens of an ended grant: nothing is deleted again,
 // and the number of reads stays the same.
 func TestAttack_EndingWhatHasEnded(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, target target) {
 		model := count(target)
 		s := newSite(t, model, nil, nil)
@@ -296,6 +300,7 @@ func (m *intercepted) GrantEntries(ctx context.Context, id string, from int) ([]
 // is checked, a code is saved or an entry is appended. Everything that began
 // before is dead; everything that begins afterwards lives.
 func TestAttack_OutlivingARevocation(t *testing.T) {
+	t.Parallel()
 	var first reply
 	var code string
 	signIn := func(s *site) reply {
@@ -423,6 +428,7 @@ func (m otherMachine) GrantEntries(ctx context.Context, id string, from int) ([]
 // get the same successor up to Options.ClockSkew. Beyond it the slower tab
 // looks like a thief.
 func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
+	t.Parallel()
 	const window = 10 * time.Second
 	for _, row := range []struct {
 		allowed time.Duration // Options.ClockSkew

@@ -74,8 +74,10 @@ func (h *pausingSite) hold(place int, meanwhile func(), f opResult, run func(ctx
 // held before each of its storage operations, and after the last, while the
 // other runs.
 func TestAttack_RevocationInFlight(t *testing.T) {
+	t.Parallel()
 	type grant struct {
 		id, code  string
+		user      string
 		delivered []reply
 	}
 	onEachModel(t, func(t *testing.T, model target) {
@@ -102,10 +104,10 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 						return err
 					}
 				}
-				return model.RevokeUser(ctx, "u1")
+				return model.RevokeUser(ctx, g.user)
 			},
-			"RevokeUserClient": func(ctx context.Context, _ *grant) error {
-				return model.RevokeUserClient(ctx, "u1", "web")
+			"RevokeUserClient": func(ctx context.Context, g *grant) error {
+				return model.RevokeUserClient(ctx, g.user, "web")
 			},
 			"replay of the code": func(ctx context.Context, g *grant) error {
 				var replay reply
@@ -131,10 +133,13 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 		for what, request := range requests {
 			for how, revoke := range revocations {
 				for order, run := range orders {
+					// Few grants for each user: a revocation visits them all.
+					user := fmt.Sprintf("%s %s, %s", what, order, how)
+					require.NoError(t, addUser(t, model, user, user, "a password"))
 					for place, reached := 0, true; reached; place++ {
 						reached = false // even if this row is not run, with -run or -failfast
 						t.Run(fmt.Sprintf("%s %s, %s, %d", what, order, how, place), func(t *testing.T) {
-							g := &grant{code: h.code()}
+							g := &grant{code: h.code("username", user, "password", "a password"), user: user}
 							code, err := model.GetAuthorizationCode(t.Context(), g.code)
 							require.NoError(t, err)
 							g.id = code.GrantID

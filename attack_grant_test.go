@@ -196,6 +196,7 @@ func TestAttack_ReplayAsAWeapon(t *testing.T) {
 // follower). As long as the thief is as fast as a retry, nothing shows. Once
 // the thief is late, the grant is dead within two refreshes of the owner.
 func TestAttack_Follower(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		for _, row := range []struct {
 			name    string
@@ -293,6 +294,7 @@ func TestAttack_EndlessGrant(t *testing.T) {
 // The marker of a spent token is swept before the token expires (sweep, then
 // present).
 func TestAttack_SweepThenPresent(t *testing.T) {
+	t.Parallel()
 	const lifetime = 14 * 24 * time.Hour
 	for _, row := range []struct {
 		name   string

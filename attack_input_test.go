@@ -175,6 +175,7 @@ func TestAttack_SplitParameters(t *testing.T) {
 // The client sees two codes or two states, one of them the attacker's (response
 // parameters in a registered URI).
 func TestAttack_ResponseParametersInRedirectURI(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
 		for _, name := range []string{"code", "state", "iss", "error", "error_description", "error_uri",
@@ -223,6 +224,7 @@ func (m registering) GetClient(ctx context.Context, id, secret string) (*oauth2s
 // A value is taken for a database operator and matches records that it does not
 // name (operator injection).
 func TestAttack_OperatorInjection(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		code, refresh := s.code(), s.signIn("web").str("refresh_token")

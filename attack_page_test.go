@@ -101,6 +101,7 @@ func TestAttack_HostileClientNames(t *testing.T) {
 // An echoed parameter runs as a script, adds a header, or forges a line of the
 // log (CVE-2019-8400, CVE-2026-50629, CVE-2026-50630).
 func TestAttack_EchoedParameters(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		var logs bytes.Buffer
 		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "ext", RedirectURIs: []string{callback},

@@ -136,6 +136,7 @@ func TestAttack_AlmostLoopback(t *testing.T) {
 // request says, Location is empty or a URI registered by the one client that it
 // names. FuzzAuthorize searches further.
 func TestAttack_ErrorToAnUnprovenURI(t *testing.T) {
+	t.Parallel()
 	const answer = `[!-~]+$`
 	registered := map[string]*regexp.Regexp{
 		"web":     regexp.MustCompile(`^https://client\.example/cb[?#]` + answer),

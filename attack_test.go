@@ -68,7 +68,17 @@ func onEachModel(t *testing.T, test func(t *testing.T, model target)) {
 	t.Run("mongomodel", func(t *testing.T) { test(t, newMongo(t)) })
 }
 
+// needsMongoDB skips what runs on a MongoDB server when the tests are short, as
+// that server takes seconds to start. The race detector does get it.
+func needsMongoDB(t testing.TB) {
+	t.Helper()
+	if testing.Short() && !underRace {
+		t.Skip("-short leaves out what needs a MongoDB server")
+	}
+}
+
 func newMongo(t testing.TB) *mongomodel.Model {
+	needsMongoDB(t)
 	ctx := context.Background()
 	model := mongomodel.New(mongotest.Database(t),
 		&mongomodel.Options{PasswordCost: bcrypt.MinCost, ExtensionGrants: ownGrants})

@@ -142,6 +142,9 @@ func requireComparedBy(t *testing.T, file, function, by string) {
 // TestEveryCheckCostsTheSame of internal/credential counts the work; this test
 // uses a stopwatch, so it leaves room for a busy machine.
 func TestAttack_TimingOfUsernames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short leaves out what is measured with a stopwatch")
+	}
 	const before, rounds, room = 4, 11, 1.6
 	now := 8
 	if underRace { // bcrypt is slow there

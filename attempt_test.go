@@ -224,6 +224,7 @@ func TestTooManyAttemptsAreShownToTheUser(t *testing.T) {
 // A fault reveals nothing about the credential; any other refusal may be the
 // model's word for a wrong one.
 func TestWhichAnswersOfTheModelAreFailures(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name   string
 		answer error
@@ -336,6 +337,7 @@ func TestAnAttemptEndsBeforeTheAnswer(t *testing.T) {
 
 // Without the hook, or with a nil outcome function, every credential is tried.
 func TestTheHookIsOptional(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration){
 		nil,
 		func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration) { return nil, 0 },

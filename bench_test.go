@@ -91,9 +91,10 @@ func TestAllocations(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector allocates, and pools drop things at random")
 	}
+	server := benchServer(t)
 	for _, flow := range flows {
 		t.Run(flow.name, func(t *testing.T) {
-			c := newCaller(t, benchServer(t))
+			c := newCaller(t, server)
 			var err error
 			allocs := testing.AllocsPerRun(2000, func() {
 				if err == nil {

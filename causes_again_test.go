@@ -148,6 +148,7 @@ func TestABodyThatIsNoFormAtAuthorize(t *testing.T) {
 // The program limits bodies itself. The answer is that for a body that is too
 // large.
 func TestALimitOfTheProgram(t *testing.T) {
+	t.Parallel() // net/http waits before it closes each connection
 	srv, err := oauth2server.New(newMemory(t), nil)
 	require.NoError(t, err)
 	for path, endpoint := range map[string]http.Handler{"/token": srv.Token(nil), "/revoke": srv.Revoke(),

@@ -1,9 +1,10 @@
-// Package oauth2server puts an OAuth 2.0 authorization server (RFC 6749) inside a program that already has users and a
-// database.
+// Package oauth2server puts an OAuth 2.0 authorization server (RFC 6749) inside
+// a program that already has users and a database.
 //
-// The program supplies a [Model]: node-oauth2-server's contract, in Go. The library supplies the protocol, as net/http
-// handlers and middleware: [Server.Authorize], [Server.Token] and [ResourceServer.Authenticate]. The zero [Options] are
-// the safe ones.
+// The program supplies a [Model]: node-oauth2-server's contract, in Go. The
+// library supplies the protocol, as net/http handlers and middleware:
+// [Server.Authorize], [Server.Token] and [ResourceServer.Authenticate]. The
+// zero [Options] are the safe ones.
 //
 // # Quick start
 //
@@ -12,18 +13,20 @@
 //	mux.Handle("/token", srv.Token(nil))
 //	mux.Handle("/api/", srv.Authenticate("read")(api))
 //
-// Further endpoints, for who needs them:
+// Optional endpoints:
 //
 //	mux.Handle("/revoke", srv.Revoke())             // RFC 7009: clients sign out
 //	mux.Handle("/introspect", srv.Introspect())     // RFC 7662: APIs elsewhere ask about tokens
 //	mux.Handle(srv.MetadataPath(), srv.Metadata())  // RFC 8414: clients find all of it
 //
-// Package memorymodel has a model to begin with, package mongomodel one that grows, and package modeltest tells whether
-// one of your own keeps the contract.
+// Package memorymodel has a model to begin with, and package mongomodel one for
+// MongoDB. Package modeltest tests whether a model of your own keeps the
+// contract.
 //
 // # Pages
 //
-// The page is called with each good authorization request, again and again on the same URL, until it decides:
+// The page is called for each valid authorization request, again and again on
+// the same URL, until it decides:
 //
 //	func page(w http.ResponseWriter, r *http.Request) {
 //		request := oauth2server.AuthorizationRequestFromContext(r.Context())
@@ -40,13 +43,14 @@
 //		}
 //	}
 //
-// A page without boxes says Approval{User: user, All: true}. What the owner filled in is in r.PostForm: r.FormValue would
-// also take it from the URL, which the client wrote.
+// A page without boxes passes Approval{User: user, All: true}. Read the form
+// from r.PostForm: r.FormValue also reads the URL, which the client wrote.
 //
 // # The model
 //
-// Two methods are required; each grant needs an interface more, and each hook is one method. [New] finds out what the
-// model has, and lists everything that is wrong before the first request.
+// Two methods are required. Each grant needs one more interface, and each hook
+// is an interface of one method. [New] finds out what the model has, and
+// returns everything that is wrong before the first request.
 //
 //	Model                       GetClient, SaveToken
 //	AccessTokenModel            GetAccessToken                        Authenticate
@@ -63,37 +67,43 @@
 //	UserChecker                 CheckUser                             may the user still act?
 //	AccessTokenGenerator        GenerateAccessToken                   and the two like it
 //
-// A model answers [ErrNotFound] when there is no such thing; every other error is a fault. It stores [Digest] in place
-// of tokens, and [Token.MarshalBinary] has what else there is to store.
+// A model returns [ErrNotFound] for everything that is not there; any other
+// error is a fault. It stores the [Digest] of a token in place of the token,
+// and [Token.MarshalBinary] for the rest.
 //
 // # Registering
 //
 // The program registers clients and users in its own way. [CheckClient],
 // [CheckClientSecret], [CheckUser] and [CheckUserPassword] find what no
-// endpoint would take, before it is stored; both models here call them.
+// endpoint would accept, before it is stored; both models here call them.
 //
 // # Grants
 //
-// authorization_code, refresh_token and client_credentials are on, as far as the model can. password and implicit must
-// be named in [Options.Grants], as RFC 9700 advises against them. Further grants are functions: see
+// authorization_code, refresh_token and client_credentials are on if the model
+// supports them. password and implicit must be named in [Options.Grants], as
+// RFC 9700 advises against them. Further grants are functions: see
 // [Options.ExtensionGrants].
 //
 // # Signing out
 //
-// Clients use [Server.Revoke]. In the program itself, if the model is a [GrantLog], [RevokeGrant] ends an authorization
-// with all its tokens. In a handler behind Authenticate:
+// Clients use [Server.Revoke]. The program itself, if the model is a
+// [GrantLog], calls [RevokeGrant], which ends an authorization with all its
+// tokens. In a handler behind [ResourceServer.Authenticate]:
 //
 //	err := oauth2server.RevokeGrant(ctx, model, oauth2server.TokenFromContext(ctx).GrantID)
 //
-// The models here have UserGrants, for a page of connected applications, and RevokeUserClient, which ends what a user
-// granted to one of them; RevokeUser ends all. See [LiveGrants] for a model of one's own.
+// The models here have UserGrants, for a page of connected applications,
+// RevokeUserClient, which ends what a user granted to one client, and
+// RevokeUser, which ends everything. For a model of your own, see [LiveGrants].
 //
 // # Errors
 //
-// Clients are told an [ErrorCode] and a description. The cause of a fault never leaves the process: it goes to
-// [Options.Logger]. [Options.OnEvent] is told what was issued, revoked or refused, and [Options.LimitAttempts] who tries a
-// secret or password, and whether it was wrong. Each refusal has a stable reason, in the log and in [Event.Reason]:
-// docs/reasons.md lists them, and says what to do.
+// Clients are told an [ErrorCode] and a description. The cause of a fault never
+// leaves the process: it goes to [Options.Logger]. [Options.OnEvent] is called
+// with what was issued, revoked or refused, and [Options.LimitAttempts] with
+// each try of a secret or password, and whether it failed. Each refusal has a
+// stable reason, in the log and in [Event.Reason]: docs/reasons.md lists them
+// with their remedies.
 //
 // # Security
 //
@@ -102,10 +112,11 @@
 // headers on the token endpoint and the API: wrap those handlers in a CORS
 // middleware.
 //
-// Clients are proven before anything is redirected or spent. Redirection URIs are
-// compared byte by byte, but for the port of a loopback one. A code is used once, and
-// a failed attempt costs it. Refresh tokens are rotated; with a [GrantLog], a lost
-// reply signs nobody out and a theft ends the grant. PKCE means S256, and public
-// clients must use it. Scope never grows. Hooks can narrow what the server decides,
-// not widen it. What deviates from that is an option whose name says so.
+// The server checks the client before it redirects or spends anything.
+// Redirection URIs are compared byte by byte, except for the port of a loopback
+// URI. A code works once, and a failed attempt spends it. Refresh tokens are
+// rotated; with a [GrantLog], a lost reply signs nobody out and a theft ends
+// the grant. PKCE means S256, and public clients must use it. Scope never
+// grows. Hooks can narrow what the server decides, not widen it. Each option
+// that deviates from this has a name that warns.
 package oauth2server

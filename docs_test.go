@@ -25,6 +25,7 @@ var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 // The files are in directories that exist only in an overlay, which vet cannot
 // enter.
 func TestCodeOfThePages(t *testing.T) {
+	t.Parallel()
 	root, err := os.Getwd()
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -56,9 +57,13 @@ func TestCodeOfThePages(t *testing.T) {
 	require.NoError(t, err)
 	file := filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(file, data, 0o600))
+	if testing.Short() {
+		t.Skip("-short leaves out that the code of the pages is compiled, which takes the linker seconds")
+	}
 
 	binaries := t.TempDir()
-	run(t, root, "go", "test", "-c", "-vet=off", "-overlay", file, "-o", binaries+string(filepath.Separator),
+	run(t, root, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", file, "-o",
+		binaries+string(filepath.Separator),
 		"./docs/moving-from-node", "./docs/moving-from-egg", "./docs/own-model", "./docs/tls-and-proxy")
 	tried, err := filepath.Glob(filepath.Join(binaries, "*"))
 	require.NoError(t, err)
@@ -92,13 +97,11 @@ func TestLinksOfThePages(t *testing.T) {
 	}
 }
 
-// The table of docs/contract.md lists the interfaces of model.go, each with its
-// methods.
+// The table of docs/contract.md lists the interfaces of model.go and
+// grantlog.go, each with its methods.
 func TestTheContractIsListed(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "model.go", nil, parser.SkipObjectResolution)
-	require.NoError(t, err)
 	declared := map[string]string{}
-	ast.Inspect(file, func(n ast.Node) bool {
+	note := func(n ast.Node) bool {
 		if spec, ok := n.(*ast.TypeSpec); ok {
 			if contract, ok := spec.Type.(*ast.InterfaceType); ok {
 				var methods []string
@@ -111,7 +114,12 @@ func TestTheContractIsListed(t *testing.T) {
 			}
 		}
 		return true
-	})
+	}
+	for _, name := range []string{"model.go", "grantlog.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		ast.Inspect(file, note)
+	}
 	page, err := os.ReadFile("docs/contract.md")
 	require.NoError(t, err)
 	listed := map[string]string{}

@@ -17,13 +17,18 @@ const revocationTimeout = time.Minute
 // unknown, is no error. For a grant that has ended before, it reads only that.
 //
 // An access token from before there was a log is not deleted, and a refresh token
-// from that time works again after 30 days.
+// from that time works again after a year.
 func RevokeGrant(ctx context.Context, model GrantLog, grantID string) error {
 	if refused := endGrant(ctx, model, grantOf(grantID), time.Time{}); refused != nil {
 		return refused
 	}
 	return nil
 }
+
+// unloggedLifetime is how long a grant that is not in its log stays ended: its
+// code may not have been redeemed, or its refresh token be from before there was
+// a log.
+const unloggedLifetime = 365 * 24 * time.Hour
 
 // endGrant is [RevokeGrant] for a caller that knows what is not in the log and
 // expires at until; zero: nothing.
@@ -74,7 +79,7 @@ func (end *ending) run(ctx context.Context) *Error {
 		return refused
 	}
 	if end.next == 1 && end.until.IsZero() {
-		end.until = time.Now().Add(maxCodeLifetime) // its code may not have been redeemed
+		end.until = time.Now().Add(unloggedLifetime)
 	}
 	if _, refused := end.append(ctx, endLog+end.grantID, endBegun); refused != nil {
 		return refused

@@ -129,6 +129,7 @@ func TestGrantsThatOthersJoined(t *testing.T) {
 // more after approving. Here the two checks come between any two steps of the
 // ending.
 func TestACodeBesideTheEndOfItsGrant(t *testing.T) {
+	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		step := 5 // a database takes too long for all of them

@@ -316,7 +316,8 @@ func mountFor(
 	})
 	mux := http.NewServeMux()
 	mount := func(path string, handler func() http.Handler) {
-		// An endpoint that cannot work is not mounted: see TestAuthorizeThatCannotWorkSaysSo.
+		// An endpoint that cannot work is not mounted: see
+		// TestAuthorizeThatCannotWorkSaysSo.
 		defer func() { _ = recover() }()
 		mux.Handle(path, handler())
 	}

@@ -23,6 +23,7 @@ import (
 // A reader can take the files of the root one after the other: no two of them
 // use each other, directly or through others.
 func TestNoKnotOfFiles(t *testing.T) {
+	t.Parallel()
 	uses := fileReferences(t, ".")
 	for _, knot := range knots(uses) {
 		var inside []string
@@ -51,7 +52,7 @@ func fileReferences(t *testing.T, dir string) map[string]map[string][]string {
 		files = append(files, file)
 	}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}
-	config := types.Config{Importer: importer.ForCompiler(fset, "gc", exportData(t, dir))}
+	config := types.Config{Importer: importer.ForCompiler(fset, "gc", exportData(t, dir, pkg.Imports))}
 	checked, err := config.Check("root", fset, files, info)
 	require.NoError(t, err)
 	uses := map[string]map[string][]string{}
@@ -83,8 +84,9 @@ func fileReferences(t *testing.T, dir string) map[string]map[string][]string {
 }
 
 // exportData opens the compiler's export data of a package's imports.
-func exportData(t *testing.T, dir string) func(path string) (io.ReadCloser, error) {
-	list := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}", ".")
+func exportData(t *testing.T, dir string, imports []string) func(path string) (io.ReadCloser, error) {
+	args := []string{"list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}"}
+	list := exec.CommandContext(t.Context(), "go", append(args, imports...)...)
 	list.Dir, list.Stderr = dir, os.Stderr
 	out, err := list.Output()
 	require.NoError(t, err)

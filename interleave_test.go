@@ -596,9 +596,10 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 
 // A wrong order must be found, or the other two tests prove nothing.
 func TestClaimingBeforeSavingIsFound(t *testing.T) {
+	t.Parallel()
 	found := map[string]int{}
 	p := newTrial(t, true)
-	runs := everyOrder(func(choose func(int) int) {
+	runs := orders(func(choose func(int) int) {
 		p.begin(true)
 		for _, fault := range p.review(p.interleave(choose, 0, anyNumber, action{p.refresh, 0},
 			action{p.revoke, 200}), true) {

@@ -1,3 +1,5 @@
+// This file answers resource servers that ask whether a token is active.
+
 package oauth2server
 
 import (
@@ -5,10 +7,13 @@ import (
 	"net/http"
 )
 
-// Introspect returns the endpoint at which resource servers ask what a token is good for (RFC 7662). It takes POST.
-// The caller authenticates as a confidential client. It sees its own tokens, and with [Options.MayIntrospect] access
-// tokens of others; to everything else the answer is that the token is not active. The answer for a refresh token has no
-// token_type: an API lets in only what is of the type Bearer.
+// Introspect returns the introspection endpoint (RFC 7662), where resource
+// servers ask whether a token is active. It takes POST. The caller
+// authenticates as a confidential client. It sees its own tokens, and the
+// access tokens of others that [Options.MayIntrospect] allows; every other
+// token is answered as not active. The answer for a refresh token has no
+// token_type, so that an API, which accepts only the type Bearer, does not let
+// it in.
 func (s *Server) Introspect() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		event := Event{Endpoint: EndpointIntrospect}
@@ -22,7 +27,8 @@ func (s *Server) Introspect() http.Handler {
 	})
 }
 
-// introspection is the answer (RFC 7662, section 2.2). That of a token that is not active has no other member.
+// introspection is the answer (RFC 7662, section 2.2). For a token that is not
+// active, only Active is sent.
 type introspection struct {
 	Active    bool   `json:"active"`
 	Scope     string `json:"scope,omitempty"`
@@ -33,11 +39,14 @@ type introspection struct {
 	Issuer    string `json:"iss,omitempty"`
 }
 
+// introspect fills in event as it learns whose request it is.
 func (s *Server) introspect(r *http.Request, event *Event) (answer introspection, refused *Error) {
 	f, refused := s.clientForm(r, statusParameters)
 	if refused != nil {
 		return answer, refused
 	}
+	// The client comes first: a stranger could try out tokens here otherwise
+	// (RFC 7662, section 2.1).
 	caller, refused := s.authenticateClient(r, f, statusParameters, exemption{})
 	event.ClientID = caller.id()
 	if refused != nil {
@@ -58,7 +67,13 @@ func (s *Server) introspect(r *http.Request, event *Event) (answer introspection
 	if refused != nil || !shown {
 		return answer, refused
 	}
-	answer = introspection{Active: true, Scope: scope.String(), ClientID: token.Client.id(), Subject: token.User.ID, Issuer: s.options.Issuer}
+	answer = introspection{
+		Active:   true,
+		Scope:    scope.String(),
+		ClientID: token.Client.id(),
+		Subject:  token.User.ID,
+		Issuer:   s.options.Issuer,
+	}
 	if !isRefreshToken {
 		answer.TokenType = "Bearer"
 	}
@@ -68,7 +83,8 @@ func (s *Server) introspect(r *http.Request, event *Event) (answer introspection
 	return answer, nil
 }
 
-// isActive says whether a refresh token is the caller's own, and the one that its grant goes on with.
+// isActive reports whether a refresh token is the caller's own, and the current
+// one of its grant.
 func (s *Server) isActive(r *http.Request, caller *Client, token *Token) (bool, *Error) {
 	switch {
 	case token.Client.ID != caller.ID:
@@ -79,15 +95,16 @@ func (s *Server) isActive(r *http.Request, caller *Client, token *Token) (bool, 
 	case s.can.log == nil:
 		return true, nil
 	}
+	// A later rotation replaced the token, and an ending ended its grant.
 	current := true
 	refused := eachEntry(r.Context(), s.can.log, token.GrantID, token.GrantSeq+1, func(e *GrantEntry) bool {
-		current = e.Kind != EntryRotate && e.Kind != EntryRevoked // neither replaced nor over
+		current = e.Kind != EntryRotate && e.Kind != EntryRevoked
 		return current
 	})
 	return refused == nil && current, refused
 }
 
-// mayIntrospect says whether the caller may know of an access token.
+// mayIntrospect reports whether the caller may see an access token.
 func (s *Server) mayIntrospect(r *http.Request, caller *Client, token *Token) (bool, *Error) {
 	if token.Client.id() == caller.ID {
 		return true, nil
@@ -105,8 +122,9 @@ func (s *Server) mayIntrospect(r *http.Request, caller *Client, token *Token) (b
 	return false, nil
 }
 
-// notShown logs what the caller cannot tell from a token that is unknown: else
-// nobody would find out why an API refuses all tokens.
+// notShown logs that a good token was answered as not active. The caller cannot
+// tell it from an unknown one, so only the log can explain why an API refuses
+// every token.
 func (s *Server) notShown(r *http.Request, caller *Client, token *Token) {
 	s.options.Logger.InfoContext(r.Context(), "oauth2server: not shown", "endpoint", "introspect",
 		"client", caller.ID, "token_of", token.Client.id())

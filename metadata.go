@@ -1,3 +1,5 @@
+// This file answers clients that look up what the server supports.
+
 package oauth2server
 
 import (
@@ -15,26 +17,10 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// metadata is the document of RFC 8414, section 2.
-type metadata struct {
-	Issuer                   string   `json:"issuer"`
-	Authorization            string   `json:"authorization_endpoint,omitempty"`
-	Token                    string   `json:"token_endpoint,omitempty"`
-	Revocation               string   `json:"revocation_endpoint,omitempty"`
-	Introspection            string   `json:"introspection_endpoint,omitempty"`
-	ResponseTypes            []string `json:"response_types_supported"`
-	ResponseModes            []string `json:"response_modes_supported,omitempty"`
-	GrantTypes               []string `json:"grant_types_supported"`
-	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported,omitempty"`
-	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
-	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
-	ChallengeMethods         []string `json:"code_challenge_methods_supported,omitempty"`
-	SendsIssuer              bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207, section 3
-}
-
-// Metadata returns the handler that tells clients what the server can do (RFC 8414), from [Options.Issuer] and
-// [Options.Endpoints]: it belongs at [Server.MetadataPath]. It takes GET and HEAD. What it lists is what is on.
-// Without an Issuer and Endpoints it panics, at once.
+// Metadata returns the handler that tells clients what the server supports (RFC
+// 8414): its grants that are on, and the URLs of [Options.Issuer] and
+// [Options.Endpoints]. Mount it at [Server.MetadataPath]. It takes GET and
+// HEAD. Metadata panics, before any request, if Issuer or Endpoints is not set.
 func (s *Server) Metadata() http.Handler {
 	fault := misuse("Metadata needs Options.Issuer and Options.Endpoints")
 	body, err := json.Marshal(s.metadata())
@@ -58,23 +44,52 @@ func (s *Server) Metadata() http.Handler {
 
 const wellKnown = "/.well-known/oauth-authorization-server"
 
-// MetadataPath returns the path at which clients look for [Server.Metadata], on the host of [Options.Issuer]: the
-// well-known one and, at its end, the issuer's own path if it has one (RFC 8414, section 3.1).
+// MetadataPath returns the path at which clients look for [Server.Metadata] on
+// the host of [Options.Issuer]: the well-known path, followed by the issuer's
+// own path if it has one (RFC 8414, section 3.1).
 func (s *Server) MetadataPath() string {
 	issuer, err := url.Parse(s.options.Issuer)
-	if err != nil { // New looked
+	if err != nil { // New has refused it
 		return wellKnown
 	}
 	return wellKnown + strings.TrimSuffix(issuer.EscapedPath(), "/")
 }
 
+// metadata is the document of RFC 8414, section 2.
+type metadata struct {
+	Issuer                   string   `json:"issuer"`
+	Authorization            string   `json:"authorization_endpoint,omitempty"`
+	Token                    string   `json:"token_endpoint,omitempty"`
+	Revocation               string   `json:"revocation_endpoint,omitempty"`
+	Introspection            string   `json:"introspection_endpoint,omitempty"`
+	ResponseTypes            []string `json:"response_types_supported"`
+	ResponseModes            []string `json:"response_modes_supported,omitempty"`
+	GrantTypes               []string `json:"grant_types_supported"`
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported,omitempty"`
+	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
+	ChallengeMethods         []string `json:"code_challenge_methods_supported,omitempty"`
+
+	// RFC 9207, section 3.
+	SendsIssuer bool `json:"authorization_response_iss_parameter_supported"`
+}
+
 func (s *Server) metadata() metadata {
 	o := &s.options
-	m := metadata{Issuer: o.Issuer, Authorization: o.resolve(o.Endpoints.Authorization), Token: o.resolve(o.Endpoints.Token),
-		Revocation: o.resolve(o.Endpoints.Revocation), Introspection: o.resolve(o.Endpoints.Introspection),
-		ResponseTypes: []string{}, GrantTypes: s.grantTypes(), SendsIssuer: o.Issuer != ""}
+	m := metadata{
+		Issuer:        o.Issuer,
+		Authorization: o.resolve(o.Endpoints.Authorization),
+		Token:         o.resolve(o.Endpoints.Token),
+		Revocation:    o.resolve(o.Endpoints.Revocation),
+		Introspection: o.resolve(o.Endpoints.Introspection),
+		ResponseTypes: []string{}, // required, even if empty
+		GrantTypes:    s.grantTypes(),
+		SendsIssuer:   o.Issuer != "",
+	}
 	if s.grants["authorization_code"] != nil {
-		m.ResponseTypes, m.ResponseModes, m.ChallengeMethods = []string{"code"}, []string{"query", "fragment"}, []string{methodS256}
+		m.ResponseTypes = []string{"code"}
+		m.ResponseModes = []string{"query", "fragment"}
+		m.ChallengeMethods = []string{methodS256}
 		if o.InsecureAllowPlainPKCE {
 			m.ChallengeMethods = append(m.ChallengeMethods, methodPlain)
 		}
@@ -102,17 +117,19 @@ func (s *Server) metadata() metadata {
 	return m
 }
 
-// letsInWithoutSecret says whether the token endpoint has a grant for which a client needs no secret.
+// letsInWithoutSecret reports whether the token endpoint has a grant for which
+// a client needs no secret.
 func (s *Server) letsInWithoutSecret() bool {
 	for grant := range s.grants {
-		if slices.Contains(s.options.PublicClientGrants, grant) || slices.Contains(s.options.InsecureSkipClientAuthentication, grant) {
+		if slices.Contains(s.options.PublicClientGrants, grant) ||
+			slices.Contains(s.options.InsecureSkipClientAuthentication, grant) {
 			return true
 		}
 	}
 	return false
 }
 
-// grantTypes lists what is on.
+// grantTypes returns the names of the grants that are on, in a fixed order.
 func (s *Server) grantTypes() []string {
 	on := slices.Sorted(maps.Keys(s.grants))
 	if s.implicit {
@@ -121,7 +138,7 @@ func (s *Server) grantTypes() []string {
 	return on
 }
 
-// resolve returns the URL of an endpoint.
+// resolve returns the URL of an endpoint; "" if there is none.
 func (o *Options) resolve(endpoint string) string {
 	issuer, err := url.Parse(o.Issuer)
 	if err != nil || endpoint == "" {
@@ -134,7 +151,8 @@ func (o *Options) resolve(endpoint string) string {
 	return resolved.String()
 }
 
-// checkMetadata looks at what clients would be told.
+// checkMetadata returns what is wrong with the options that clients would be
+// told.
 func (s *Server) checkMetadata() (wrong []error) {
 	o := &s.options
 	switch err := o.checkPublicURL(o.Issuer); {
@@ -147,7 +165,9 @@ func (s *Server) checkMetadata() (wrong []error) {
 	case strings.Contains(o.Issuer, "?"):
 		return []error{errors.New("option Issuer: it has a query (RFC 8414, section 2)")}
 	case !isCleanPath(s.MetadataPath()):
-		return []error{errors.New("option Issuer: its path has empty or dot segments, which net/http redirects away")}
+		return []error{
+			errors.New("option Issuer: its path has empty or dot segments, which net/http redirects away"),
+		}
 	case o.Endpoints == Endpoints{}:
 		return nil
 	}
@@ -164,12 +184,16 @@ func (s *Server) checkMetadata() (wrong []error) {
 	} {
 		switch {
 		case endpoint.url == "" && endpoint.needed:
-			wrong = append(wrong, fmt.Errorf("option Endpoints.%s: it is missing (RFC 8414, section 2)", endpoint.name))
+			wrong = append(wrong,
+				fmt.Errorf("option Endpoints.%s: it is missing (RFC 8414, section 2)", endpoint.name))
 		case endpoint.url == "":
 		case endpoint.url[0] != '/' && !strings.Contains(endpoint.url, "://"):
-			wrong = append(wrong, fmt.Errorf("option Endpoints.%s: %q is no URL and no path that begins with a slash", endpoint.name, endpoint.url))
+			wrong = append(wrong,
+				fmt.Errorf("option Endpoints.%s: %q is no URL and no path that begins with a slash",
+					endpoint.name, endpoint.url))
 		case !endpoint.works:
-			wrong = append(wrong, fmt.Errorf("option Endpoints.%s: no grant that is on has a use for it", endpoint.name))
+			wrong = append(wrong,
+				fmt.Errorf("option Endpoints.%s: no grant that is on has a use for it", endpoint.name))
 		default:
 			if err := o.checkPublicURL(cmp.Or(o.resolve(endpoint.url), endpoint.url)); err != nil {
 				wrong = append(wrong, fmt.Errorf("option Endpoints.%s: %w", endpoint.name, err))
@@ -179,12 +203,12 @@ func (s *Server) checkMetadata() (wrong []error) {
 	return wrong
 }
 
-// isCleanPath says whether net/http serves a path as it stands.
+// isCleanPath reports whether net/http serves a path as it stands.
 func isCleanPath(p string) bool { return path.Clean(p) == p }
 
-// checkPublicURL returns what keeps a URL from being one that clients may be told:
-// it must be of https, or of http on a loopback host, and without user information
-// and fragment (RFC 8414, section 2; RFC 6749, section 3.1 and 3.2).
+// checkPublicURL returns why clients may not be told a URL; nil if they may. It
+// must be https, or http on a loopback host, without user information and
+// fragment (RFC 8414, section 2; RFC 6749, section 3.1 and 3.2).
 func (o *Options) checkPublicURL(text string) error {
 	parsed, err := url.Parse(text)
 	_, loopback := cutLoopbackPort(text)
@@ -200,7 +224,8 @@ func (o *Options) checkPublicURL(text string) error {
 	case parsed.Scheme == "https", loopback, parsed.Scheme == "http" && o.InsecureHTTPIssuer:
 		return nil
 	case parsed.Scheme == "http":
-		return fmt.Errorf("%q is not https; http is for loopback hosts, or, in development, with the option InsecureHTTPIssuer", text)
+		return fmt.Errorf("%q is not https; http is for loopback hosts, or, in development, "+
+			"with the option InsecureHTTPIssuer", text)
 	}
 	return fmt.Errorf("%q is not https", text)
 }

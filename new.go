@@ -1,3 +1,6 @@
+// This file puts a Server together before the first request: what the model and
+// the options allow, and everything that is wrong with them.
+
 package oauth2server
 
 import (
@@ -10,9 +13,11 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// New returns a Server over model. The error, an [InvalidArgument], lists everything that is wrong with model and opts.
-// model is looked at once, here: see [Model] and the optional interfaces. A model that decorates another one shows it
-// by a method Unwrap() Model; each interface is then taken from the outermost model that has it.
+// New returns a Server over model. A nil opts means the zero [Options]. The
+// error, an [InvalidArgument], lists everything that is wrong with model and
+// opts. New finds out once which optional interfaces model has: see [Model]. A
+// model that decorates another one has a method Unwrap() Model; each interface
+// is then taken from the outermost model that has it.
 func New(model Model, opts *Options) (*Server, error) {
 	options, wrong := opts.withDefaults()
 	can, faults := inspect(model)
@@ -35,8 +40,8 @@ func New(model Model, opts *Options) (*Server, error) {
 	wrong = append(wrong, s.checkMetadata()...)
 	wrong = append(wrong, s.trustOrigins()...)
 	if len(wrong) == 0 && len(s.grants) == 0 && !s.implicit {
-		wrong = append(wrong, errors.New("no grant is on: the model has neither AuthorizationCodeModel nor RefreshTokenModel "+
-			"nor ClientCredentialsModel, or Options.Grants leaves them out"))
+		wrong = append(wrong, errors.New("no grant is on: the model has neither AuthorizationCodeModel "+
+			"nor RefreshTokenModel nor ClientCredentialsModel, or Options.Grants leaves them out"))
 	}
 	if len(wrong) > 0 {
 		return nil, mistakes(wrong)
@@ -44,17 +49,19 @@ func New(model Model, opts *Options) (*Server, error) {
 	for _, warning := range options.cutLifetimes() {
 		options.Logger.Warn("oauth2server: " + warning)
 	}
-	options.Logger.Info("oauth2server: ready", "grants", s.grantTypes(), "model", fmt.Sprintf("%T", model), "interfaces", can.names())
+	options.Logger.Info("oauth2server: ready",
+		"grants", s.grantTypes(), "model", fmt.Sprintf("%T", model), "interfaces", can.names())
 	return s, nil
 }
 
-// enable fills in the grants and returns what they lack.
+// enable turns the grants on that the model and the options allow, and returns
+// what is wrong with the others.
 func (s *Server) enable() (wrong []error) {
 	builtin := []struct {
 		name  string
-		needs string // "": the model has it
+		needs string // what the model lacks; "": nothing
 		by    GrantFunc
-		ask   bool // only when named
+		ask   bool // off unless Options.Grants names it
 	}{
 		{"authorization_code", lacks(s.can.codes, "AuthorizationCodeModel"), s.exchangeCode, false},
 		{"refresh_token", lacks(s.can.refresh, "RefreshTokenModel"), s.refresh, false},
@@ -92,9 +99,11 @@ func (s *Server) enable() (wrong []error) {
 	for name, grant := range s.options.ExtensionGrants {
 		switch {
 		case slices.Contains(known, name):
-			wrong = append(wrong, fmt.Errorf("extension grant %q: the name is taken by a built-in grant", name))
+			wrong = append(wrong,
+				fmt.Errorf("extension grant %q: the name is taken by a built-in grant", name))
 		case !grammar.IsGrantType(name) || grant == nil:
-			wrong = append(wrong, fmt.Errorf("extension grant %q: not a grant type (RFC 6749, appendix A.10), or nil", name))
+			wrong = append(wrong,
+				fmt.Errorf("extension grant %q: not a grant type (RFC 6749, appendix A.10), or nil", name))
 		default:
 			s.grants[name] = grant
 		}
@@ -102,24 +111,26 @@ func (s *Server) enable() (wrong []error) {
 	return append(wrong, s.checkGrantOptions()...)
 }
 
-// checkGrantOptions looks at the options that are about grants.
+// checkGrantOptions returns what is wrong with the options that name grants.
 func (s *Server) checkGrantOptions() (wrong []error) {
 	for _, name := range s.options.PublicClientGrants {
 		if name == "client_credentials" {
-			wrong = append(wrong, errors.New(`option PublicClientGrants: "client_credentials" is for confidential clients (RFC 6749, section 4.4)`))
+			wrong = append(wrong, errors.New(`option PublicClientGrants: "client_credentials" `+
+				`is for confidential clients (RFC 6749, section 4.4)`))
 		} else if s.grants[name] == nil && !slices.Contains(publicByDefault, name) {
 			wrong = append(wrong, fmt.Errorf("option PublicClientGrants: grant %q is not on", name))
 		}
 	}
 	for _, name := range s.options.InsecureSkipClientAuthentication {
 		if s.options.ExtensionGrants[name] == nil {
-			wrong = append(wrong, fmt.Errorf("option InsecureSkipClientAuthentication: %q is no extension grant", name))
+			wrong = append(wrong,
+				fmt.Errorf("option InsecureSkipClientAuthentication: %q is no extension grant", name))
 		}
 	}
 	return append(wrong, s.checkRotation()...)
 }
 
-// checkRotation looks at the options that are about refresh tokens.
+// checkRotation returns what is wrong with the options about refresh tokens.
 func (s *Server) checkRotation() (wrong []error) {
 	switch rotation := s.options.RefreshRotation; {
 	case rotation < RotateWithRetry || rotation > RotateNever:
@@ -127,7 +138,8 @@ func (s *Server) checkRotation() (wrong []error) {
 	case rotation != RotateWithRetry && s.grants["refresh_token"] == nil:
 		wrong = append(wrong, errors.New("option RefreshRotation: the refresh_token grant is not on"))
 	case rotation == RotateStrictly && s.can.log == nil:
-		wrong = append(wrong, errors.New("option RefreshRotation: RotateStrictly needs a model that is a GrantLog"))
+		wrong = append(wrong,
+			errors.New("option RefreshRotation: RotateStrictly needs a model that is a GrantLog"))
 	}
 	window := s.options.RefreshRetryWindow
 	switch err := checkLifetime(window); {
@@ -142,7 +154,8 @@ func (s *Server) checkRotation() (wrong []error) {
 	return wrong
 }
 
-// lacks names an interface that the model does not have.
+// lacks returns the name of an interface that the model does not have, and ""
+// for one that it has.
 func lacks[T comparable](found T, name string) string {
 	var none T
 	if found == none {

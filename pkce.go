@@ -1,3 +1,6 @@
+// This file checks PKCE (RFC 7636): the challenge of an authorization request,
+// and the verifier with which its code is redeemed.
+
 package oauth2server
 
 import (
@@ -14,14 +17,16 @@ const (
 	methodPlain = "plain"
 )
 
-// checkChallenge looks at the challenge of an authorization request, after the rest of it was found good.
+// checkChallenge refuses an authorization request whose challenge is missing or
+// wrong. The rest of the request was checked before.
 func (s *Server) checkChallenge(client *Client, challenge, method string) *Error {
 	switch {
 	case challenge == "" && method != "":
-		// The client believes that it uses PKCE.
+		// The client wants PKCE, so a code without it would be a downgrade.
 		return missing("code_challenge")
 	case challenge == "" && client.Public:
-		return refusal(InvalidRequest, "pkce_required", "Missing parameter: `code_challenge`; a public client must use PKCE")
+		return refusal(InvalidRequest, "pkce_required",
+			"Missing parameter: `code_challenge`; a public client must use PKCE")
 	case challenge == "":
 		return nil
 	case method != methodS256 && method != methodPlain:
@@ -38,29 +43,24 @@ func (s *Server) checkChallenge(client *Client, challenge, method string) *Error
 	return nil
 }
 
-// isS256 reports whether a challenge can be what RFC 7636, section 4.2, makes of a
-// verifier. One of another form could never be proved.
+// isS256 reports whether a challenge has the form of an S256 challenge (RFC
+// 7636, section 4.2). No verifier could match another one.
 func isS256(challenge string) bool {
 	var hash [sha256.Size]byte
 	n, err := base64.RawURLEncoding.Strict().Decode(hash[:], []byte(challenge[:min(len(challenge), 43)]))
 	return err == nil && n == len(hash) && len(challenge) == 43
 }
 
-// challengeMethod is the method of a challenge. Without one it is plain (RFC 7636, section 4.3).
-func challengeMethod(challenge, method string) string {
-	if challenge != "" && method == "" {
-		return methodPlain
-	}
-	return method
-}
-
-// verifyPKCE compares the verifier with the challenge that the code was asked for with. A verifier for a code without
-// challenge is refused: somebody took the challenge out of the authorization request (RFC 9700, section 4.8.2).
+// verifyPKCE compares the verifier with the challenge of the authorization
+// request. A verifier for a code without a challenge is refused: somebody may
+// have removed the challenge from the authorization request (RFC 9700, section
+// 4.8.2).
 func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier string) *Error {
 	challenge, method := code.CodeChallenge, challengeMethod(code.CodeChallenge, code.CodeChallengeMethod)
 	switch {
 	case challenge == "" && (client.Public || method != ""):
-		return breach("GetAuthorizationCode did not return a code with its CodeChallenge") // the server demanded one
+		// The server accepted no such request, so the model lost the challenge.
+		return breach("GetAuthorizationCode did not return a code with its CodeChallenge")
 	case challenge == "" && verifier == "":
 		return nil
 	case challenge == "":
@@ -75,7 +75,7 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier st
 	}
 	switch method {
 	case methodS256:
-		verifier = Digest(verifier) // which is just what the challenge is
+		verifier = Digest(verifier) // base64url of SHA-256, as the challenge
 	case methodPlain:
 		if !s.options.InsecureAllowPlainPKCE {
 			return refusal(InvalidGrant, "pkce_plain", "Invalid grant: `code_challenge_method` must be S256")
@@ -87,6 +87,15 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier st
 		return wrongVerifier()
 	}
 	return nil
+}
+
+// challengeMethod returns the method of a challenge: plain if the client named
+// none (RFC 7636, section 4.3).
+func challengeMethod(challenge, method string) string {
+	if challenge != "" && method == "" {
+		return methodPlain
+	}
+	return method
 }
 
 func wrongVerifier() *Error {

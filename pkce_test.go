@@ -34,6 +34,7 @@ func saveCode(t *testing.T, model oauth2server.AuthorizationCodeModel, code oaut
 }
 
 func TestPKCE(t *testing.T) {
+	t.Parallel()
 	long, short := strings.Repeat("v", 128), strings.Repeat("v", 42)
 	for _, row := range []struct {
 		name, challenge, method, verifier string

@@ -108,6 +108,7 @@ func TestMadeUpCodesCostALookUp(t *testing.T) {
 // Random values have no bit that is always the same: RFC 6819, section
 // 5.1.4.2.2.
 func TestCodesAndTokensAreRandom(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, newSpy(t), nil, nil)
 	bits := map[string][][]byte{}
 	for range 100 {

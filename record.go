@@ -1,3 +1,6 @@
+// This file turns tokens, codes and log entries into records that a model can
+// store, and back.
+
 package oauth2server
 
 import (
@@ -12,14 +15,16 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
-// recordVersion is member "v" of the binary forms. Within a version members are added, never renamed.
+// recordVersion is the member "v" of all records. Within a version, members are
+// added, never renamed.
 const recordVersion = 1
 
-// tokenRecord is the binary form of a Token. Times are milliseconds since 1970, 0 for none.
+// tokenRecord is the binary form of a Token. Times are milliseconds since 1970;
+// 0 is the zero time.
 //
-// Attributes is Extra as internal/extra writes it. The first records have
+// Attributes is Extra as internal/extra writes it. Older records have
 // PlainExtra instead, which is only read: plain JSON, in which a string that
-// begins with "@" is just a string. The names of the members differ, so that
+// begins with "@" has no special meaning. The two have different names, so that
 // neither form is taken for the other.
 type tokenRecord struct {
 	Version          int             `json:"v"`
@@ -72,12 +77,13 @@ type entryRecord struct {
 	GrantExpiresAt     int64     `json:"grant_expires_at,omitempty"`
 }
 
-// MarshalBinary writes everything but the token strings and the Data of client and user: for a model that keeps a record
-// beside the columns it looks things up by. The record is a JSON object. What a later version of this package added to
-// it is kept.
+// MarshalBinary returns a record of everything but the token strings and the
+// Data of client and user, for a model that stores it beside the columns that
+// it searches. The record is a JSON object. Members that a later version of
+// this package added are kept.
 //
-// The error for what [Token.Extra] may not hold has its path. A model returns
-// it as it is: the server then logs a program_mistake.
+// If [Token.Extra] holds something that it may not, the error has its path. A
+// model returns this error unchanged: the server then logs a program_mistake.
 func (t Token) MarshalBinary() ([]byte, error) {
 	if err := checkText(t.Client.id(), t.User.id(), t.GrantID); err != nil {
 		return nil, err
@@ -140,9 +146,12 @@ func (r *tokenRecord) extra() (map[string]any, error) {
 	return extra.Decode(r.Attributes)
 }
 
-// MarshalBinary writes everything but the code and the Data of client and user; see [Token.MarshalBinary].
+// MarshalBinary returns a record of everything but the code and the Data of
+// client and user; see [Token.MarshalBinary].
 func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
-	if err := checkText(c.Client.id(), c.User.id(), c.GrantID, c.RedirectURI, c.CodeChallenge, c.CodeChallengeMethod); err != nil {
+	err := checkText(c.Client.id(), c.User.id(), c.GrantID, c.RedirectURI,
+		c.CodeChallenge, c.CodeChallengeMethod)
+	if err != nil {
 		return nil, err
 	}
 	return marshalRecord(c.unknown, codeRecord{
@@ -158,7 +167,8 @@ func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
 	})
 }
 
-// UnmarshalBinary reads what [AuthorizationCode.MarshalBinary] wrote, and leaves Code as it is.
+// UnmarshalBinary reads what [AuthorizationCode.MarshalBinary] wrote, and
+// leaves Code as it is.
 func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
 	var r codeRecord
 	unknown, err := unmarshalRecord(data, &r, &r.Version)
@@ -180,7 +190,8 @@ func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// MarshalBinary writes the whole entry; see [Token.MarshalBinary]. It holds digests, and no token that could be used.
+// MarshalBinary returns a record of the whole entry; see [Token.MarshalBinary].
+// It contains digests, and no token that could be used.
 func (e GrantEntry) MarshalBinary() ([]byte, error) {
 	if err := checkText(e.GrantID, string(e.Kind), e.Nonce, e.ClientID, e.UserID); err != nil {
 		return nil, err
@@ -237,7 +248,8 @@ func (e *GrantEntry) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// checkText refuses what JSON would change: two ids that are no UTF-8 could become the same.
+// checkText refuses text that is not UTF-8: JSON would change it, so that two
+// IDs could become the same.
 func checkText(texts ...string) error {
 	for _, text := range texts {
 		if !utf8.ValidString(text) {
@@ -247,6 +259,7 @@ func checkText(texts ...string) error {
 	return nil
 }
 
+// marshalRecord returns record as JSON, followed by the members in unknown.
 func marshalRecord(unknown map[string]json.RawMessage, record any) ([]byte, error) {
 	data, err := json.Marshal(record)
 	if err != nil || len(unknown) == 0 {
@@ -256,22 +269,24 @@ func marshalRecord(unknown map[string]json.RawMessage, record any) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	data[len(data)-1] = ','
+	data[len(data)-1] = ',' // in place of the closing brace
 	return append(data, members[1:]...), nil
 }
 
-// unmarshalRecord reads data into record and returns the members that record has no field for.
+// unmarshalRecord reads data into record and returns the members that record
+// has no field for.
 func unmarshalRecord[T any](data []byte, record *T, version *int) (map[string]json.RawMessage, error) {
 	strict := json.NewDecoder(bytes.NewReader(data))
 	strict.DisallowUnknownFields()
 	if strict.Decode(record) == nil && strict.InputOffset() == int64(len(data)) && *version == recordVersion {
-		return nil, nil // as most do: no member is unknown
+		return nil, nil // the common case: no member is unknown
 	}
 	if err := json.Unmarshal(data, record); err != nil {
 		return nil, fmt.Errorf("oauth2server: a stored record: %w", err)
 	}
 	if *version != recordVersion {
-		return nil, fmt.Errorf("oauth2server: a stored record has version %d, want %d", *version, recordVersion)
+		return nil, fmt.Errorf("oauth2server: a stored record has version %d, want %d",
+			*version, recordVersion)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil {

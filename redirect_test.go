@@ -101,6 +101,7 @@ func TestCheckRedirectURI(t *testing.T) {
 // The answer goes to the host that people read: no letter of another alphabet,
 // however it is written, and no number that a browser takes for an address.
 func TestHostsAreWhatPeopleRead(t *testing.T) {
+	t.Parallel()
 	for _, host := range []string{
 		"%D0%B0pple.com", "client.example%E2%80%AE", "client%E3%80%82example",
 		"client.example%E2%88%95evil.example", "%63lient.example",

@@ -1,3 +1,6 @@
+// This file checks redirection URIs, when a client is registered and when a
+// request names one, and compares those of loopback hosts.
+
 package oauth2server
 
 import (
@@ -12,25 +15,24 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// CheckRedirectURI returns what keeps uri from being registered as a
-// redirection URI; nil when nothing does. It must be absolute, of printable
-// ASCII, without fragment and user information (RFC 6749, section 3.1.2), of a
-// scheme that runs no code in the browser, and without a response parameter in
-// its query, as the client would see two of them. A host is made of letters,
-// digits, hyphens and dots, or is an IP address: what people read is then where
-// the answer goes.
+// CheckRedirectURI returns why uri cannot be registered as a redirection URI;
+// nil if it can. It must be absolute, of printable ASCII, without fragment and
+// user information (RFC 6749, section 3.1.2), of a scheme that runs no code in
+// the browser, and without a response parameter in its query, as the client
+// would get it twice. A host consists of letters, digits, hyphens and dots, or
+// is an IP address, so that the answer goes to the host that people read.
 //
-// Only public clients may have a URI without a slash behind its scheme, such as
-// com.example.app:cb. Whether http is allowed for other hosts than loopback
+// Only public clients may have a URI without a slash after its scheme, such as
+// com.example.app:cb. Whether http is allowed for hosts other than loopback
 // depends on [Options.InsecureAllowHTTPRedirects], so the server checks that,
-// and not this function.
+// not this function.
 func CheckRedirectURI(uri string) error {
 	if err := checkTarget(uri); err != nil {
 		return fmt.Errorf("oauth2server: redirection URI %q: %w", uri, err)
 	}
 	if isLoopbackOtherwise(uri) {
-		return fmt.Errorf("oauth2server: redirection URI %q: write http://127.0.0.1, http://[::1] or http://localhost, "+
-			"as no other spelling is compared", uri)
+		return fmt.Errorf("oauth2server: redirection URI %q: write http://127.0.0.1, http://[::1] "+
+			"or http://localhost, as no other spelling is compared", uri)
 	}
 	_, query, _ := strings.Cut(uri, "?")
 	for part := range strings.SplitSeq(query, "&") {
@@ -41,10 +43,14 @@ func CheckRedirectURI(uri string) error {
 	return nil
 }
 
-// codeSchemes make a browser run or show what the URI itself contains.
-var codeSchemes = []string{"javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source"}
+// codeSchemes are schemes for which a browser runs or shows the content of the
+// URI itself, or of a local file.
+var codeSchemes = []string{
+	"javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source",
+}
 
-// checkTarget is what every redirection URI must be, whoever vouches for it.
+// checkTarget returns why nothing may be redirected to uri, not even if a
+// [RedirectURIValidator] allows it; nil if it may be.
 func checkTarget(uri string) error {
 	parsed, err := url.Parse(uri)
 	switch {
@@ -68,16 +74,17 @@ func checkTarget(uri string) error {
 	return checkAuthority(authorityOf(uri))
 }
 
-// checkRootless looks at a URI that has no slash behind its scheme. It is
-// absolute all the same (RFC 3986, section 4.3), and an app may have it if its
-// scheme is a domain name in reverse (RFC 8252, section 7.1).
+// checkRootless checks a URI without a slash after its scheme. It is still
+// absolute (RFC 3986, section 4.3), and an app may use it if its scheme is a
+// reversed domain name (RFC 8252, section 7.1).
 func checkRootless(uri, scheme string) error {
 	_, rest, _ := strings.Cut(uri, ":")
 	switch {
 	case rest == "" || rest[0] == '?':
 		return errors.New("nothing but a scheme")
 	case scheme == "urn":
-		return errors.New("a URN names no place to redirect to; register a loopback URI (RFC 8252, section 7.3)")
+		return errors.New("a URN names no place to redirect to; " +
+			"register a loopback URI (RFC 8252, section 7.3)")
 	case !strings.Contains(scheme, "."):
 		return errors.New("without a slash behind it, the scheme must be a domain name in reverse, " +
 			"such as com.example.app (RFC 8252, section 7.1)")
@@ -85,13 +92,14 @@ func checkRootless(uri, scheme string) error {
 	return nil
 }
 
-// isRootless reports whether a URI has no slash behind its scheme.
+// isRootless reports whether a URI has no slash after its scheme.
 func isRootless(uri string) bool {
 	_, rest, found := strings.Cut(uri, ":")
 	return found && !strings.HasPrefix(rest, "/")
 }
 
-// authorityOf returns host and port as they are written: a parser decodes them.
+// authorityOf returns host and port as they are written. url.Parse would decode
+// them.
 func authorityOf(uri string) string {
 	_, rest, _ := strings.Cut(uri, ":")
 	rest, found := strings.CutPrefix(rest, "//")
@@ -104,16 +112,17 @@ func authorityOf(uri string) string {
 	return rest
 }
 
-// checkAuthority refuses hosts that people take for another host, or that a
-// browser reads differently than they are written: percent-encoded letters of
-// other alphabets, numbers that are an address.
+// checkAuthority refuses hosts that people or browsers may read as another
+// host: percent-encoded letters of other alphabets, and numbers that are an
+// address.
 func checkAuthority(authority string) error {
 	host, port := splitPort(authority)
 	if port != "" && !isPort(port) {
 		return errors.New("the port is no number from 1 to 65535")
 	}
 	if literal, found := strings.CutPrefix(host, "["); found {
-		if address, err := netip.ParseAddr(strings.TrimSuffix(literal, "]")); err != nil || !address.Is6() || address.Zone() != "" {
+		address, err := netip.ParseAddr(strings.TrimSuffix(literal, "]"))
+		if err != nil || !address.Is6() || address.Zone() != "" {
 			return errors.New("the host is no IPv6 address")
 		}
 		return nil
@@ -123,7 +132,8 @@ func checkAuthority(authority string) error {
 		return errors.New("the host may have letters, digits, hyphens and dots only; " +
 			"write letters of other alphabets as punycode, and no wildcard")
 	case host != "" && !areLabels(strings.TrimSuffix(host, ".")):
-		return errors.New("a part of the host is empty or longer than 63 characters, or begins or ends with a hyphen")
+		return errors.New("a part of the host is empty or longer than 63 characters, " +
+			"or begins or ends with a hyphen")
 	case endsInNumber(host):
 		if _, err := netip.ParseAddr(host); err != nil {
 			return errors.New("the host ends in a number and is no IPv4 address")
@@ -132,7 +142,7 @@ func checkAuthority(authority string) error {
 	return nil
 }
 
-// areLabels reports whether host is a name that there can be (RFC 1123, section 2.1).
+// areLabels reports whether host is a valid host name (RFC 1123, section 2.1).
 func areLabels(host string) bool {
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
@@ -142,7 +152,7 @@ func areLabels(host string) bool {
 	return len(host) <= 253
 }
 
-// splitPort splits what authorityOf returns; port has its colon.
+// splitPort splits what authorityOf returns. port includes the colon.
 func splitPort(authority string) (host, port string) {
 	end := strings.LastIndexByte(authority, ']') + 1 // of an IP literal
 	if colon := strings.IndexByte(authority[end:], ':'); colon >= 0 {
@@ -165,22 +175,25 @@ func endsInNumber(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if hex, found := strings.CutPrefix(strings.ToLower(last), "0x"); found {
-		return hex == "" || grammar.ConsistsOf(hex, func(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' })
+		return hex == "" || grammar.ConsistsOf(hex, func(c byte) bool {
+			return '0' <= c && c <= '9' || 'a' <= c && c <= 'f'
+		})
 	}
 	return grammar.ConsistsOf(last, func(c byte) bool { return '0' <= c && c <= '9' })
 }
 
-// sameButPort compares two loopback URIs. A native app listens on whatever port
-// is free (RFC 8252, section 7.3); host, path and query are as registered.
+// sameButPort reports whether two loopback URIs differ at most in the port. A
+// native app listens on any free port (RFC 8252, section 7.3); host, path and
+// query must be as registered.
 func sameButPort(registered, named string) bool {
 	a, ok := cutLoopbackPort(registered)
 	b, alsoOK := cutLoopbackPort(named)
 	return ok && alsoOK && a == b
 }
 
-// cutLoopbackPort returns a loopback URI of http without its port; its empty
-// path is a slash. It works on the text: a parser forgives what a browser, or the
-// next parser, reads differently.
+// cutLoopbackPort returns an http loopback URI without its port, with a slash
+// for an empty path. It works on the text, as a parser accepts spellings that a
+// browser or another parser reads differently.
 func cutLoopbackPort(uri string) (string, bool) {
 	if !strings.HasPrefix(uri, "http://") {
 		return "", false
@@ -197,8 +210,8 @@ func cutLoopbackPort(uri string) (string, bool) {
 	return "http://" + host + rest, true
 }
 
-// isLoopback reports whether a host, as it is written, is this machine: names below
-// localhost are it, too (RFC 6761, section 6.3).
+// isLoopback reports whether a host, as it is written, is this machine. Names
+// below localhost are too (RFC 6761, section 6.3).
 func isLoopback(host string) bool {
 	if below, found := strings.CutSuffix(host, ".localhost"); found {
 		return grammar.ConsistsOf(below, isHostCharacter) && areLabels(below)
@@ -206,8 +219,8 @@ func isLoopback(host string) bool {
 	return host == "127.0.0.1" || host == "[::1]" || host == "localhost"
 }
 
-// isLoopbackOtherwise reports whether a URI of http has one of the hosts of
-// isLoopback, but not in the one spelling that is compared.
+// isLoopbackOtherwise reports whether an http URI has a loopback host in a
+// spelling that isLoopback does not accept.
 func isLoopbackOtherwise(uri string) bool {
 	scheme, _, _ := strings.Cut(uri, ":")
 	if _, loopback := cutLoopbackPort(uri); loopback || !grammar.EqualFold(scheme, "http") {
@@ -219,9 +232,11 @@ func isLoopbackOtherwise(uri string) bool {
 	return isLoopback(host) || err == nil && address == netip.IPv6Loopback()
 }
 
-// responseParameters are what an authorization response may carry.
-var responseParameters = []string{"code", "state", "iss", "error", "error_description", "error_uri",
-	"access_token", "token_type", "expires_in"}
+// responseParameters are the parameters of an authorization response.
+var responseParameters = []string{
+	"code", "state", "iss", "error", "error_description", "error_uri",
+	"access_token", "token_type", "expires_in",
+}
 
 func isResponseParameter(part string) bool {
 	name, _, _ := strings.Cut(part, "=")

@@ -768,7 +768,7 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 
 		unused := codeOf(brief.code())
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, unused.GrantID))
-		lives(logOf(unused.GrantID)[0], 30*day)
+		lives(logOf(unused.GrantID)[0], 365*day)
 
 		wrong := brief.code()
 		requireError(t, brief.redeem("web", wrong, "code_verifier", verifier), 400, "invalid_grant")

@@ -1,5 +1,5 @@
-// This file finds what keeps a client or a user from being registered, with the
-// checks that the endpoints make of requests.
+// This file checks clients and users before they are stored, with the rules
+// that the endpoints apply to requests.
 
 package oauth2server
 
@@ -13,8 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// CheckClient returns everything that keeps a client from being registered, as
-// one [InvalidArgument]; nil when nothing does. A client that passes can use
+// CheckClient returns everything that is wrong with a client to be registered,
+// as one [InvalidArgument]; nil if nothing is. A client that passes can use
 // each grant that it names, if the server has it on, with its redirection URIs,
 // scope and lifetimes.
 //
@@ -38,12 +38,12 @@ func CheckClient(client *Client, extensionGrants ...string) error {
 	return unfit(fmt.Sprintf("client %q", client.ID), wrong...)
 }
 
-// CheckClientSecret returns what keeps secret from being the client's, as an
-// [InvalidArgument]; nil when nothing does. A public client has no secret. The
-// secret of a confidential client is printable ASCII (RFC 6749, appendix A.2)
-// of 22 characters or more; one that is merely shorter is an [ErrShortSecret],
-// so that a program which allows it can tell. The error does not contain the
-// secret.
+// CheckClientSecret returns why secret cannot be the client's, as an
+// [InvalidArgument]; nil if it can. A public client has no secret. The secret
+// of a confidential client is printable ASCII (RFC 6749, appendix A.2) of 22
+// characters or more; if it is only too short, the error wraps
+// [ErrShortSecret], so that a program can allow it. The error does not contain
+// the secret.
 func CheckClientSecret(client *Client, secret string) error {
 	if client == nil {
 		return unfit("client", errors.New("it is nil"))
@@ -51,10 +51,10 @@ func CheckClientSecret(client *Client, secret string) error {
 	return unfit(fmt.Sprintf("client %q", client.ID), checkSecret(client.Public, secret))
 }
 
-// CheckUser returns everything that keeps a user from being registered under a
-// username, as one [InvalidArgument]; nil when nothing does. The ID is UTF-8
-// without control characters. The username is what the password grant takes
-// (RFC 6749, appendix A.15). A nil user is an error.
+// CheckUser returns everything that is wrong with a user to be registered under
+// a username, as one [InvalidArgument]; nil if nothing is. The ID must be UTF-8
+// without control characters, and the username one that the password grant
+// accepts (RFC 6749, appendix A.15). A nil user is an error.
 func CheckUser(user *User, username string) error {
 	if user == nil {
 		return unfit("user", errors.New("it is nil"))
@@ -63,22 +63,22 @@ func CheckUser(user *User, username string) error {
 		checkUserID(user.ID), checkUserText("username", username, maxRegistered))
 }
 
-// NamedUser is a user in a model's list, with the name that they sign in by.
+// CheckUserPassword returns why password cannot be a user's, as an
+// [InvalidArgument]; nil if it can. It must be one that the password grant
+// accepts (RFC 6749, appendix A.16). The program decides how strong it must be.
+// The error does not contain the password.
+func CheckUserPassword(password string) error {
+	return unfit("password", checkUserText("password", password, maxPasswordBytes))
+}
+
+// NamedUser is a user in a model's list, with the name that they sign in with.
 type NamedUser struct {
 	User
 	Username string
 }
 
-// CheckUserPassword returns what keeps password from being a user's, as an
-// [InvalidArgument]; nil when nothing does. It is what the password grant takes
-// (RFC 6749, appendix A.16). The program decides how strong it must be. The
-// error does not contain the password.
-func CheckUserPassword(password string) error {
-	return unfit("password", checkUserText("password", password, maxPasswordBytes))
-}
-
-// unfit returns everything that is wrong with what cannot be registered as one
-// error, nil when nothing is wrong.
+// unfit returns one error for everything that is wrong with a registration; nil
+// if nothing is.
 func unfit(what string, wrong ...error) error {
 	wrong = slices.DeleteFunc(wrong, func(err error) bool { return err == nil })
 	switch len(wrong) {
@@ -93,7 +93,7 @@ func unfit(what string, wrong ...error) error {
 	}
 }
 
-// checkRedirectURIs looks at each URI, and at what makes them ambiguous.
+// checkRedirectURIs returns what is wrong with each URI of the client.
 func (c *Client) checkRedirectURIs() (wrong []error) {
 	for i, uri := range c.RedirectURIs {
 		err := CheckRedirectURI(uri)
@@ -102,7 +102,8 @@ func (c *Client) checkRedirectURIs() (wrong []error) {
 			wrong = append(wrong, errors.New(strings.TrimPrefix(err.Error(), "oauth2server: ")))
 			continue
 		case slices.Contains(c.RedirectURIs[:i], uri):
-			// With more than one, a request must name its URI.
+			// Only a client with a single URI may leave it out of its requests,
+			// so a second copy would change what it must send.
 			err = errors.New("it is there twice")
 		case isRootless(uri) && !c.Public:
 			err = errors.New("without a slash behind its scheme it is for public clients only")
@@ -116,8 +117,8 @@ func (c *Client) checkRedirectURIs() (wrong []error) {
 	return wrong
 }
 
-// checkElements checks each element, and then the whole scope, as a request may
-// ask for it.
+// checkElements returns what is wrong with each element of a scope, or, if all
+// are good, with the whole.
 func (s Scope) checkElements() (wrong []error) {
 	for _, token := range s {
 		switch {
@@ -146,7 +147,8 @@ func (c *Client) checkLifetimes() (wrong []error) {
 		{"RefreshTokenLifetime", c.RefreshTokenLifetime},
 	} {
 		if err := checkLifetime(lifetime.value); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w; a number of seconds is n * time.Second", lifetime.name, err))
+			wrong = append(wrong,
+				fmt.Errorf("%s: %w; a number of seconds is n * time.Second", lifetime.name, err))
 		}
 	}
 	refreshes := c.RefreshTokenLifetime > 0 && slices.Contains(c.Grants, "refresh_token")

@@ -1,5 +1,5 @@
-// This file looks at the names of grants that somebody wrote into a
-// registration or an option, and finds what was probably meant.
+// This file checks the grant names in a registration or an option, and suggests
+// what was probably meant.
 
 package oauth2server
 
@@ -13,9 +13,12 @@ import (
 )
 
 // builtinGrants are the grant types of RFC 6749.
-var builtinGrants = []string{"authorization_code", "refresh_token", "client_credentials", "password", "implicit"}
+var builtinGrants = []string{
+	"authorization_code", "refresh_token", "client_credentials", "password", "implicit",
+}
 
-// checkGrants looks at each name, and at what else a grant needs.
+// checkGrants returns what is wrong with each grant of the client, and what
+// else its grants need.
 func (c *Client) checkGrants(extensions []string) (wrong []error) {
 	for _, name := range c.Grants {
 		if err := checkGrant(name, extensions); err != nil {
@@ -45,7 +48,8 @@ func checkGrant(name string, extensions []string) error {
 		return errors.New("it is empty")
 	case isKnown(name) && grammar.IsGrantType(name):
 		return nil
-	case len(several) > 1 && (slices.ContainsFunc(several, isKnown) || !slices.ContainsFunc(several, isRelative)):
+	case len(several) > 1 &&
+		(slices.ContainsFunc(several, isKnown) || !slices.ContainsFunc(several, isRelative)):
 		return fmt.Errorf("make each an element of its own: %q", several)
 	case isAbsoluteURI(name):
 		return checkLength("it", name, maxRegistered)
@@ -61,22 +65,25 @@ func checkGrant(name string, extensions []string) error {
 
 func isRelative(text string) bool { return !isAbsoluteURI(text) }
 
-// isAbsoluteURI reports whether text is a scheme, a colon and something behind
+// isAbsoluteURI reports whether text is a scheme, a colon and something after
 // it, without a fragment (RFC 3986, section 4.3).
 func isAbsoluteURI(text string) bool {
 	scheme, rest, found := strings.Cut(text, ":")
-	return found && rest != "" && grammar.IsURIText(text) && !strings.Contains(text, "#") && isLetter(scheme, 0) &&
-		grammar.ConsistsOf(scheme, func(c byte) bool { return grammar.IsUnreserved(c) && c != '_' && c != '~' || c == '+' })
+	isSchemeCharacter := func(c byte) bool {
+		return grammar.IsUnreserved(c) && c != '_' && c != '~' || c == '+'
+	}
+	return found && rest != "" && grammar.IsURIText(text) && !strings.Contains(text, "#") &&
+		isLetter(scheme, 0) && grammar.ConsistsOf(scheme, isSchemeCharacter)
 }
 
-// isLetter reports whether text has an ASCII letter at a place.
+// isLetter reports whether text has an ASCII letter at an index.
 func isLetter(text string, at int) bool {
 	return at < len(text) && ('a' <= text[at] && text[at] <= 'z' || 'A' <= text[at] && text[at] <= 'Z')
 }
 
-// nearest returns the one of names that was probably meant by name, which may
-// have another case, other separators or a typing mistake, or be only a part.
-// It returns "" if none is that near.
+// nearest returns the one of names that name was probably meant to be: with
+// another case, other separators, a typing mistake, or only a part. It returns
+// "" if none is near enough.
 func nearest(name string, names []string) string {
 	name = squeeze(name)
 	for _, near := range []func(a, b string) bool{
@@ -95,7 +102,7 @@ func nearest(name string, names []string) string {
 	return ""
 }
 
-// squeeze leaves letters and digits of ASCII, in lower case.
+// squeeze keeps only ASCII letters and digits, in lower case.
 func squeeze(name string) string {
 	return strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {

@@ -338,6 +338,7 @@ func arbitrary(r *rand.Rand) applicant {
 }
 
 func TestWhatRegistersWorks(t *testing.T) {
+	t.Parallel()
 	run := func(t *testing.T, cases, each int, open func() registrar) {
 		r := rand.New(rand.NewPCG(1, uint64(cases)))
 		var count registrationCounts
@@ -358,17 +359,27 @@ func TestWhatRegistersWorks(t *testing.T) {
 	}
 	t.Run("memorymodel", func(t *testing.T) {
 		cases := 2000
-		if underRace {
+		if testing.Short() {
+			cases = 100
+		} else if underRace {
 			cases = 300
 		}
 		synctest.Test(t, func(t *testing.T) { run(t, cases, 50, memoryRegistrar) }) // where no lifetime is too short
 	})
-	t.Run("mongomodel", func(t *testing.T) { run(t, 100, 100, func() registrar { return mongoRegistrar(t) }) })
+	t.Run("mongomodel", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("-short leaves out hundreds of requests to a database")
+		}
+		run(t, 100, 100, func() registrar { return mongoRegistrar(t) })
+	})
 }
 
 func FuzzRegistration(f *testing.F) {
-	r := rand.New(rand.NewPCG(1, 1))
-	for range 200 {
+	r, seeds := rand.New(rand.NewPCG(1, 1)), 200
+	if testing.Short() {
+		seeds = 40
+	}
+	for range seeds {
 		a := arbitrary(r)
 		f.Add(a.id, a.secret, a.grant, a.uri, a.scope, a.userID, a.username, a.password, a.access, a.refresh, a.flags)
 	}

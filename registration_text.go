@@ -1,3 +1,6 @@
+// This file checks the strings of a registration: IDs, secrets, usernames and
+// passwords.
+
 package oauth2server
 
 import (
@@ -10,18 +13,18 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// Bounds of what can be registered. Everything of a request then fits into
-// [Options.MaxFormBytes] and into what proxies pass on.
+// Limits of what can be registered, so that a request fits into
+// [Options.MaxFormBytes] and into the limits of proxies.
 const (
 	maxRegistered    = 2048 // bytes of an ID, a secret, a redirection URI
 	maxPasswordBytes = 4096
 )
 
-// minSecretLength is how long 128 random bits are in base64.
+// minSecretLength is the length of 128 random bits in base64.
 const minSecretLength = 22
 
-// ErrShortSecret is the cause in the error of [CheckClientSecret] for a secret
-// that has fewer than 22 characters and nothing else that is wrong.
+// ErrShortSecret is wrapped in the error of [CheckClientSecret] for a secret
+// with fewer than 22 characters, if nothing else is wrong with it.
 const ErrShortSecret = modelError("the secret has fewer than 22 characters, so it could be guessed: " +
 	"make it with crypto/rand.Text")
 
@@ -35,13 +38,6 @@ func checkClientID(id string) error {
 	return checkLength("the ID", id, maxRegistered)
 }
 
-func checkLength(what, text string, most int) error {
-	if len(text) > most {
-		return fmt.Errorf("%s has %d bytes, and may have %d", what, len(text), most)
-	}
-	return nil
-}
-
 func checkSecret(public bool, secret string) error {
 	switch {
 	case public && secret != "":
@@ -51,7 +47,8 @@ func checkSecret(public bool, secret string) error {
 	case secret == "":
 		return errors.New("a confidential client needs a secret")
 	case strings.HasSuffix(secret, "\n"):
-		return errors.New("the secret ends in a newline, perhaps of the file that it was read from: cut that off")
+		return errors.New("the secret ends in a newline, perhaps of the file that it was read from: " +
+			"cut that off")
 	case !grammar.IsVSCHAR(secret):
 		return errors.New("the secret must be printable ASCII (RFC 6749, appendix A.2)")
 	case len(secret) < minSecretLength:
@@ -72,7 +69,7 @@ func checkUserID(id string) error {
 	return checkLength("the ID", id, maxRegistered)
 }
 
-// checkUserText looks at what is typed into a sign-in form.
+// checkUserText checks text that users type into a sign-in form.
 func checkUserText(what, text string, most int) error {
 	switch {
 	case text == "":
@@ -83,4 +80,11 @@ func checkUserText(what, text string, most int) error {
 		return fmt.Errorf("the %s has a line break or another control character", what)
 	}
 	return checkLength("the "+what, text, most)
+}
+
+func checkLength(what, text string, most int) error {
+	if len(text) > most {
+		return fmt.Errorf("%s has %d bytes, and may have %d", what, len(text), most)
+	}
+	return nil
 }

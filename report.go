@@ -1,3 +1,5 @@
+// This file tells the program and its log what happened to each request.
+
 package oauth2server
 
 import (
@@ -6,22 +8,24 @@ import (
 	"net/http"
 )
 
-// reporter tells the program and its log what becomes of requests.
+// reporter tells the program and its log what happened to requests.
 type reporter struct {
 	logger  *slog.Logger
 	onEvent func(*http.Request, Event)
 }
 
-// report tells the program what became of a request.
+// report tells the program what happened to a request.
 func (s *reporter) report(r *http.Request, e Event) {
 	if s.onEvent != nil {
 		s.onEvent(r, e)
 	}
 }
 
-// reportRefusal logs a refusal and tells the program. The texts of faults go to the log and nowhere else.
+// reportRefusal logs a refusal and tells the program. The texts of faults go to
+// the log and nowhere else.
 func (s *reporter) reportRefusal(r *http.Request, e Event, refused *Error) {
-	e.Kind, e.Scope, e.Error, e.Reason = EventRefused, nil, refused.Code, cmp.Or(refused.reason, "chosen_by_program")
+	e.Kind, e.Scope = EventRefused, nil
+	e.Error, e.Reason = refused.Code, cmp.Or(refused.reason, "chosen_by_program")
 	switch e.Reason {
 	case reasonReplayed, reasonRepeated:
 		e.Kind = EventReplayed
@@ -32,12 +36,15 @@ func (s *reporter) reportRefusal(r *http.Request, e Event, refused *Error) {
 	s.report(r, e)
 }
 
-// logRefusal writes what was refused and why. A request with no token or an old one, and a client that hung up, are
-// everyday business.
+// logRefusal logs what was refused and why. Refusals that happen all the time,
+// of requests without a good token and of clients that hung up, are logged at
+// Debug.
 func (s *reporter) logRefusal(r *http.Request, e Event, refused *Error) {
 	ctx, level := r.Context(), slog.LevelInfo
 	switch {
-	case e.Kind != EventRefused && e.Reason != reasonRepeated: // first: a thief who hangs up must not keep it out of the log
+	case e.Kind != EventRefused && e.Reason != reasonRepeated:
+		// First, so that a thief who hangs up cannot keep a theft out of the
+		// log.
 		level = slog.LevelWarn
 	case ctx.Err() != nil || e.Endpoint == EndpointAuthenticate && e.Error != ServerError:
 		level = slog.LevelDebug
@@ -47,7 +54,11 @@ func (s *reporter) logRefusal(r *http.Request, e Event, refused *Error) {
 	if !s.logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := []slog.Attr{slog.String("endpoint", string(e.Endpoint)), slog.String("error", string(e.Error)), slog.String("reason", e.Reason)}
+	attrs := []slog.Attr{
+		slog.String("endpoint", string(e.Endpoint)),
+		slog.String("error", string(e.Error)),
+		slog.String("reason", e.Reason),
+	}
 	for _, known := range []struct{ name, value string }{
 		{"grant_type", e.GrantType}, {"client", e.ClientID}, {"user", e.UserID}, {"grant", e.GrantID},
 	} {
@@ -55,7 +66,7 @@ func (s *reporter) logRefusal(r *http.Request, e Event, refused *Error) {
 			attrs = append(attrs, slog.String(known.name, known.value))
 		}
 	}
-	if refused.Description != "" && e.Error != ServerError { // whose is always the same
+	if refused.Description != "" && e.Error != ServerError { // a fault always has the same one
 		attrs = append(attrs, slog.String("description", refused.Description))
 	}
 	if refused.Reference != "" {

@@ -1,3 +1,6 @@
+// This file finds out, before the first request, which optional interfaces a
+// model has, and what is wrong with its methods.
+
 package oauth2server
 
 import (
@@ -6,7 +9,8 @@ import (
 	"reflect"
 )
 
-// capabilities is what the model can do, found out once. Nil: it cannot.
+// capabilities holds the optional interfaces that the model has. Nil: it does
+// not have that one.
 type capabilities struct {
 	model           Model
 	tokens          AccessTokenModel
@@ -25,11 +29,12 @@ type capabilities struct {
 	newCode         generator
 }
 
-// maxLayers bounds Unwrap: a model that wraps itself would not end.
+// maxLayers limits how often inspect calls Unwrap: a model may wrap itself.
 const maxLayers = 64
 
-// inspect takes each interface from the outermost layer of model that has it, and returns what is wrong with the layers.
-// model is a [Model], or for a resource server an [AccessTokenModel].
+// inspect takes each interface from the outermost layer of model that has it,
+// and returns what is wrong with the layers. model is a [Model], or for a
+// resource server an [AccessTokenModel].
 func inspect(model any) (can capabilities, wrong []error) {
 	if isNil(model) {
 		return can, []error{errors.New("the model is nil")}
@@ -52,7 +57,8 @@ func inspect(model any) (can capabilities, wrong []error) {
 	return can, wrong
 }
 
-// unwrap returns what a decorator wraps.
+// unwrap returns the model that a decorator wraps. wraps reports whether layer
+// is a decorator.
 func unwrap(layer any) (inner any, wraps bool) {
 	switch layer := layer.(type) {
 	case interface{ Unwrap() Model }:
@@ -63,6 +69,7 @@ func unwrap(layer any) (inner any, wraps bool) {
 	return nil, false
 }
 
+// take adds the interfaces of a layer that no outer layer has.
 func (can *capabilities) take(layer any) {
 	takeIf(&can.model, layer)
 	takeIf(&can.tokens, layer)
@@ -94,7 +101,7 @@ func takeIf[T comparable](into *T, layer any) {
 	}
 }
 
-// names lists the optional interfaces that were found, for the log.
+// names returns the optional interfaces that were found, for the log.
 func (can *capabilities) names() (names []string) {
 	for _, found := range []struct {
 		name string
@@ -122,7 +129,8 @@ func (can *capabilities) names() (names []string) {
 	return names
 }
 
-// faults returns what keeps a layer's methods from being what they look like.
+// faults returns everything that is wrong with the methods of a layer: types
+// that differ from the contract, incomplete interfaces, misspelt names.
 func faults(layer any) (wrong []error) {
 	t := reflect.TypeOf(layer)
 	has, lacks := map[string][]string{}, map[string][]string{}
@@ -138,14 +146,16 @@ func faults(layer any) (wrong []error) {
 		case m.got != nil:
 			wrong = append(wrong, fmt.Errorf("model %v: %s has type %v, want %v", t, m.name, m.got, m.want))
 		case byPointer[i].got != nil:
-			wrong = append(wrong, fmt.Errorf("model %v: %s has a pointer receiver; pass a pointer to the model", t, m.name))
+			wrong = append(wrong,
+				fmt.Errorf("model %v: %s has a pointer receiver; pass a pointer to the model", t, m.name))
 		default:
 			lacks[m.of] = append(lacks[m.of], m.name)
 		}
 	}
 	for _, of := range []string{"AuthorizationCodeModel", "RefreshTokenModel", "GrantLog"} {
 		if len(has[of]) > 0 && len(lacks[of]) > 0 {
-			wrong = append(wrong, fmt.Errorf("model %v: %s is incomplete: it has %v, but not %v", t, of, has[of], lacks[of]))
+			wrong = append(wrong,
+				fmt.Errorf("model %v: %s is incomplete: it has %v, but not %v", t, of, has[of], lacks[of]))
 		}
 	}
 	wrong = append(wrong, misnamed(t, contract)...)
@@ -155,8 +165,10 @@ func faults(layer any) (wrong []error) {
 	return wrong
 }
 
-// hiding finds a model inside of a model: what it can do beyond the methods that the outer one has, a ValidateScope
-// say, would be lost without a word. An embedded type loses nothing, unless it is an interface.
+// hiding finds models in the fields of a model that has no Unwrap. The server
+// would silently ignore what the inner one can do beyond the methods of the
+// outer one, for example ValidateScope. An embedded type hides nothing, unless
+// it is an interface.
 func hiding(t reflect.Type) (wrong []error) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -166,7 +178,8 @@ func hiding(t reflect.Type) (wrong []error) {
 	}
 	for i := range t.NumField() {
 		field := t.Field(i)
-		if !field.Type.Implements(reflect.TypeFor[AccessTokenModel]()) && !field.Type.Implements(reflect.TypeFor[Model]()) {
+		if !field.Type.Implements(reflect.TypeFor[AccessTokenModel]()) &&
+			!field.Type.Implements(reflect.TypeFor[Model]()) {
 			continue
 		}
 		if field.Anonymous && field.Type.Kind() != reflect.Interface {
@@ -177,8 +190,9 @@ func hiding(t reflect.Type) (wrong []error) {
 		if !field.Type.Implements(unwraps) {
 			unwraps = reflect.TypeFor[AccessTokenModel]()
 		}
-		wrong = append(wrong, fmt.Errorf("model %v: it hides what the %v in its field %s can do; add a method Unwrap() %v",
-			t, field.Type, field.Name, unwraps))
+		wrong = append(wrong,
+			fmt.Errorf("model %v: it hides what the %v in its field %s can do; add a method Unwrap() %v",
+				t, field.Type, field.Name, unwraps))
 	}
 	return wrong
 }

@@ -1,49 +1,71 @@
+// This file lists the methods of the contract beside those that a model has.
+
 package oauth2server
 
 import "reflect"
 
-// method is one of an optional interface, as the model has it and as the contract has it. Nil: the model has none.
+// method is a method of an optional interface: its type in the model, and its
+// type in the contract. got is nil if the model does not have it, want if the
+// contract does not.
 type method struct {
 	of, name  string
 	got, want reflect.Type
 }
 
-// methods returns each method of the contract, with what t has of it.
-func methods(t reflect.Type) []method {
-	tokens, revoker := reflect.TypeFor[AccessTokenModel](), reflect.TypeFor[AccessTokenRevoker]()
-	codes, refresh := reflect.TypeFor[AuthorizationCodeModel](), reflect.TypeFor[RefreshTokenModel]()
-	log := reflect.TypeFor[GrantLog]()
-	users, clientUsers := reflect.TypeFor[PasswordModel](), reflect.TypeFor[ClientCredentialsModel]()
-	checker := reflect.TypeFor[UserChecker]()
-	scopes, verifier, uris := reflect.TypeFor[ScopeValidator](), reflect.TypeFor[ScopeVerifier](), reflect.TypeFor[RedirectURIValidator]()
-	access, refreshes := reflect.TypeFor[AccessTokenGenerator](), reflect.TypeFor[RefreshTokenGenerator]()
-	newCode, wrapper := reflect.TypeFor[AuthorizationCodeGenerator](), reflect.TypeFor[interface{ Unwrap() Model }]()
-	return []method{
-		{"AccessTokenModel", "GetAccessToken", signature(t.MethodByName("GetAccessToken")), signature(tokens.MethodByName("GetAccessToken"))},
-		{"AccessTokenRevoker", "RevokeAccessToken", signature(t.MethodByName("RevokeAccessToken")), signature(revoker.MethodByName("RevokeAccessToken"))},
-		{"AuthorizationCodeModel", "SaveAuthorizationCode", signature(t.MethodByName("SaveAuthorizationCode")), signature(codes.MethodByName("SaveAuthorizationCode"))},
-		{"AuthorizationCodeModel", "GetAuthorizationCode", signature(t.MethodByName("GetAuthorizationCode")), signature(codes.MethodByName("GetAuthorizationCode"))},
-		{"AuthorizationCodeModel", "RevokeAuthorizationCode", signature(t.MethodByName("RevokeAuthorizationCode")), signature(codes.MethodByName("RevokeAuthorizationCode"))},
-		{"RefreshTokenModel", "GetRefreshToken", signature(t.MethodByName("GetRefreshToken")), signature(refresh.MethodByName("GetRefreshToken"))},
-		{"RefreshTokenModel", "RevokeToken", signature(t.MethodByName("RevokeToken")), signature(refresh.MethodByName("RevokeToken"))},
-		{"GrantLog", "AppendGrant", signature(t.MethodByName("AppendGrant")), signature(log.MethodByName("AppendGrant"))},
-		{"GrantLog", "GrantEntries", signature(t.MethodByName("GrantEntries")), signature(log.MethodByName("GrantEntries"))},
-		{"GrantLog", "RevokeAccessTokens", signature(t.MethodByName("RevokeAccessTokens")), signature(log.MethodByName("RevokeAccessTokens"))},
-		{"PasswordModel", "GetUser", signature(t.MethodByName("GetUser")), signature(users.MethodByName("GetUser"))},
-		{"ClientCredentialsModel", "GetUserFromClient", signature(t.MethodByName("GetUserFromClient")), signature(clientUsers.MethodByName("GetUserFromClient"))},
-		{"UserChecker", "CheckUser", signature(t.MethodByName("CheckUser")), signature(checker.MethodByName("CheckUser"))},
-		{"ScopeValidator", "ValidateScope", signature(t.MethodByName("ValidateScope")), signature(scopes.MethodByName("ValidateScope"))},
-		{"ScopeVerifier", "VerifyScope", signature(t.MethodByName("VerifyScope")), signature(verifier.MethodByName("VerifyScope"))},
-		{"RedirectURIValidator", "ValidateRedirectURI", signature(t.MethodByName("ValidateRedirectURI")), signature(uris.MethodByName("ValidateRedirectURI"))},
-		{"AccessTokenGenerator", "GenerateAccessToken", signature(t.MethodByName("GenerateAccessToken")), signature(access.MethodByName("GenerateAccessToken"))},
-		{"RefreshTokenGenerator", "GenerateRefreshToken", signature(t.MethodByName("GenerateRefreshToken")), signature(refreshes.MethodByName("GenerateRefreshToken"))},
-		{"AuthorizationCodeGenerator", "GenerateAuthorizationCode", signature(t.MethodByName("GenerateAuthorizationCode")), signature(newCode.MethodByName("GenerateAuthorizationCode"))},
-		{"ValidateRedirectURI", "ValidateRedirectUri", signature(t.MethodByName("ValidateRedirectUri")), nil}, // node's spelling
-		{"decorator", "Unwrap", signature(t.MethodByName("Unwrap")), signature(wrapper.MethodByName("Unwrap"))},
-	}
+// interfaces lists the optional interfaces and their methods.
+var interfaces = []struct {
+	of    reflect.Type
+	names []string
+}{
+	{reflect.TypeFor[AccessTokenModel](), []string{"GetAccessToken"}},
+	{reflect.TypeFor[AccessTokenRevoker](), []string{"RevokeAccessToken"}},
+	{
+		reflect.TypeFor[AuthorizationCodeModel](),
+		[]string{"SaveAuthorizationCode", "GetAuthorizationCode", "RevokeAuthorizationCode"},
+	},
+	{reflect.TypeFor[RefreshTokenModel](), []string{"GetRefreshToken", "RevokeToken"}},
+	{reflect.TypeFor[GrantLog](), []string{"AppendGrant", "GrantEntries", "RevokeAccessTokens"}},
+	{reflect.TypeFor[PasswordModel](), []string{"GetUser"}},
+	{reflect.TypeFor[ClientCredentialsModel](), []string{"GetUserFromClient"}},
+	{reflect.TypeFor[UserChecker](), []string{"CheckUser"}},
+	{reflect.TypeFor[ScopeValidator](), []string{"ValidateScope"}},
+	{reflect.TypeFor[ScopeVerifier](), []string{"VerifyScope"}},
+	{reflect.TypeFor[RedirectURIValidator](), []string{"ValidateRedirectURI"}},
+	{reflect.TypeFor[AccessTokenGenerator](), []string{"GenerateAccessToken"}},
+	{reflect.TypeFor[RefreshTokenGenerator](), []string{"GenerateRefreshToken"}},
+	{reflect.TypeFor[AuthorizationCodeGenerator](), []string{"GenerateAuthorizationCode"}},
 }
 
-// signature returns the type of a method without its receiver; nil when there is no such method.
+// methods returns each method of the contract, with the type that it has in t.
+func methods(t reflect.Type) (all []method) {
+	for _, optional := range interfaces {
+		for _, name := range optional.names {
+			all = append(all, method{
+				of:   optional.of.Name(),
+				name: name,
+				got:  signature(t.MethodByName(name)),
+				want: signature(optional.of.MethodByName(name)),
+			})
+		}
+	}
+	wrapper := reflect.TypeFor[interface{ Unwrap() Model }]()
+	return append(all,
+		// The spelling of node-oauth2-server, which the server would not call.
+		method{
+			of:   "ValidateRedirectURI",
+			name: "ValidateRedirectUri",
+			got:  signature(t.MethodByName("ValidateRedirectUri")),
+		},
+		method{
+			of:   "decorator",
+			name: "Unwrap",
+			got:  signature(t.MethodByName("Unwrap")),
+			want: signature(wrapper.MethodByName("Unwrap")),
+		})
+}
+
+// signature returns the type of a method without its receiver; nil if there is
+// no such method.
 func signature(m reflect.Method, ok bool) reflect.Type {
 	if !ok || !m.Func.IsValid() { // an interface's method has no receiver
 		return m.Type

@@ -11,8 +11,8 @@ import (
 
 // misnamed finds methods of a layer that were probably meant for the contract:
 // the server would never call a ValidateScopes, and nobody would notice. It
-// looks at all methods by reflection, so the linker keeps the exported methods
-// of every type of the program.
+// looks up methods by reflection, so the linker keeps the exported methods of
+// every type in the program.
 func misnamed(t reflect.Type, contract []method) (wrong []error) {
 	for i := range t.NumMethod() {
 		own := t.Method(i)
@@ -26,10 +26,12 @@ func misnamed(t reflect.Type, contract []method) (wrong []error) {
 			}
 			switch {
 			case isNear(own.Name, m.name) && !isList(looks):
-				wrong = append(wrong, fmt.Errorf("model %v: is %s meant to be %s (%s)? Rename it", t, own.Name, m.name, m.of))
+				wrong = append(wrong,
+					fmt.Errorf("model %v: is %s meant to be %s (%s)? Rename it", t, own.Name, m.name, m.of))
 			case looks == m.want && isHook(m, contract):
-				wrong = append(wrong, fmt.Errorf("model %v: %s has the signature of %s (%s), and is never called: rename it, or change it",
-					t, own.Name, m.name, m.of))
+				wrong = append(wrong,
+					fmt.Errorf("model %v: %s has the signature of %s (%s), and is never called: "+
+						"rename it, or change it", t, own.Name, m.name, m.of))
 			default:
 				continue
 			}
@@ -57,18 +59,19 @@ func isHook(m method, contract []method) bool {
 	return speaks && alone
 }
 
-// isList reports whether a method returns several things: GetUsers is no
-// GetUser.
+// isList reports whether a method returns several things, as GetUsers does,
+// which is no misspelt GetUser.
 func isList(signature reflect.Type) bool {
 	if signature.NumOut() == 0 {
 		return false
 	}
 	kind := signature.Out(0).Kind()
-	return kind == reflect.Slice && signature.Out(0) != reflect.TypeFor[Scope]() || kind == reflect.Func || kind == reflect.Map
+	return kind == reflect.Slice && signature.Out(0) != reflect.TypeFor[Scope]() ||
+		kind == reflect.Func || kind == reflect.Map
 }
 
-// isNear reports whether two names differ by a slip, or two slips in longer
-// names.
+// isNear reports whether two names differ by one letter, or by two if they are
+// long.
 func isNear(a, b string) bool {
 	most := 2
 	if len(b) < 8 {
@@ -77,8 +80,8 @@ func isNear(a, b string) bool {
 	return max(len(a)-len(b), len(b)-len(a)) <= most && distance(a, b) <= most
 }
 
-// distance is how many letters have to be put in, left out or changed to get
-// from a to b.
+// distance returns how many letters have to be inserted, deleted or changed to
+// turn a into b (the Levenshtein distance).
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -1,7 +1,11 @@
+// This file builds the part of a server that an API uses: it checks tokens and
+// issues none.
+
 package oauth2server
 
-// ResourceServer is the half of a server that only checks tokens: for an API apart
-// from the authorization server. It is immutable and safe for concurrent use.
+// ResourceServer is the part of a server that checks access tokens, for an API
+// in another program than the authorization server. It is immutable and safe
+// for concurrent use.
 type ResourceServer struct {
 	reporter
 	tokens   AccessTokenModel
@@ -10,9 +14,10 @@ type ResourceServer struct {
 }
 
 // NewResourceServer returns a ResourceServer over tokens, which may also be a
-// [ScopeVerifier], and is looked at as [New] looks at a model. In examples/resource
-// is one that asks [Server.Introspect] in another process. nil options are the
-// defaults. The error lists everything that is wrong.
+// [ScopeVerifier]; it is checked as [New] checks a model. Nil opts mean the
+// zero [ResourceOptions]. The error, an [InvalidArgument], lists everything
+// that is wrong. examples/resource has one that asks [Server.Introspect] in
+// another process.
 func NewResourceServer(tokens AccessTokenModel, opts *ResourceOptions) (*ResourceServer, error) {
 	options, wrong := opts.withDefaults()
 	can, faults := inspect(tokens)
@@ -22,7 +27,8 @@ func NewResourceServer(tokens AccessTokenModel, opts *ResourceOptions) (*Resourc
 	return newResourceServer(&can, options), nil
 }
 
-// newResourceServer returns a ResourceServer with options that have their defaults.
+// newResourceServer returns a ResourceServer. The options have their defaults
+// already.
 func newResourceServer(can *capabilities, options ResourceOptions) *ResourceServer {
 	return &ResourceServer{
 		reporter: reporter{logger: options.Logger, onEvent: options.OnEvent},

@@ -1,3 +1,6 @@
+// This file writes the answers of the token endpoint, and those of the other
+// endpoints that clients call.
+
 package oauth2server
 
 import (
@@ -10,31 +13,11 @@ import (
 	"time"
 
 	"github.com/seed-11d18166/oauth2server/internal/bodies"
-
 	"github.com/seed-11d18166/oauth2server/internal/extra"
 )
 
-// appendToken appends the answer to a token request (RFC 6749, section 5.1).
-func appendToken(b []byte, token *Token) []byte {
-	b = appendString(append(b, `{"access_token":`...), token.AccessToken)
-	b = append(b, `,"token_type":"Bearer"`...)
-	if seconds := expiresIn(token); seconds != 0 {
-		b = strconv.AppendInt(append(b, `,"expires_in":`...), seconds, 10)
-	}
-	if token.RefreshToken != "" {
-		b = appendString(append(b, `,"refresh_token":`...), token.RefreshToken)
-	}
-	if len(token.Scope) > 0 {
-		b = appendString(append(b, `,"scope":`...), token.Scope.String())
-	}
-	return append(b, '}')
-}
-
-// standardMembers are those that an attribute of the model's own cannot be.
-var standardMembers = []string{"access_token", "token_type", "expires_in", "refresh_token", "scope",
-	"error", "error_description", "error_uri"}
-
-// WriteToken answers a token request with token (RFC 6749, section 5.1). It is what [Server.Token] does without next.
+// WriteToken answers a token request with token (RFC 6749, section 5.1), as
+// [Server.Token] does without next.
 func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
 	buffer := bodies.Buffer()
 	body := appendToken((*buffer)[:0], token)
@@ -53,28 +36,24 @@ func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
 	bodies.Release(buffer, body)
 }
 
-// appendMembers adds what is not standard in attributes to a JSON object that has members.
-func appendMembers(object []byte, attributes map[string]any) ([]byte, error) {
-	attributes = maps.Clone(attributes)
-	maps.DeleteFunc(attributes, func(name string, _ any) bool {
-		return slices.ContainsFunc(standardMembers, func(standard string) bool { return strings.EqualFold(standard, name) })
-	})
-	if len(attributes) == 0 {
-		return object, nil
+// appendToken appends the body of a token response (RFC 6749, section 5.1).
+func appendToken(b []byte, token *Token) []byte {
+	b = appendString(append(b, `{"access_token":`...), token.AccessToken)
+	b = append(b, `,"token_type":"Bearer"`...)
+	if seconds := expiresIn(token); seconds != 0 {
+		b = strconv.AppendInt(append(b, `,"expires_in":`...), seconds, 10)
 	}
-	members, err := json.Marshal(attributes)
-	if err != nil {
-		if _, named := extra.Canonical(attributes); named != nil {
-			return nil, named // it has the path
-		}
-		return nil, err
+	if token.RefreshToken != "" {
+		b = appendString(append(b, `,"refresh_token":`...), token.RefreshToken)
 	}
-	object[len(object)-1] = ','
-	return append(object, members[1:]...), nil
+	if len(token.Scope) > 0 {
+		b = appendString(append(b, `,"scope":`...), token.Scope.String())
+	}
+	return append(b, '}')
 }
 
-// expiresIn is the rest of the access token's lifetime in seconds, rounded, and 1 at least; 0 when the model returned no
-// expiry.
+// expiresIn returns how long the access token still lives, in seconds, rounded
+// and at least 1; 0 if the model returned no expiry.
 func expiresIn(token *Token) int64 {
 	if token.AccessTokenExpiresAt.IsZero() {
 		return 0
@@ -82,17 +61,39 @@ func expiresIn(token *Token) int64 {
 	return max(int64(time.Until(token.AccessTokenExpiresAt).Round(time.Second)/time.Second), 1)
 }
 
-// writeErrorJSON answers with an error document (RFC 6749, section 5.2).
-func writeErrorJSON(w http.ResponseWriter, e *Error) {
-	body, _ := json.Marshal(struct { // strings always have a JSON form
-		Error       string `json:"error"`
-		Description string `json:"error_description,omitempty"`
-	}{string(e.Code), e.Description})
-	setErrorHeaders(w, e)
-	writeJSON(w, e.status(), body, nil)
+// standardMembers are the members that an attribute in [Token.Extra] cannot
+// replace.
+var standardMembers = []string{
+	"access_token", "token_type", "expires_in", "refresh_token", "scope",
+	"error", "error_description", "error_uri",
 }
 
-// refuseClient answers a client that called itself (RFC 6749, section 5.2).
+// appendMembers adds the attributes that are not standard members to a JSON
+// object, which must not be empty.
+func appendMembers(object []byte, attributes map[string]any) ([]byte, error) {
+	attributes = maps.Clone(attributes)
+	maps.DeleteFunc(attributes, func(name string, _ any) bool {
+		// Some JSON parsers ignore the case of names.
+		return slices.ContainsFunc(standardMembers, func(standard string) bool {
+			return strings.EqualFold(standard, name)
+		})
+	})
+	if len(attributes) == 0 {
+		return object, nil
+	}
+	members, err := json.Marshal(attributes)
+	if err != nil {
+		if _, named := extra.Canonical(attributes); named != nil {
+			return nil, named // this error has the path
+		}
+		return nil, err
+	}
+	object[len(object)-1] = ',' // in place of the closing brace
+	return append(object, members[1:]...), nil
+}
+
+// refuseClient refuses a request that the client itself sent, and reports it
+// (RFC 6749, section 5.2).
 func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, about Event, refused *Error) {
 	e := refused.sentFrom(atToken)
 	s.reportRefusal(r, about, e)
@@ -103,7 +104,18 @@ func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, about Even
 	writeErrorJSON(w, e)
 }
 
-// setErrorHeaders says what else would do, or when (RFC 9110, section 10.2.1 and 10.2.3).
+// writeErrorJSON answers with an error document (RFC 6749, section 5.2).
+func writeErrorJSON(w http.ResponseWriter, e *Error) {
+	body, _ := json.Marshal(struct { // a string always has a JSON form
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{string(e.Code), e.Description})
+	setErrorHeaders(w, e)
+	writeJSON(w, e.status(), body, nil)
+}
+
+// setErrorHeaders tells the client which methods work, and when to try again
+// (RFC 9110, section 10.2.1 and 10.2.3).
 func setErrorHeaders(w http.ResponseWriter, e *Error) {
 	if e.allow != "" {
 		w.Header().Set("Allow", e.allow)
@@ -128,15 +140,16 @@ var (
 	ofHTML = []string{"Content-Type", "text/html; charset=utf-8", "X-Content-Type-Options", "nosniff"}
 )
 
-// writeJSON answers with body, and with more header fields than those of JSON.
+// writeJSON answers with body. The header has the fields of more too.
 func writeJSON(w http.ResponseWriter, status int, body []byte, more []string) {
 	setHeaders(w.Header(), ofJSON, more)
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the client hung up
 }
 
-// setHeaders sets header fields: in each list, a name is followed by its value. Names must be canonical. All values are in
-// one piece of memory, of which no field can grow into another's.
+// setHeaders sets header fields. In each list, every name is followed by its
+// value. Names must be canonical. All values share one allocation; each has a
+// capacity of one, so that appending to a field cannot change another.
 func setHeaders(header http.Header, lists ...[]string) {
 	size := 0
 	for _, list := range lists {

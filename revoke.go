@@ -1,3 +1,5 @@
+// This file ends tokens at the request of a client.
+
 package oauth2server
 
 import (
@@ -6,15 +8,19 @@ import (
 	"net/http"
 )
 
-// Revoke returns the endpoint at which clients end tokens (RFC 7009), say when somebody signs out. It takes POST.
-// A refresh token, also one that was used before or has expired, ends its whole grant: see [RevokeGrant]. An access
-// token ends alone. Clients authenticate as at the token endpoint, public ones by naming themselves, and can end their
-// own tokens only. A token that is unknown, or an access token that has expired, is answered with 200, as there is
-// nothing left to do.
+// Revoke returns the revocation endpoint (RFC 7009), where clients end tokens,
+// for example when a user signs out. It takes POST. A refresh token, even one
+// that was used before or has expired, ends its whole grant: see [RevokeGrant].
+// An access token ends alone. Clients authenticate as at the token endpoint,
+// public ones by their client_id alone, and can end only their own tokens. A
+// token that is unknown, or an access token that has expired, is answered with
+// 200, as there is nothing left to do.
 //
-// If the model is no [GrantLog], a refresh token ends alone, and an access token needs an [AccessTokenRevoker]: without
-// it the answer is unsupported_token_type. So it is without an [AccessTokenModel] for whatever is no refresh token and is
-// not called one by token_type_hint: it may be an access token, and whose it is cannot be seen.
+// If the model is no [GrantLog], a refresh token ends alone, and an access
+// token only if the model is an [AccessTokenRevoker]: otherwise the answer is
+// unsupported_token_type. If the model is no [AccessTokenModel], the server
+// cannot look up access tokens: an unknown token is then answered with
+// unsupported_token_type too, unless token_type_hint calls it a refresh token.
 func (s *Server) Revoke() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		event := Event{Endpoint: EndpointRevoke}
@@ -30,7 +36,7 @@ func (s *Server) Revoke() http.Handler {
 	})
 }
 
-// revoke fills in event as it finds out whom it concerns.
+// revoke fills in event as it learns whose token it is.
 func (s *Server) revoke(r *http.Request, event *Event) *Error {
 	f, refused := s.clientForm(r, statusParameters)
 	if refused != nil {
@@ -46,7 +52,7 @@ func (s *Server) revoke(r *http.Request, event *Event) *Error {
 	case refused != nil:
 		return refused
 	case token == nil && s.can.tokens == nil && f.get("token_type_hint") != "refresh_token":
-		return cannotRevoke() // it may be an access token that is good
+		return cannotRevoke() // it may be a good access token
 	case token == nil:
 		return nil
 	}
@@ -55,11 +61,12 @@ func (s *Server) revoke(r *http.Request, event *Event) *Error {
 	case token.Client == nil:
 		return breach("GetAccessToken did not return a token with its client")
 	case token.Client.ID != client.ID:
-		return refusal(UnauthorizedClient, "token_of_another_client", "Unauthorized client: the token is not the client's")
+		return refusal(UnauthorizedClient, "token_of_another_client",
+			"Unauthorized client: the token is not the client's")
 	case isRefreshToken && s.can.log != nil:
 		refused = s.revokeGrant(r.Context(), token.GrantID, token.RefreshTokenExpiresAt)
 	case isRefreshToken:
-		event.GrantID = "" // of which the access tokens go on
+		event.GrantID = "" // its access tokens live on, so the grant is not over
 		refused = unlessGone("RevokeToken", s.can.refresh.RevokeToken(r.Context(), token))
 	default:
 		event.GrantID = ""
@@ -69,6 +76,7 @@ func (s *Server) revoke(r *http.Request, event *Event) *Error {
 	return refused
 }
 
+// revokeAccessToken ends one access token. Its grant goes on.
 func (s *Server) revokeAccessToken(ctx context.Context, presented string) *Error {
 	switch {
 	case s.can.log != nil:
@@ -79,12 +87,13 @@ func (s *Server) revokeAccessToken(ctx context.Context, presented string) *Error
 	return cannotRevoke()
 }
 
-// cannotRevoke is for access tokens (RFC 7009, section 2.2.1).
+// cannotRevoke refuses to revoke an access token (RFC 7009, section 2.2.1).
 func cannotRevoke() *Error {
-	return refusal(UnsupportedTokenType, "token_type", "Unsupported token type: access tokens cannot be revoked here")
+	return refusal(UnsupportedTokenType, "token_type",
+		"Unsupported token type: access tokens cannot be revoked here")
 }
 
-// unlessGone takes what is no longer there for success.
+// unlessGone counts [ErrNotFound] as success: the token is gone, as asked.
 func unlessGone(method string, err error) *Error {
 	if err == nil || errors.Is(err, ErrNotFound) {
 		return nil

@@ -1,3 +1,6 @@
+// This file is the scope of requests, codes and tokens: its text form, its
+// limits, and comparison.
+
 package oauth2server
 
 import (
@@ -9,20 +12,21 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// Scope is a set of scope tokens (RFC 6749, section 3.3). Its text form is space-delimited.
-// nil and empty mean the same, everywhere: no scope.
+// Scope is a set of scope tokens (RFC 6749, section 3.3). In its text form,
+// spaces separate them. Nil and empty mean the same everywhere: no scope.
 type Scope []string
 
-// A scope is bounded in tokens, as sets are compared token by token, and in the
-// bytes of its text, as each token and each header has it.
+// The number of scope tokens is limited, as scopes are compared token by token,
+// and so is the length of the text, as records and headers contain it.
 const (
 	maxScopeTokens = 256
 	maxScopeBytes  = 4096
 )
 
-// ParseScope reads the text form of a scope: at most 256 tokens of printable ASCII
-// without quotation mark and backslash, of 4096 bytes together, with spaces between
-// them and white space around. Repetitions are dropped. "" is the empty scope.
+// ParseScope reads the text form of a scope: at most 256 tokens of printable
+// ASCII without quotation mark and backslash, at most 4096 bytes in all,
+// separated by spaces. White space around the text and repeated tokens are
+// dropped. "" is the empty scope.
 func ParseScope(s string) (Scope, error) {
 	scope, err := parseScope(s)
 	if err != nil {
@@ -40,10 +44,12 @@ func parseScope(s string) (Scope, error) {
 	var scope Scope
 	for token := range strings.SplitSeq(s, " ") {
 		if token == "" {
-			continue // clients write two spaces
+			continue // some clients write two spaces
 		}
 		if !grammar.IsScopeToken(token) {
-			return nil, errors.New("a character that a scope cannot have (RFC 6749, appendix A.4)") // not quoted, as a stranger wrote it
+			// Not quoted: the client is shown this text, and a stranger wrote
+			// it.
+			return nil, errors.New("a character that a scope cannot have (RFC 6749, appendix A.4)")
 		}
 		if scope == nil {
 			scope = make(Scope, 0, min(many, maxScopeTokens))
@@ -59,14 +65,14 @@ func parseScope(s string) (Scope, error) {
 	return scope, nil
 }
 
-// isSpace: what clients write around a scope.
+// isSpace reports whether c is white space that clients write around a scope.
 func isSpace(c rune) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// String returns the text form.
+// String returns the text form, with single spaces.
 func (s Scope) String() string { return strings.Join(s, " ") }
 
-// check returns what is wrong with a scope that no parser made: an element that is
-// no scope token, as "read write" would be two to anyone who reads the text form,
+// check returns what is wrong with a scope that ParseScope did not make: an
+// element that is no scope token (the text form of "read write" would be two),
 // or too many of them.
 func (s Scope) check() error {
 	size := len(s) - 1
@@ -77,12 +83,13 @@ func (s Scope) check() error {
 		size += len(token)
 	}
 	if size > maxScopeBytes || len(s) > maxScopeTokens {
-		return fmt.Errorf("a scope has at most %d tokens and %d bytes, not %d and %d", maxScopeTokens, maxScopeBytes, len(s), size)
+		return fmt.Errorf("a scope has at most %d tokens and %d bytes, not %d and %d",
+			maxScopeTokens, maxScopeBytes, len(s), size)
 	}
 	return nil
 }
 
-// Contains says whether all of other is in s. It is true for an empty other.
+// Contains reports whether all of other is in s. It is true if other is empty.
 func (s Scope) Contains(other ...string) bool {
 	for _, token := range other {
 		if !slices.Contains(s, token) {
@@ -92,7 +99,7 @@ func (s Scope) Contains(other ...string) bool {
 	return true
 }
 
-// within returns what s and limit share, in the order of s.
+// within returns the tokens that are in both s and limit, in the order of s.
 func (s Scope) within(limit Scope) Scope {
 	var shared Scope
 	for _, token := range s {

@@ -1,3 +1,5 @@
+// This file decides which part of the scope that a client asks for is granted.
+
 package oauth2server
 
 import (
@@ -7,7 +9,7 @@ import (
 	"strings"
 )
 
-// askedScope reads the scope parameter.
+// askedScope returns the scope parameter of a request; nil if there is none.
 func askedScope(f *form) (Scope, *Error) {
 	scope, err := parseScope(f.get("scope"))
 	if err != nil {
@@ -16,9 +18,12 @@ func askedScope(f *form) (Scope, *Error) {
 	return scope, nil
 }
 
-// validateScope returns the scope to grant to user for what the client asked, nothing or something. A model may only
-// narrow it: what it adds would be granted unseen.
-func (s *Server) validateScope(ctx context.Context, user *User, client *Client, asked Scope) (Scope, *Error) {
+// validateScope returns the scope to grant to user when the client asks for
+// asked, which may be empty. A model may only narrow asked: nobody would see
+// what it adds.
+func (s *Server) validateScope(
+	ctx context.Context, user *User, client *Client, asked Scope,
+) (Scope, *Error) {
 	if !client.allows(asked) {
 		return nil, beyondClient(client, asked)
 	}
@@ -41,12 +46,13 @@ func (s *Server) validateScope(ctx context.Context, user *User, client *Client, 
 	return scope, nil
 }
 
-// beyondClient refuses a scope of which the client may not ask for all.
+// beyondClient refuses a scope that exceeds the client's own.
 func beyondClient(client *Client, asked Scope) *Error {
 	e := invalidScope("scope_beyond_client")
 	e.sent = []slog.Attr{sentText("scope", asked.String()), slog.String("allowed", client.Scope.String())}
 	if slices.ContainsFunc(asked, func(token string) bool { return strings.Contains(token, ",") }) {
-		e.Description = "Invalid scope: Requested scope is invalid; its tokens are separated by spaces, not by commas"
+		e.Description = "Invalid scope: Requested scope is invalid; " +
+			"its tokens are separated by spaces, not by commas"
 	}
 	return e
 }

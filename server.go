@@ -1,3 +1,6 @@
+// This file is the server itself, as New puts it together. The handlers are
+// methods of it, in the files of their endpoints.
+
 package oauth2server
 
 import (
@@ -5,18 +8,19 @@ import (
 	"sync"
 )
 
-// Server is an OAuth 2.0 authorization server (RFC 6749). It holds no state that an answer depends on, and is safe for
-// concurrent use; any number of processes may share one model.
+// Server is an OAuth 2.0 authorization server (RFC 6749). [New] makes one. It
+// is immutable and safe for concurrent use, and has no state that an answer
+// depends on: any number of processes may share one model.
 type Server struct {
 	reporter
-	resource *ResourceServer // what checks tokens
+	resource *ResourceServer // checks tokens
 	options  Options
 	can      capabilities
 	rules    refreshRules
-	grants   map[string]GrantFunc // by grant type, what the token endpoint answers to
-	off      map[string]error     // by grant type, why a built-in one is not among them
+	grants   map[string]GrantFunc // the grants that are on, by grant type
+	off      map[string]error     // why a built-in grant is off, by grant type
 	implicit bool
 
 	crossOrigin *http.CrossOriginProtection
-	warned      sync.Map // the IDs of clients whose lifetimes were looked at
+	warned      sync.Map // the IDs of clients whose lifetimes were checked
 }

@@ -1,3 +1,5 @@
+// This file checks users: their passwords, and whether they may still act.
+
 package oauth2server
 
 import (
@@ -9,15 +11,20 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// tryPassword returns the user whose password it is.
-func (s *Server) tryPassword(r *http.Request, client *Client, username, password string, wrong func() *Error) (*User, *Error) {
-	return try(s.options.LimitAttempts, r, Attempt{ClientID: client.ID, Username: username}, func() (*User, *Error) {
+// tryPassword returns the user with this name and password. wrong makes the
+// refusal if there is none.
+func (s *Server) tryPassword(
+	r *http.Request, client *Client, username, password string, wrong func() *Error,
+) (*User, *Error) {
+	attempt := Attempt{ClientID: client.ID, Username: username}
+	return try(s.options.LimitAttempts, r, attempt, func() (*User, *Error) {
 		user, err := s.can.users.GetUser(r.Context(), username, password, client)
 		return foundUser("GetUser", user, err, wrong)
 	})
 }
 
-// checkUserCredentials refuses what cannot be a name and a password (RFC 6749, appendix A.15 and A.16).
+// checkUserCredentials refuses text that cannot be a username and a password
+// (RFC 6749, appendix A.15 and A.16).
 func checkUserCredentials(username, password string) *Error {
 	switch {
 	case username == "":
@@ -36,8 +43,8 @@ func wrongUser(reason string) *Error {
 	return refusal(InvalidGrant, reason, "Invalid grant: user credentials are invalid")
 }
 
-// checkUser asks the model whether the user may still act, if it can tell. If not,
-// the grant ends.
+// checkUser asks the model whether the user may still act, if it is a
+// [UserChecker]. If the user may not, the grant ends.
 func (s *Server) checkUser(ctx context.Context, user *User, client *Client, grantID string) *Error {
 	if s.can.checker == nil {
 		return nil
@@ -46,7 +53,10 @@ func (s *Server) checkUser(ctx context.Context, user *User, client *Client, gran
 	if err == nil {
 		return nil
 	}
-	refused := modelFailure("CheckUser", err, refusal(InvalidGrant, "user_gone", "Invalid grant: the user may no longer act"))
+	gone := refusal(InvalidGrant, "user_gone", "Invalid grant: the user may no longer act")
+	refused := modelFailure("CheckUser", err, gone)
+	// Only a plain ErrNotFound ends the grant, not an Error of the model's
+	// choice.
 	if s.can.log != nil && errors.Is(err, ErrNotFound) && asError(err) == nil {
 		if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
 			return fault

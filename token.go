@@ -1,3 +1,6 @@
+// This file is the token endpoint: it authenticates the client, and passes the
+// request to the grant that it names.
+
 package oauth2server
 
 import (
@@ -6,14 +9,16 @@ import (
 	"slices"
 )
 
-// Token returns the token endpoint (RFC 6749, section 3.2). It takes POST with an urlencoded body.
+// Token returns the token endpoint (RFC 6749, section 3.2). It takes POST with
+// an urlencoded body.
 //
-// Without next it answers as [Server.WriteToken] does. With next, next writes the answer to a successful request:
-// it finds the token by [TokenFromContext], and the headers that keep it out of caches are set. Errors never reach it. It
-// can read the form, as if nobody had.
+// If next is nil, it answers as [Server.WriteToken] does. Otherwise next writes
+// the answer to a successful request: it gets the token by [TokenFromContext],
+// and the headers that keep the answer out of caches are set already. Refused
+// requests never reach it. It can read the form as usual.
 func (s *Server) Token(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// One piece of memory for both; see GrantRequest.form.
+		// One allocation for both; see GrantRequest.form.
 		call := &struct {
 			request GrantRequest
 			form    form
@@ -41,7 +46,9 @@ func (s *Server) Token(next http.Handler) http.Handler {
 	})
 }
 
-// answerGrant finds out who asks for what. The client comes first: nobody learns anything, and nothing is spent, without it.
+// answerGrant authenticates the client and calls the grant that it asks for.
+// The client comes first: a stranger learns nothing, and spends no code or
+// token.
 func (s *Server) answerGrant(g *GrantRequest) (*Token, *Error) {
 	f, refused := s.clientForm(g.request, tokenParameters)
 	if refused != nil {
@@ -53,7 +60,10 @@ func (s *Server) answerGrant(g *GrantRequest) (*Token, *Error) {
 	if grant != nil {
 		g.event.GrantType = name
 	}
-	exempt := exemption{public: true, all: slices.Contains(s.options.InsecureSkipClientAuthentication, name)}
+	exempt := exemption{
+		public: true,
+		all:    slices.Contains(s.options.InsecureSkipClientAuthentication, name),
+	}
 	g.Client, refused = s.authenticateClient(g.request, f, tokenParameters, exempt)
 	g.event.ClientID = g.Client.id()
 	if refused == nil {
@@ -64,7 +74,8 @@ func (s *Server) answerGrant(g *GrantRequest) (*Token, *Error) {
 	}
 	token, err := grant(g.request.Context(), g)
 	if err != nil {
-		return nil, modelFailure("the grant "+name, err, refusal(InvalidGrant, "grant_not_found", "Invalid grant: the grant is invalid"))
+		return nil, modelFailure("the grant "+name, err,
+			refusal(InvalidGrant, "grant_not_found", "Invalid grant: the grant is invalid"))
 	}
 	if token == nil {
 		return nil, misuse("grant %q returned no token", name)
@@ -72,21 +83,28 @@ func (s *Server) answerGrant(g *GrantRequest) (*Token, *Error) {
 	return token, nil
 }
 
-// checkGrant looks at whether the client may use a grant. A client without a
-// secret has proven nothing, so if it is public the grant must be one for such
-// clients. Each mistake has a code of its own, as invalid_client is only about
-// who the client is (RFC 6749, section 5.2).
+// checkGrant refuses a grant that the client may not use. A public client has
+// proven nothing, so the grant must be one of [Options.PublicClientGrants]. The
+// codes differ, as invalid_client is only about who the client is (RFC 6749,
+// section 5.2).
 func (s *Server) checkGrant(client *Client, name string, excused bool) *Error {
 	switch {
 	case name == "":
 		return missing("grant_type")
 	case s.grants[name] == nil:
-		return &Error{Code: UnsupportedGrantType, Description: "Unsupported grant type: `grant_type` is unknown, or not on",
-			reason: "grant_unsupported", Err: s.off[name], sent: []slog.Attr{sentText("grant_type", name)}}
+		return &Error{
+			Code:        UnsupportedGrantType,
+			Description: "Unsupported grant type: `grant_type` is unknown, or not on",
+			Err:         s.off[name],
+			reason:      "grant_unsupported",
+			sent:        []slog.Attr{sentText("grant_type", name)},
+		}
 	case !slices.Contains(client.Grants, name):
-		return refusal(UnauthorizedClient, "grant_unauthorized", "Unauthorized client: it may not use this `grant_type`")
+		return refusal(UnauthorizedClient, "grant_unauthorized",
+			"Unauthorized client: it may not use this `grant_type`")
 	case client.Public && !excused && !slices.Contains(s.options.PublicClientGrants, name):
-		return refusal(UnauthorizedClient, "grant_public_client", "Unauthorized client: this `grant_type` is for clients that authenticate")
+		return refusal(UnauthorizedClient, "grant_public_client",
+			"Unauthorized client: this `grant_type` is for clients that authenticate")
 	}
 	return nil
 }

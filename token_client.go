@@ -1,3 +1,6 @@
+// This file authenticates the client that sends a request to the token,
+// revocation or introspection endpoint.
+
 package oauth2server
 
 import (
@@ -10,7 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// clientForm reads what a client posts to one of the endpoints that it calls itself, of which these parameters are known.
+// clientForm reads the form that a client posts to one of the endpoints that it
+// calls itself. known are the parameters of the endpoint, which may not repeat.
 func (s *Server) clientForm(r *http.Request, known []string) (form, *Error) {
 	if r.Method != http.MethodPost {
 		return form{}, wrongMethod("POST")
@@ -29,15 +33,19 @@ func (s *Server) clientForm(r *http.Request, known []string) (form, *Error) {
 // credentials are how a client names itself (RFC 6749, section 2.3.1).
 type credentials struct{ id, secret string }
 
-// exemption is whom an endpoint lets in without a secret.
+// exemption tells which clients an endpoint accepts without a secret.
 type exemption struct {
 	public bool // public clients
-	all    bool // any client: somebody else finds out who asks
+	all    bool // all clients: the grant finds out who sends the request
 }
 
-// authenticateClient returns the client that sent the request: a confidential one that proved its secret, or one that
-// needs none; also with the refusal of what else it sent in the URL. known are the parameters of the endpoint.
-func (s *Server) authenticateClient(r *http.Request, f form, known []string, exempt exemption) (*Client, *Error) {
+// authenticateClient returns the client that sent the request: one that proved
+// its secret, or one that exempt accepts without. known are the parameters of
+// the endpoint. If the URL has a secret or contradicts the body, the result is
+// the client and a refusal.
+func (s *Server) authenticateClient(
+	r *http.Request, f form, known []string, exempt exemption,
+) (*Client, *Error) {
 	client, refused := s.identifyClient(r, f, exempt)
 	if refused == nil {
 		return client, f.refuseQuery(r.URL.RawQuery, client, known)
@@ -48,7 +56,8 @@ func (s *Server) authenticateClient(r *http.Request, f form, known []string, exe
 	return nil, refused
 }
 
-// unauthorized is refused with the status 401, and so with a challenge, if it is about who the client is.
+// unauthorized returns refused with status 401, and so with a challenge, if it
+// is an invalid_client.
 func unauthorized(refused *Error) *Error {
 	if refused.Code != InvalidClient || refused.Status != 0 {
 		return refused
@@ -58,24 +67,28 @@ func unauthorized(refused *Error) *Error {
 	return &own
 }
 
+// identifyClient returns the client that the credentials name.
 func (s *Server) identifyClient(r *http.Request, f form, exempt exemption) (*Client, *Error) {
 	sent, refused := readCredentials(r.Header["Authorization"], f)
 	switch {
 	case refused != nil:
 		return nil, refused
 	case sent[0].secret != "":
-		return try(s.options.LimitAttempts, r, Attempt{ClientID: sent[0].id}, func() (*Client, *Error) { return s.proveClient(r, sent) })
+		return try(s.options.LimitAttempts, r, Attempt{ClientID: sent[0].id}, func() (*Client, *Error) {
+			return s.proveClient(r, sent)
+		})
 	case exempt == (exemption{}):
 		return nil, sent[0].noSecret()
 	}
 	return s.excuseClient(r, sent, exempt)
 }
 
-// proveClient returns the client whose secret it is.
+// proveClient returns the client that owns the secret which was sent.
 func (s *Server) proveClient(r *http.Request, sent readings) (*Client, *Error) {
 	client, refused := s.findEither(r, sent)
 	if refused != nil && refused.Code == InvalidClient {
-		// Nobody is let in. Look without the secret, so that the log has the true reason.
+		// The request is refused in any case. Looking the client up without the
+		// secret only gives the log the true reason.
 		known, unknown := s.findEither(r, readings{{id: sent[0].id}, {id: sent[1].id}})
 		if unknown != nil {
 			return nil, unknown
@@ -88,7 +101,7 @@ func (s *Server) proveClient(r *http.Request, sent readings) (*Client, *Error) {
 	return client, refused
 }
 
-// excuseClient returns a client that sent no secret, if it needs none.
+// excuseClient returns a client that sent no secret, if exempt allows that.
 func (s *Server) excuseClient(r *http.Request, sent readings, exempt exemption) (*Client, *Error) {
 	client, refused := s.findEither(r, sent)
 	if refused == nil && !client.Public && !exempt.all {
@@ -97,7 +110,7 @@ func (s *Server) excuseClient(r *http.Request, sent readings, exempt exemption) 
 	return client, refused
 }
 
-// findEither returns the client of the first reading that names one.
+// findEither returns the client of the first reading that matches one.
 func (s *Server) findEither(r *http.Request, sent readings) (*Client, *Error) {
 	client, refused := s.findClient(r, sent[0])
 	if refused != nil && refused.Code == InvalidClient && sent[1].id != "" {
@@ -106,7 +119,7 @@ func (s *Server) findEither(r *http.Request, sent readings) (*Client, *Error) {
 	return client, refused
 }
 
-// findClient asks the model for the client, with its secret if there is one.
+// findClient asks the model for the client, with the secret if one was sent.
 func (s *Server) findClient(r *http.Request, sent credentials) (*Client, *Error) {
 	client, err := s.can.model.GetClient(r.Context(), sent.id, sent.secret)
 	if refused := found("GetClient", client, err, sent.refused); refused != nil {
@@ -118,12 +131,12 @@ func (s *Server) findClient(r *http.Request, sent credentials) (*Client, *Error)
 	return client, nil
 }
 
-// wrongCredentials is the same text for an unknown client and a wrong secret,
-// so that a stranger cannot find out which clients exist.
+// wrongCredentials is one text for an unknown client and a wrong secret, so
+// that a stranger cannot find out which clients exist.
 const wrongCredentials = "Invalid client: the client is unknown, or its secret is wrong"
 
 func (sent credentials) refused() *Error {
-	if sent.secret != "" { // proveClient finds out whether there is such a client
+	if sent.secret != "" { // or unknown: proveClient finds out
 		return aboutClient(sent.id, "client_secret_wrong", wrongCredentials)
 	}
 	return aboutClient(sent.id, "client_unknown", wrongCredentials)
@@ -134,19 +147,24 @@ func (sent credentials) noSecret() *Error {
 		"Invalid client: it must authenticate, by HTTP Basic or with `client_secret` in the body")
 }
 
-// aboutClient refuses whoever calls themselves by this ID.
+// aboutClient refuses a request that names this client.
 func aboutClient(id, reason, description string) *Error {
-	return &Error{Code: InvalidClient, Description: description, reason: reason,
-		sent: []slog.Attr{sentText("client_id", id)}}
+	return &Error{
+		Code:        InvalidClient,
+		Description: description,
+		reason:      reason,
+		sent:        []slog.Attr{sentText("client_id", id)},
+	}
 }
 
-// readings are what a request may mean by its credentials, the likelier one
-// first. The other one is empty if there is none.
+// readings are the ways to read a request's credentials, the likelier one
+// first. The second is empty if there is only one.
 type readings [2]credentials
 
-// readCredentials reads what the header and the body say. Only one method may be
-// used (RFC 6749, section 2.3): Basic beside the same client_id is one, beside a
-// client_secret or another client_id it is two.
+// readCredentials reads the credentials in the header or the body. A client may
+// use only one method (RFC 6749, section 2.3). Basic and the same client_id in
+// the body count as one; Basic and a client_secret, or another client_id, as
+// two.
 func readCredentials(authorization []string, f form) (readings, *Error) {
 	if len(authorization) > 1 {
 		return readings{}, refusal(InvalidRequest, "authorization_repeated",
@@ -170,6 +188,7 @@ func readCredentials(authorization []string, f form) (readings, *Error) {
 	return readings{inBody}, nil
 }
 
+// readBasic reads the credentials of a Basic header, beside those in the body.
 func readBasic(encoded string, inBody credentials) (readings, *Error) {
 	sent := decodeBasic(encoded)
 	if inBody.id != "" && sent[0].id != "" {
@@ -181,12 +200,13 @@ func readBasic(encoded string, inBody credentials) (readings, *Error) {
 			"Invalid request: only one client authentication method is allowed")
 	case sent[0].id == "":
 		return readings{}, refusal(InvalidClient, "basic_malformed",
-			"Invalid client: the Authorization header must have base64 of id, colon and secret, each form-urlencoded")
+			"Invalid client: the Authorization header must have base64 of id, colon and secret, "+
+				"each form-urlencoded")
 	}
 	return sent, nil
 }
 
-// of returns the readings that mean this client.
+// of returns the readings that name this client.
 func (sent readings) of(clientID string) readings {
 	switch {
 	case sent[0].id == clientID && sent[1].id == clientID:
@@ -199,11 +219,12 @@ func (sent readings) of(clientID string) readings {
 	return readings{}
 }
 
-// decodeBasic reads id and secret, each form-urlencoded before the base64 (RFC
-// 6749, section 2.3.1). Many clients leave that out, so what reads differently
-// without it is read both ways. An empty secret names a public client.
+// decodeBasic reads ID and secret, which clients form-urlencode before the
+// base64 (RFC 6749, section 2.3.1). Many clients leave that out, so a pair that
+// reads differently without it is read both ways. An empty secret is that of a
+// public client.
 func decodeBasic(encoded string) (sent readings) {
-	var buffer [128]byte // for most
+	var buffer [128]byte // enough for most pairs, without an allocation
 	pair, err := base64.RawStdEncoding.AppendDecode(buffer[:0], []byte(strings.TrimRight(encoded, "=")))
 	id, secret, found := strings.Cut(string(pair), ":")
 	if err != nil || !found {
@@ -212,7 +233,8 @@ func decodeBasic(encoded string) (sent readings) {
 	raw := credentials{id, secret}
 	decodedID, idErr := url.QueryUnescape(id)
 	decodedSecret, secretErr := url.QueryUnescape(secret)
-	if decoded := (credentials{decodedID, decodedSecret}); idErr == nil && secretErr == nil && decoded.wellFormed() {
+	decoded := credentials{decodedID, decodedSecret}
+	if idErr == nil && secretErr == nil && decoded.wellFormed() {
 		sent[0] = decoded
 	}
 	switch {

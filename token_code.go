@@ -1,3 +1,5 @@
+// This file exchanges an authorization code for tokens.
+
 package oauth2server
 
 import (
@@ -11,7 +13,9 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// exchangeCode is the authorization code grant (RFC 6749, section 4.1.3).
+// exchangeCode is the authorization code grant (RFC 6749, section 4.1.3). With
+// a log, an entry spends the code: the first one of the grant, or one that
+// burns the code if its proof fails.
 func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, error) {
 	presented := g.Param("code")
 	switch {
@@ -29,8 +33,9 @@ func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, err
 		return nil, refused
 	}
 	if s.can.log == nil {
-		// Spend the code before anything about it is tried: a failed guess must burn it, otherwise the verifier could be
-		// searched online. RFC 7636, section 4.6; RFC 6749, section 4.1.2.
+		// Spend the code before checking the verifier: a failed guess must burn
+		// it, otherwise the verifier could be searched online. RFC 7636,
+		// section 4.6; RFC 6749, section 4.1.2.
 		if err := s.can.codes.RevokeAuthorizationCode(ctx, code); err != nil {
 			return nil, modelFailure("RevokeAuthorizationCode", err, invalidCode("code_spent"))
 		}
@@ -41,6 +46,7 @@ func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, err
 	if refused := s.checkUser(ctx, code.User, g.Client, code.GrantID); refused != nil {
 		return nil, refused
 	}
+	// What the model grants may have changed since the user approved.
 	scope, refused := s.validateScope(ctx, code.User, g.Client, code.Scope)
 	if refused != nil {
 		return nil, refused
@@ -48,26 +54,74 @@ func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, err
 	return orNil(s.redeem(ctx, g.Client, code, scope))
 }
 
-// proveCode looks at what shows that the code was given to who redeems it.
+// findCode returns the stored code.
+func (s *Server) findCode(ctx context.Context, presented string) (*AuthorizationCode, *Error) {
+	code, err := s.can.codes.GetAuthorizationCode(ctx, presented)
+	unknown := func() *Error { return invalidCode("code_unknown") }
+	if refused := found("GetAuthorizationCode", code, err, unknown); refused != nil {
+		return nil, refused
+	}
+	if code.Client == nil || !code.User.known() {
+		return nil, breach("GetAuthorizationCode did not return a code with its client and user")
+	}
+	if code.Code != presented { // a model that stores digests does not know it
+		own := *code
+		own.Code = presented
+		code = &own
+	}
+	return code, nil
+}
+
+// checkCode refuses a code that the client may not redeem. The attempt of
+// another client does not spend it.
+func (s *Server) checkCode(code *AuthorizationCode, client *Client) *Error {
+	switch {
+	case code.Client.ID != client.ID:
+		return invalidCode("code_of_another_client")
+	case code.ExpiresAt.IsZero():
+		return breach("GetAuthorizationCode did not return a code with its expiry")
+	case s.can.log != nil && code.GrantID == "":
+		return breach("GetAuthorizationCode did not return a code with its GrantID")
+	case expired(code.ExpiresAt):
+		return refusal(InvalidGrant, "code_expired", "Invalid grant: authorization code has expired")
+	case code.RedirectURI != "" && checkTarget(code.RedirectURI) != nil:
+		return refusal(InvalidGrant, "redirect_uri_not_allowed",
+			"Invalid grant: `redirect_uri` is not a valid URI")
+	}
+	return nil
+}
+
+// proveCode checks that the code was given to the client that redeems it: the
+// PKCE verifier and the redirection URI.
 func (s *Server) proveCode(code *AuthorizationCode, g *GrantRequest) *Error {
 	if refused := s.verifyPKCE(code, g.Client, g.Param("code_verifier")); refused != nil {
 		return refused
 	}
 	presented := g.Param("redirect_uri")
 	same := presented == code.RedirectURI
-	if code.RedirectURI == "" { // the request named none, and was answered at the one that is registered
+	if code.RedirectURI == "" {
+		// The authorization request named none, so it was answered at the
+		// client's only one.
 		same = presented == "" || slices.Contains(g.Client.RedirectURIs, presented)
 	}
 	if !same {
-		return &Error{Code: InvalidGrant, Description: "Invalid grant: `redirect_uri` is not that of the authorization request",
-			reason: "redirect_uri_mismatch", sent: []slog.Attr{sentText("redirect_uri", presented),
-				slog.String("authorized", cmp.Or(code.RedirectURI, strings.Join(g.Client.RedirectURIs, " ")))}}
+		return &Error{
+			Code:        InvalidGrant,
+			Description: "Invalid grant: `redirect_uri` is not that of the authorization request",
+			reason:      "redirect_uri_mismatch",
+			sent: []slog.Attr{
+				sentText("redirect_uri", presented),
+				slog.String("authorized", cmp.Or(code.RedirectURI, strings.Join(g.Client.RedirectURIs, " "))),
+			},
+		}
 	}
 	return nil
 }
 
-// burn spends a code in the log because an attempt on it was refused. A code that was redeemed before is left alone:
-// otherwise anyone who finds one could end the grant of its owner. What is no fault of the client spends nothing.
+// burn spends a code in the log, as an attempt to redeem it was refused. It
+// does not touch a code that was redeemed before: otherwise anyone who finds
+// one could end the owner's grant. A server_error is not the client's fault,
+// and spends nothing.
 func (s *Server) burn(ctx context.Context, code *AuthorizationCode, refused *Error) *Error {
 	if s.can.log == nil || refused.Code == ServerError {
 		return refused
@@ -79,8 +133,11 @@ func (s *Server) burn(ctx context.Context, code *AuthorizationCode, refused *Err
 	return refused
 }
 
-// redeem issues the tokens that a code stands for. With a log, the code is spent by the entry that the tokens need.
-func (s *Server) redeem(ctx context.Context, client *Client, code *AuthorizationCode, scope Scope) (*Token, *Error) {
+// redeem issues the tokens for a code. With a log, the first entry of the grant
+// spends the code: only one request can append it.
+func (s *Server) redeem(
+	ctx context.Context, client *Client, code *AuthorizationCode, scope Scope,
+) (*Token, *Error) {
 	token := &Token{User: code.User, Scope: scope, GrantID: code.GrantID}
 	issued, refused := s.prepare(ctx, client, token, 1, s.mayRefresh(client))
 	if refused != nil || s.can.log == nil {
@@ -98,11 +155,11 @@ func (s *Server) redeem(ctx context.Context, client *Client, code *Authorization
 }
 
 // refuseReplay refuses a code whose log has the entry there. A second request
-// that proves that the code is its own shows that two parties have it, which
-// ends the grant (RFC 6749, section 4.1.2). If it comes soon, with the S256
-// verifier, it is from the client's own page, as some redeem twice within
-// milliseconds, or from somebody who can read the page's memory: ending the
-// grant would not stop them.
+// with the right proof shows that two parties have the code, which ends the
+// grant (RFC 6749, section 4.1.2). A quick repeat with the S256 verifier does
+// not: some clients redeem twice within milliseconds, and an attacker who has
+// the verifier too can read the client's memory, so ending the grant would not
+// stop them.
 func (s *Server) refuseReplay(ctx context.Context, code *AuthorizationCode, there *GrantEntry) *Error {
 	switch {
 	case there.Kind != EntryGrant:
@@ -114,40 +171,6 @@ func (s *Server) refuseReplay(ctx context.Context, code *AuthorizationCode, ther
 		return fault
 	}
 	return invalidCode(reasonReplayed)
-}
-
-// findCode returns what the model has of a code.
-func (s *Server) findCode(ctx context.Context, presented string) (*AuthorizationCode, *Error) {
-	code, err := s.can.codes.GetAuthorizationCode(ctx, presented)
-	if refused := found("GetAuthorizationCode", code, err, func() *Error { return invalidCode("code_unknown") }); refused != nil {
-		return nil, refused
-	}
-	if code.Client == nil || !code.User.known() {
-		return nil, breach("GetAuthorizationCode did not return a code with its client and user")
-	}
-	if code.Code != presented { // a model that keeps digests does not know it
-		own := *code
-		own.Code = presented
-		code = &own
-	}
-	return code, nil
-}
-
-// checkCode says whether the client may redeem the code. A foreign client's attempt leaves it to its owner.
-func (s *Server) checkCode(code *AuthorizationCode, client *Client) *Error {
-	switch {
-	case code.Client.ID != client.ID:
-		return invalidCode("code_of_another_client")
-	case code.ExpiresAt.IsZero():
-		return breach("GetAuthorizationCode did not return a code with its expiry")
-	case s.can.log != nil && code.GrantID == "":
-		return breach("GetAuthorizationCode did not return a code with its GrantID")
-	case expired(code.ExpiresAt):
-		return refusal(InvalidGrant, "code_expired", "Invalid grant: authorization code has expired")
-	case code.RedirectURI != "" && checkTarget(code.RedirectURI) != nil:
-		return refusal(InvalidGrant, "redirect_uri_not_allowed", "Invalid grant: `redirect_uri` is not a valid URI")
-	}
-	return nil
 }
 
 func invalidCode(reason string) *Error {

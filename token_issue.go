@@ -1,3 +1,6 @@
+// This file issues tokens: it makes their strings and lifetimes, saves them,
+// and begins or joins their grant in the log.
+
 package oauth2server
 
 import (
@@ -7,9 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed-11d18166/oauth2server/internal/grammar"
-
 	"github.com/seed-11d18166/oauth2server/internal/extra"
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // grantScope implements [GrantRequest.Scope].
@@ -24,7 +26,8 @@ func (s *Server) grantScope(ctx context.Context, g *GrantRequest, user *User) (S
 	return s.validateScope(ctx, user, g.Client, asked)
 }
 
-// grantToken implements [GrantRequest.Issue].
+// grantToken implements [GrantRequest.Issue]: the token joins a grant, begins
+// one, or stands alone.
 func (s *Server) grantToken(ctx context.Context, g *GrantRequest, asked *Issuance) (*Token, *Error) {
 	token, refused := s.tokenFor(g, asked)
 	switch {
@@ -42,8 +45,8 @@ func (s *Server) grantToken(ctx context.Context, g *GrantRequest, asked *Issuanc
 	return s.issue(ctx, g.Client, token, asked.Refresh && s.mayRefresh(g.Client), g.began)
 }
 
-// tokenFor returns the token that a GrantFunc asks for, without what the server
-// sets.
+// tokenFor returns the token that a [GrantFunc] asks for, before the server
+// adds strings and lifetimes.
 func (s *Server) tokenFor(g *GrantRequest, asked *Issuance) (*Token, *Error) {
 	switch {
 	case g.repeated != "":
@@ -60,11 +63,17 @@ func (s *Server) tokenFor(g *GrantRequest, asked *Issuance) (*Token, *Error) {
 	if err != nil {
 		return nil, misuse("Issue: %w", err)
 	}
-	// It may be a parameter: what a model keeps of it must not keep the whole
-	// request, with the client's secret in it.
+	// The ID may be a part of the request's body. A model that keeps it must
+	// not keep the whole body in memory, with the client's secret.
 	user := *asked.User
 	user.ID = strings.Clone(user.ID)
-	token := &Token{User: &user, Scope: asked.Scope, Extra: attributes, GrantID: asked.GrantID, GrantExpiresAt: asked.GrantExpiresAt}
+	token := &Token{
+		User:           &user,
+		Scope:          asked.Scope,
+		Extra:          attributes,
+		GrantID:        asked.GrantID,
+		GrantExpiresAt: asked.GrantExpiresAt,
+	}
 	if limit := s.options.MaxGrantLifetime; !token.GrantExpiresAt.IsZero() && limit > 0 {
 		token.GrantExpiresAt = earliest(token.GrantExpiresAt, expiry(0, limit))
 		if expired(token.GrantExpiresAt) {
@@ -74,51 +83,34 @@ func (s *Server) tokenFor(g *GrantRequest, asked *Issuance) (*Token, *Error) {
 	return token, nil
 }
 
-// mayRefresh reports whether a client is given refresh tokens: it could not use
-// them without the grant.
-func (s *Server) mayRefresh(client *Client) bool {
-	return s.grants["refresh_token"] != nil && slices.Contains(client.Grants, "refresh_token")
-}
-
-// issue prepares token. If there are a log and a GrantID, it also begins the
-// grant in the log. The GrantID must be new; began is when what led to the
-// token began.
-func (s *Server) issue(ctx context.Context, client *Client, token *Token, refresh bool, began beginning) (*Token, *Error) {
-	issued, refused := s.prepare(ctx, client, token, 1, refresh)
-	if refused != nil || s.can.log == nil || token.GrantID == "" {
-		return issued, refused
+// checkUnused refuses a GrantID, chosen by the program, that was used before.
+// The first place of its log may be free again, as its entry has expired, so
+// appending there is no proof.
+func (s *Server) checkUnused(ctx context.Context, grantID string) *Error {
+	used := false
+	over, _, refused := endState(ctx, s.can.log, grantID)
+	if refused == nil && !over {
+		refused = eachEntry(ctx, s.can.log, grantID, 1, func(e *GrantEntry) bool {
+			used, over = true, e.Kind == EntryRevoked
+			return false
+		})
 	}
-	there, refused := s.begin(ctx, issued, token, "", time.Time{})
 	switch {
 	case refused != nil:
-		return nil, refused
-	case there == nil:
-		return s.unlessOutlived(ctx, issued, began)
+		return refused
+	case over:
+		return s.finishRevocation(ctx, grantID)
+	case used:
+		return misuse("grant %q exists already and cannot begin again", grantID)
 	}
-	s.discard(ctx, issued)
-	if there.Kind == EntryRevoked { // it was revoked before its entry was appended
-		return nil, grantOver()
-	}
-	return nil, misuse("grant %q exists already and cannot begin again", token.GrantID)
+	return nil
 }
 
-// unlessOutlived returns what was issued for a grant that is in the log now, unless
-// the user revoked it before: then it ends at once.
-func (s *Server) unlessOutlived(ctx context.Context, issued *Token, began beginning) (*Token, *Error) {
-	outlived, refused := s.outlived(ctx, began, issued.User, issued.Client)
-	if refused == nil && outlived {
-		refused = s.finishRevocation(ctx, issued.GrantID)
-	}
-	if refused != nil {
-		return nil, refused
-	}
-	return issued, nil
-}
-
-// join issues an access token into a grant that goes on. The line of the grant
-// stays as it is. The log of its end is read afterwards: an ending writes there
-// first, and looks for uses after that. The marks of the user are read, too, for a
-// grant that was not in the log when everything of theirs was revoked.
+// join issues an access token that belongs to an existing grant. It appends to
+// the uses of the grant, not to the log of the grant itself. Then it reads the
+// log of the grant's end: an ending writes there first, and looks for uses
+// after that, so one of the two sees the other. It also reads the marks of
+// [RevokeUser], which cannot see a grant that was not in the log yet.
 func (s *Server) join(ctx context.Context, client *Client, token *Token, began beginning) (*Token, *Error) {
 	names, refused := s.checkJoin(ctx, token)
 	if refused != nil {
@@ -129,9 +121,11 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, began b
 		return nil, refused
 	}
 	entry := s.entryFor(EntryGrant, 0, token, issued, nil)
-	if until := entry.speaksUntil(); names.names(entry.ClientID, entry.UserID, entry.Scope) &&
+	until := entry.speaksUntil()
+	if names.names(entry.ClientID, entry.UserID, entry.Scope) &&
 		!until.After(names.ExpiresAt.Add(-markerMargin)) {
-		entry.ClientID, entry.UserID, entry.Scope = "", "", nil // they are known
+		// The log of the grant names them for as long.
+		entry.ClientID, entry.UserID, entry.Scope = "", "", nil
 	}
 	begun := false
 	if refused = appendUse(ctx, s.can.log, entry); refused == nil {
@@ -150,9 +144,9 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, began b
 	return issued, nil
 }
 
-// checkJoin looks at the beginning of a grant that a token is to join, and returns
-// the entry of its line that names client and owner; an empty one if that has
-// expired. Then the uses, which are what still lives of it, say when it must end.
+// checkJoin checks that a token may join its grant, and sets when the grant
+// ends. It returns the entry of the grant's log that names client and owner. If
+// that has expired, it reads the uses instead, and returns an empty entry.
 func (s *Server) checkJoin(ctx context.Context, token *Token) (names *GrantEntry, refused *Error) {
 	names = &GrantEntry{}
 	owner, until := "", time.Time{}
@@ -174,58 +168,69 @@ func (s *Server) checkJoin(ctx context.Context, token *Token) (names *GrantEntry
 	case refused != nil:
 		return nil, refused
 	case owner != "" && owner != token.User.ID: // neither user could see and end it
-		return nil, misuse("grant %q is of user %q, and cannot be joined by a token of %q", token.GrantID, owner, token.User.ID)
+		return nil, misuse("grant %q is of user %q, and cannot be joined by a token of %q",
+			token.GrantID, owner, token.User.ID)
 	case !end.IsZero() && expired(end):
 		return nil, grantOver()
 	}
 	return names, nil
 }
 
-// checkUnused refuses to begin a grant whose ID, which the program chose, was
-// used before. The first place of its log may be free again, as its entry has
-// expired.
-func (s *Server) checkUnused(ctx context.Context, grantID string) *Error {
-	used := false
-	over, _, refused := endState(ctx, s.can.log, grantID)
-	if refused == nil && !over {
-		refused = eachEntry(ctx, s.can.log, grantID, 1, func(e *GrantEntry) bool {
-			used, over = true, e.Kind == EntryRevoked
-			return false
-		})
+// issue prepares token. If it has a GrantID and there is a log, issue also
+// begins the grant in the log: the GrantID must be new. began is the beginning
+// of the request, or of the authorization, that led to the token.
+func (s *Server) issue(
+	ctx context.Context, client *Client, token *Token, refresh bool, began beginning,
+) (*Token, *Error) {
+	issued, refused := s.prepare(ctx, client, token, 1, refresh)
+	if refused != nil || s.can.log == nil || token.GrantID == "" {
+		return issued, refused
 	}
+	there, refused := s.begin(ctx, issued, token, "", time.Time{})
 	switch {
 	case refused != nil:
-		return refused
-	case over:
-		return s.finishRevocation(ctx, grantID)
-	case used:
-		return misuse("grant %q exists already and cannot begin again", grantID)
+		return nil, refused
+	case there == nil:
+		return s.unlessOutlived(ctx, issued, began)
 	}
-	return nil
+	s.discard(ctx, issued)
+	if there.Kind == EntryRevoked { // it was revoked before its entry was appended
+		return nil, grantOver()
+	}
+	return nil, misuse("grant %q exists already and cannot begin again", token.GrantID)
 }
 
-// discard deletes tokens that nobody was given, as their entry is not in the log. They are of no use to anybody and would
-// expire, so an error is of no consequence.
-func (s *Server) discard(ctx context.Context, issued *Token) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	s.can.log.RevokeAccessTokens(ctx, Digest(issued.AccessToken))
-	if issued.RefreshToken != "" && s.can.refresh != nil {
-		s.can.refresh.RevokeToken(ctx, issued)
-	}
-}
-
-// begin writes the first entry of a grant: token's, of which issued is what the model stored. presented is the digest of
-// the code, if there was one. It returns what is there if something is.
-func (s *Server) begin(ctx context.Context, issued, token *Token, presented string, until time.Time) (*GrantEntry, *Error) {
+// begin appends the first entry of token's grant. issued is what the model
+// stored of token, and presented the digest of the code, if there was one.
+// begin returns the entry that is there already, if one is.
+func (s *Server) begin(
+	ctx context.Context, issued, token *Token, presented string, until time.Time,
+) (there *GrantEntry, refused *Error) {
 	entry := s.entryFor(EntryGrant, 1, token, issued, nil)
 	entry.Presented = presented
 	return appendEntry(ctx, s.can.log, entry, until)
 }
 
-// prepare gives token its strings and lifetimes and saves it; place is that of its log entry. With a log, nobody may see
-// the token before that entry is there.
-func (s *Server) prepare(ctx context.Context, client *Client, token *Token, place int, refresh bool) (*Token, *Error) {
+// unlessOutlived returns issued, whose grant is in the log now, unless
+// everything of the user was revoked in the meantime: then it ends the grant at
+// once.
+func (s *Server) unlessOutlived(ctx context.Context, issued *Token, began beginning) (*Token, *Error) {
+	outlived, refused := s.outlived(ctx, began, issued.User, issued.Client)
+	if refused == nil && outlived {
+		refused = s.finishRevocation(ctx, issued.GrantID)
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return issued, nil
+}
+
+// prepare gives token its strings and lifetimes, and saves it. place is that of
+// its entry, if there is a log: the token must not leave the server before the
+// entry is appended.
+func (s *Server) prepare(
+	ctx context.Context, client *Client, token *Token, place int, refresh bool,
+) (*Token, *Error) {
 	if !client.allows(token.Scope) {
 		return nil, beyondClient(client, token.Scope)
 	}
@@ -237,26 +242,30 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	issued := *token
 	issued.Client = client
 	if issued.GrantScope = token.granted(); slices.Equal(issued.GrantScope, issued.Scope) {
-		issued.GrantScope = nil // it is the same
+		issued.GrantScope = nil // empty means the same as Scope
 	}
 	issued.GrantExpiresAt = s.grantExpiry(token)
 	var refused *Error
-	issued.AccessToken, refused = generate(ctx, "GenerateAccessToken", s.can.newAccessToken, client, issued.User, issued.Scope, grammar.IsB64Token)
+	issued.AccessToken, refused = generate(ctx, "GenerateAccessToken", s.can.newAccessToken,
+		client, issued.User, issued.Scope, grammar.IsB64Token)
 	if refused != nil {
 		return nil, refused
 	}
 	issued.AccessTokenExpiresAt = issued.GrantExpiresAt
 	if client.AccessTokenLifetime != 0 || !s.options.InsecureEternalAccessTokens {
-		issued.AccessTokenExpiresAt = earliest(expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime), issued.GrantExpiresAt)
+		own := expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime)
+		issued.AccessTokenExpiresAt = earliest(own, issued.GrantExpiresAt)
 	}
 	issued.RefreshToken, issued.RefreshTokenExpiresAt, issued.GrantSeq = "", time.Time{}, 0
 	if refresh {
 		s.warnOfLifetimes(client)
-		issued.RefreshToken, refused = generate(ctx, "GenerateRefreshToken", s.can.newRefreshToken, client, issued.User, issued.Scope, grammar.IsVSCHAR)
+		issued.RefreshToken, refused = generate(ctx, "GenerateRefreshToken", s.can.newRefreshToken,
+			client, issued.User, issued.Scope, grammar.IsVSCHAR)
 		if refused != nil {
 			return nil, refused
 		}
-		issued.RefreshTokenExpiresAt = earliest(expiry(client.RefreshTokenLifetime, s.options.RefreshTokenLifetime), issued.GrantExpiresAt)
+		own := expiry(client.RefreshTokenLifetime, s.options.RefreshTokenLifetime)
+		issued.RefreshTokenExpiresAt = earliest(own, issued.GrantExpiresAt)
 		if s.can.log != nil {
 			issued.GrantSeq = place
 		}
@@ -265,19 +274,22 @@ func (s *Server) prepare(ctx context.Context, client *Client, token *Token, plac
 	switch {
 	case err != nil:
 		return nil, modelFailure("SaveToken", err, breach("SaveToken: %w", err))
-	case saved == nil || saved.AccessToken == "" || saved.Client.id() != client.ID || saved.User.id() != token.User.ID:
+	case saved == nil || saved.AccessToken == "" ||
+		saved.Client.id() != client.ID || saved.User.id() != token.User.ID:
 		return nil, breach("SaveToken did not return a token with its client and user")
-	case !token.Scope.Contains(saved.Scope...) || saved.RefreshToken != "" && !refresh: // issued may be saved, and have been changed
+	case !token.Scope.Contains(saved.Scope...) || saved.RefreshToken != "" && !refresh:
+		// Compared with token: the model may have changed issued, and returned
+		// it.
 		return nil, breach("SaveToken returned a token that grants more than it was given")
 	}
 	return saved, nil
 }
 
-// warnOfLifetimes says once for each client which of its lifetimes the server's
-// cut, or outlive.
+// warnOfLifetimes logs, once for each client, which of its lifetimes are cut
+// short by the server's, or outlive them.
 func (s *Server) warnOfLifetimes(client *Client) {
 	if client.AccessTokenLifetime == 0 && client.RefreshTokenLifetime == 0 {
-		return // New has looked
+		return // New has warned already
 	}
 	if _, known := s.warned.Load(client.ID); known {
 		return
@@ -288,8 +300,27 @@ func (s *Server) warnOfLifetimes(client *Client) {
 	options := s.options
 	options.AccessTokenLifetime = cmp.Or(client.AccessTokenLifetime, options.AccessTokenLifetime)
 	options.RefreshTokenLifetime = cmp.Or(client.RefreshTokenLifetime, options.RefreshTokenLifetime)
-	options.InsecureEternalAccessTokens = options.InsecureEternalAccessTokens && client.AccessTokenLifetime == 0
+	if client.AccessTokenLifetime != 0 {
+		options.InsecureEternalAccessTokens = false
+	}
 	for _, warning := range options.cutLifetimes() {
 		options.Logger.Warn("oauth2server: "+warning, "client", client.ID)
 	}
+}
+
+// discard deletes tokens that were never sent, as their entry is not in the
+// log. Nobody has them and they expire, so errors are ignored.
+func (s *Server) discard(ctx context.Context, issued *Token) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	s.can.log.RevokeAccessTokens(ctx, Digest(issued.AccessToken))
+	if issued.RefreshToken != "" && s.can.refresh != nil {
+		s.can.refresh.RevokeToken(ctx, issued)
+	}
+}
+
+// mayRefresh reports whether a client gets refresh tokens: only if it may use
+// the refresh token grant.
+func (s *Server) mayRefresh(client *Client) bool {
+	return s.grants["refresh_token"] != nil && slices.Contains(client.Grants, "refresh_token")
 }

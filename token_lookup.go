@@ -1,3 +1,5 @@
+// This file looks up the token that a client wants to revoke or to introspect.
+
 package oauth2server
 
 import (
@@ -6,14 +8,16 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// lookUp returns the token that a request to revoke or to introspect is about, and whether it is a refresh token; nil
-// when it is unknown, or an access token that has expired.
+// lookUp returns the token that a request to revoke or to introspect is about,
+// and reports whether it is a refresh token. The token is nil if it is unknown,
+// or an access token that has expired.
 func (s *Server) lookUp(r *http.Request, f form) (token *Token, isRefreshToken bool, refused *Error) {
 	presented := f.get("token")
 	if presented == "" {
 		return nil, false, missing("token")
 	}
-	// The hint says where to look first; it may be wrong (RFC 7009, section 2.1).
+	// The hint tells where to look first; it may be wrong (RFC 7009, section
+	// 2.1).
 	refreshFirst := f.get("token_type_hint") != "access_token"
 	for _, isRefreshToken := range []bool{refreshFirst, !refreshFirst} {
 		look := s.lookUpAccessToken
@@ -25,7 +29,7 @@ func (s *Server) lookUp(r *http.Request, f form) (token *Token, isRefreshToken b
 			return token, isRefreshToken, nil
 		}
 		if refused.Code != InvalidGrant && refused.Code != InvalidToken {
-			return nil, false, refused // a fault, or the model's own choice: not that there is no such token
+			return nil, false, refused // a fault, or the model's own choice
 		}
 	}
 	return nil, false, nil
@@ -50,7 +54,7 @@ func (s *Server) lookUpAccessToken(r *http.Request, presented string) (*Token, *
 	if refused != nil {
 		return nil, refused
 	}
-	if token.AccessToken != presented { // a model that keeps digests does not know it
+	if token.AccessToken != presented { // a model that stores digests does not know it
 		own := *token
 		own.AccessToken = presented
 		token = &own

@@ -1,3 +1,6 @@
+// This file exchanges a refresh token for new tokens. With a log, it also
+// answers retries and detects theft.
+
 package oauth2server
 
 import (
@@ -32,14 +35,22 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 	if refused != nil {
 		return nil, refused
 	}
-	next := Token{User: old.User, Scope: scope, GrantID: old.GrantID, GrantScope: old.granted(),
-		GrantExpiresAt: old.GrantExpiresAt, Extra: old.Extra}
-	// A public client's refresh token is nobody's but its bearer's, so it is always replaced. RFC 9700, section 2.2.2.
+	next := Token{
+		User:           old.User,
+		Scope:          scope,
+		GrantID:        old.GrantID,
+		GrantScope:     old.granted(),
+		GrantExpiresAt: old.GrantExpiresAt,
+		Extra:          old.Extra,
+	}
+	// A public client has no secret, so anyone who has its refresh token could
+	// use it: it is always replaced. RFC 9700, section 2.2.2.
 	replace := g.Client.Public || s.options.RefreshRotation != RotateNever
 	g.event.Kind = EventRefreshed
 	switch {
 	case s.can.log != nil:
-		return orNil((&refreshing{s: s, g: g, old: old, next: next, presented: Digest(presented)}).answer(ctx, replace))
+		f := &refreshing{s: s, g: g, old: old, next: next, presented: Digest(presented)}
+		return orNil(f.answer(ctx, replace))
 	case replace:
 		if err := s.can.refresh.RevokeToken(ctx, old); err != nil {
 			return nil, modelFailure("RevokeToken", err, invalidRefreshToken("refresh_token_spent"))
@@ -48,7 +59,72 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 	return orNil(s.prepare(ctx, g.Client, &next, 0, replace))
 }
 
-// refreshing is a refresh on a model with a log.
+// findRefreshToken returns the stored refresh token.
+func (s *Server) findRefreshToken(ctx context.Context, presented string) (*Token, *Error) {
+	token, err := s.can.refresh.GetRefreshToken(ctx, presented)
+	unknown := func() *Error { return invalidRefreshToken("refresh_token_unknown") }
+	if refused := found("GetRefreshToken", token, err, unknown); refused != nil {
+		return nil, refused
+	}
+	if token.Client == nil || !token.User.known() {
+		return nil, breach("GetRefreshToken did not return a token with its client and user")
+	}
+	if token.RefreshToken != presented { // a model that stores digests does not know it
+		own := *token
+		own.RefreshToken = presented
+		token = &own
+	}
+	return token, nil
+}
+
+// checkRefreshToken refuses a token that the client may not use.
+func (s *Server) checkRefreshToken(token *Token, client *Client) *Error {
+	switch {
+	case token.Client.ID != client.ID:
+		return invalidRefreshToken("refresh_token_of_another_client")
+	case s.can.log != nil && token.GrantID == "":
+		return lostGrantID()
+	case token.refreshExpired():
+		return refusal(InvalidGrant, "refresh_token_expired", "Invalid grant: refresh token has expired")
+	}
+	return nil
+}
+
+func lostGrantID() *Error {
+	return breach("GetRefreshToken did not return a token with its GrantID")
+}
+
+func invalidRefreshToken(reason string) *Error {
+	return refusal(InvalidGrant, reason, "Invalid grant: refresh token is invalid")
+}
+
+// refreshedScope returns the part of the granted scope that the request asks
+// for, or all of it if the request names none. It never exceeds what the client
+// may have and what the model grants at this time. A request for more gets what
+// was granted (RFC 6749, section 6 and 3.3).
+func (s *Server) refreshedScope(ctx context.Context, g *GrantRequest, old *Token) (Scope, *Error) {
+	granted := old.granted()
+	asked, refused := askedScope(g.form)
+	if refused != nil {
+		return nil, refused
+	}
+	scope := granted
+	if len(asked) > 0 {
+		if scope = asked.within(granted); len(scope) == 0 {
+			return nil, refusal(InvalidScope, "scope_beyond_grant",
+				"Invalid scope: the owner granted nothing of it")
+		}
+	}
+	if len(scope) == 0 {
+		return nil, nil // the grant has no scope
+	}
+	if scope = g.Client.narrow(scope); len(scope) == 0 {
+		return nil, beyondClient(g.Client, granted)
+	}
+	return s.validateScope(ctx, old.User, g.Client, scope)
+}
+
+// refreshing is one refresh request, if the model is a [GrantLog].
 type refreshing struct {
 	s         *Server
 	g         *GrantRequest
@@ -56,13 +132,14 @@ type refreshing struct {
 	next      Token  // what is to be issued
 	presented string // the digest of the old refresh token
 
-	issued *Token    // what is prepared and was not delivered yet
-	until  time.Time // when what the log speaks of has expired, as far as it was read
+	issued *Token    // the token that is prepared and was not sent yet
+	until  time.Time // when all tokens in the entries read so far have expired
 }
 
-// answer answers by an entry in the log of the grant. Most of the time the
-// place after the one that made old is free, so that is tried first; if it is
-// taken, the log is read and judged, until no other request is faster.
+// answer appends an entry to the log of the grant, and returns the tokens that
+// this entry stands for. Usually the place after the entry that made old is
+// free, so it tries that first. If the place is taken, it reads and judges the
+// log, again and again until no other request is faster.
 func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) {
 	if f.until = f.old.RefreshTokenExpiresAt; f.until.IsZero() {
 		f.until = never()
@@ -99,14 +176,17 @@ func (f *refreshing) answer(ctx context.Context, replace bool) (*Token, *Error) 
 			return nil, refused
 		}
 		if j.place <= r.place && j.decided == "" {
-			return nil, breach("GrantEntries did not return the entry that AppendGrant found at place %d", r.place)
+			return nil, breach("GrantEntries did not return the entry that AppendGrant found at place %d",
+				r.place)
 		}
 	}
 }
 
-// use answers without replacing the refresh token. Afterwards it reads the
-// line, as an ending writes there first and then looks for uses. A token that
-// was replaced, before rotation was turned off, is for answer to judge.
+// use answers without replacing the refresh token. It reads the log of the
+// grant after its own entry is appended: an ending writes there first, and
+// looks for uses after that, so one of the two sees the other. If the token was
+// replaced before rotation was turned off, use returns neither token nor
+// refusal, and answer goes on with j.
 func (f *refreshing) use(ctx context.Context) (answer *Token, j judgment, refused *Error) {
 	s := f.s
 	if f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, 0, false); refused != nil {
@@ -124,14 +204,14 @@ func (f *refreshing) use(ctx context.Context) (answer *Token, j judgment, refuse
 	return f.issued, j, nil
 }
 
-// judgment begins to judge what follows the entry that made the old token.
+// judgment returns a judgment of the old token, before any entry was read.
 func (f *refreshing) judgment() judgment {
 	return f.s.rules.judge(f.presented, f.old.GrantSeq, f.old.GrantPace, time.Now())
 }
 
-// read judges what follows the entry that made the old token. After a page
-// without a verdict it looks whether the grant has ended: then the rest, which
-// may be long, need not be read.
+// read judges the entries after the one that made the old token. After a page
+// without a verdict it checks whether the grant has ended, as the rest, which
+// may be long, need not be read then.
 func (f *refreshing) read(ctx context.Context) (j judgment, refused *Error) {
 	log, grantID, n := f.s.can.log, f.old.GrantID, 0
 	j = f.judgment()
@@ -151,53 +231,8 @@ func (f *refreshing) read(ctx context.Context) (j judgment, refused *Error) {
 	return j, refused
 }
 
-// prepare returns what the client gets, and the entry that has to be in the log
-// first.
-func (f *refreshing) prepare(ctx context.Context, r ruling) (answer *Token, entry *GrantEntry, refused *Error) {
-	s := f.s
-	// A retry can use the access token of an attempt that failed.
-	if f.issued == nil || r.verdict == rotate {
-		f.next.GrantPace = r.pace
-		if f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, r.place, r.verdict == rotate); refused != nil {
-			return nil, nil, refused
-		}
-	}
-	if r.verdict == rotate {
-		return f.rotate(r)
-	}
-	return f.repeat(r)
-}
-
-// rotate answers with a new refresh token.
-func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
-	if f.issued.RefreshToken == "" {
-		return nil, nil, breach("SaveToken did not return the refresh token")
-	}
-	sealed, err := seal.Seal(f.old.RefreshToken, f.old.GrantID, f.issued.RefreshToken)
-	if err != nil {
-		return nil, nil, breach("%w", err)
-	}
-	entry := f.s.entryFor(EntryRotate, r.place, &f.next, f.issued, f.old)
-	entry.Presented, entry.Sealed, entry.Pace = f.presented, sealed, r.pace
-	return f.issued, entry, nil
-}
-
-// repeat answers with the refresh token that was given before.
-func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
-	successor, err := seal.Open(f.old.RefreshToken, f.old.GrantID, r.rotation.Sealed)
-	if err != nil {
-		return nil, nil, breach("%w", err)
-	}
-	own := *f.issued
-	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = "", time.Time{}, 0
-	entry := f.s.entryFor(EntryRetry, r.place, &f.next, &own, f.old)
-	entry.Presented, entry.Pace = f.presented, r.pace
-	entry.SuccessorExpiresAt = r.rotation.SuccessorExpiresAt // so that the last entry tells when the grant ends
-	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = successor, r.rotation.SuccessorExpiresAt, r.rotation.Seq
-	return &own, entry, nil
-}
-
-// refuse is nil for a verdict that gives tokens.
+// refuse acts on a verdict that gives no tokens, and returns the refusal; nil
+// for other verdicts.
 func (f *refreshing) refuse(ctx context.Context, r ruling) *Error {
 	s, grantID := f.s, f.old.GrantID
 	switch r.verdict {
@@ -223,73 +258,63 @@ func (f *refreshing) refuse(ctx context.Context, r ruling) *Error {
 	return nil
 }
 
-// discard deletes tokens that nobody was given.
+// prepare returns what the client gets, and the entry that must be in the log
+// first.
+func (f *refreshing) prepare(
+	ctx context.Context, r ruling,
+) (answer *Token, entry *GrantEntry, refused *Error) {
+	s := f.s
+	// A retry can use the access token of an attempt whose place was taken.
+	if f.issued == nil || r.verdict == rotate {
+		f.next.GrantPace = r.pace
+		f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, r.place, r.verdict == rotate)
+		if refused != nil {
+			return nil, nil, refused
+		}
+	}
+	if r.verdict == rotate {
+		return f.rotate(r)
+	}
+	return f.repeat(r)
+}
+
+// rotate returns an answer with a new refresh token, and its entry.
+func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
+	if f.issued.RefreshToken == "" {
+		return nil, nil, breach("SaveToken did not return the refresh token")
+	}
+	// Sealed with the old token: only who presents that can read the successor.
+	sealed, err := seal.Seal(f.old.RefreshToken, f.old.GrantID, f.issued.RefreshToken)
+	if err != nil {
+		return nil, nil, breach("%w", err)
+	}
+	entry := f.s.entryFor(EntryRotate, r.place, &f.next, f.issued, f.old)
+	entry.Presented, entry.Sealed, entry.Pace = f.presented, sealed, r.pace
+	return f.issued, entry, nil
+}
+
+// repeat returns an answer with the successor that was sent before, and its
+// entry.
+func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
+	successor, err := seal.Open(f.old.RefreshToken, f.old.GrantID, r.rotation.Sealed)
+	if err != nil {
+		return nil, nil, breach("%w", err)
+	}
+	own := *f.issued
+	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = "", time.Time{}, 0
+	entry := f.s.entryFor(EntryRetry, r.place, &f.next, &own, f.old)
+	entry.Presented, entry.Pace = f.presented, r.pace
+	// The last entry of a log must show when the grant ends.
+	entry.SuccessorExpiresAt = r.rotation.SuccessorExpiresAt
+	own.RefreshToken, own.RefreshTokenExpiresAt = successor, r.rotation.SuccessorExpiresAt
+	own.GrantSeq = r.rotation.Seq
+	return &own, entry, nil
+}
+
+// discard deletes prepared tokens that were never sent.
 func (f *refreshing) discard(ctx context.Context) {
 	if f.issued != nil {
 		f.s.discard(ctx, f.issued)
 	}
 	f.issued = nil
-}
-
-// findRefreshToken returns what the model has of a refresh token.
-func (s *Server) findRefreshToken(ctx context.Context, presented string) (*Token, *Error) {
-	token, err := s.can.refresh.GetRefreshToken(ctx, presented)
-	if refused := found("GetRefreshToken", token, err, func() *Error { return invalidRefreshToken("refresh_token_unknown") }); refused != nil {
-		return nil, refused
-	}
-	if token.Client == nil || !token.User.known() {
-		return nil, breach("GetRefreshToken did not return a token with its client and user")
-	}
-	if token.RefreshToken != presented { // a model that keeps digests does not know it
-		own := *token
-		own.RefreshToken = presented
-		token = &own
-	}
-	return token, nil
-}
-
-// checkRefreshToken says whether the client may use the token.
-func (s *Server) checkRefreshToken(token *Token, client *Client) *Error {
-	switch {
-	case token.Client.ID != client.ID:
-		return invalidRefreshToken("refresh_token_of_another_client")
-	case s.can.log != nil && token.GrantID == "":
-		return lostGrantID()
-	case token.refreshExpired():
-		return refusal(InvalidGrant, "refresh_token_expired", "Invalid grant: refresh token has expired")
-	}
-	return nil
-}
-
-func lostGrantID() *Error {
-	return breach("GetRefreshToken did not return a token with its GrantID")
-}
-
-func invalidRefreshToken(reason string) *Error {
-	return refusal(InvalidGrant, reason, "Invalid grant: refresh token is invalid")
-}
-
-// refreshedScope returns the part of the granted scope that the request asks
-// for, or all of it when the request names no scope. It stays within what the
-// client may have now and what the model grants now. A request for more gets
-// what there is (RFC 6749, section 6 and 3.3).
-func (s *Server) refreshedScope(ctx context.Context, g *GrantRequest, old *Token) (Scope, *Error) {
-	granted := old.granted()
-	asked, refused := askedScope(g.form)
-	if refused != nil {
-		return nil, refused
-	}
-	scope := granted
-	if len(asked) > 0 {
-		if scope = asked.within(granted); len(scope) == 0 {
-			return nil, refusal(InvalidScope, "scope_beyond_grant", "Invalid scope: the owner granted nothing of it")
-		}
-	}
-	if len(scope) == 0 {
-		return nil, nil // there is none to speak of
-	}
-	if scope = g.Client.narrow(scope); len(scope) == 0 {
-		return nil, beyondClient(g.Client, granted)
-	}
-	return s.validateScope(ctx, old.User, g.Client, scope)
 }

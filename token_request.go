@@ -1,3 +1,6 @@
+// This file is what a grant sees of a token request, the program's own grants
+// included.
+
 package oauth2server
 
 import (
@@ -6,32 +9,27 @@ import (
 	"time"
 )
 
-// GrantFunc answers a token request of one grant type. The client is authenticated, and allowed to use the grant.
-// An [Error] or [ErrorCode] is told to the client, [ErrNotFound] as invalid_grant, any other error as server_error.
-// It is called concurrently.
+// GrantFunc answers the token requests of one grant type. The client is
+// authenticated already, and may use the grant. The client is told an [Error]
+// or [ErrorCode]; [ErrNotFound] becomes invalid_grant, and any other error
+// server_error. A GrantFunc is called concurrently.
 type GrantFunc func(ctx context.Context, request *GrantRequest) (*Token, error)
-
-// issuer is what a server does for a GrantFunc.
-type issuer interface {
-	grantScope(ctx context.Context, g *GrantRequest, user *User) (Scope, *Error)
-	grantToken(ctx context.Context, g *GrantRequest, asked *Issuance) (*Token, *Error)
-}
 
 // GrantRequest is a request for a token by an authenticated client.
 type GrantRequest struct {
-	// Client is who asks.
+	// Client is the client that sent the request.
 	Client *Client
 
 	issuer   issuer
 	request  *http.Request
-	form     *form // a pointer, so that printing the request does not print a secret in it
+	form     *form // a pointer, so that printing the request prints no secret
 	repeated string
 	began    beginning
-	event    Event // what is known of what becomes of it
+	event    Event // what is known so far
 }
 
-// Param returns a parameter of the request's body; "" when it is absent, empty, or there more than once.
-// In the last case [GrantRequest.Issue] refuses.
+// Param returns a parameter of the request's body; "" if it is absent, empty or
+// repeated. If it is repeated, [GrantRequest.Issue] refuses the request.
 func (g *GrantRequest) Param(name string) string {
 	value, repeated := g.form.lookup(name)
 	if repeated {
@@ -40,21 +38,18 @@ func (g *GrantRequest) Param(name string) string {
 	return value
 }
 
-// Params returns all values of a parameter that may repeat, as resource does (RFC 8707, section 2).
-// The slice is the caller's own.
+// Params returns all values of a parameter that may repeat, as resource does
+// (RFC 8707, section 2). The caller may change the slice.
 func (g *GrantRequest) Params(name string) []string { return g.form.body.values(name) }
 
-// concerns notes whose grant it turned out to be.
-func (g *GrantRequest) concerns(owner *User, grantID string) {
-	g.event.UserID, g.event.GrantID = owner.ID, grantID
-}
-
-// Scope returns the scope to grant to user for what the request asks in its scope parameter, or invalid_scope.
+// Scope returns the scope to grant to user for the scope parameter of the
+// request. The error is an [InvalidScope] if the scope is malformed or not
+// allowed.
 func (g *GrantRequest) Scope(ctx context.Context, user *User) (Scope, error) {
 	return orNil(g.issuer.grantScope(ctx, g, user))
 }
 
-// Issuance is what [GrantRequest.Issue] is to give a token for.
+// Issuance describes the token that [GrantRequest.Issue] is to make.
 type Issuance struct {
 	// User is the owner. It must be set.
 	User *User
@@ -62,29 +57,42 @@ type Issuance struct {
 	// Scope is what to grant; see [GrantRequest.Scope]. Nil: none.
 	Scope Scope
 
-	// Extra is kept with the token, and goes on at each refresh; see [Token.Extra].
+	// Extra is stored with the token and with each of its successors; see
+	// [Token.Extra].
 	Extra map[string]any
 
-	// GrantID is the grant to begin or to join. Empty, with Refresh: a new one.
-	// Empty, without: no grant is behind the token, and revoking one does not
-	// end it.
+	// GrantID is the grant to begin or to join. Empty: with Refresh, a new
+	// grant begins; without Refresh, the token belongs to no grant, so no
+	// revocation of a grant ends it.
 	GrantID string
 
-	// GrantExpiresAt may shorten what the grant has left. Zero: it does not.
+	// GrantExpiresAt is the latest end of the grant. It can only shorten the
+	// grant. Zero: no change.
 	GrantExpiresAt time.Time
 
-	// Refresh begins a grant, so GrantID must be empty or new. There is a refresh
-	// token too, if the server and the client have the refresh token grant.
-	// Without, the access token joins the grant of the same user that GrantID
-	// names, and ends with it.
+	// Refresh begins a grant, so GrantID must be empty or new. A refresh token
+	// is issued too, if the server has the refresh token grant on and the
+	// client may use it. Without Refresh, the access token joins the grant that
+	// GrantID names, which must be the same user's, and ends with it.
 	Refresh bool
 }
 
-// Issue makes a token of what is asked, saves it and returns what the model
-// stored. Strings and lifetimes are the server's to set. A token without a user,
-// a scope that is malformed, and what [Token.Extra] may not hold, are refused
-// before anything is stored: a server_error, with the reason program_mistake and
-// the cause in the log.
+// Issue makes the token that is asked for, saves it and returns what the model
+// stored. The server sets strings and lifetimes. An Issuance without a user,
+// with a malformed scope, or with something that [Token.Extra] may not hold, is
+// a server_error before anything is stored; the log has the reason
+// program_mistake and the cause.
 func (g *GrantRequest) Issue(ctx context.Context, asked Issuance) (*Token, error) {
 	return orNil(g.issuer.grantToken(ctx, g, &asked))
+}
+
+// concerns records, for the event, whose grant the request is about.
+func (g *GrantRequest) concerns(owner *User, grantID string) {
+	g.event.UserID, g.event.GrantID = owner.ID, grantID
+}
+
+// issuer is what a [Server] does for a [GrantFunc].
+type issuer interface {
+	grantScope(ctx context.Context, g *GrantRequest, user *User) (Scope, *Error)
+	grantToken(ctx context.Context, g *GrantRequest, asked *Issuance) (*Token, *Error)
 }

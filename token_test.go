@@ -253,6 +253,7 @@ func TestExtendedTokenAttributes(t *testing.T) {
 }
 
 func TestFaultsOfTheModelAreServerErrors(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		grant, fails string
 		logless      bool

@@ -13,6 +13,7 @@ import (
 // A request reads as much of the logs, and a page of connected apps too, after
 // a thousand refreshes as after the first one.
 func TestWorkDoesNotGrow(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name           string
 		rotated        bool

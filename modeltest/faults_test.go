@@ -115,7 +115,10 @@ func TestMethodsThatFail(t *testing.T) {
 				t.Parallel()
 				reported := 0
 				for _, from := range []int32{1, 2, 4} {
-					for _, r := range rules {
+					for i, r := range rules {
+						if testing.Short() && i%4 != int(from)%4 { // a sample, another one for each call
+							continue
+						}
 						if r.last { // it is not tried on models that break others
 							continue
 						}

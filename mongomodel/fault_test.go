@@ -102,7 +102,9 @@ const (
 )
 
 // everyFault runs a test for each command up to n and each fault; where the driver sees an error, with its retries on too.
+// With -short it is each fourth of these.
 func everyFault(t *testing.T, n int, test func(t *testing.T, l *lab, n int, fault mongotest.Fault, w when)) {
+	row := 0
 	for command := 1; command <= n; command++ {
 		db, direct := start(t) // FerretDB reads every log to find one
 		for _, fault := range mongotest.Faults {
@@ -115,6 +117,9 @@ func everyFault(t *testing.T, n int, test func(t *testing.T, l *lab, n int, faul
 			}
 			for _, retry := range retries {
 				for _, moment := range moments {
+					if row++; testing.Short() && row%4 != 0 {
+						continue
+					}
 					t.Run(fmt.Sprintf("command %d, retries %t: %s%s", command, retry, fault, moment), func(t *testing.T) {
 						test(t, newLab(t, db, direct, retry), command, fault, moment)
 					})
