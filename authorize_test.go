@@ -530,7 +530,7 @@ func TestErrorPagesHaveAReference(t *testing.T) {
 	require.Len(t, seen, 3)
 	log.Reset()
 	s.authorize("scope", `"`)
-	require.NotContains(t, log.String(), "reference", "nobody sees one in a redirect")
+	require.NotContains(t, log.String(), "reference", "a redirect shows no reference")
 }
 
 func TestAuthorizeThatCannotWorkSaysSo(t *testing.T) {

@@ -170,7 +170,7 @@ func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
 			require.NoError(t, err)
 			for _, g := range grants {
 				if g.ClientID == "web" {
-					require.WithinDuration(t, began, g.UsedAt, time.Millisecond, "what phone got is no use by web")
+					require.WithinDuration(t, began, g.UsedAt, time.Millisecond, "web cannot use phone's token")
 				}
 			}
 			time.Sleep(10 * time.Minute)

@@ -78,7 +78,7 @@ func TestPKCE(t *testing.T) {
 				requireError(t, r, row.status, row.code)
 			}
 			for _, second := range []string{verifier, "", row.verifier} {
-				require.GreaterOrEqual(t, try(second).StatusCode, 400, "one try, whatever came of it")
+				require.GreaterOrEqual(t, try(second).StatusCode, 400, "one try, whatever its result")
 			}
 		})
 	}

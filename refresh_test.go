@@ -639,7 +639,7 @@ func TestNothingInTheLogCanBeUsed(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, entries, 2)
 		require.Equal(t, []string{"web", "u1"}, []string{entries[0].ClientID, entries[0].UserID})
-		require.Empty(t, entries[1].ClientID+entries[1].UserID, "it repeats nobody")
+		require.Empty(t, entries[1].ClientID+entries[1].UserID, "it repeats no client and no user")
 		require.NotEmpty(t, entries[1].Sealed)
 		for _, e := range entries {
 			record, err := e.MarshalBinary()

@@ -27,7 +27,7 @@ func TestRegistry_Users(t *testing.T) {
 		}
 		require.NoError(t, m.user(&oauth2server.User{ID: "u1"}, "andy", "a password"))
 		require.NoError(t, m.user(&oauth2server.User{ID: "u2"}, "zoe\u0308 lee", "pa\u0308ss\u00a0word"))
-		require.NoError(t, m.user(&oauth2server.User{ID: "u3"}, "Andy", "a password"), "case is kept, and counts")
+		require.NoError(t, m.user(&oauth2server.User{ID: "u3"}, "Andy", "a password"), "case is kept and significant")
 		for _, name := range []string{"zoe\u0308 lee", "zo\u00eb lee", "zo\u00eb \uff4cee"} {
 			for _, password := range []string{"pa\u0308ss\u00a0word", "p\u00e4ss word"} {
 				require.Equal(t, "u2", signsIn(name, password), name)
@@ -90,7 +90,7 @@ func TestRegistry_Users(t *testing.T) {
 		require.Empty(t, signsIn("andrew", "another"))
 		_, err := m.other.UserByID(ctx, "u1")
 		require.ErrorIs(t, err, oauth2server.ErrNotFound)
-		require.NoError(t, m.DeleteUser(ctx, "u1"), "who is gone is no error")
+		require.NoError(t, m.DeleteUser(ctx, "u1"), "deleting a missing user is no error")
 		require.NoError(t, m.user(&oauth2server.User{ID: "u1"}, "andrew", "p"))
 		require.Equal(t, "u1", signsIn("andrew", "p"))
 	})

@@ -210,7 +210,9 @@ func (rec *recorder) refusal(where string, event oauth2server.Event, status int)
 	}
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	rec.refusals[refused{string(event.Endpoint), event.Reason, event.Error, status}] = where
+	rec.refusals[refused{
+		endpoint: string(event.Endpoint), reason: event.Reason, code: event.Error, status: status,
+	}] = where
 }
 
 // recordingWriter records a request and its answer.
