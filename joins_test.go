@@ -170,7 +170,7 @@ func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
 			require.NoError(t, err)
 			for _, g := range grants {
 				if g.ClientID == "web" {
-					require.WithinDuration(t, began, g.UsedAt, time.Millisecond, "web cannot use phone's token")
+					require.WithinDuration(t, began, g.UsedAt, time.Millisecond, "a use by phone is no use by web")
 				}
 			}
 			time.Sleep(10 * time.Minute)
