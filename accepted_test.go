@@ -12,8 +12,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// Many clients leave out the encoding inside Basic (RFC 6749, section 2.3.1). What
-// can be read in two ways is read in both, as one attempt.
+// Many clients leave out the encoding inside Basic (RFC 6749, section 2.3.1).
+// Credentials that can be read in two ways are tried in both, as one attempt.
 func TestBasicThatWasNotEncoded(t *testing.T) {
 	for _, row := range []struct{ id, secret string }{
 		{"app", "plus+plus-and-long-enough"},
@@ -25,7 +25,8 @@ func TestBasicThatWasNotEncoded(t *testing.T) {
 		{"https://app.example/?a%20b", "a+secret-of-good-length-it-is"},
 	} {
 		model := memorymodel.New(nil)
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: row.id, Grants: []string{"client_credentials"}}, row.secret))
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: row.id,
+			Grants: []string{"client_credentials"}}, row.secret))
 		var a attempts
 		s := newSite(t, model, a.options(), nil)
 		send := func(id, secret string) reply {
@@ -34,7 +35,7 @@ func TestBasicThatWasNotEncoded(t *testing.T) {
 		encodedID, encodedSecret := url.QueryEscape(row.id), url.QueryEscape(row.secret)
 		require.Equal(t, 200, send(encodedID, encodedSecret).StatusCode, "encoded: %+v", row)
 		require.Len(t, a.asked, 1)
-		if !strings.Contains(row.id, ":") { // which ends the ID
+		if !strings.Contains(row.id, ":") { // a colon ends the ID
 			require.Equal(t, 200, send(row.id, row.secret).StatusCode, "as it is: %+v", row)
 			require.Len(t, a.asked, 2)
 		}
@@ -48,11 +49,13 @@ func TestBasicThatWasNotEncoded(t *testing.T) {
 	}
 }
 
-// One reading does not lend its ID to the secret of the other.
+// The ID of one reading is never combined with the secret of the other.
 func TestReadingsAreNotMixed(t *testing.T) {
 	model := memorymodel.New(nil)
-	for id, secret := range map[string]string{"a+b": "the-raw-secret+which-is-long", "a b": "the-decoded-secret,which-is-long"} {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: []string{"client_credentials"}}, secret))
+	for id, secret := range map[string]string{"a+b": "the-raw-secret+which-is-long",
+		"a b": "the-decoded-secret,which-is-long"} {
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id,
+			Grants: []string{"client_credentials"}}, secret))
 	}
 	s := newSite(t, model, nil, nil)
 	status := func(text string) int {
@@ -64,7 +67,7 @@ func TestReadingsAreNotMixed(t *testing.T) {
 	require.Equal(t, 401, status("a%20b:the-raw-secret+which-is-long"))
 }
 
-// A client and a proxy may both have set the charset. net/http takes two for none.
+// A client and a proxy may both set the charset. net/http does not accept two.
 func TestTwoCharsets(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, model, nil, nil)
@@ -107,7 +110,7 @@ func TestASemicolonIsData(t *testing.T) {
 	require.Equal(t, 200, s.redeem("web", code).StatusCode)
 }
 
-// Spaces around and between scope tokens mean nothing.
+// Extra spaces around and between scope tokens are ignored.
 func TestSpacesOfAScope(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{Grants: allGrants}, nil)
 	for _, scope := range []string{"read write", " read write", "read write ", "read   write", "  read  write  "} {
@@ -123,7 +126,7 @@ func TestSpacesOfAScope(t *testing.T) {
 		requireError(t, r, 400, "invalid_scope")
 		require.Contains(t, r.str("error_description"), "not by commas", scope)
 	}
-	// Limits are in the text.
+	// The error names the limit.
 	r := s.token("web", "grant_type", "client_credentials", "scope", manyTokens(257))
 	requireError(t, r, 400, "invalid_scope")
 	require.Contains(t, r.str("error_description"), "256")
@@ -132,7 +135,8 @@ func TestSpacesOfAScope(t *testing.T) {
 	require.Contains(t, r.str("error_description"), "4096")
 }
 
-// What is no token is none, so that the challenge has no error (RFC 6750, section 3.1).
+// A malformed token counts as no token, so the challenge carries no error (RFC
+// 6750, section 3.1).
 func TestBearerAlone(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, nil)
 	for _, header := range []string{"Bearer", "Bearer ", "Bearer   ", "bearer"} {
@@ -142,8 +146,8 @@ func TestBearerAlone(t *testing.T) {
 	}
 }
 
-// A list with commas is what other libraries take. It would match no token, so it
-// is refused where the route is made, and not for every caller.
+// Other libraries take scopes as a list with commas. Such a scope matches no
+// token, so it is refused when the route is wired, not on every request.
 func TestAListWithCommasIsRefusedAtWiring(t *testing.T) {
 	srv, err := oauth2server.New(newSpy(t), nil)
 	require.NoError(t, err)
@@ -152,7 +156,7 @@ func TestAListWithCommasIsRefusedAtWiring(t *testing.T) {
 	}
 }
 
-// requirePanic checks that what is wired here cannot work, and says why.
+// requirePanic checks that wiring panics, and that the panic names the cause.
 func requirePanic(t *testing.T, why string, wire func()) {
 	t.Helper()
 	defer func() {

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// consentPage signs in by username, and grants the boxes that are ticked.
+// consentPage signs in by username and grants the boxes that are ticked.
 func consentPage(w http.ResponseWriter, r *http.Request) {
 	request := oauth2server.AuthorizationRequestFromContext(r.Context())
 	user := &oauth2server.User{ID: r.PostForm.Get("username")}
@@ -42,7 +42,8 @@ func consentPage(w http.ResponseWriter, r *http.Request) {
 			fields = append(fields, name+"="+strings.Join(values, ","))
 		}
 		sort.Strings(fields)
-		fmt.Fprintf(w, "%s wants %q at %s; %s", request.Client.ID, request.Scope, request.RedirectURI, html.EscapeString(strings.Join(fields, " ")))
+		fmt.Fprintf(w, "%s wants %q at %s; %s", request.Client.ID, request.Scope, request.RedirectURI,
+			html.EscapeString(strings.Join(fields, " ")))
 		if request.User != nil {
 			fmt.Fprintf(w, "; signed in as %s", request.User.ID)
 		}
@@ -60,7 +61,8 @@ func TestAPageDecides(t *testing.T) {
 
 	r := s.get(query)
 	require.Equal(t, 200, r.StatusCode)
-	require.Equal(t, `web wants "read write" at https://client.example/cb; client_id=web redirect_uri=https://client.example/cb `+
+	require.Equal(t, `web wants "read write" at https://client.example/cb; client_id=web `+
+		`redirect_uri=https://client.example/cb `+
 		`response_type=code scope=read write state=xyz`, html.UnescapeString(r.text))
 	require.Equal(t, "frame-ancestors 'none'", r.Header.Get("Content-Security-Policy"))
 	require.Equal(t, "DENY", r.Header.Get("X-Frame-Options"))
@@ -72,8 +74,11 @@ func TestAPageDecides(t *testing.T) {
 	require.Equal(t, "read write", token(s.post(query, form("username", "u1", "as-asked", "1"))).str("scope"))
 	require.Equal(t, "read write", token(s.post(query, form("username", "u1", "as-offered", "1"))).str("scope"))
 	require.Equal(t, "write", token(s.post(query, form("username", "u1", "box", "write"))).str("scope"))
-	require.Equal(t, "read write", token(s.post(query, form("username", "u1", "box", "write", "box", "read"))).str("scope"))
-	require.Equal(t, "read", token(s.post(query, form("username", "u1", "box", "read", "box", "admin"))).str("scope"), "what was not asked cannot be granted")
+	require.Equal(t, "read write",
+		token(s.post(query, form("username", "u1", "box", "write", "box", "read"))).str("scope"))
+	require.Equal(t, "read",
+		token(s.post(query, form("username", "u1", "box", "read", "box", "admin"))).str("scope"),
+		"what was not asked cannot be granted")
 	model.stored()
 
 	requireRedirect(t, s.post(query, form("username", "u1")), "access_denied", "xyz") // every box unticked
@@ -86,18 +91,23 @@ func TestAPageDecides(t *testing.T) {
 
 	requireNoRedirect(t, s.get("/authorize?client_id=nobody"), 400, "invalid_client")
 	requireRedirect(t, s.get("/authorize?"+form(authorization("state", "")...)), "invalid_request", "")
-	requireRedirect(t, s.get("/authorize?"+form(authorization("client_id", "limited", "scope", "write")...)), "invalid_scope", "xyz")
-	requireRedirect(t, s.get("/authorize?"+form(authorization("response_type", "nope")...)), "unsupported_response_type", "xyz")
+	requireRedirect(t, s.get("/authorize?"+form(authorization("client_id", "limited", "scope", "write")...)),
+		"invalid_scope", "xyz")
+	requireRedirect(t, s.get("/authorize?"+form(authorization("response_type", "nope")...)),
+		"unsupported_response_type", "xyz")
 }
 
-// A client that writes the page's own fields into the URL finds them neither in the hidden fields nor in PostForm.
+// A client that writes the page's own fields into the URL finds them neither in
+// the hidden fields nor in PostForm.
 func TestParametersLeaveOutWhatThePageAsks(t *testing.T) {
 	var seen map[string][]string
 	s := newSite(t, newSpy(t), nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen = oauth2server.AuthorizationRequestFromContext(r.Context()).Parameters()
 	}))
-	s.post("/authorize?verdict=allow&box=admin&allowed=true&username=mallory", form(authorization("username", "andy", "password", "andys-password")...))
-	require.Equal(t, map[string][]string{"client_id": {"web"}, "redirect_uri": {callback}, "response_type": {"code"}, "state": {"xyz"}}, seen)
+	s.post("/authorize?verdict=allow&box=admin&allowed=true&username=mallory",
+		form(authorization("username", "andy", "password", "andys-password")...))
+	require.Equal(t, map[string][]string{"client_id": {"web"}, "redirect_uri": {callback},
+		"response_type": {"code"}, "state": {"xyz"}}, seen)
 }
 
 func TestAPageFindsTheUserOfAuthenticateUser(t *testing.T) {
@@ -124,14 +134,15 @@ func TestScopeForIsWhatTheOwnerMayGrant(t *testing.T) {
 	}}
 	s := newConsentSite(t, model, nil)
 	query := "/authorize?" + form(authorization()...)
-	require.Equal(t, "read", s.redeem("web", s.post(query, form("username", "u1", "as-offered", "1")).at("code")).str("scope"))
+	require.Equal(t, "read",
+		s.redeem("web", s.post(query, form("username", "u1", "as-offered", "1")).at("code")).str("scope"))
 	require.Equal(t, "read", s.redeem("web", s.post(query, form("username", "u1", "all", "1")).at("code")).str("scope"))
 	requireRedirect(t, s.post(query, form("username", "guest", "all", "1")), "invalid_scope", "xyz")
 	requireRedirect(t, s.post(query, form("username", "u1")), "access_denied", "xyz")
 	require.Equal(t, http.StatusTeapot, s.post(query, form("username", "guest", "as-offered", "1")).StatusCode)
 	requireRedirect(t, s.post(query, form("username", "guest", "as-asked", "1")), "invalid_scope", "xyz")
 
-	// Where there is nothing to grant, approving nothing is no denial.
+	// If there is nothing to grant, approving nothing is no denial.
 	s = newConsentSite(t, newSpy(t), nil)
 	r := s.redeem("web", s.post(query, form("username", "u1")).at("code"))
 	require.Equal(t, 200, r.StatusCode, r.text)
@@ -150,7 +161,8 @@ func TestAPageRefuses(t *testing.T) {
 		want    string
 	}{
 		{oauth2server.InvalidScope, "invalid_scope"},
-		{fmt.Errorf("wrapped: %w", &oauth2server.Error{Code: oauth2server.AccessDenied, Description: "why"}), "access_denied"},
+		{fmt.Errorf("wrapped: %w", &oauth2server.Error{Code: oauth2server.AccessDenied, Description: "why"}),
+			"access_denied"},
 		{context.DeadlineExceeded, "server_error"},
 		{oauth2server.ErrNotFound, "server_error"},
 		{oauth2server.InvalidToken, "server_error"}, // not for this endpoint
@@ -185,12 +197,14 @@ func TestAPublicClientGetsACodeFromAPage(t *testing.T) {
 	query := "/authorize?" + form(authorization("client_id", "app", "redirect_uri", "http://127.0.0.1:52001/cb",
 		"code_challenge", challenge, "code_challenge_method", "S256")...)
 	r := s.post(query, form("username", "u1"))
-	require.True(t, strings.HasPrefix(r.Header.Get("Location"), "http://127.0.0.1:52001/cb?code="), r.Header.Get("Location"))
+	require.True(t, strings.HasPrefix(r.Header.Get("Location"), "http://127.0.0.1:52001/cb?code="),
+		r.Header.Get("Location"))
 	r = s.post("/token", form("grant_type", "authorization_code", "client_id", "app", "code", r.at("code"),
 		"redirect_uri", "http://127.0.0.1:52001/cb", "code_verifier", verifier))
 	require.Equal(t, 200, r.StatusCode, r.text)
 
-	// A page that remembers approves a confidential client on a GET, and never a public one.
+	// A page that remembers approves a confidential client on GET, but never a
+	// public one.
 	hasty := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
 		request.Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
@@ -221,7 +235,8 @@ func TestRequestsPrintWithoutWhatTheyContain(t *testing.T) {
 		show(oauth2server.AuthorizationRequestFromContext(r.Context()))
 	}))
 	s.post("/authorize", form(authorization("username", "andy", "password", "hidden-password")...))
-	s.post("/token", form("grant_type", "urn:x", "otp", "hidden-otp", "client_id", "phone", "client_secret", secret+"phone"))
+	s.post("/token", form("grant_type", "urn:x", "otp", "hidden-otp", "client_id", "phone",
+		"client_secret", secret+"phone"))
 	require.Contains(t, out.String(), "a request")
 	require.NotContains(t, out.String(), "hidden")
 	require.NotContains(t, out.String(), secret)

@@ -19,7 +19,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
-// inherited is what somebody has of the client web when it is deleted.
+// inherited holds what a user has of the client web when it is deleted.
 type inherited struct {
 	access, refresh, spent, code, withoutPKCE, byPassword, machine string
 }
@@ -39,8 +39,8 @@ func (s *site) inherit() inherited {
 	}
 }
 
-// requireOver checks that none of it is good for whoever is web now, with a secret
-// or without.
+// requireOver checks that none of it works for the new client web, with or
+// without a secret.
 func (s *site) requireOver(had inherited) {
 	s.t.Helper()
 	send := func(params ...string) {
@@ -64,12 +64,12 @@ func (s *site) requireOver(had inherited) {
 	}
 }
 
-// publicWeb is what the ID web is used for again: by whom nobody knows, as it has no
-// secret.
+// publicWeb is a public client that reuses the ID web. Having no secret, anyone
+// can use it.
 var publicWeb = oauth2server.Client{ID: "web", Public: true, Grants: publicGrants, RedirectURIs: []string{callback}}
 
-// A client that is deleted and added anew as public, without a secret, inherits
-// nothing of the old one.
+// A client that is deleted and added again as public, without a secret,
+// inherits nothing of the old one.
 func TestAttack_ClientIDUsedAgain(t *testing.T) {
 	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
@@ -85,7 +85,7 @@ func TestAttack_ClientIDUsedAgain(t *testing.T) {
 		_, err := model.GetClient(ctx, "web", "")
 		require.ErrorIs(t, err, oauth2server.ErrNotFound)
 
-		// Under way when it was deleted: a code that is saved afterwards.
+		// A code saved after the deletion, by a request that was in flight.
 		const late = "late"
 		_, err = model.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{
 			Code:                late,
@@ -107,7 +107,7 @@ func TestAttack_ClientIDUsedAgain(t *testing.T) {
 		require.Len(t, grants, 1)
 		require.Equal(t, "other", grants[0].ClientID)
 
-		// The new one works, and the others were left alone.
+		// The new client works, and other clients are untouched.
 		r := s.post("/token", form("grant_type", "authorization_code", "client_id", "web", "redirect_uri", callback,
 			"code", s.code(withChallenge(challenge)...), "code_verifier", verifier))
 		require.Equal(t, 200, r.StatusCode, r.text)
@@ -127,7 +127,7 @@ func TestAttack_ClientIDUsedAgain(t *testing.T) {
 	})
 }
 
-// Of several who take a free ID at once, one gets it.
+// When several register a free ID at once, one gets it.
 func TestAttack_ClientIDTakenAtOnce(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		require.NoError(t, model.(registry).DeleteClient(t.Context(), "web"))
@@ -148,9 +148,9 @@ func TestAttack_ClientIDTakenAtOnce(t *testing.T) {
 	})
 }
 
-// stopped calls deletion again and again, each time on a new model whose context ends
-// a command later (or a few, once it is revoking grants), until it succeeds. check is told what was there before, and where
-// it stopped.
+// stopped repeats deletion until it succeeds, each time on a new model whose
+// context ends one command later (or a few, once it revokes grants). check
+// receives what existed before and where the deletion stopped.
 func stopped(t *testing.T, deletion func(ctx context.Context, m *mongomodel.Model) error,
 	check func(s *site, m *mongomodel.Model, had inherited, stop int)) {
 	if testing.Short() {
@@ -188,8 +188,8 @@ func stopped(t *testing.T, deletion func(ctx context.Context, m *mongomodel.Mode
 	}
 }
 
-// A deletion that was stopped half-way, at each of its commands: the client is gone
-// or there, nothing of it is inherited, and the deletion can be called again.
+// A deletion may stop at any of its commands: the client is gone or there,
+// nothing of it is inherited, and the deletion can be repeated.
 func TestAttack_ClientHalfDeleted(t *testing.T) {
 	t.Parallel()
 	deletion := func(ctx context.Context, m *mongomodel.Model) error { return m.DeleteClient(ctx, "web") }
@@ -207,8 +207,8 @@ func TestAttack_ClientHalfDeleted(t *testing.T) {
 	})
 }
 
-// A user whose deletion was stopped half-way cannot sign in, and the ID is taken until
-// everything has ended.
+// A user whose deletion stopped half-way cannot sign in, and the ID stays taken
+// until everything has ended.
 func TestAttack_UserHalfDeleted(t *testing.T) {
 	t.Parallel()
 	deletion := func(ctx context.Context, m *mongomodel.Model) error { return m.DeleteUser(ctx, "u1") }
@@ -222,7 +222,7 @@ func TestAttack_UserHalfDeleted(t *testing.T) {
 		}
 		requireError(t, s.token("web", "grant_type", "password",
 			"username", "andy", "password", "andys-password"), 400, "invalid_grant")
-		if err := again(m); err != nil { // nil: all was done but to hear that it was
+		if err := again(m); err != nil { // nil: all was done, only the reply was lost
 			require.ErrorIs(t, err, oauth2server.ErrExists)
 			require.NoError(t, deletion(t.Context(), m))
 			require.NoError(t, again(m))
@@ -231,8 +231,8 @@ func TestAttack_UserHalfDeleted(t *testing.T) {
 	})
 }
 
-// A user who is deleted, and whose ID is used again, leaves nothing to whoever has
-// it then. Until all of it has ended, the ID is taken.
+// A deleted user whose ID is used again leaves nothing to the new owner of the
+// ID. The ID stays taken until everything has ended.
 func TestAttack_UserIDUsedAgain(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)

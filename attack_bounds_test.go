@@ -20,16 +20,16 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// counted is a model that counts what is read of its logs and deleted.
+// counted is a model that counts reads of its logs, entries and deletes.
 type counted struct {
-	*later
+	*shiftedClock
 	reads, entries, longest, deletes atomic.Int64
 }
 
-func count(model target) *counted { return &counted{later: &later{target: model}} }
+func count(model target) *counted { return &counted{shiftedClock: &shiftedClock{target: model}} }
 
 func (m *counted) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
-	entries, err := m.later.GrantEntries(ctx, id, from)
+	entries, err := m.shiftedClock.GrantEntries(ctx, id, from)
 	m.reads.Add(1)
 	m.entries.Add(int64(len(entries)))
 	if n := int64(len(entries)); n > m.longest.Load() {
@@ -43,14 +43,14 @@ func (m *counted) RevokeAccessTokens(ctx context.Context, digests ...string) err
 	return m.target.RevokeAccessTokens(ctx, digests...)
 }
 
-// take returns how many reads, entries and deletes there were since the last time.
+// take returns the numbers of reads, entries and deletes since the last call.
 func (m *counted) take() (reads, entries, deletes int64) {
 	return m.reads.Swap(0), m.entries.Swap(0), m.deletes.Swap(0)
 }
 
-// One client refreshes as often as it is let, and presents its first token,
-// sixteen times at once . It is told to wait without a verdict, and what is
-// read of its log is read by the page.
+// One client refreshes as often as the server allows, and presents its first
+// token sixteen times at once. It is told to wait, without a verdict, and its
+// log is read page by page.
 func TestAttack_ALogWithoutEnd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short leaves out what takes 6000 refreshes")
@@ -88,11 +88,12 @@ func TestAttack_ALogWithoutEnd(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		_, entries, _ := model.take()
 		require.LessOrEqual(t, model.longest.Load(), int64(page))
-		require.LessOrEqual(t, entries, int64(16*3*(length+page)), "each reads the log a few times at the most, to end the grant")
+		require.LessOrEqual(t, entries, int64(16*3*(length+page)),
+			"each reads the log a few times at the most, to end the grant")
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16*40<<20))
 		s.requireDead(last)
 
-		// From now on it is known to be over.
+		// From now on the grant is known to be over.
 		model.take()
 		requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
 		_, entries, _ = model.take()
@@ -100,8 +101,9 @@ func TestAttack_ALogWithoutEnd(t *testing.T) {
 	})
 }
 
-// refreshUntilRefused refreshes from r on, at most so many times, until the server
-// asks to wait. It returns the last answer with tokens, and how many there were.
+// refreshUntilRefused refreshes from r on, at most the given number of times,
+// until the server asks to wait. It returns the last answer with tokens and how
+// many there were.
 func (s *site) refreshUntilRefused(r reply, most int) (last reply, times int) {
 	s.t.Helper()
 	for last = r; times < most; times++ {
@@ -115,8 +117,8 @@ func (s *site) refreshUntilRefused(r reply, most int) (last reply, times int) {
 	return last, times
 }
 
-// Requests with tokens of a grant that was ended, by the hundred : nothing of
-// the grant is deleted again, and what is read stays the same.
+// Hundreds of requests with tokens of an ended grant: nothing is deleted again,
+// and the number of reads stays the same.
 func TestAttack_EndingWhatHasEnded(t *testing.T) {
 	t.Parallel()
 	onEachModel(t, func(t *testing.T, target target) {
@@ -128,7 +130,8 @@ func TestAttack_EndingWhatHasEnded(t *testing.T) {
 			tokens = append(tokens, s.mustRefresh(tokens[len(tokens)-1].str("refresh_token")))
 		}
 		model.take()
-		require.Equal(t, 200, s.post("/revoke", form("token", first.str("refresh_token")), "Authorization", as("web")).StatusCode)
+		require.Equal(t, 200, s.post("/revoke", form("token", first.str("refresh_token")),
+			"Authorization", as("web")).StatusCode)
 		_, _, deletes := model.take()
 		require.EqualValues(t, len(tokens), deletes)
 		s.requireDead(tokens...)
@@ -139,7 +142,8 @@ func TestAttack_EndingWhatHasEnded(t *testing.T) {
 			reads, entries, deletes := model.take()
 			require.Zero(t, reads+entries+deletes)
 
-			require.Equal(t, 200, s.post("/revoke", form("token", token.str("refresh_token")), "Authorization", as("web")).StatusCode)
+			require.Equal(t, 200, s.post("/revoke", form("token", token.str("refresh_token")),
+				"Authorization", as("web")).StatusCode)
 			reads, entries, deletes = model.take()
 			require.Zero(t, deletes)
 			require.EqualValues(t, 1, reads)
@@ -154,18 +158,22 @@ func TestAttack_EndingWhatHasEnded(t *testing.T) {
 	})
 }
 
-// A scope of 60 kB by default, by request, by registration or by an extension
-// grant .
+// A scope of 60 kB: by default, by request, by registration or by an extension
+// grant.
 func TestAttack_HugeScope(t *testing.T) {
 	huge := manyTokens(256 * 40)[:60_000]
 	onEachModel(t, func(t *testing.T, model target) {
 		tokens := oauth2server.Scope(strings.Fields(huge))
-		err := addClient(t, model, oauth2server.Client{ID: "huge", Grants: []string{"client_credentials"}, Scope: tokens}, secret+"huge")
+		err := addClient(t, model,
+			oauth2server.Client{ID: "huge", Grants: []string{"client_credentials"}, Scope: tokens}, secret+"huge")
 		require.Error(t, err)
-		own := map[string]oauth2server.GrantFunc{"tell": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: tokens, Refresh: true})
-		}}
-		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "phone", Grants: []string{"tell"}}, secret+"phone"))
+		own := map[string]oauth2server.GrantFunc{
+			"tell": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+				return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"},
+					Scope: tokens, Refresh: true})
+			}}
+		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "phone", Grants: []string{"tell"}},
+			secret+"phone"))
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, ExtensionGrants: own}, nil)
 		requireError(t, s.token("web", "grant_type", "client_credentials", "scope", huge), 400, "invalid_scope")
 		require.Equal(t, "invalid_scope", s.authorize("scope", huge).at("error"))
@@ -175,10 +183,12 @@ func TestAttack_HugeScope(t *testing.T) {
 
 		s = newSite(t, defaulting{model, tokens}, &oauth2server.Options{Grants: allGrants}, nil)
 		requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
-		requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 500, "server_error")
+		requireError(t, s.token("web", "grant_type", "password", "username", "andy",
+			"password", "andys-password"), 500, "server_error")
 		require.Equal(t, "server_error", s.authorize().at("error"))
 
-		// The largest one that is allowed is in the log once, however often it is refreshed.
+		// The largest scope allowed is in the log once, however often the token
+		// is refreshed.
 		large := oauth2server.Scope(strings.Fields(manyTokens(256)))
 		s = newSite(t, defaulting{model, large}, &oauth2server.Options{Grants: allGrants}, nil)
 		tokens = large
@@ -204,16 +214,18 @@ type defaulting struct {
 
 func (m defaulting) Unwrap() oauth2server.Model { return m.target }
 
-func (m defaulting) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, asked oauth2server.Scope) (oauth2server.Scope, error) {
+func (m defaulting) ValidateScope(
+	_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, asked oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	if len(asked) == 0 {
 		return m.scope, nil
 	}
 	return asked, nil
 }
 
-// meanwhile is a model in whose way something happens: before or after the call of
-// a method, once.
-type meanwhile struct {
+// intercepted is a model that runs act once, before or after the call of a
+// method.
+type intercepted struct {
 	target
 	mu     sync.Mutex
 	method string
@@ -221,10 +233,10 @@ type meanwhile struct {
 	act    func()
 }
 
-func (m *meanwhile) Unwrap() oauth2server.Model { return m.target }
+func (m *intercepted) Unwrap() oauth2server.Model { return m.target }
 
-// in runs call, and what happens then.
-func in[T any](m *meanwhile, method string, call func() (T, error)) (T, error) {
+// in runs call, and act before or after it if it is due.
+func in[T any](m *intercepted, method string, call func() (T, error)) (T, error) {
 	m.mu.Lock()
 	act := m.act
 	if m.method != method {
@@ -244,39 +256,49 @@ func in[T any](m *meanwhile, method string, call func() (T, error)) (T, error) {
 	return result, err
 }
 
-func (m *meanwhile) GetUser(ctx context.Context, name, password string, c *oauth2server.Client) (*oauth2server.User, error) {
+func (m *intercepted) GetUser(
+	ctx context.Context, name, password string, c *oauth2server.Client,
+) (*oauth2server.User, error) {
 	return in(m, "GetUser", func() (*oauth2server.User, error) { return m.target.GetUser(ctx, name, password, c) })
 }
 
-func (m *meanwhile) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *intercepted) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	return in(m, "SaveAuthorizationCode", func() (*oauth2server.AuthorizationCode, error) {
 		return m.target.SaveAuthorizationCode(ctx, code, c, u)
 	})
 }
 
-func (m *meanwhile) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
-	return in(m, "GetAuthorizationCode", func() (*oauth2server.AuthorizationCode, error) { return m.target.GetAuthorizationCode(ctx, code) })
+func (m *intercepted) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+	return in(m, "GetAuthorizationCode", func() (*oauth2server.AuthorizationCode, error) {
+		return m.target.GetAuthorizationCode(ctx, code)
+	})
 }
 
-func (m *meanwhile) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+func (m *intercepted) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
 	return in(m, "GetRefreshToken", func() (*oauth2server.Token, error) { return m.target.GetRefreshToken(ctx, token) })
 }
 
-func (m *meanwhile) SaveToken(ctx context.Context, token *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m *intercepted) SaveToken(
+	ctx context.Context, token *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	return in(m, "SaveToken", func() (*oauth2server.Token, error) { return m.target.SaveToken(ctx, token, c, u) })
 }
 
-func (m *meanwhile) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *intercepted) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	return in(m, "AppendGrant", func() (*oauth2server.GrantEntry, error) { return m.target.AppendGrant(ctx, e) })
 }
 
-func (m *meanwhile) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
-	return in(m, "GrantEntries", func() ([]*oauth2server.GrantEntry, error) { return m.target.GrantEntries(ctx, id, from) })
+func (m *intercepted) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	return in(m, "GrantEntries", func() ([]*oauth2server.GrantEntry, error) {
+		return m.target.GrantEntries(ctx, id, from)
+	})
 }
 
-// Everything of a user is revoked, or what they granted to a client, while a
-// password is checked, a code is saved, an entry is appended . What began
-// before is dead; what begins afterwards lives.
+// All grants of a user, or those for one client, are revoked while a password
+// is checked, a code is saved or an entry is appended. Everything that began
+// before is dead; everything that begins afterwards lives.
 func TestAttack_OutlivingARevocation(t *testing.T) {
 	t.Parallel()
 	var first reply
@@ -298,11 +320,12 @@ func TestAttack_OutlivingARevocation(t *testing.T) {
 		for _, clientID := range []string{"", "web"} {
 			onEachModel(t, func(t *testing.T, target target) {
 				if _, inMemory := target.(*memorymodel.Model); !inMemory && (name == "redeem") != (clientID == "web") {
-					return // one of the two is enough on FerretDB, which takes seconds
+					return // one of the two is enough on FerretDB, where it takes seconds
 				}
-				model := &meanwhile{target: target}
+				model := &intercepted{target: target}
 				s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
-				for _, method := range []string{"GetUser", "SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken",
+				for _, method := range []string{"GetUser", "SaveAuthorizationCode",
+					"GetAuthorizationCode", "GetRefreshToken",
 					"SaveToken", "AppendGrant", "GrantEntries"} {
 					for _, after := range []bool{false, true} {
 						where := fmt.Sprintf("%s, client %q, %s, after: %v", name, clientID, method, after)
@@ -332,7 +355,7 @@ func TestAttack_OutlivingARevocation(t *testing.T) {
 	}
 }
 
-// requireNothingLives checks that none of the answers has a token that works.
+// requireNothingLives checks that no token in the answers works.
 func requireNothingLives(t *testing.T, s *site, where string, answers ...reply) {
 	t.Helper()
 	for _, r := range answers {
@@ -344,8 +367,8 @@ func requireNothingLives(t *testing.T, s *site, where string, answers ...reply) 
 	}
 }
 
-// A mark of the same process that is so old that its count has come round is still
-// before what begins now.
+// A mark of the same process so old that its counter has wrapped around still
+// comes before whatever begins now.
 func TestAMarkIsOldInABusyProcess(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -359,7 +382,8 @@ func TestAMarkIsOldInABusyProcess(t *testing.T) {
 			binary.BigEndian.PutUint64(shifted[:], at<<16)
 			copy(id, shifted[:6])
 			binary.BigEndian.PutUint32(id[12:16], count-older)
-			_, err = model.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "user:u1", Seq: int(time.Now().UnixMilli()/2000) + place + 1, Kind: "revoked",
+			_, err = model.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "user:u1",
+				Seq: int(time.Now().UnixMilli()/2000) + place + 1, Kind: "revoked",
 				Nonce: base64.RawURLEncoding.EncodeToString(id), ExpiresAt: time.Now().Add(time.Hour)})
 			require.NoError(t, err)
 			s.requireAlive(s.signIn("web"))
@@ -367,14 +391,14 @@ func TestAMarkIsOldInABusyProcess(t *testing.T) {
 	})
 }
 
-// elsewhere is a model as another machine has it, whose clock is ahead by later.by:
-// what this process writes there is read here as another one's, and the other way
-// round.
-type elsewhere struct{ *later }
+// otherMachine is a model as another machine sees it, with a clock ahead by
+// shiftedClock.by: entries written there are read here as another process's,
+// and the reverse.
+type otherMachine struct{ *shiftedClock }
 
-func (m elsewhere) Unwrap() oauth2server.Model { return m.target }
+func (m otherMachine) Unwrap() oauth2server.Model { return m.target }
 
-// other is a nonce as a process with another name had made it.
+// other returns the nonce as a process with another name would make it.
 func other(e *oauth2server.GrantEntry) *oauth2server.GrantEntry {
 	own := *e
 	if data, err := base64.RawURLEncoding.DecodeString(own.Nonce); err == nil && len(data) == 18 {
@@ -384,16 +408,16 @@ func other(e *oauth2server.GrantEntry) *oauth2server.GrantEntry {
 	return &own
 }
 
-func (m elsewhere) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
-	there, err := m.later.AppendGrant(ctx, other(e))
+func (m otherMachine) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	there, err := m.shiftedClock.AppendGrant(ctx, other(e))
 	if there != nil {
 		there = other(there)
 	}
 	return there, err
 }
 
-func (m elsewhere) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
-	entries, err := m.later.GrantEntries(ctx, id, from)
+func (m otherMachine) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+	entries, err := m.shiftedClock.GrantEntries(ctx, id, from)
 	for i, e := range entries {
 		entries[i] = other(e)
 	}
@@ -401,21 +425,21 @@ func (m elsewhere) GrantEntries(ctx context.Context, id string, from int) ([]*oa
 }
 
 // Two machines whose clocks differ. Two tabs that refresh at once, one on each,
-// get the same successor up to the skew that is allowed for; beyond it, the
-// slower tab looks like a thief.
+// get the same successor up to Options.ClockSkew. Beyond it the slower tab
+// looks like a thief.
 func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
 	t.Parallel()
 	const window = 10 * time.Second
 	for _, row := range []struct {
 		allowed time.Duration // Options.ClockSkew
-		later   time.Duration // that the second tab asks
-		skew    time.Duration // that its machine is ahead by
-		same    bool          // successor
+		later   time.Duration // by how much the second tab asks later
+		skew    time.Duration // by how much its machine is ahead
+		same    bool          // the same successor
 	}{
 		{0, 0, 0, true},
 		{0, 0, 5 * time.Second, true},
 		{0, 0, -5 * time.Second, true},
-		{0, 0, -59 * time.Second, true}, // what comes from the future is within the window
+		{0, 0, -59 * time.Second, true}, // an entry from the future is within the window
 		{0, window - time.Second, 5 * time.Second, true},
 		{0, window - time.Second, -5 * time.Second, true},
 		{0, window + time.Second, 5 * time.Second, false},
@@ -428,11 +452,11 @@ func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
 	} {
 		onEachModel(t, func(t *testing.T, model target) {
 			options := &oauth2server.Options{ClockSkew: row.allowed, RefreshRetryWindow: window}
-			there := elsewhere{&later{target: model, by: row.later + row.skew}}
+			there := otherMachine{&shiftedClock{target: model, by: row.later + row.skew}}
 			one, other := newSite(t, model, options, nil), newSite(t, there, options, nil)
 			first := one.redeem("web", one.code())
 			mine := one.mustRefresh(first.str("refresh_token"))
-			one.mustRefresh(mine.str("refresh_token")) // so that a thief would be found out
+			one.mustRefresh(mine.str("refresh_token")) // so that a theft would be detected
 			theirs := other.refresh("web", first.str("refresh_token"))
 			if !row.same {
 				requireError(t, theirs, 400, "invalid_grant")
@@ -445,24 +469,27 @@ func TestAttack_TwoTabsOnTwoClocks(t *testing.T) {
 	}
 }
 
-// A machine that is ahead revokes what has expired for itself alone.
+// A machine that is ahead revokes expired tokens only for itself.
 func TestAttack_RevocationByAFastClock(t *testing.T) {
 	for _, ahead := range []time.Duration{0, 5 * time.Second, 30 * time.Second, 59 * time.Second} {
 		onEachModel(t, func(t *testing.T, model target) {
 			const lifetime = time.Hour
-			fast, slow := &later{target: model, by: lifetime - 2*time.Second + ahead}, &later{target: model}
+			fast, slow := &shiftedClock{target: model, by: lifetime - 2*time.Second + ahead},
+				&shiftedClock{target: model}
 			s, behind := newSite(t, fast, nil, nil), newSite(t, slow, nil, nil)
 			tokens := behind.redeem("web", behind.code())
 			slow.by = lifetime - 2*time.Second
 			require.Equal(t, 200, behind.apiStatus(tokens.str("access_token")))
-			require.Equal(t, 200, s.post("/revoke", form("token", tokens.str("refresh_token")), "Authorization", as("web")).StatusCode)
+			require.Equal(t, 200, s.post("/revoke", form("token", tokens.str("refresh_token")),
+				"Authorization", as("web")).StatusCode)
 			require.Equal(t, 401, behind.apiStatus(tokens.str("access_token")), "ahead by %v", ahead)
 			behind.requireDead(tokens)
 		})
 	}
 }
 
-// Without a window, of requests at once one is answered, and the others end the grant.
+// Without a retry window, one of several requests at once is answered, and the
+// others end the grant.
 func TestAttack_NoWindowAtOnce(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}, nil)
@@ -479,18 +506,23 @@ func (s *site) refreshAtOnce(n int) []reply {
 	return atOnce(n, func() reply { return s.refresh("web", first.str("refresh_token")) })
 }
 
-// A host that is written with percent signs, so that people read another one .
+// A host written with percent signs, so that people read another host.
 func TestAttack_LookAlikeHosts(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		for _, uri := range []string{
-			"https://%D0%B0pple.com/cb", "https://\u0430pple.com/cb", "https://apple.com%E2%80%AE/cb", "https://apple%E3%80%82com/cb",
-			"https://apple.com%E2%88%95evil.example/cb", "https://apple.com%2Fevil.example/cb", "https://apple.com%40evil.example/cb",
-			"https://apple.com%00.evil.example/cb", "https://apple.com%09/cb", "https://%61pple.com/cb", "https://apple_.com/cb",
-			"https://apple.com\\@evil.example/cb", "https://[::1%25eth0]/cb", "https://apple.com:%38/cb", "https://%5B::1%5D/cb",
+			"https://%D0%B0pple.com/cb", "https://\u0430pple.com/cb", "https://apple.com%E2%80%AE/cb",
+			"https://apple%E3%80%82com/cb",
+			"https://apple.com%E2%88%95evil.example/cb", "https://apple.com%2Fevil.example/cb",
+			"https://apple.com%40evil.example/cb",
+			"https://apple.com%00.evil.example/cb", "https://apple.com%09/cb", "https://%61pple.com/cb",
+			"https://apple_.com/cb",
+			"https://apple.com\\@evil.example/cb", "https://[::1%25eth0]/cb",
+			"https://apple.com:%38/cb", "https://%5B::1%5D/cb",
 		} {
-			err := addClient(t, model, oauth2server.Client{ID: "lookalike", Grants: allGrants, RedirectURIs: []string{uri}}, secret+"lookalike")
+			err := addClient(t, model, oauth2server.Client{ID: "lookalike", Grants: allGrants,
+				RedirectURIs: []string{uri}}, secret+"lookalike")
 			require.Error(t, err, uri)
-			// Where it was registered all the same, say by hand.
+			// The URI is registered all the same, say by hand.
 			s := newSite(t, redirecting{model, uri}, nil, nil)
 			for _, named := range []string{uri, ""} {
 				r := s.authorize("redirect_uri", named)
@@ -517,11 +549,12 @@ func (m redirecting) GetClient(ctx context.Context, id, secret string) (*oauth2s
 	return client, err
 }
 
-// The owner is let in whatever their browser and a proxy make of Origin and
-// Host; whoever comes from elsewhere is not.
+// The owner gets in whatever their browser and a proxy make of Origin and Host;
+// a cross-origin request does not.
 func TestAttack_OriginsThatAreNone(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		handler := mount(t, model, &oauth2server.Options{Issuer: "https://auth.example", TrustedOrigins: []string{"https://login.example"}}, nil)
+		handler := mount(t, model, &oauth2server.Options{Issuer: "https://auth.example",
+			TrustedOrigins: []string{"https://login.example"}}, nil)
 		for _, row := range []struct {
 			host, origin, site string
 			in                 bool
@@ -543,7 +576,8 @@ func TestAttack_OriginsThatAreNone(t *testing.T) {
 			{"evil.example:443", "https://evil.example:443", "cross-site", false},
 			{"", "https://evil.example", "", false},
 		} {
-			r := (&site{t: t}).request("POST", "http://local/authorize", form(authorization("username", "andy", "password", "andys-password")...))
+			r := (&site{t: t}).request("POST", "http://local/authorize",
+				form(authorization("username", "andy", "password", "andys-password")...))
 			r.Host = row.host
 			r.Header.Set("Origin", row.origin)
 			if row.site != "" {

@@ -11,8 +11,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Revocation by whom the token does not belong to, and revocation that does nothing (CVE-2026-115472, CVE-2018-1000211,
-// CVE-2016-6582): own and foreign, by public and confidential clients, with current and used tokens.
+// Revocation by a client that does not own the token, and revocation that does
+// nothing (CVE-2026-115472, CVE-2018-1000211, CVE-2016-6582): own and foreign
+// tokens, public and confidential clients, current and used tokens.
 func TestAttack_RevocationByTheWrongClient(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, publicOptions(), nil)
@@ -22,8 +23,10 @@ func TestAttack_RevocationByTheWrongClient(t *testing.T) {
 		}
 		for _, kind := range []string{"access_token", "refresh_token"} {
 			web, app := s.signIn("web"), s.signInPublic()
-			for _, r := range []reply{s.revoke("other", web.str(kind)), s.revoke("web", app.str(kind)), public(web.str(kind)),
-				s.post("/revoke", form("client_id", "web", "token", web.str(kind))), s.post("/revoke", form("token", app.str(kind)))} {
+			for _, r := range []reply{s.revoke("other", web.str(kind)), s.revoke("web", app.str(kind)),
+				public(web.str(kind)),
+				s.post("/revoke", form("client_id", "web", "token", web.str(kind))),
+				s.post("/revoke", form("token", app.str(kind)))} {
 				require.Equal(t, 400, r.StatusCode, r.text)
 			}
 			require.Equal(t, 200, s.apiStatus(web.str("access_token")))
@@ -47,7 +50,8 @@ func TestAttack_RevocationByTheWrongClient(t *testing.T) {
 	})
 }
 
-// What was revoked is introspected as active (CVE-2026-68481): by the client, by the program, by a replay.
+// A revoked token is introspected as active (CVE-2026-68481): revoked by the
+// client, by the program, by a replay.
 func TestAttack_RevokedTokensAreInactive(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -61,7 +65,8 @@ func TestAttack_RevokedTokensAreInactive(t *testing.T) {
 			}
 			end(tokens)
 			for _, kind := range []string{"access_token", "refresh_token"} {
-				require.Equal(t, map[string]any{"active": false}, s.introspect("web", tokens.str(kind)).body, "%s, %s", kind, name)
+				require.Equal(t, map[string]any{"active": false},
+					s.introspect("web", tokens.str(kind)).body, "%s, %s", kind, name)
 			}
 		}
 		code := s.code()
@@ -75,51 +80,56 @@ func TestAttack_RevokedTokensAreInactive(t *testing.T) {
 	})
 }
 
-// Introspection by anybody (CVE-2026-50623): anonymous and public callers are refused, and an unrelated client learns
-// nothing.
+// Introspection by anyone (CVE-2026-50623): anonymous and public callers are
+// refused, and an unrelated client learns nothing.
 func TestAttack_IntrospectionByAnybody(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, publicOptions(), nil)
 		tokens, app := s.signIn("web"), s.signInPublic()
-		for _, presented := range []string{tokens.str("access_token"), tokens.str("refresh_token"), app.str("access_token"), "unknown"} {
+		for _, presented := range []string{tokens.str("access_token"), tokens.str("refresh_token"),
+			app.str("access_token"), "unknown"} {
 			requireError(t, s.post("/introspect", form("token", presented)), 401, "invalid_client")
 			requireError(t, s.post("/introspect", form("token", presented, "client_id", "app")), 401, "invalid_client")
-			requireError(t, s.post("/introspect", form("token", presented), "Authorization", "Bearer "+tokens.str("access_token")), 401, "invalid_client")
-			requireError(t, s.post("/introspect", form("token", presented, "client_id", "web", "client_secret", secret+"other")), 401, "invalid_client")
+			requireError(t, s.post("/introspect", form("token", presented),
+				"Authorization", "Bearer "+tokens.str("access_token")), 401, "invalid_client")
+			requireError(t, s.post("/introspect",
+				form("token", presented, "client_id", "web", "client_secret", secret+"other")), 401, "invalid_client")
 			requireInactive(t, s.introspect("other", presented))
 		}
 	})
 }
 
-// deaf is a target whose method of that name does not work.
-type deaf struct {
+// failing is a target whose method named in to fails.
+type failing struct {
 	target
 	to string
 }
 
-func (m *deaf) Unwrap() oauth2server.Model { return m.target }
+func (m *failing) Unwrap() oauth2server.Model { return m.target }
 
-func (m *deaf) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+func (m *failing) RevokeAccessTokens(ctx context.Context, digests ...string) error {
 	if m.to == "RevokeAccessTokens" {
 		return errors.New("no storage")
 	}
 	return m.target.RevokeAccessTokens(ctx, digests...)
 }
 
-func (m *deaf) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *failing) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	if m.to == "AppendGrant" && e.Kind == "revoked" {
 		return nil, errors.New("no storage")
 	}
 	return m.target.AppendGrant(ctx, e)
 }
 
-// A fault of the storage while it revokes goes unnoticed (CVE-2020-15222, CVE-2020-15223): the answer is 5xx, never 200.
+// A storage fault during revocation goes unnoticed (CVE-2020-15222,
+// CVE-2020-15223): the answer is 5xx, never 200.
 func TestAttack_FaultsWhileRevoking(t *testing.T) {
 	onEachModel(t, func(t *testing.T, inner target) {
-		model := &deaf{target: inner}
+		model := &failing{target: inner}
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		for _, test := range []struct{ token, fails string }{
-			{"access_token", "RevokeAccessTokens"}, {"refresh_token", "RevokeAccessTokens"}, {"refresh_token", "AppendGrant"},
+			{"access_token", "RevokeAccessTokens"}, {"refresh_token", "RevokeAccessTokens"},
+			{"refresh_token", "AppendGrant"},
 		} {
 			tokens := s.signIn("web")
 			model.to = test.fails
@@ -140,8 +150,9 @@ func TestAttack_FaultsWhileRevoking(t *testing.T) {
 	})
 }
 
-// A client that lost a reply cannot sign out (sign-out with a spent token): the used token ends the grant, also while a
-// refresh is held at any of its operations.
+// A client that lost a reply cannot sign out (sign-out with a spent token): the
+// used token ends the grant, even while a refresh is held at any of its
+// operations.
 func TestAttack_SignOutWithASpentToken(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -150,13 +161,14 @@ func TestAttack_SignOutWithASpentToken(t *testing.T) {
 		require.Equal(t, 200, s.revoke("web", first.str("refresh_token")).StatusCode)
 		s.requireDead(first, lost)
 
-		h := newHangar(t, model)
+		h := newPausingSite(t, model)
 		for place, reached := 0, true; reached; place++ {
 			first := h.redeem("web", h.code())
 			lost := h.mustRefresh(first.str("refresh_token"))
 			var late reply
 			signOut := func() { require.Equal(t, 200, h.revoke("web", first.str("refresh_token")).StatusCode) }
-			reached = h.hold(place, signOut, done, h.slowly(&late, "grant_type", "refresh_token", "refresh_token", lost.str("refresh_token")))
+			reached = h.hold(place, signOut, done,
+				h.tokenRequest(&late, "grant_type", "refresh_token", "refresh_token", lost.str("refresh_token")))
 			require.True(t, reached || place > 2, "a refresh has three operations or more")
 			h.requireDead(first, lost)
 			if late.StatusCode == 200 {
@@ -166,8 +178,8 @@ func TestAttack_SignOutWithASpentToken(t *testing.T) {
 	})
 }
 
-// A client of two servers takes the answer of one for that of the other (RFC 9700, section 4.4, mix-up): each answer says
-// who gives it, errors included.
+// A client of two servers takes the answer of one for the other's (RFC 9700,
+// section 4.4, mix-up): each answer names its issuer, errors included.
 func TestAttack_MixUp(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		const issuer = "https://auth.example/tenant"

@@ -11,16 +11,17 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// hangar is a site of which one request at a time can be held at its operations on the storage.
-type hangar struct {
+// pausingSite is a site that can hold one request at a time at its storage
+// operations.
+type pausingSite struct {
 	*site
-	stage *stage
-	held  *actor
+	stepped *stepped
+	held    *actor
 }
 
-func newHangar(t *testing.T, model target) *hangar {
-	h := &hangar{stage: &stage{store: model, arrived: make(chan *actor, 100)}}
-	handler := mount(t, h.stage, nil, nil)
+func newPausingSite(t *testing.T, model target) *pausingSite {
+	h := &pausingSite{stepped: &stepped{store: model, arrived: make(chan *actor, 100)}}
+	handler := mount(t, h.stepped, nil, nil)
 	h.site = listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Held") != "" {
 			r = r.WithContext(context.WithValue(r.Context(), actorKey{}, h.held))
@@ -30,18 +31,20 @@ func newHangar(t *testing.T, model target) *hangar {
 	return h
 }
 
-// slowly posts params to the token endpoint as web, when it is run by hold.
-func (h *hangar) slowly(answer *reply, params ...string) func(context.Context) {
+// tokenRequest returns a function for hold that posts params to the token
+// endpoint as web.
+func (h *pausingSite) tokenRequest(answer *reply, params ...string) func(context.Context) {
 	return func(context.Context) {
 		*answer = h.do(h.request("POST", "/token", form(params...), "Authorization", as("web"), "Held", "yes"))
 	}
 }
 
-// hold does run. At its operation number place, counted from 0, meanwhile is done, and then the operation has the fate f.
-// reached is false if there was no such operation; then meanwhile was done at the end.
-func (h *hangar) hold(place int, meanwhile func(), f fate, run func(ctx context.Context)) (reached bool) {
-	h.held = &actor{goOn: make(chan fate)}
-	defer close(h.held.goOn) // if meanwhile ends the test, run goes on
+// hold runs run and stops it at operation number place, counted from 0. There
+// it calls meanwhile, and then the operation ends as f tells. If run has fewer
+// operations, meanwhile is called at the end and reached is false.
+func (h *pausingSite) hold(place int, meanwhile func(), f opResult, run func(ctx context.Context)) (reached bool) {
+	h.held = &actor{goOn: make(chan opResult)}
+	defer close(h.held.goOn) // if meanwhile ends the test, run continues
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -49,7 +52,7 @@ func (h *hangar) hold(place int, meanwhile func(), f fate, run func(ctx context.
 	}()
 	for at := 0; ; at++ {
 		select {
-		case <-h.stage.arrived:
+		case <-h.stepped.arrived:
 			if at == place {
 				reached = true
 				meanwhile()
@@ -66,8 +69,10 @@ func (h *hangar) hold(place int, meanwhile func(), f fate, run func(ctx context.
 	}
 }
 
-// A token is issued by a request that had passed its checks when the grant was revoked (revocation against requests in
-// flight). One of the two is held before each of its operations on the storage, and after the last, while the other runs.
+// A request that passed its checks before the grant was revoked still issues a
+// token (revocation against requests in flight). One of the two requests is
+// held before each of its storage operations, and after the last, while the
+// other runs.
 func TestAttack_RevocationInFlight(t *testing.T) {
 	t.Parallel()
 	type grant struct {
@@ -76,7 +81,7 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 		delivered []reply
 	}
 	onEachModel(t, func(t *testing.T, model target) {
-		h := newHangar(t, model)
+		h := newPausingSite(t, model)
 		redemption := func(g *grant) []string {
 			return []string{"grant_type", "authorization_code", "code", g.code, "redirect_uri", callback}
 		}
@@ -90,23 +95,26 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 		}
 		revocations := map[string]func(ctx context.Context, g *grant) error{
 			"RevokeGrant": func(ctx context.Context, g *grant) error {
-				return oauth2server.RevokeGrant(ctx, h.stage, g.id)
+				return oauth2server.RevokeGrant(ctx, h.stepped, g.id)
 			},
 			"RevokeUser": func(ctx context.Context, g *grant) error {
-				if len(g.delivered) > 0 { // a code that was redeemed may have been swept
-					if err := model.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: g.code}); err != nil {
+				if len(g.delivered) > 0 { // a redeemed code may have been swept
+					if err := model.RevokeAuthorizationCode(ctx,
+						&oauth2server.AuthorizationCode{Code: g.code}); err != nil {
 						return err
 					}
 				}
 				return model.RevokeUser(ctx, g.user)
 			},
-			"RevokeUserClient": func(ctx context.Context, g *grant) error { return model.RevokeUserClient(ctx, g.user, "web") },
+			"RevokeUserClient": func(ctx context.Context, g *grant) error {
+				return model.RevokeUserClient(ctx, g.user, "web")
+			},
 			"replay of the code": func(ctx context.Context, g *grant) error {
 				var replay reply
 				if ctx.Value(actorKey{}) == nil {
 					replay = h.redeem("web", g.code)
 				} else {
-					h.slowly(&replay, redemption(g)...)(ctx)
+					h.tokenRequest(&replay, redemption(g)...)(ctx)
 				}
 				g.delivered = append(g.delivered, replay)
 				return nil
@@ -114,7 +122,7 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 		}
 		orders := map[string]func(place int, revoke func(context.Context), answer *reply, params []string) bool{
 			"held": func(place int, revoke func(context.Context), answer *reply, params []string) bool {
-				reached := h.hold(place, func() { revoke(t.Context()) }, done, h.slowly(answer, params...))
+				reached := h.hold(place, func() { revoke(t.Context()) }, done, h.tokenRequest(answer, params...))
 				require.True(t, reached || place > 2, "it has three operations or more")
 				return reached
 			},
@@ -125,11 +133,11 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 		for what, request := range requests {
 			for how, revoke := range revocations {
 				for order, run := range orders {
-					// Few grants of each user: a revocation goes through all of them.
+					// Few grants for each user: a revocation visits them all.
 					user := fmt.Sprintf("%s %s, %s", what, order, how)
 					require.NoError(t, addUser(t, model, user, user, "a password"))
 					for place, reached := 0, true; reached; place++ {
-						reached = false // also if this one is not run: by -run, or -failfast
+						reached = false // even if this row is not run, with -run or -failfast
 						t.Run(fmt.Sprintf("%s %s, %s, %d", what, order, how, place), func(t *testing.T) {
 							g := &grant{code: h.code("username", user, "password", "a password"), user: user}
 							code, err := model.GetAuthorizationCode(t.Context(), g.code)
@@ -149,7 +157,8 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 								require.Equal(t, 401, h.apiStatus(r.str("access_token")))
 								requireError(t, h.refresh("web", r.str("refresh_token")), 400, "invalid_grant")
 							}
-							require.True(t, refused > 0 || how != "replay of the code", "the replay is acknowledged to one of the two")
+							require.True(t, refused > 0 || how != "replay of the code",
+								"the replay is acknowledged to one of the two")
 						})
 					}
 				}
@@ -158,40 +167,43 @@ func TestAttack_RevocationInFlight(t *testing.T) {
 	})
 }
 
-// An append whose reply was lost is taken for replay or theft (our own lost reply): here the server is told of a fault
-// after it, and the client asks again.
+// An append whose reply was lost is taken for replay or theft (our own lost
+// reply). Here the server gets an error for the append, and the client asks
+// again.
 func TestAttack_OurOwnLostReply(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		h := newHangar(t, model)
+		h := newPausingSite(t, model)
 		const atAppend = 2 // after the look-up and SaveToken
 		first := h.redeem("web", h.code())
 		refresh := []string{"grant_type", "refresh_token", "refresh_token", first.str("refresh_token")}
-		for _, f := range []fate{failsBefore, failsAfter} {
+		for _, f := range []opResult{failsBefore, failsAfter} {
 			var answer reply
-			require.True(t, h.hold(atAppend, func() {}, f, h.slowly(&answer, refresh...)))
+			require.True(t, h.hold(atAppend, func() {}, f, h.tokenRequest(&answer, refresh...)))
 			requireError(t, answer, 503, "server_error")
 			first = h.requireAlive(h.mustRefresh(refresh[3]))
 			refresh[3] = first.str("refresh_token")
 		}
-		// A code is not redeemed again: nobody knows whether its tokens were delivered. The client has to begin anew, and
-		// nothing is left of what it did not get.
+		// A code cannot be redeemed again, as nobody knows whether its tokens
+		// were delivered. The client has to start over, and nothing is left of
+		// the tokens it did not get.
 		redemption := []string{"grant_type", "authorization_code", "code", h.code(), "redirect_uri", callback}
 		code, err := model.GetAuthorizationCode(t.Context(), redemption[3])
 		require.NoError(t, err)
 		var answer reply
-		h.hold(atAppend, func() {}, failsAfter, h.slowly(&answer, redemption...))
+		h.hold(atAppend, func() {}, failsAfter, h.tokenRequest(&answer, redemption...))
 		requireError(t, answer, 503, "server_error")
 		requireError(t, h.token("web", redemption...), 400, "invalid_grant")
 		entries, err := model.GrantEntries(t.Context(), code.GrantID, 1)
 		require.NoError(t, err)
 		require.Equal(t, oauth2server.EntryRevoked, entries[len(entries)-1].Kind)
 		redemption[3] = h.code()
-		h.hold(atAppend, func() {}, failsBefore, h.slowly(&answer, redemption...))
+		h.hold(atAppend, func() {}, failsBefore, h.tokenRequest(&answer, redemption...))
 		requireError(t, answer, 503, "server_error")
 		h.requireAlive(h.token("web", redemption...))
 
-		// The driver sends the insert once more by itself, and finds its own.
-		for _, rotation := range []oauth2server.RefreshRotation{oauth2server.RotateWithRetry, oauth2server.RotateStrictly} {
+		// The driver repeats the insert and finds its own entry.
+		for _, rotation := range []oauth2server.RefreshRotation{oauth2server.RotateWithRetry,
+			oauth2server.RotateStrictly} {
 			s := newSite(t, repeating{model}, &oauth2server.Options{RefreshRotation: rotation}, nil)
 			s.requireAlive(s.requireAlive(s.redeem("web", s.code())))
 		}

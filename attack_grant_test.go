@@ -15,16 +15,17 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// later is a model for which it is later than it is, by so much: what it stores is of that time, and what it returns
-// looks as it would then. So time passes in a test that cannot wait.
-type later struct {
+// shiftedClock is a model whose clock is ahead by the given time: it stores and
+// returns records with their times moved. So time passes in a test that cannot
+// wait.
+type shiftedClock struct {
 	target
 	by time.Duration
 }
 
-func (m *later) Unwrap() oauth2server.Model { return m.target }
+func (m *shiftedClock) Unwrap() oauth2server.Model { return m.target }
 
-// move returns own with its times moved.
+// move returns a copy with its times moved.
 func move[T any](own *T, by time.Duration, times ...*time.Time) *T {
 	for _, at := range times {
 		if !at.IsZero() {
@@ -43,10 +44,13 @@ func moveCode(c oauth2server.AuthorizationCode, by time.Duration) *oauth2server.
 }
 
 func moveEntry(e oauth2server.GrantEntry, by time.Duration) *oauth2server.GrantEntry {
-	return move(&e, by, &e.Time, &e.ExpiresAt, &e.AccessTokenExpiresAt, &e.SuccessorExpiresAt, &e.GrantExpiresAt, &e.Pace)
+	return move(&e, by, &e.Time, &e.ExpiresAt, &e.AccessTokenExpiresAt, &e.SuccessorExpiresAt,
+		&e.GrantExpiresAt, &e.Pace)
 }
 
-func (m *later) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m *shiftedClock) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	saved, err := m.target.SaveToken(ctx, moveToken(*t, m.by), c, u)
 	if err != nil {
 		return nil, err
@@ -54,7 +58,7 @@ func (m *later) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2s
 	return moveToken(*saved, -m.by), nil
 }
 
-func (m *later) GetAccessToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+func (m *shiftedClock) GetAccessToken(ctx context.Context, token string) (*oauth2server.Token, error) {
 	found, err := m.target.GetAccessToken(ctx, token)
 	if err != nil {
 		return nil, err
@@ -62,7 +66,7 @@ func (m *later) GetAccessToken(ctx context.Context, token string) (*oauth2server
 	return moveToken(*found, -m.by), nil
 }
 
-func (m *later) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+func (m *shiftedClock) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
 	found, err := m.target.GetRefreshToken(ctx, token)
 	if err != nil {
 		return nil, err
@@ -70,7 +74,9 @@ func (m *later) GetRefreshToken(ctx context.Context, token string) (*oauth2serve
 	return moveToken(*found, -m.by), nil
 }
 
-func (m *later) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *shiftedClock) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	saved, err := m.target.SaveAuthorizationCode(ctx, moveCode(*code, m.by), c, u)
 	if err != nil {
 		return nil, err
@@ -78,7 +84,7 @@ func (m *later) SaveAuthorizationCode(ctx context.Context, code *oauth2server.Au
 	return moveCode(*saved, -m.by), nil
 }
 
-func (m *later) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+func (m *shiftedClock) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
 	found, err := m.target.GetAuthorizationCode(ctx, code)
 	if err != nil {
 		return nil, err
@@ -86,7 +92,7 @@ func (m *later) GetAuthorizationCode(ctx context.Context, code string) (*oauth2s
 	return moveCode(*found, -m.by), nil
 }
 
-func (m *later) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *shiftedClock) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	there, err := m.target.AppendGrant(ctx, moveEntry(*e, m.by))
 	if there != nil {
 		there = moveEntry(*there, -m.by)
@@ -94,7 +100,7 @@ func (m *later) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*o
 	return there, err
 }
 
-func (m *later) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *shiftedClock) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
 	entries, err := m.target.GrantEntries(ctx, id, from)
 	for i, e := range entries {
 		entries[i] = moveEntry(*e, -m.by)
@@ -102,7 +108,7 @@ func (m *later) GrantEntries(ctx context.Context, id string, from int) ([]*oauth
 	return entries, err
 }
 
-// grantOf returns the id of the grant that an answer is of.
+// grantOf returns the ID of an answer's grant.
 func grantOf(t testing.TB, model target, r reply) string {
 	t.Helper()
 	token, err := model.GetAccessToken(t.Context(), r.str("access_token"))
@@ -110,14 +116,16 @@ func grantOf(t testing.TB, model target, r reply) string {
 	return token.GrantID
 }
 
-// requireAlive checks that the tokens of a grant work, and returns the next ones.
+// requireAlive checks that the tokens of a grant work, and returns the next
+// ones.
 func (s *site) requireAlive(r reply) reply {
 	s.t.Helper()
 	require.Equal(s.t, 200, s.apiStatus(r.str("access_token")))
 	return s.mustRefresh(r.str("refresh_token"))
 }
 
-// A client that got hold of another's code or token ends the owner's grant by trying it (wrong-client denial of service).
+// A client ends another client's grant by trying its code or token
+// (wrong-client denial of service).
 func TestAttack_WrongClientEndsNothing(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -130,10 +138,12 @@ func TestAttack_WrongClientEndsNothing(t *testing.T) {
 			{"grant_type", "refresh_token", "refresh_token", owner.str("refresh_token")},
 			{"grant_type", "refresh_token", "refresh_token", next.str("refresh_token")},
 		} {
-			for range 2 { // a second attempt finds what the first one did
+			for range 2 { // a second attempt finds what the first one left
 				requireError(t, s.token("other", params...), 400, "invalid_grant")
-				requireError(t, s.post("/token", form(append(params, "client_id", "app", "code_verifier", verifier)...)), 400, "invalid_grant")
-				requireError(t, s.post("/token", form(append(params, "client_id", "nobody", "client_secret", secret)...)), 400, "invalid_client")
+				requireError(t, s.post("/token",
+					form(append(params, "client_id", "app", "code_verifier", verifier)...)), 400, "invalid_grant")
+				requireError(t, s.post("/token",
+					form(append(params, "client_id", "nobody", "client_secret", secret)...)), 400, "invalid_client")
 			}
 		}
 		s.requireAlive(s.redeem("web", code))
@@ -141,10 +151,11 @@ func TestAttack_WrongClientEndsNothing(t *testing.T) {
 	})
 }
 
-// Who finds a code in a log, and has neither the secret nor the verifier, ends the grant of its owner (replay as a weapon).
+// An attacker who finds a code in a log, but has neither the secret nor the
+// verifier, ends the owner's grant (replay as a weapon).
 func TestAttack_ReplayAsAWeapon(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		clock := &later{target: model}
+		clock := &shiftedClock{target: model}
 		s := newSite(t, clock, nil, nil)
 		code := s.code("code_challenge", challenge, "code_challenge_method", "S256")
 		owner := s.redeem("web", code, "code_verifier", verifier)
@@ -156,14 +167,19 @@ func TestAttack_ReplayAsAWeapon(t *testing.T) {
 			code string
 		}{
 			{"no client", s.post("/token", form(append(replay, proof...)...)), "invalid_client"},
-			{"no secret", s.post("/token", form(append(append(replay, proof...), "client_id", "web")...)), "invalid_client"},
-			{"a wrong secret", s.post("/token", form(append(append(replay, proof...), "client_id", "web", "client_secret", secret)...)), "invalid_client"},
+			{"no secret", s.post("/token", form(append(append(replay, proof...), "client_id", "web")...)),
+				"invalid_client"},
+			{"a wrong secret", s.post("/token",
+				form(append(append(replay, proof...), "client_id", "web", "client_secret", secret)...)),
+				"invalid_client"},
 			{"another client", s.token("other", append(replay, proof...)...), "invalid_grant"},
-			{"a public client", s.post("/token", form(append(append(replay, proof...), "client_id", "app")...)), "invalid_grant"},
+			{"a public client", s.post("/token", form(append(append(replay, proof...), "client_id", "app")...)),
+				"invalid_grant"},
 			{"no verifier", s.redeem("web", code), "invalid_grant"},
 			{"a wrong verifier", s.redeem("web", code, "code_verifier", challenge), "invalid_grant"},
 			{"no redirect_uri", s.token("web", append(replay, "code_verifier", verifier)...), "invalid_grant"},
-			{"a wrong redirect_uri", s.token("web", append(replay, "code_verifier", verifier, "redirect_uri", callback+"2")...), "invalid_grant"},
+			{"a wrong redirect_uri", s.token("web",
+				append(replay, "code_verifier", verifier, "redirect_uri", callback+"2")...), "invalid_grant"},
 		} {
 			require.Equal(t, row.code, row.r.str("error"), row.name)
 			require.Equal(t, 400, row.r.StatusCode, row.name)
@@ -176,15 +192,16 @@ func TestAttack_ReplayAsAWeapon(t *testing.T) {
 	})
 }
 
-// A thief presents each refresh token that the owner has just spent (the follower). As long as he is as fast as a retry
-// nobody sees him; once he is late, the grant is dead within two refreshes of the owner.
+// A thief presents each refresh token that the owner has just spent (the
+// follower). As long as the thief is as fast as a retry, nothing shows. Once
+// the thief is late, the grant is dead within two refreshes of the owner.
 func TestAttack_Follower(t *testing.T) {
 	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		for _, row := range []struct {
 			name    string
-			inStep  int  // how often he follows at once before he is late
-			ownerOn bool // the owner has gone on when he comes
+			inStep  int  // how often the thief follows at once before being late
+			ownerOn bool // the owner has refreshed again when the thief comes
 		}{
 			{"late at once", 0, false},
 			{"late after the owner went on", 0, true},
@@ -192,7 +209,7 @@ func TestAttack_Follower(t *testing.T) {
 			{"late after some time in step, and the owner went on", 3, true},
 		} {
 			t.Run(row.name, func(t *testing.T) {
-				clock := &later{target: model}
+				clock := &shiftedClock{target: model}
 				s := newSite(t, clock, nil, nil)
 				owner := s.redeem("web", s.code())
 				delivered := []reply{owner}
@@ -230,15 +247,17 @@ func TestAttack_Follower(t *testing.T) {
 	})
 }
 
-// A client in a loop makes access tokens without end (retry loop inside w). It is told to wait, and loses nothing.
+// A client in a loop makes access tokens without end (retry loop inside the
+// window). It is told to wait, and loses nothing.
 func TestAttack_RetryLoop(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		clock := &later{target: model}
+		clock := &shiftedClock{target: model}
 		s := newSite(t, clock, nil, nil)
 		first := s.redeem("web", s.code())
 		second := s.mustRefresh(first.str("refresh_token"))
 		for range 16 {
-			require.Equal(t, second.str("refresh_token"), s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
+			require.Equal(t, second.str("refresh_token"),
+				s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
 		}
 		for range 3 {
 			r := s.refresh("web", first.str("refresh_token"))
@@ -257,7 +276,7 @@ func TestAttack_RetryLoop(t *testing.T) {
 func TestAttack_EndlessGrant(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		const day, end = 24 * time.Hour, 90 * 24 * time.Hour
-		clock := &later{target: model}
+		clock := &shiftedClock{target: model}
 		s := newSite(t, clock, nil, nil)
 		tokens := s.redeem("web", s.code())
 		for clock.by+13*day < end {
@@ -272,25 +291,28 @@ func TestAttack_EndlessGrant(t *testing.T) {
 	})
 }
 
-// The marker of what was spent is swept before what it marks expires (sweep, then present).
+// The marker of a spent token is swept before the token expires (sweep, then
+// present).
 func TestAttack_SweepThenPresent(t *testing.T) {
 	t.Parallel()
 	const lifetime = 14 * 24 * time.Hour
 	for _, row := range []struct {
 		name   string
 		grants []string
-		// spend uses something up and returns how to present it again, and what was delivered on the way.
+		// spend uses a credential up. It returns a function that presents it
+		// again, and the tokens delivered on the way.
 		spend func(s *site, model target) (present func() reply, delivered []reply)
 	}{
 		{"a redeemed code", nil, func(s *site, _ target) (func() reply, []reply) {
 			code := s.code()
 			return func() reply { return s.redeem("web", code) }, []reply{s.redeem("web", code)}
 		}},
-		{"a redeemed code, without refresh tokens", []string{"authorization_code"}, func(s *site, _ target) (func() reply, []reply) {
-			code := s.code()
-			require.Equal(s.t, 200, s.redeem("web", code).StatusCode)
-			return func() reply { return s.redeem("web", code) }, nil
-		}},
+		{"a redeemed code, without refresh tokens", []string{"authorization_code"},
+			func(s *site, _ target) (func() reply, []reply) {
+				code := s.code()
+				require.Equal(s.t, 200, s.redeem("web", code).StatusCode)
+				return func() reply { return s.redeem("web", code) }, nil
+			}},
 		{"a burnt code", nil, func(s *site, _ target) (func() reply, []reply) {
 			code := s.code()
 			requireError(s.t, s.redeem("web", code, "code_verifier", verifier), 400, "invalid_grant")
@@ -334,7 +356,7 @@ func TestAttack_SweepThenPresent(t *testing.T) {
 		})
 		t.Run("mongomodel/"+row.name, func(t *testing.T) {
 			model := newMongo(t)
-			clock := &later{target: model, by: time.Hour - lifetime} // so that it is now when it is swept
+			clock := &shiftedClock{target: model, by: time.Hour - lifetime} // so that the sweep happens now
 			check(newSite(t, clock, &options, nil), clock, func(d time.Duration) {
 				clock.by += d
 				_, err := model.DeleteExpired(t.Context())
@@ -344,7 +366,8 @@ func TestAttack_SweepThenPresent(t *testing.T) {
 	}
 }
 
-// Who has a dump of the storage opens the sealed successor with what else is in it (dump opens the sealed successor).
+// An attacker with a dump of the storage opens the sealed successor (dump opens
+// the sealed successor).
 func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
@@ -354,7 +377,9 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 		id := grantOf(t, model, first)
 		entries, err := model.GrantEntries(t.Context(), id, 1)
 		require.NoError(t, err)
-		sealed := slices.DeleteFunc(slices.Clone(entries), func(e *oauth2server.GrantEntry) bool { return e.Sealed == nil })
+		sealed := slices.DeleteFunc(slices.Clone(entries), func(e *oauth2server.GrantEntry) bool {
+			return e.Sealed == nil
+		})
 		require.Len(t, sealed, 2)
 		opens := func(e *oauth2server.GrantEntry, with string) bool {
 			digest := sha256.Sum256([]byte(with))
@@ -365,7 +390,8 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 				aead, err := cipher.NewGCMWithRandomNonce(block)
 				require.NoError(t, err)
 				for _, additional := range []string{id, ""} {
-					if opened, err := aead.Open(nil, nil, e.Sealed[1:], []byte(additional)); err == nil && len(opened) > 0 {
+					if opened, err := aead.Open(nil, nil, e.Sealed[1:], []byte(additional)); err == nil &&
+						len(opened) > 0 {
 						return true
 					}
 				}
@@ -373,9 +399,10 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 			return false
 		}
 		dump := []string{"", id}
-		suite.notSecret(id)
+		sharedRecorder.notSecret(id)
 		for _, e := range entries {
-			dump = append(dump, e.Presented, e.AccessToken, e.Successor, e.Nonce, e.ClientID, e.UserID, string(e.Sealed))
+			dump = append(dump, e.Presented, e.AccessToken, e.Successor, e.Nonce, e.ClientID, e.UserID,
+				string(e.Sealed))
 		}
 		for _, text := range slices.Clone(dump) {
 			dump = append(dump, oauth2server.Digest(text))
@@ -390,22 +417,23 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 				require.Contains(t, []int{400, 401}, s.post("/api", form("access_token", text)).StatusCode)
 			}
 		}
-		require.True(t, opens(sealed[0], first.str("refresh_token")), "who has the token opens it: this test knows how it is sealed")
+		require.True(t, opens(sealed[0], first.str("refresh_token")),
+			"the presented token opens it, so the test knows how it is sealed")
 		s.requireAlive(third)
 	})
 }
 
-// Somebody signs out with a refresh token that was spent and has expired since, say
-// of a telephone that was off for weeks: the grant ends all the same. Nobody but its
-// client can ask for that.
+// A user signs out with a refresh token that is spent and has expired since,
+// say on a phone that was off for weeks: the grant ends all the same. Only its
+// client can do that.
 func TestAttack_SignOutWithAnExpiredToken(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		clock := &later{target: model}
+		clock := &shiftedClock{target: model}
 		s := newSite(t, clock, nil, nil)
 		first := s.redeem("web", s.code())
 		clock.by = 10 * 24 * time.Hour
 		last := s.mustRefresh(first.str("refresh_token"))
-		clock.by = 15 * 24 * time.Hour // first has expired
+		clock.by = 15 * 24 * time.Hour // the first token has expired
 		requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
 		requireError(t, s.revoke("other", first.str("refresh_token")), 400, "unauthorized_client")
 		last = s.mustRefresh(last.str("refresh_token"))

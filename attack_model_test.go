@@ -12,12 +12,14 @@ import (
 	"github.com/seed-11d18166/oauth2server/modeltest"
 )
 
-// hooked is a model of a program that narrows scopes, and lets nobody write.
+// hooked is the model of a program that narrows scopes and removes write.
 type hooked struct{ target }
 
 func (m hooked) Unwrap() oauth2server.Model { return m.target }
 
-func (hooked) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
+func (hooked) ValidateScope(
+	_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return readByDefault(nil, scope)
 }
 
@@ -25,7 +27,7 @@ func (hooked) VerifyScope(_ context.Context, _ *oauth2server.Token, scope oauth2
 	return !scope.Contains("write"), nil
 }
 
-// decorated has its own way to find clients, and the rest from a field.
+// decorated has its own GetClient, and the rest from a field.
 type decorated struct {
 	oauth2server.AccessTokenModel
 	inner oauth2server.Model
@@ -35,7 +37,9 @@ func (m decorated) GetClient(ctx context.Context, id, secret string) (*oauth2ser
 	return m.inner.GetClient(ctx, id, secret)
 }
 
-func (m decorated) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m decorated) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	return m.inner.SaveToken(ctx, t, c, u)
 }
 
@@ -43,7 +47,7 @@ type transparent struct{ oauth2server.Model }
 
 func (m transparent) Unwrap() oauth2server.Model { return m.Model }
 
-// A decorator hides the check of scopes that the model inside of it has (lost interfaces).
+// A decorator hides the scope check of the model inside it (lost interfaces).
 func TestAttack_LostInterfaces(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		inner := hooked{model}
@@ -70,7 +74,8 @@ func TestAttack_LostInterfaces(t *testing.T) {
 		token := s.token("machine", "grant_type", "client_credentials")
 		require.Equal(t, "read", token.str("scope"), "ValidateScope is found through Unwrap")
 		token = s.token("machine", "grant_type", "client_credentials", "scope", "read write")
-		require.Equal(t, 403, s.get("/api/write", "Authorization", "Bearer "+token.str("access_token")).StatusCode, "and so is VerifyScope")
+		require.Equal(t, 403, s.get("/api/write", "Authorization", "Bearer "+
+			token.str("access_token")).StatusCode, "and so is VerifyScope")
 	})
 }
 
@@ -80,7 +85,7 @@ func (m layerOfTokens) GetAccessToken(ctx context.Context, token string) (*oauth
 	return m.tokens.GetAccessToken(ctx, token)
 }
 
-// caching remembers clients by their id.
+// caching caches clients by their ID.
 type caching struct {
 	target
 	clients *sync.Map
@@ -100,11 +105,13 @@ func (m caching) GetClient(ctx context.Context, id, secret string) (*oauth2serve
 	return c, err
 }
 
-// A client that was looked up is taken for one that authenticated (caching decorator). The server asks as it must, and
-// modeltest tells the author of the cache.
+// A client that was looked up is taken for one that authenticated (caching
+// decorator). The server always passes the secret, and modeltest reports the
+// broken cache.
 func TestAttack_CachingDecorator(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		// No server can mend it: this is what somebody gets whose model is not tested.
+		// The server cannot prevent this: it is what happens with a model that
+		// is not tested.
 		s := newSite(t, caching{model, &sync.Map{}}, nil, nil)
 		wrong := form("grant_type", "client_credentials", "client_id", "web", "client_secret", "made-up")
 		requireError(t, s.post("/token", wrong), 400, "invalid_client")

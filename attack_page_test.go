@@ -16,7 +16,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// hostile texts break out of where they are shown, unless that is done with care.
+// hostile texts break out of their context unless they are escaped.
 var hostile = []string{
 	`"><script>alert(1)</script>`,
 	`'><img src=x onerror=alert(1)>`,
@@ -32,7 +32,8 @@ var (
 	challenged = regexp.MustCompile(`^(Basic|Bearer) realm="[^"\\]*"(, [a-z_]+="[ -!#-\[\]-~]*")*$`)
 )
 
-// requireInert checks that what somebody wrote into a request is nothing but text in the answer.
+// requireInert checks that a text from a request is nothing but text in the
+// answer.
 func requireInert(t testing.TB, r reply) {
 	t.Helper()
 	require.NotContains(t, r.Header, "Injected")
@@ -52,14 +53,17 @@ func requireInert(t testing.TB, r reply) {
 	}
 }
 
-// The consent page runs a script that is in the name of a client, or shows its secret (CVE-2018-1000088, CVE-2020-10187).
+// The consent page runs a script in a client's name, or shows its secret
+// (CVE-2018-1000088, CVE-2020-10187).
 func TestAttack_HostileClientNames(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		var logs bytes.Buffer
 		const uri = "https://client.example/'onclick=alert(1)//"
-		options := &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		options := &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&logs,
+			&slog.HandlerOptions{Level: slog.LevelDebug})),
 			AuthenticateUser: func(r *http.Request) (*oauth2server.User, error) {
-				return nil, &oauth2server.Error{Code: oauth2server.AccessDenied, Description: "nobody may use " + r.FormValue("client_id") + " at " + uri}
+				return nil, &oauth2server.Error{Code: oauth2server.AccessDenied,
+					Description: "nobody may use " + r.FormValue("client_id") + " at " + uri}
 			}}
 		page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			request := oauth2server.AuthorizationRequestFromContext(r.Context())
@@ -68,12 +72,16 @@ func TestAttack_HostileClientNames(t *testing.T) {
 			options.Logger.Info("a page", "client", request.Client, "request", request)
 			fmt.Fprintf(w, "%s %+v %#v %+v", document, request.Client, *request.Client, request)
 		})
-		denied, shown := newSite(t, model, options, nil), newSite(t, model, &oauth2server.Options{Logger: options.Logger}, page)
-		for _, id := range []string{`"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`, `</code></p><script>alert(1)</script>`} {
-			require.NoError(t, addClient(t, model, oauth2server.Client{ID: id, RedirectURIs: []string{uri}, Grants: allGrants}, secret+"hostile"))
+		denied, shown := newSite(t, model, options, nil),
+			newSite(t, model, &oauth2server.Options{Logger: options.Logger}, page)
+		for _, id := range []string{`"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`,
+			`</code></p><script>alert(1)</script>`} {
+			require.NoError(t, addClient(t, model,
+				oauth2server.Client{ID: id, RedirectURIs: []string{uri}, Grants: allGrants}, secret+"hostile"))
 			query := "/authorize?" + form(authorization("client_id", id, "redirect_uri", uri)...)
 			for _, r := range []reply{denied.get(query, "Accept", "text/html"), denied.get(query),
-				denied.get(query+"&redirect_uri=x", "Accept", "text/html"), shown.get(query+"&scope=%22", "Accept", "text/html")} {
+				denied.get(query+"&redirect_uri=x", "Accept", "text/html"),
+				shown.get(query+"&scope=%22", "Accept", "text/html")} {
 				requireInert(t, r)
 			}
 			r := shown.get(query)
@@ -83,24 +91,28 @@ func TestAttack_HostileClientNames(t *testing.T) {
 				require.NotContains(t, logs.String(), hidden)
 			}
 		}
-		r := denied.get("/authorize?"+form(authorization("client_id", `"><script>alert(1)</script>`, "redirect_uri", uri)...), "Accept", "text/html")
+		r := denied.get("/authorize?"+
+			form(authorization("client_id", `"><script>alert(1)</script>`, "redirect_uri", uri)...),
+			"Accept", "text/html")
 		require.Contains(t, r.text, "&lt;script&gt;", "the page has the name, as text")
 	})
 }
 
-// A parameter that is shown again runs as a script, adds a header, or forges a line of the log (CVE-2019-8400,
-// CVE-2026-50629, CVE-2026-50630).
+// An echoed parameter runs as a script, adds a header, or forges a line of the
+// log (CVE-2019-8400, CVE-2026-50629, CVE-2026-50630).
 func TestAttack_EchoedParameters(t *testing.T) {
 	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
 		var logs bytes.Buffer
 		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "ext", RedirectURIs: []string{callback},
 			Grants: append([]string{"echo"}, allGrants...)}, secret+"ext"))
-		var told oauth2server.Error // what the program says of the request
-		options := oauth2server.Options{Grants: allGrants, Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
-			ExtensionGrants: map[string]oauth2server.GrantFunc{"echo": func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-				return nil, &told
-			}}}
+		var told oauth2server.Error // the program's own error about the request
+		options := oauth2server.Options{Grants: allGrants,
+			Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			ExtensionGrants: map[string]oauth2server.GrantFunc{
+				"echo": func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+					return nil, &told
+				}}}
 		plain := newSite(t, model, &options, nil)
 		echoing := options
 		echoing.AuthenticateUser = func(*http.Request) (*oauth2server.User, error) { return nil, &told }
@@ -109,21 +121,25 @@ func TestAttack_EchoedParameters(t *testing.T) {
 			oauth2server.AuthorizationRequestFromContext(r.Context()).Deny(w, r, told.Description)
 		}))
 		spent := plain.signIn("web").str("refresh_token")
-		suite.notSecret(hostile...)
+		sharedRecorder.notSecret(hostile...)
 		for _, text := range hostile {
-			for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
+			for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope",
+				"state", "code_challenge",
 				"code_challenge_method", "allowed", "username", "unknown"} {
 				request := form(authorization("username", "andy", "password", "andys-password", name, text)...)
-				for _, r := range []reply{plain.post("/authorize", request, "Accept", "text/html"), plain.get("/authorize?" + request)} {
+				for _, r := range []reply{plain.post("/authorize", request, "Accept", "text/html"),
+					plain.get("/authorize?" + request)} {
 					requireInert(t, r)
 					require.Contains(t, []string{"", "xyz", text}, r.at("state"), "a state comes back as it went")
 					require.NotContains(t, r.at("error_description"), "alert")
 				}
 			}
-			for _, name := range []string{"grant_type", "scope", "client_id", "client_secret", "code", "redirect_uri", "code_verifier",
+			for _, name := range []string{"grant_type", "scope", "client_id", "client_secret", "code",
+				"redirect_uri", "code_verifier",
 				"refresh_token", "username", "unknown"} {
-				requireInert(t, plain.post("/token", form(authorization("grant_type", "refresh_token", "refresh_token", spent,
-					"client_id", "web", "client_secret", secret+"other", name, text)...)))
+				requireInert(t, plain.post("/token",
+					form(authorization("grant_type", "refresh_token", "refresh_token", spent,
+						"client_id", "web", "client_secret", secret+"other", name, text)...)))
 			}
 			requireInert(t, plain.token("web", "grant_type", "refresh_token", "refresh_token", spent, "scope", text))
 			requireInert(t, plain.post("/api", form("access_token", text)))
@@ -133,7 +149,8 @@ func TestAttack_EchoedParameters(t *testing.T) {
 				requireInert(t, plain.post("/token", "grant_type=refresh_token", "Authorization", "Basic "+text))
 			}
 
-			told = oauth2server.Error{Code: oauth2server.AccessDenied, Description: "not " + text, Err: fmt.Errorf("not %s", text)}
+			told = oauth2server.Error{Code: oauth2server.AccessDenied, Description: "not " + text,
+				Err: fmt.Errorf("not %s", text)}
 			query := "/authorize?" + form(authorization()...)
 			requireInert(t, own.get(query, "Accept", "text/html"))
 			requireInert(t, own.get(query))
@@ -151,10 +168,13 @@ func TestAttack_EchoedParameters(t *testing.T) {
 	})
 }
 
-// The owner's browser is made to send the form of somebody else (CVE-2014-8144, CVE-2026-27124).
+// The owner's browser is made to send an attacker's form (CVE-2014-8144,
+// CVE-2026-27124).
 func TestAttack_CrossOriginPost(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
+		signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+			return &oauth2server.User{ID: "u1"}, nil
+		}}
 		for name, s := range map[string]*site{
 			"signs in":     newSite(t, model, nil, nil),
 			"is signed in": newSite(t, model, signedIn, nil),
@@ -163,22 +183,29 @@ func TestAttack_CrossOriginPost(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				body := form(authorization("username", "andy", "password", "andys-password")...)
 				for _, headers := range [][]string{
-					{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
-					{"Origin", strings.Replace(s.URL, "127.0.0.1", "127.0.0.2", 1)}, {"Sec-Fetch-Site", "cross-site", "Origin", s.URL},
+					{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+					{"Origin", "https://evil.example"}, {"Origin", "null"},
+					{"Origin", strings.Replace(s.URL, "127.0.0.1", "127.0.0.2", 1)},
+					{"Sec-Fetch-Site", "cross-site", "Origin", s.URL},
 				} {
 					requireNoRedirect(t, s.post("/authorize", body, headers...), 403, "access_denied")
-					requireNoRedirect(t, s.post("/authorize?"+form(authorization()...), "username=andy&password=andys-password", headers...), 403, "access_denied")
+					requireNoRedirect(t, s.post("/authorize?"+form(authorization()...),
+						"username=andy&password=andys-password", headers...), 403, "access_denied")
 				}
-				require.NotEmpty(t, s.post("/authorize", body, "Sec-Fetch-Site", "same-origin", "Origin", s.URL).at("code"))
+				require.NotEmpty(t, s.post("/authorize", body, "Sec-Fetch-Site", "same-origin",
+					"Origin", s.URL).at("code"))
 			})
 		}
 	})
 }
 
-// A link on another site gets a code for whoever poses as a public client, from an owner who is signed in (CVE-2026-27124).
+// A link on another site gets a code for an attacker who poses as a public
+// client, from an owner who is signed in (CVE-2026-27124).
 func TestAttack_CrossSiteLinkOfAPublicClient(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
+		signedIn := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+			return &oauth2server.User{ID: "u1"}, nil
+		}}
 		remembers := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			request := oauth2server.AuthorizationRequestFromContext(r.Context())
 			request.Approve(w, r, oauth2server.Approval{User: request.User, All: true})
@@ -186,7 +213,8 @@ func TestAttack_CrossSiteLinkOfAPublicClient(t *testing.T) {
 		query := "/authorize?" + form(authorization("client_id", "app", "redirect_uri", "com.example.app:/cb",
 			"code_challenge", challenge, "code_challenge_method", "S256")...)
 		for _, s := range []*site{newSite(t, model, signedIn, nil), newSite(t, model, signedIn, remembers)} {
-			for _, headers := range [][]string{nil, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "none"}, {"Referer", "https://evil.example/"}} {
+			for _, headers := range [][]string{nil, {"Sec-Fetch-Site", "cross-site"},
+				{"Sec-Fetch-Site", "none"}, {"Referer", "https://evil.example/"}} {
 				r := s.get(query, headers...)
 				require.Equal(t, "access_denied", r.at("error"), r.Header.Get("Location"))
 				require.Empty(t, r.at("code"))
@@ -195,7 +223,8 @@ func TestAttack_CrossSiteLinkOfAPublicClient(t *testing.T) {
 	})
 }
 
-// The server sends the browser wherever a link says (RFC 9700, section 4.1).
+// The server redirects the browser wherever a link points (RFC 9700, section
+// 4.1).
 func TestAttack_OpenRedirector(t *testing.T) {
 	const evil = "https://evil.example/cb"
 	onEachModel(t, func(t *testing.T, model target) {
@@ -216,10 +245,12 @@ func TestAttack_OpenRedirector(t *testing.T) {
 			{"no scheme", []string{"redirect_uri", "//evil.example/cb"}, "invalid_request"},
 			{"script", []string{"redirect_uri", "javascript:location='https://evil.example'"}, "invalid_request"},
 			{"implicit", []string{"redirect_uri", evil, "response_type", "token"}, "invalid_request"},
-			{"every other error too", []string{"redirect_uri", evil, "response_type", "nope", "scope", `"`, "state", ""}, "invalid_request"},
+			{"every other error too",
+				[]string{"redirect_uri", evil, "response_type", "nope", "scope", `"`, "state", ""}, "invalid_request"},
 		} {
 			t.Run(row.name, func(t *testing.T) {
-				query := form(authorization(append([]string{"username", "andy", "password", "andys-password"}, row.params...)...)...)
+				query := form(authorization(append([]string{"username", "andy", "password", "andys-password"},
+					row.params...)...)...)
 				for _, r := range []reply{s.get("/authorize?" + query), s.post("/authorize", query)} {
 					requireNoRedirect(t, r, 400, row.code)
 				}
@@ -232,11 +263,14 @@ func TestAttack_OpenRedirector(t *testing.T) {
 	})
 }
 
-// A 307 makes the browser repeat the POST, and with it the password, at the client (RFC 9700, section 4.12).
+// A 307 makes the browser repeat the POST, password included, at the client
+// (RFC 9700, section 4.12).
 func TestAttack_RedirectThatRepeatsThePassword(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		signedIn := &oauth2server.Options{Grants: allGrants,
-			AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
+			AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+				return &oauth2server.User{ID: "u1"}, nil
+			}}
 		signs, is := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil), newSite(t, model, signedIn, nil)
 		page := newConsentSite(t, model, nil)
 		query := "/authorize?" + form(authorization()...)
@@ -261,19 +295,22 @@ func TestAttack_RedirectThatRepeatsThePassword(t *testing.T) {
 	})
 }
 
-// requireUnframed checks that no other site can lay a page under its own (RFC 9700, section 4.16).
+// requireUnframed checks that no other site can frame the page (RFC 9700,
+// section 4.16).
 func requireUnframed(t testing.TB, r reply) {
 	t.Helper()
-	require.Equal(t, []string{"frame-ancestors 'none'"}, r.Header.Values("Content-Security-Policy"), "%d %s", r.StatusCode, r.text)
+	require.Equal(t, []string{"frame-ancestors 'none'"}, r.Header.Values("Content-Security-Policy"),
+		"%d %s", r.StatusCode, r.text)
 	require.Equal(t, []string{"DENY"}, r.Header.Values("X-Frame-Options"))
 }
 
-// The owner clicks on a page that he does not see (RFC 9700, section 4.16).
+// The owner clicks on a page that they do not see (RFC 9700, section 4.16).
 func TestAttack_Clickjacking(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		own := newSite(t, model, &oauth2server.Options{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err *oauth2server.Error) {
-			w.WriteHeader(err.Status)
-		}}, nil)
+		own := newSite(t, model,
+			&oauth2server.Options{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err *oauth2server.Error) {
+				w.WriteHeader(err.Status)
+			}}, nil)
 		page, query := newConsentSite(t, model, nil), "/authorize?"+form(authorization()...)
 		for _, r := range []reply{
 			page.get(query),
@@ -286,13 +323,15 @@ func TestAttack_Clickjacking(t *testing.T) {
 	})
 }
 
-// Every box of the consent form is unticked, and the server takes no scope for all of it (empty consent).
+// Every box of the consent form is unticked, and the server reads no scope as
+// the whole scope (empty consent).
 func TestAttack_EmptyConsent(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newConsentSite(t, model, nil)
 		query := "/authorize?" + form(authorization("scope", "read write")...)
 		for name, fields := range map[string]string{
-			"no box": "username=u1", "an empty box": "username=u1&box=", "a box that was not offered": "username=u1&box=admin",
+			"no box": "username=u1", "an empty box": "username=u1&box=",
+			"a box that was not offered": "username=u1&box=admin",
 			"the client's own parameter": "username=u1&scope=read+write", "the URL's": "username=u1&granted=read",
 		} {
 			r := s.post(query+"&box=read&verdict=allow", fields)

@@ -13,19 +13,23 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// A redirection URI that runs code in the browser (CVE-2020-26938, CVE-2026-67333): it cannot be registered, and where it
-// was all the same, neither an answer goes there nor is a page shown that would send one.
+// A redirection URI that runs code in the browser (CVE-2020-26938,
+// CVE-2026-67333): it cannot be registered. If it was registered all the same,
+// no answer goes there, and no page is shown that would send one.
 func TestAttack_RedirectThatRunsCode(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		asked := false
 		page := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true })
 		for i, uri := range []string{
-			"javascript:alert(1)", "javascript://client.example/%0aalert(1)", "JavaScript:/alert(1)", "\x01javascript://x/", "java\tscript://x/",
-			"data:text/html,x", "data:/text/html,x", "vbscript:msgbox(1)", "vbscript:/x", "file:///etc/passwd", "blob:/x",
+			"javascript:alert(1)", "javascript://client.example/%0aalert(1)", "JavaScript:/alert(1)",
+			"\x01javascript://x/", "java\tscript://x/",
+			"data:text/html,x", "data:/text/html,x", "vbscript:msgbox(1)", "vbscript:/x",
+			"file:///etc/passwd", "blob:/x",
 			"blob:https://client.example/x", "about:/blank", "filesystem:/x", "view-source:/x",
 		} {
 			for _, public := range []bool{false, true} {
-				client := oauth2server.Client{ID: fmt.Sprint("evil", i), RedirectURIs: []string{callback, uri}, Grants: allGrants, Public: public}
+				client := oauth2server.Client{ID: fmt.Sprint("evil", i),
+					RedirectURIs: []string{callback, uri}, Grants: allGrants, Public: public}
 				own := secret
 				if public {
 					own = ""
@@ -44,16 +48,21 @@ func TestAttack_RedirectThatRunsCode(t *testing.T) {
 	})
 }
 
-// The exception for loopback addresses, stretched (CVE-2020-15233, CVE-2020-15234, doorkeeper#1878): only the port may
-// differ, only with http, 127.0.0.1, [::1] and names that are localhost or end in .localhost.
+// The exception for loopback addresses, stretched (CVE-2020-15233,
+// CVE-2020-15234, doorkeeper#1878): only the port may differ, only with http,
+// 127.0.0.1, [::1] and names that are localhost or end in .localhost.
 func TestAttack_AlmostLoopback(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "native", Public: true, Grants: publicGrants, RedirectURIs: []string{
-			"http://127.0.0.1/cb", "http://[::1]/cb", "http://localhost/cb", "http://127.0.0.1:8080/fixed?a=1", "https://127.0.0.1/tls",
-			"http://127.0.0.2/cb", "http://app.example/cb"}}, ""))
-		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "server", Grants: allGrants, RedirectURIs: []string{
-			"http://127.0.0.1/cb", "http://localhost/cb"}}, secret))
-		// With what would refuse some of them for another reason out of the way.
+		require.NoError(t, addClient(t, model,
+			oauth2server.Client{ID: "native", Public: true, Grants: publicGrants, RedirectURIs: []string{
+				"http://127.0.0.1/cb", "http://[::1]/cb", "http://localhost/cb",
+				"http://127.0.0.1:8080/fixed?a=1", "https://127.0.0.1/tls",
+				"http://127.0.0.2/cb", "http://app.example/cb"}}, ""))
+		require.NoError(t, addClient(t, model,
+			oauth2server.Client{ID: "server", Grants: allGrants, RedirectURIs: []string{
+				"http://127.0.0.1/cb", "http://localhost/cb"}}, secret))
+		// Checks that would refuse some of them for another reason are out of
+		// the way.
 		s := newConsentSite(t, model, &oauth2server.Options{InsecureAllowHTTPRedirects: true})
 		for _, row := range []struct {
 			client, uri string
@@ -109,7 +118,9 @@ func TestAttack_AlmostLoopback(t *testing.T) {
 			{"native", "http://127.0.0.1.evil.example/cb", false},
 			{"native", "http://app.example:51004/cb", false},
 		} {
-			query := "/authorize?" + form(authorization(append(withChallenge(challenge), "client_id", row.client, "redirect_uri", row.uri)...)...)
+			query := "/authorize?" +
+				form(authorization(append(withChallenge(challenge), "client_id", row.client,
+					"redirect_uri", row.uri)...)...)
 			r := s.post(query, form("username", "u1", "all", "1"))
 			if row.good {
 				require.True(t, strings.HasPrefix(r.Header.Get("Location"), row.uri), "%s: %s", row.uri, r.text)
@@ -121,10 +132,9 @@ func TestAttack_AlmostLoopback(t *testing.T) {
 	})
 }
 
-// An error that is sent to a redirection URI before it was proven
-// (CVE-2026-44681): whatever a request says, there is no Location outside of
-// what the one client that it names has registered. FuzzAuthorize searches
-// further.
+// An error is sent to an unproven redirection URI (CVE-2026-44681): whatever a
+// request says, Location is empty or a URI registered by the one client that it
+// names. FuzzAuthorize searches further.
 func TestAttack_ErrorToAnUnprovenURI(t *testing.T) {
 	t.Parallel()
 	const answer = `[!-~]+$`
@@ -138,11 +148,12 @@ func TestAttack_ErrorToAnUnprovenURI(t *testing.T) {
 	}
 	values := []struct {
 		name string
-		pool []string // a good one first
+		pool []string // the first one is good
 	}{
 		{"client_id", []string{"web", "limited", "other", "two", "query", "app", "machine", "nobody", "WEB", ""}},
 		{"redirect_uri", []string{callback, callback + "2", callback + "?tenant=7", "https://other.example/cb",
-			"http://127.0.0.1:4711/cb", "com.example.app:/cb", "https://evil.example/cb", "//evil.example/", "javascript://x/%0aalert(1)", ""}},
+			"http://127.0.0.1:4711/cb", "com.example.app:/cb", "https://evil.example/cb",
+			"//evil.example/", "javascript://x/%0aalert(1)", ""}},
 		{"response_type", []string{"code", "token", "code token", "none", ""}},
 		{"scope", []string{"read", "read write", `"`, "\r\nLocation: https://evil.example", ""}},
 		{"state", []string{"xyz", "https://evil.example", "\r\nLocation: https://evil.example", "ж", ""}},
@@ -152,7 +163,8 @@ func TestAttack_ErrorToAnUnprovenURI(t *testing.T) {
 		{"username", []string{"andy", "nobody"}},
 		{"password", []string{"andys-password", "wrong"}},
 	}
-	hostile := []string{"@evil.example", ".evil.example", "//evil.example", `\evil.example`, "/../", "#", "?", "&", "%2f", "%00", "\x00", "\r\n",
+	hostile := []string{"@evil.example", ".evil.example", "//evil.example", `\evil.example`, "/../",
+		"#", "?", "&", "%2f", "%00", "\x00", "\r\n",
 		":", ";", " ", "ж"}
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)

@@ -8,16 +8,19 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// An unauthenticated refresh (CVE-2026-53512): by another client, without a secret, with a wrong one, with another scope.
-// The token is unharmed, and a wider scope gets what was granted.
+// An unauthenticated refresh (CVE-2026-53512): by another client, without a
+// secret, with a wrong one, with another scope. The token stays valid, and a
+// wider scope gets what was granted.
 func TestAttack_RefreshWithoutTheClient(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, nil, nil)
-		token := s.token("web", "grant_type", "authorization_code", "code", s.code("scope", "read"), "redirect_uri", callback).str("refresh_token")
+		token := s.token("web", "grant_type", "authorization_code", "code", s.code("scope", "read"),
+			"redirect_uri", callback).str("refresh_token")
 		refresh := []string{"grant_type", "refresh_token", "refresh_token", token}
 		requireError(t, s.token("other", refresh...), 400, "invalid_grant")
 		requireError(t, s.post("/token", form(append(refresh, "client_id", "web")...)), 400, "invalid_client")
-		requireError(t, s.post("/token", form(append(refresh, "client_id", "web", "client_secret", secret+"other")...)), 400, "invalid_client")
+		requireError(t, s.post("/token",
+			form(append(refresh, "client_id", "web", "client_secret", secret+"other")...)), 400, "invalid_client")
 		requireError(t, s.token("web", append(refresh, "scope", "write")...), 400, "invalid_scope")
 		wider := s.token("web", append(refresh, "scope", "read write")...)
 		require.Equal(t, "read", wider.str("scope"), wider.text)
@@ -25,9 +28,11 @@ func TestAttack_RefreshWithoutTheClient(t *testing.T) {
 	})
 }
 
-// Families of refresh tokens that fork, as rotation reads and then writes (CVE-2026-53517, CVE-2026-50631): parallel
-// refreshes are all answered, with one refresh token and an access token each, and are one line in the log. With
-// RotateStrictly one is answered, and the others show that two have the token.
+// Families of refresh tokens fork when rotation reads and then writes
+// (CVE-2026-53517, CVE-2026-50631). Parallel refreshes are all answered, with
+// one refresh token and an access token each, and are one line in the log. With
+// RotateStrictly one is answered, and the others show that two parties have the
+// token.
 func TestAttack_ParallelRefreshes(t *testing.T) {
 	const n = 8
 	onEachModel(t, func(t *testing.T, model target) {

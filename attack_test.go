@@ -14,10 +14,11 @@ import (
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
-// The tests whose names begin with TestAttack are what servers of this kind have fallen to, tried on this one with the
-// zero Options, over HTTP, on each model that comes with it. Each names the public report or the rule in its comment.
+// Tests named TestAttack_ try the attacks that succeeded against other servers.
+// They run with the zero Options, over HTTP, on each model of this repository.
+// Each comment names the public report or the rule.
 
-// target is a model with everything, whichever it is.
+// target is either model, with every interface.
 type target interface {
 	store
 	oauth2server.AccessTokenRevoker
@@ -34,7 +35,7 @@ var (
 	_ target = (*mongomodel.Model)(nil)
 )
 
-// addClient registers one more client.
+// addClient registers another client.
 func addClient(t testing.TB, model target, c oauth2server.Client, secret string) error {
 	switch model := model.(type) {
 	case *memorymodel.Model:
@@ -57,8 +58,8 @@ func addUser(t testing.TB, model target, id, username, password string) error {
 	return nil
 }
 
-// onEachModel runs test with the clients and the user of [register] in the model.
-// With -short, it is the one in memory.
+// onEachModel runs test on each model, with the clients and the user of
+// [register]. With -short, only on the one in memory.
 func onEachModel(t *testing.T, test func(t *testing.T, model target)) {
 	t.Run("memorymodel", func(t *testing.T) { test(t, newMemory(t)) })
 	if testing.Short() {
@@ -79,7 +80,8 @@ func needsMongoDB(t testing.TB) {
 func newMongo(t testing.TB) *mongomodel.Model {
 	needsMongoDB(t)
 	ctx := context.Background()
-	model := mongomodel.New(mongotest.Database(t), &mongomodel.Options{PasswordCost: bcrypt.MinCost, ExtensionGrants: ownGrants})
+	model := mongomodel.New(mongotest.Database(t),
+		&mongomodel.Options{PasswordCost: bcrypt.MinCost, ExtensionGrants: ownGrants})
 	require.NoError(t, model.EnsureIndexes(ctx))
 	register(t,
 		func(c *oauth2server.Client, secret string) error { return model.AddClient(ctx, c, secret) },
@@ -98,7 +100,7 @@ func atOnce(n int, send func() reply) []reply {
 	return replies
 }
 
-// withStatus returns those of the replies that have it.
+// withStatus returns the replies with that status.
 func withStatus(status int, replies []reply) (some []reply) {
 	for _, r := range replies {
 		if r.StatusCode == status {
@@ -108,7 +110,8 @@ func withStatus(status int, replies []reply) (some []reply) {
 	return some
 }
 
-// withChallenge is what a client that uses PKCE adds to an authorization request.
+// withChallenge holds the parameters that PKCE adds to an authorization
+// request.
 func withChallenge(challenge string) []string {
 	return []string{"code_challenge", challenge, "code_challenge_method", "S256"}
 }

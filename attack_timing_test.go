@@ -21,7 +21,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
-// unreadable is a secret of 32 characters at no address: who reads it panics.
+// unreadable is a secret of 32 characters at no address: reading it panics.
 func unreadable() string {
 	text := struct {
 		data *byte
@@ -30,9 +30,10 @@ func unreadable() string {
 	return *(*string)(unsafe.Pointer(&text))
 }
 
-// Secrets found out by the time that an answer takes (CVE-2021-4294): what was wrong does not show in the answer, and
-// not in what was done for it. There is no stopwatch here: the secret of an unknown client is read as a known one's is,
-// a hash is made for an unknown user, and nothing compares byte by byte.
+// Secrets found out by response time (CVE-2021-4294): what was wrong shows
+// neither in the answer nor in the work done for it. There is no stopwatch
+// here. The secret of an unknown client is read like a known one's, a hash is
+// computed for an unknown user, and nothing compares byte by byte.
 func TestAttack_TimingOfSecrets(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -47,10 +48,13 @@ func TestAttack_TimingOfSecrets(t *testing.T) {
 			}
 		}
 		var inHeader, inBody []reply
-		for _, client := range []string{"web:junk", "web:" + secret + "we", "web:" + secret + "webx", "app:junk", "nobody:junk"} {
+		for _, client := range []string{"web:junk", "web:" + secret + "we", "web:" + secret + "webx",
+			"app:junk", "nobody:junk"} {
 			id, secret, _ := strings.Cut(client, ":")
-			inHeader = append(inHeader, s.post("/token", "grant_type=client_credentials", "Authorization", basic(client)))
-			inBody = append(inBody, s.post("/token", form("grant_type", "client_credentials", "client_id", id, "client_secret", secret)))
+			inHeader = append(inHeader,
+				s.post("/token", "grant_type=client_credentials", "Authorization", basic(client)))
+			inBody = append(inBody, s.post("/token",
+				form("grant_type", "client_credentials", "client_id", id, "client_secret", secret)))
 		}
 		same(inHeader...)
 		same(inBody...)
@@ -59,11 +63,14 @@ func TestAttack_TimingOfSecrets(t *testing.T) {
 		same(s.authorize("password", "wrong"), s.authorize("username", "nobody"))
 
 		for _, id := range []string{"web", "app", "nobody", ""} {
-			require.Panics(t, func() { model.GetClient(t.Context(), id, unreadable()) }, "client %q: the secret is not looked at", id)
+			require.Panics(t, func() {
+				model.GetClient(t.Context(), id, unreadable())
+			}, "client %q: the secret is not looked at", id)
 		}
 	})
 
-	// A hash of this cost cannot be made, and the answer to a name without one shows that it was tried.
+	// A hash of this cost cannot be computed, so the answer to an unknown name
+	// shows that it was tried.
 	const tooMuch = 99
 	onEachModel(t, func(t *testing.T, model target) {
 		switch model.(type) {
@@ -72,9 +79,11 @@ func TestAttack_TimingOfSecrets(t *testing.T) {
 		case *mongomodel.Model:
 			model = mongomodel.New(mongotest.Database(t), &mongomodel.Options{PasswordCost: tooMuch})
 		}
-		require.NoError(t, addClient(t, model, oauth2server.Client{ID: "web", Grants: allGrants, RedirectURIs: []string{callback}}, secret+"web"))
+		require.NoError(t, addClient(t, model,
+			oauth2server.Client{ID: "web", Grants: allGrants, RedirectURIs: []string{callback}}, secret+"web"))
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
-		requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "wrong"), 503, "server_error")
+		requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "wrong"),
+			503, "server_error")
 		require.Equal(t, "server_error", s.authorize("username", "nobody").at("error"))
 	})
 
@@ -95,7 +104,8 @@ func TestAttack_TimingOfSecrets(t *testing.T) {
 	}
 }
 
-// requireComparedBy checks that a function leaves the comparison to another, and itself compares with constants only.
+// requireComparedBy checks that a function leaves the comparison to another,
+// and itself compares only with constants.
 func requireComparedBy(t *testing.T, file, function, by string) {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
@@ -127,17 +137,17 @@ func requireComparedBy(t *testing.T, file, function, by string) {
 	require.Equal(t, 1, calls, "%s: %s should use %s", file, function, by)
 }
 
-// User names found out by the time that a wrong password takes (CWE-208), while the
-// hashes that are stored are of a lower cost, or of other programs. The work is
-// counted in TestEveryCheckCostsTheSame of internal/credential; this is with a
-// stopwatch, so it leaves room for a machine that does something else meanwhile.
+// User names found out by the time that a wrong password takes (CWE-208), while
+// the stored hashes have a lower cost or come from other programs.
+// TestEveryCheckCostsTheSame of internal/credential counts the work; this test
+// uses a stopwatch, so it leaves room for a busy machine.
 func TestAttack_TimingOfUsernames(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short leaves out what is measured with a stopwatch")
 	}
 	const before, rounds, room = 4, 11, 1.6
 	now := 8
-	if underRace { // under which bcrypt takes its time
+	if underRace { // bcrypt is slow there
 		now = 6
 	}
 	hashes := map[string]string{
@@ -155,7 +165,7 @@ func TestAttack_TimingOfUsernames(t *testing.T) {
 	require.NoError(t, model.AddUser(ctx, &oauth2server.User{ID: "current"}, "current", "a password"))
 	names := []string{"nobody", "current", "older"}
 	for name, hash := range hashes {
-		// By another process than the one that is asked.
+		// By another process than the one asked.
 		require.NoError(t, older.AddUserHash(ctx, &oauth2server.User{ID: name}, name, hash))
 		names = append(names, name)
 	}
@@ -169,14 +179,14 @@ func TestAttack_TimingOfUsernames(t *testing.T) {
 			for _, name := range names {
 				begin := time.Now()
 				requireError(t, signIn(name, "wrong"), 400, "invalid_grant")
-				if round > 0 { // in the first one it meets the hashes
+				if round > 0 { // the first round meets the stored hashes
 					took[name] = append(took[name], time.Since(begin))
 				}
 			}
 		}
 		fastest = time.Hour
 		for _, name := range names {
-			least := slices.Min(took[name]) // what else the machine does only adds to it
+			least := slices.Min(took[name]) // other work on the machine only adds to it
 			t.Logf("%-20s %v", name, least)
 			slowest, fastest = max(slowest, least), min(fastest, least)
 		}
@@ -190,7 +200,8 @@ func TestAttack_TimingOfUsernames(t *testing.T) {
 		require.Less(t, try, 4, "%v against %v", slowest, fastest)
 	}
 
-	// Whoever signs in has a hash of today then, and is told no sooner.
+	// The sign-in replaces the hash with one of today's cost, and takes no less
+	// time.
 	for _, name := range names[1:] {
 		password := "a password"
 		if hashes[name] != "" {

@@ -17,12 +17,12 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// attempts is a program that notes what it is asked and told.
+// attempts is a program that records what it is asked and told.
 type attempts struct {
 	mu             sync.Mutex
 	asked          []oauth2server.Attempt
-	failed, passed []oauth2server.Attempt                   // what done was called with
-	wait           func(oauth2server.Attempt) time.Duration // nil: nobody waits
+	failed, passed []oauth2server.Attempt                   // arguments of done
+	wait           func(oauth2server.Attempt) time.Duration // nil: no caller waits
 }
 
 func (a *attempts) limit(_ *http.Request, attempt oauth2server.Attempt) (func(failed bool), time.Duration) {
@@ -48,7 +48,8 @@ func (a *attempts) options() *oauth2server.Options {
 	return &oauth2server.Options{Grants: allGrants, LimitAttempts: a.limit}
 }
 
-// attemptCase is a request, and which attempts it is. What was wrong, if anything, is the last of them.
+// attemptCase is a request and the attempts that it makes. If a credential was
+// wrong, it is the last of them.
 type attemptCase struct {
 	name, path, authorization, body string
 	status                          int
@@ -77,24 +78,31 @@ func attemptCases() []attemptCase {
 	password := func(params ...string) string { return form(append([]string{"grant_type", "password"}, params...)...) }
 	return []attemptCase{
 		{"wrong secret by Basic", "/token", basic("web:nope"), machine, 401, ofClient("web"), true},
-		{"wrong secret in the body", "/token", "", machine + "&client_id=web&client_secret=nope", 400, ofClient("web"), true},
+		{"wrong secret in the body", "/token", "", machine + "&client_id=web&client_secret=nope", 400,
+			ofClient("web"), true},
 		{"unknown client", "/token", basic("nobody:nope"), machine, 401, ofClient("nobody"), true},
 		{"public client with a secret", "/token", basic("app:nope"), refresh, 401, ofClient("app"), true},
 		{"wrong secret, unknown grant", "/token", basic("web:nope"), "grant_type=x", 401, ofClient("web"), true},
 		{"wrong secret to revoke", "/revoke", basic("web:nope"), "token=x", 401, ofClient("web"), true},
 		{"wrong secret to introspect", "/introspect", basic("web:nope"), "token=x", 401, ofClient("web"), true},
-		{"wrong password", "/token", as("web"), password("username", "andy", "password", "nope"), 400, ofUser("andy"), true},
-		{"unknown user", "/token", as("web"), password("username", "ändy", "password", "andys-password"), 400, ofUser("ändy"), true},
-		{"wrong password without a page", "/authorize", "", signIn("username", "andy", "password", "nope"), 400, atPage("andy"), true},
+		{"wrong password", "/token", as("web"), password("username", "andy", "password", "nope"), 400,
+			ofUser("andy"), true},
+		{"unknown user", "/token", as("web"), password("username", "ändy", "password", "andys-password"),
+			400, ofUser("ändy"), true},
+		{"wrong password without a page", "/authorize", "", signIn("username", "andy", "password", "nope"),
+			400, atPage("andy"), true},
 
 		{"right secret", "/token", as("web"), machine, 200, ofClient("web"), false},
-		{"right secret in the body", "/token", "", machine + "&client_id=web&client_secret=" + secret + "web", 200, ofClient("web"), false},
+		{"right secret in the body", "/token", "", machine + "&client_id=web&client_secret=" + secret + "web",
+			200, ofClient("web"), false},
 		{"right secret, other mistakes", "/token", as("web"), refresh, 400, ofClient("web"), false},
 		{"right secret, another in the URL", "/token?client_id=other", as("web"), machine, 400, ofClient("web"), false},
 		{"right secret to revoke", "/revoke", as("web"), "token=x", 200, ofClient("web"), false},
 		{"right secret to introspect", "/introspect", as("web"), "token=x", 200, ofClient("web"), false},
-		{"right password", "/token", as("web"), password("username", "andy", "password", "andys-password"), 200, ofUser("andy"), false},
-		{"right password without a page", "/authorize", "", signIn("username", "andy", "password", "andys-password"), 303, atPage("andy"), false},
+		{"right password", "/token", as("web"), password("username", "andy", "password", "andys-password"),
+			200, ofUser("andy"), false},
+		{"right password without a page", "/authorize", "",
+			signIn("username", "andy", "password", "andys-password"), 303, atPage("andy"), false},
 
 		{"no secret", "/token", "", machine + "&client_id=web", 400, nil, false},
 		{"no secret by Basic", "/token", basic("web:"), machine, 401, nil, false},
@@ -108,8 +116,10 @@ func attemptCases() []attemptCase {
 		{"a secret twice", "/token", "", machine + "&client_id=web&client_secret=a&client_secret=b", 400, nil, false},
 		{"no password", "/token", as("web"), password("username", "andy"), 400, ofClient("web"), false},
 		{"no username", "/token", as("web"), password("password", "andys-password"), 400, ofClient("web"), false},
-		{"malformed username", "/token", as("web"), password("username", "a\nb", "password", "andys-password"), 400, ofClient("web"), false},
-		{"malformed scope", "/token", as("web"), password("username", "andy", "password", "nope", "scope", `"`), 400, ofClient("web"), false},
+		{"malformed username", "/token", as("web"), password("username", "a\nb", "password", "andys-password"),
+			400, ofClient("web"), false},
+		{"malformed scope", "/token", as("web"), password("username", "andy", "password", "nope", "scope", `"`),
+			400, ofClient("web"), false},
 		{"no password without a page", "/authorize", "", signIn("username", "andy"), 400, nil, false},
 		{"password in the URL", "/authorize?username=andy&password=nope", "", signIn(), 400, nil, false},
 		{"password twice", "/authorize", "", signIn() + "&username=andy&password=a&password=b", 400, nil, false},
@@ -134,7 +144,8 @@ func TestWhatIsAnAttempt(t *testing.T) {
 	}
 }
 
-// Nothing is tried, so the answer to what is right is that to what is wrong.
+// No credential is tried, so the answer to a right one equals the answer to a
+// wrong one.
 func TestTooManyAttempts(t *testing.T) {
 	for _, row := range attemptCases() {
 		if row.asked == nil {
@@ -160,7 +171,8 @@ func TestTooManyAttempts(t *testing.T) {
 			require.ElementsMatch(t, before, program.passed, "the end of what was not tried is no end")
 			require.Empty(t, program.failed)
 
-			// At /token the client's own secret was tried before the user's password, at /authorize the client looked up.
+			// At /token the client's own secret was tried before the user's
+			// password; at /authorize the client was only looked up.
 			var calls []string
 			if last.Username != "" {
 				calls = []string{"GetClient"}
@@ -197,7 +209,8 @@ func TestHowLongToWait(t *testing.T) {
 func TestTooManyAttemptsAreShownToTheUser(t *testing.T) {
 	program := &attempts{wait: func(oauth2server.Attempt) time.Duration { return 5 * time.Minute }}
 	s := newSite(t, newSpy(t), program.options(), nil)
-	r := s.post("/authorize", form(authorization("username", "andy", "password", "andys-password")...), "Accept", "text/html")
+	r := s.post("/authorize", form(authorization("username", "andy", "password", "andys-password")...),
+		"Accept", "text/html")
 	require.Equal(t, 429, r.StatusCode)
 	require.Equal(t, "300", r.Header.Get("Retry-After"))
 	require.Equal(t, "no-store", r.Header.Get("Cache-Control"))
@@ -208,7 +221,8 @@ func TestTooManyAttemptsAreShownToTheUser(t *testing.T) {
 	require.NotContains(t, r.text, "made a mistake", "it is not the application's")
 }
 
-// Whoever meets a fault learns nothing about what was tried; every other refusal may be the model's word for wrong.
+// A fault reveals nothing about the credential; any other refusal may be the
+// model's word for a wrong one.
 func TestWhichAnswersOfTheModelAreFailures(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -256,7 +270,7 @@ func TestWhichAnswersOfTheModelAreFailures(t *testing.T) {
 	}
 }
 
-// panicking is a model that panics when it is asked for a secret or a password.
+// panicking is a model that panics when asked for a secret or a password.
 type panicking struct{ *spy }
 
 func (m panicking) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
@@ -293,7 +307,8 @@ func TestAPanicOfTheModelEndsAnAttempt(t *testing.T) {
 	}
 }
 
-// The program knows the outcome before the client does: a client that reacts to its answer meets the new count.
+// The program knows the outcome before the client does: a client that reacts to
+// its answer meets the new count.
 func TestAnAttemptEndsBeforeTheAnswer(t *testing.T) {
 	for _, row := range attemptCases() {
 		if row.asked == nil {
@@ -320,7 +335,7 @@ func TestAnAttemptEndsBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// A server without the hook, or with one that does not want to know the outcome, tries everything.
+// Without the hook, or with a nil outcome function, every credential is tried.
 func TestTheHookIsOptional(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration){

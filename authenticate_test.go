@@ -14,10 +14,11 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// issued saves an access token of andy's at the client web and returns it.
+// issued saves an access token of andy's for the client web and returns it.
 func issued(t testing.TB, model oauth2server.Model, token string, scope ...string) string {
-	_, err := model.SaveToken(context.Background(), &oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: time.Now().Add(time.Hour),
-		Scope: scope, Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
+	_, err := model.SaveToken(context.Background(),
+		&oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: time.Now().Add(time.Hour),
+			Scope: scope, Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
 	require.NoError(t, err)
 	return token
 }
@@ -60,7 +61,8 @@ func TestAuthenticate(t *testing.T) {
 		{"padding alone", "GET", "/api", "Bearer ==", "", 400, "invalid_request"},
 		{"padding inside", "GET", "/api", "Bearer a=b", "", 400, "invalid_request"},
 		{"bad character in the body", "POST", "/api", "", form("access_token", "a b"), 400, "invalid_request"},
-		{"twice in the body", "POST", "/api", "", form("access_token", good, "access_token", good), 400, "invalid_request"},
+		{"twice in the body", "POST", "/api", "", form("access_token", good, "access_token", good), 400,
+			"invalid_request"},
 		{"header and body", "POST", "/api", "Bearer " + good, form("access_token", good), 400, "invalid_request"},
 		{"another scheme and body", "POST", "/api", "Basic YTpi", form("access_token", good), 400, "invalid_request"},
 		{"query", "GET", "/api?" + form("access_token", good), "", "", 400, "invalid_request"},
@@ -85,20 +87,24 @@ func TestAuthenticate(t *testing.T) {
 				require.Equal(t, `Bearer realm="Service"`, r.Header.Get("WWW-Authenticate"))
 				require.Equal(t, "Unauthorized\n", r.text)
 			default:
-				require.Contains(t, r.Header.Get("WWW-Authenticate"), `Bearer realm="Service", error="`+row.code+`", error_description="`)
+				require.Contains(t, r.Header.Get("WWW-Authenticate"),
+					`Bearer realm="Service", error="`+row.code+`", error_description="`)
 				requireError(t, r, row.status, row.code)
 			}
 			require.Empty(t, r.Header.Get("X-OAuth-Scopes"))
 		})
 	}
 	t.Run("two headers", func(t *testing.T) {
-		requireError(t, s.get("/api", "Authorization", "Bearer "+good, "Authorization", "Bearer "+good), 400, "invalid_request")
+		requireError(t, s.get("/api", "Authorization", "Bearer "+good, "Authorization", "Bearer "+good),
+			400, "invalid_request")
 	})
 	t.Run("the challenge names the scope", func(t *testing.T) {
-		require.Contains(t, s.get("/api/write", "Authorization", "Bearer "+good).Header.Get("WWW-Authenticate"), `scope="write"`)
+		require.Contains(t, s.get("/api/write", "Authorization", "Bearer "+good).Header.Get("WWW-Authenticate"),
+			`scope="write"`)
 	})
 	t.Run("a form in JSON", func(t *testing.T) {
-		require.Equal(t, 401, s.post("/api", `{"access_token":"`+good+`"}`, "Content-Type", "application/json").StatusCode)
+		require.Equal(t, 401, s.post("/api", `{"access_token":"`+good+`"}`,
+			"Content-Type", "application/json").StatusCode)
 	})
 	t.Run("a form over the limit is left alone", func(t *testing.T) {
 		long := "x=" + strings.Repeat("y", 100_000)
@@ -153,7 +159,7 @@ func TestScopeHeaders(t *testing.T) {
 	}
 }
 
-// verifying decides about scope itself: "admin" is good for everything.
+// verifying decides about scopes itself: "admin" covers everything.
 type verifying struct {
 	*spy
 	failure error
@@ -173,13 +179,15 @@ func TestScopeVerifier(t *testing.T) {
 	model.failure = errors.New("down")
 	requireError(t, newSite(t, model, nil, nil).get("/api/write", "Authorization", "Bearer admin"), 503, "server_error")
 	model.failure = oauth2server.ErrNotFound
-	requireError(t, newSite(t, model, nil, nil).get("/api/write", "Authorization", "Bearer admin"), 403, "insufficient_scope")
+	requireError(t, newSite(t, model, nil, nil).get("/api/write", "Authorization", "Bearer admin"), 403,
+		"insufficient_scope")
 }
 
 func TestRequiredScopeOfARoute(t *testing.T) {
 	model := newSpy(t)
 	issued(t, model, "good", "read", "write")
-	resource, err := oauth2server.NewResourceServer(model, suite.resourceOptions(t.Name(), &oauth2server.ResourceOptions{Realm: "API"}))
+	resource, err := oauth2server.NewResourceServer(model,
+		sharedRecorder.resourceOptions(t.Name(), &oauth2server.ResourceOptions{Realm: "API"}))
 	require.NoError(t, err)
 	for _, row := range []struct {
 		scope  []string
@@ -230,11 +238,11 @@ func TestAServerWithoutGetAccessTokenOnlyIssues(t *testing.T) {
 	require.Equal(t, 404, s.apiStatus(r.str("access_token")), "Authenticate panics, so it is not there")
 }
 
-// A form that was parsed before is read where it was left.
+// A form that was parsed before is read from the request.
 func TestAuthenticateAfterParseForm(t *testing.T) {
 	model := newSpy(t)
 	issued(t, model, "good")
-	resource, err := oauth2server.NewResourceServer(model, suite.resourceOptions(t.Name(), nil))
+	resource, err := oauth2server.NewResourceServer(model, sharedRecorder.resourceOptions(t.Name(), nil))
 	require.NoError(t, err)
 	r := httptest.NewRequest("POST", "/", strings.NewReader("access_token=good"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")

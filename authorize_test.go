@@ -17,7 +17,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// requireNoRedirect checks an error that is shown to the browser and never sent to the client.
+// requireNoRedirect checks that an error is shown to the browser and not sent
+// to the client.
 func requireNoRedirect(t testing.TB, r reply, status int, code string) {
 	t.Helper()
 	require.Empty(t, r.Header.Get("Location"))
@@ -25,7 +26,7 @@ func requireNoRedirect(t testing.TB, r reply, status int, code string) {
 	require.Equal(t, status, r.StatusCode, r.text)
 }
 
-// requireRedirect checks an error that the client is told.
+// requireRedirect checks an error that the client is told by redirect.
 func requireRedirect(t testing.TB, r reply, code, state string) {
 	t.Helper()
 	require.Contains(t, []int{http.StatusFound, http.StatusSeeOther}, r.StatusCode, r.text)
@@ -54,7 +55,8 @@ func TestAuthorizeNeverRedirectsBeforeTheClientIsProven(t *testing.T) {
 		{"several registered, none named", []string{"client_id", "two", "redirect_uri", ""}, 400, "invalid_request"},
 		{"foreign host", []string{"redirect_uri", "https://evil.example/cb"}, 400, "invalid_request"},
 		{"another client's", []string{"redirect_uri", "https://other.example/cb"}, 400, "invalid_request"},
-		{"host as a prefix", []string{"redirect_uri", "https://client.example.evil.example/cb"}, 400, "invalid_request"},
+		{"host as a prefix", []string{"redirect_uri", "https://client.example.evil.example/cb"}, 400,
+			"invalid_request"},
 		{"longer path", []string{"redirect_uri", callback + "x"}, 400, "invalid_request"},
 		{"added query", []string{"redirect_uri", callback + "?x=1"}, 400, "invalid_request"},
 		{"fragment", []string{"redirect_uri", callback + "#x"}, 400, "invalid_request"},
@@ -84,7 +86,8 @@ func TestAuthorizeNeverRedirectsBeforeTheClientIsProven(t *testing.T) {
 		})
 	}
 	t.Run("another client in the body than in the URL", func(t *testing.T) {
-		requireNoRedirect(t, s.post("/authorize?client_id=other", form(authorization("username", "andy", "password", "andys-password")...)), 400, "invalid_request")
+		requireNoRedirect(t, s.post("/authorize?client_id=other",
+			form(authorization("username", "andy", "password", "andys-password")...)), 400, "invalid_request")
 	})
 	t.Run("too long", func(t *testing.T) {
 		requireNoRedirect(t, s.get("/authorize?a="+strings.Repeat("b", 70000)), 413, "invalid_request")
@@ -130,17 +133,22 @@ func TestAuthorizeRedirectsOtherErrors(t *testing.T) {
 		{"response_type in capitals", []string{"response_type", "CODE"}, "unsupported_response_type", "xyz"},
 		{"two response types", []string{"response_type", "code token"}, "unsupported_response_type", "xyz"},
 		{"implicit is off", []string{"response_type", "token"}, "unsupported_response_type", "xyz"},
-		{"unknown challenge method", []string{"code_challenge", challenge, "code_challenge_method", "S512"}, "invalid_request", "xyz"},
+		{"unknown challenge method", []string{"code_challenge", challenge, "code_challenge_method", "S512"},
+			"invalid_request", "xyz"},
 		{"plain", []string{"code_challenge", challenge, "code_challenge_method", "plain"}, "invalid_request", "xyz"},
 		{"no challenge method means plain", []string{"code_challenge", challenge}, "invalid_request", "xyz"},
 		{"a method without a challenge", []string{"code_challenge_method", "S256"}, "invalid_request", "xyz"},
-		{"a short challenge", []string{"code_challenge", "short", "code_challenge_method", "S256"}, "invalid_request", "xyz"},
-		{"a long challenge", []string{"code_challenge", strings.Repeat("c", 129), "code_challenge_method", "S256"}, "invalid_request", "xyz"},
-		{"a challenge that is no ASCII", []string{"code_challenge", strings.Repeat("ä", 43), "code_challenge_method", "S256"}, "invalid_request", "xyz"},
+		{"a short challenge", []string{"code_challenge", "short", "code_challenge_method", "S256"},
+			"invalid_request", "xyz"},
+		{"a long challenge", []string{"code_challenge", strings.Repeat("c", 129),
+			"code_challenge_method", "S256"}, "invalid_request", "xyz"},
+		{"a challenge that is no ASCII", []string{"code_challenge", strings.Repeat("ä", 43),
+			"code_challenge_method", "S256"}, "invalid_request", "xyz"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if row.code == "unauthorized_client" {
-				require.NoError(t, model.AddClient(&oauth2server.Client{ID: "onlypassword", RedirectURIs: []string{callback}, Grants: []string{"password"}}, secret))
+				require.NoError(t, model.AddClient(&oauth2server.Client{ID: "onlypassword",
+					RedirectURIs: []string{callback}, Grants: []string{"password"}}, secret))
 			}
 			model.stored()
 			r := s.authorize(row.params...)
@@ -152,7 +160,8 @@ func TestAuthorizeRedirectsOtherErrors(t *testing.T) {
 	}
 	for _, name := range []string{"state", "scope", "response_type", "code_challenge", "code_challenge_method"} {
 		t.Run(name+" twice", func(t *testing.T) {
-			r := s.post("/authorize", form(append(authorization("username", "andy", "password", "andys-password", name, "a"), name, "a")...))
+			r := s.post("/authorize",
+				form(append(authorization("username", "andy", "password", "andys-password", name, "a"), name, "a")...))
 			require.Equal(t, "invalid_request", r.at("error"))
 			require.Contains(t, r.at("error_description"), name)
 		})
@@ -191,7 +200,8 @@ func TestAuthorizeGivesACode(t *testing.T) {
 
 	r = s.authorize("client_id", "query", "redirect_uri", "")
 	require.Equal(t, callback+"?tenant=7&code="+r.at("code")+"&state=xyz", r.Header.Get("Location"))
-	require.NotEmpty(t, s.authorize("state", "", "code_challenge", challenge, "code_challenge_method", "S256").at("code"),
+	require.NotEmpty(t, s.authorize("state", "", "code_challenge", challenge,
+		"code_challenge_method", "S256").at("code"),
 		"S256 takes the place of state")
 	require.NotEmpty(t, s.authorize("client_id", "two", "redirect_uri", callback+"2").at("code"))
 	require.NotEmpty(t, s.authorize("allowed", "0").at("code"), "only false denies")
@@ -216,7 +226,8 @@ func TestSigningInWithoutAPage(t *testing.T) {
 		})
 	}
 	for _, name := range []string{"username", "password"} {
-		r := s.post("/authorize", form(append(authorization("username", "andy", "password", "andys-password"), name, "x")...))
+		r := s.post("/authorize",
+			form(append(authorization("username", "andy", "password", "andys-password"), name, "x")...))
 		requireNoRedirect(t, r, 400, "invalid_request")
 		require.Empty(t, model.stored())
 	}
@@ -224,7 +235,8 @@ func TestSigningInWithoutAPage(t *testing.T) {
 	requireNoRedirect(t, s.get(query), 400, "access_denied")
 	requireNoRedirect(t, s.post(query, "a=b"), 400, "access_denied")
 	requireNoRedirect(t, s.get("/authorize?"+form(authorization()...)), 400, "access_denied")
-	r := s.post("/authorize?"+form(authorization()...), form("username", "andy", "password", "andys-password", "state", "xyz"))
+	r := s.post("/authorize?"+form(authorization()...),
+		form("username", "andy", "password", "andys-password", "state", "xyz"))
 	require.NotEmpty(t, r.at("code"), "the request in the URL, the credentials in the body, and what is in both once")
 
 	model.fails["GetUser"] = &oauth2server.Error{Code: oauth2server.AccessDenied, Description: "the account is locked"}
@@ -236,7 +248,9 @@ func TestSigningInWithoutAPage(t *testing.T) {
 func TestAuthenticateUser(t *testing.T) {
 	var user *oauth2server.User
 	var failure error
-	options := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return user, failure }}
+	options := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+		return user, failure
+	}}
 	s := newSite(t, newSpy(t), options, nil)
 	get := func(params ...string) reply {
 		t.Helper()
@@ -266,8 +280,11 @@ func TestAuthenticateUser(t *testing.T) {
 
 func TestPublicClientsNeedAPage(t *testing.T) {
 	model := newSpy(t)
-	options := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
-	query := "/authorize?" + form(authorization("client_id", "app", "redirect_uri", "com.example.app:/cb", "code_challenge", challenge, "code_challenge_method", "S256")...)
+	options := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+		return &oauth2server.User{ID: "u1"}, nil
+	}}
+	query := "/authorize?" + form(authorization("client_id", "app", "redirect_uri", "com.example.app:/cb",
+		"code_challenge", challenge, "code_challenge_method", "S256")...)
 	r := newSite(t, model, options, nil).get(query)
 	require.Equal(t, "access_denied", r.at("error"), r.text)
 	require.True(t, strings.HasPrefix(r.Header.Get("Location"), "com.example.app:/cb?"))
@@ -285,8 +302,10 @@ func TestCrossOriginPostsAreRefused(t *testing.T) {
 	s := newSite(t, model, nil, nil)
 	body := form(authorization("username", "andy", "password", "andys-password")...)
 	for _, headers := range [][]string{
-		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
-		{"Origin", "https://evil.example", "Sec-Fetch-Site", "same-site"}, {"Origin", "https://auth.example:443"}, {"Origin", "//"},
+		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.example"}, {"Origin", "null"},
+		{"Origin", "https://evil.example", "Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://auth.example:443"}, {"Origin", "//"},
 	} {
 		requireNoRedirect(t, s.post("/authorize", body, headers...), 403, "access_denied")
 		require.Empty(t, model.stored())
@@ -295,7 +314,7 @@ func TestCrossOriginPostsAreRefused(t *testing.T) {
 	require.NotEmpty(t, s.post("/authorize", body, "Sec-Fetch-Site", "same-origin", "Origin", "null").at("code"))
 	require.NotEmpty(t, s.post("/authorize", body, "Origin", s.URL).at("code"))
 	r := s.get("/authorize?"+form(authorization()...), "Sec-Fetch-Site", "cross-site")
-	requireNoRedirect(t, r, 400, "access_denied") // not signed in, that is: a link from the client is how it begins
+	requireNoRedirect(t, r, 400, "access_denied") // not signed in: a flow begins with a link from the client
 }
 
 // A proxy may write the default port into Host, which Origin leaves out.
@@ -310,66 +329,78 @@ func TestTheDefaultPortIsNoOtherOrigin(t *testing.T) {
 		{"auth.example:8443", "https://auth.example", false}, {"auth.example:443", "https://evil.example", false},
 		{"auth.example:443", "null", false}, {"auth.example:443", "https://auth.example:443.evil.example", false},
 	} {
-		r := s.request("POST", "/authorize", form(authorization("username", "andy", "password", "andys-password")...), "Origin", row.origin)
+		r := s.request("POST", "/authorize",
+			form(authorization("username", "andy", "password", "andys-password")...), "Origin", row.origin)
 		r.Host = row.host
 		require.Equal(t, row.same, s.do(r).at("code") != "", "%v", row)
 	}
 }
 
-// The page that signs people in may be on a sibling host, and the issuer's own
-// origin needs no naming, though a proxy may have changed Host.
+// The sign-in page may be on a sibling host. The issuer's own origin needs no
+// naming, though a proxy may have changed Host.
 func TestTrustedOrigins(t *testing.T) {
 	const login = "https://login.example.com"
-	s := newSite(t, newSpy(t), &oauth2server.Options{TrustedOrigins: []string{login}, Issuer: "https://auth.example.com/oauth"}, nil)
+	s := newSite(t, newSpy(t), &oauth2server.Options{TrustedOrigins: []string{login},
+		Issuer: "https://auth.example.com/oauth"}, nil)
 	body := form(authorization("username", "andy", "password", "andys-password")...)
 	for _, origin := range []string{login, "https://auth.example.com"} {
 		require.NotEmpty(t, s.post("/authorize", body, "Origin", origin).at("code"))
 		require.NotEmpty(t, s.post("/authorize", body, "Origin", origin, "Sec-Fetch-Site", "same-site").at("code"))
 	}
-	for _, origin := range []string{"https://login.example.com.evil.example", "http://login.example.com", "https://login.example.com:8443", "null"} {
-		requireNoRedirect(t, s.post("/authorize", body, "Origin", origin, "Sec-Fetch-Site", "same-site"), 403, "access_denied")
+	for _, origin := range []string{"https://login.example.com.evil.example",
+		"http://login.example.com", "https://login.example.com:8443", "null"} {
+		requireNoRedirect(t, s.post("/authorize", body, "Origin", origin, "Sec-Fetch-Site", "same-site"),
+			403, "access_denied")
 	}
-	for _, wrong := range []string{"", "login.example.com", "https://login.example.com/", "https://*.example.com", "null"} {
+	for _, wrong := range []string{"", "login.example.com", "https://login.example.com/",
+		"https://*.example.com", "null"} {
 		_, err := oauth2server.New(newSpy(t), &oauth2server.Options{TrustedOrigins: []string{wrong}})
 		require.ErrorContains(t, err, "TrustedOrigins", "%q", wrong)
 	}
 }
 
-// A program may write an origin as people do. Browsers write it in lower case and
-// without the default port.
+// A program may write an origin in any case and with the default port. Browsers
+// write it in lower case and without.
 func TestOriginsAsProgramsWriteThem(t *testing.T) {
 	body := form(authorization("username", "andy", "password", "andys-password")...)
-	for _, written := range []string{"https://login.example.com", "https://Login.Example.COM", "HTTPS://login.example.com",
+	for _, written := range []string{"https://login.example.com", "https://Login.Example.COM",
+		"HTTPS://login.example.com",
 		"https://login.example.com:443"} {
 		for name, options := range map[string]*oauth2server.Options{
 			"TrustedOrigins": {TrustedOrigins: []string{written}},
 			"Issuer":         {Issuer: written},
 		} {
 			s := newSite(t, newSpy(t), options, nil)
-			require.NotEmpty(t, s.post("/authorize", body, "Origin", "https://login.example.com").at("code"), "%s %s", name, written)
-			for _, other := range []string{"http://login.example.com", "https://login.example.com:444", "https://login.example.co"} {
+			require.NotEmpty(t, s.post("/authorize", body, "Origin", "https://login.example.com").at("code"),
+				"%s %s", name, written)
+			for _, other := range []string{"http://login.example.com", "https://login.example.com:444",
+				"https://login.example.co"} {
 				requireNoRedirect(t, s.post("/authorize", body, "Origin", other), 403, "access_denied")
 			}
 		}
 	}
 	plain := newSite(t, newSpy(t), &oauth2server.Options{TrustedOrigins: []string{"http://Login.example.com:80"}}, nil)
 	require.NotEmpty(t, plain.post("/authorize", body, "Origin", "http://login.example.com").at("code"))
-	for _, issuer := range []string{"https://as..example", "https://1.2.3", "https://-as.example", "https://as.example:", "https://%D0%B0s.example"} {
+	for _, issuer := range []string{"https://as..example", "https://1.2.3", "https://-as.example",
+		"https://as.example:", "https://%D0%B0s.example"} {
 		_, err := oauth2server.New(newSpy(t), &oauth2server.Options{Issuer: issuer})
 		require.ErrorContains(t, err, "Issuer", issuer)
 	}
 }
 
-// Link checkers and previews ask by HEAD. They see what GET would begin with, and
+// Link checkers and previews send HEAD. They see what GET would begin with, and
 // get no code.
 func TestHeadAsksNobody(t *testing.T) {
 	model := newSpy(t)
 	asked := 0
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked++
-		oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
+		oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r,
+			oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
 	})
-	options := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}
+	options := &oauth2server.Options{AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+		return &oauth2server.User{ID: "u1"}, nil
+	}}
 	for _, page := range []http.Handler{page, nil} {
 		s := newSite(t, model, options, page)
 		head := func(params ...string) reply {
@@ -392,10 +423,12 @@ func TestResponseMode(t *testing.T) {
 		{"token", "", "#"}, {"token", "fragment", "#"},
 	} {
 		r := s.authorize("response_type", row.responseType, "response_mode", row.mode)
-		require.True(t, strings.HasPrefix(r.Header.Get("Location"), callback+row.answer), "%v: %s", row, r.Header.Get("Location"))
+		require.True(t, strings.HasPrefix(r.Header.Get("Location"), callback+row.answer), "%v: %s", row,
+			r.Header.Get("Location"))
 		require.Empty(t, r.at("error"))
 		r = s.authorize("response_type", row.responseType, "response_mode", row.mode, "scope", `"`)
-		require.True(t, strings.HasPrefix(r.Header.Get("Location"), callback+row.answer+"error="), "%v: %s", row, r.Header.Get("Location"))
+		require.True(t, strings.HasPrefix(r.Header.Get("Location"), callback+row.answer+"error="),
+			"%v: %s", row, r.Header.Get("Location"))
 	}
 	for _, row := range []struct{ responseType, mode string }{
 		{"code", "form_post"}, {"code", "web_message"}, {"code", "Query"}, {"token", "query"}, {"token", "form_post"},
@@ -405,11 +438,12 @@ func TestResponseMode(t *testing.T) {
 		require.Contains(t, r.at("error_description"), "response_mode")
 		require.Equal(t, row.responseType == "token", strings.Contains(r.Header.Get("Location"), "#"), "%v", row)
 	}
-	requireRedirect(t, s.get("/authorize?"+form(authorization("response_mode", "query")...)+"&response_mode=fragment"), "invalid_request", "xyz")
+	requireRedirect(t, s.get("/authorize?"+form(authorization("response_mode", "query")...)+
+		"&response_mode=fragment"), "invalid_request", "xyz")
 }
 
-// A script cannot see where a redirect goes, and browsers do not follow the
-// scheme of an app by themselves.
+// A script cannot see where a redirect goes, and browsers do not follow an
+// app's scheme by themselves.
 func TestTheWayBackIsAlsoAValue(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, nil)
 	body := form(authorization("username", "andy", "password", "andys-password")...)
@@ -422,7 +456,8 @@ func TestTheWayBackIsAlsoAValue(t *testing.T) {
 		require.Contains(t, r.str("location"), "state=xyz")
 		require.Len(t, r.body, 1)
 	}
-	for _, accept := range []string{"", "*/*", "text/html,application/json", "text/html,application/xhtml+xml,*/*;q=0.8"} {
+	for _, accept := range []string{"", "*/*", "text/html,application/json",
+		"text/html,application/xhtml+xml,*/*;q=0.8"} {
 		r := s.post("/authorize", body, "Accept", accept)
 		require.Equal(t, 303, r.StatusCode)
 		require.Equal(t, `<a href="`+html.EscapeString(r.Header.Get("Location"))+"\">Continue</a>\n", r.text)
@@ -435,7 +470,8 @@ func TestErrorPage(t *testing.T) {
 	hostile := `"><script>alert(1)</script>`
 	options, model := &oauth2server.Options{}, newSpy(t)
 	s := newSite(t, model, options, nil)
-	require.NotContains(t, s.get("/authorize?"+form("client_id", hostile, "redirect_uri", hostile), "Accept", "text/html").text, "<script>")
+	require.NotContains(t, s.get("/authorize?"+form("client_id", hostile, "redirect_uri", hostile),
+		"Accept", "text/html").text, "<script>")
 	model.fails["GetClient"] = &oauth2server.Error{Code: oauth2server.InvalidClient, Description: "no " + hostile}
 	r := s.get("/authorize?"+form("client_id", hostile), "Accept", "text/html,*/*")
 	require.Equal(t, 400, r.StatusCode)
@@ -455,7 +491,8 @@ func TestErrorPage(t *testing.T) {
 	require.NotContains(t, r.text, "<script>")
 	delete(model.fails, "GetClient")
 	r = s.get("/authorize?"+form(authorization()...), "Accept", "text/html")
-	require.Contains(t, r.text, "Go back and try again.", "it is not the application's mistake that nobody is signed in")
+	require.Contains(t, r.text, "Go back and try again.",
+		"it is not the application's mistake that nobody is signed in")
 	require.Contains(t, r.text, "access_denied")
 	r = s.post("/authorize", form(authorization()...), "Accept", "text/html", "Origin", "https://evil.example")
 	require.Contains(t, r.text, "came from another site")
@@ -477,7 +514,7 @@ func TestErrorPage(t *testing.T) {
 	require.Equal(t, 503, r.StatusCode)
 }
 
-// People quote the reference, and the log has it beside the cause.
+// People quote the reference, and the log shows it beside the cause.
 func TestErrorPagesHaveAReference(t *testing.T) {
 	var log bytes.Buffer
 	s := newSite(t, newSpy(t), &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
@@ -493,14 +530,16 @@ func TestErrorPagesHaveAReference(t *testing.T) {
 	require.Len(t, seen, 3)
 	log.Reset()
 	s.authorize("scope", `"`)
-	require.NotContains(t, log.String(), "reference", "nobody sees one in a redirect")
+	require.NotContains(t, log.String(), "reference", "a redirect shows no reference")
 }
 
 func TestAuthorizeThatCannotWorkSaysSo(t *testing.T) {
 	srv, err := oauth2server.New(newSpy(t), &oauth2server.Options{Grants: []string{"client_credentials"}})
 	require.NoError(t, err)
 	requirePanic(t, "Authorize", func() { srv.Authorize(nil) })
-	requirePanic(t, "neither authorization_code nor implicit is enabled", func() { srv.Authorize(http.NotFoundHandler()) })
+	requirePanic(t, "neither authorization_code nor implicit is enabled", func() {
+		srv.Authorize(http.NotFoundHandler())
+	})
 	requirePanic(t, "Metadata", func() { srv.Metadata() })
 	requirePanic(t, "Options.Issuer and Options.Endpoints", func() { srv.Metadata() })
 
@@ -534,18 +573,24 @@ func TestImplicitGrant(t *testing.T) {
 	require.Equal(t, 200, s.apiStatus(answer.Get("access_token")))
 
 	r = s.authorize("response_type", "token", "client_id", "query", "redirect_uri", "", "scope", `"`)
-	require.True(t, strings.HasPrefix(r.Header.Get("Location"), callback+"?tenant=7#error=invalid_scope"), r.Header.Get("Location"))
+	require.True(t, strings.HasPrefix(r.Header.Get("Location"), callback+"?tenant=7#error=invalid_scope"),
+		r.Header.Get("Location"))
 	r = s.authorize("response_type", "token", "state", "", "code_challenge", challenge, "code_challenge_method", "S256")
 	require.Equal(t, "invalid_request", r.at("error"), "S256 protects no token: state is needed")
 	model.fails["SaveToken"] = errors.New("down")
 	require.Contains(t, s.authorize("response_type", "token").Header.Get("Location"), "#error=server_error")
 
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "codes", RedirectURIs: []string{callback}, Grants: []string{"authorization_code"}}, secret))
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "codes",
+		RedirectURIs: []string{callback}, Grants: []string{"authorization_code"}}, secret))
 	require.Equal(t, "unauthorized_client", s.authorize("client_id", "codes", "response_type", "token").at("error"))
-	query := "/authorize?" + form(authorization("client_id", "app", "redirect_uri", "com.example.app:/cb", "response_type", "token")...)
+	query := "/authorize?" +
+		form(authorization("client_id", "app", "redirect_uri", "com.example.app:/cb", "response_type", "token")...)
 	for _, public := range [][]string{nil, {"implicit"}, {}, {"authorization_code"}} {
-		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, PublicClientGrants: public, InsecureApprovePublicClients: true,
-			AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}, nil)
+		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, PublicClientGrants: public,
+			InsecureApprovePublicClients: true,
+			AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+				return &oauth2server.User{ID: "u1"}, nil
+			}}, nil)
 		delete(model.fails, "SaveToken")
 		r := s.get(query)
 		may := public == nil || len(public) > 0 && public[0] == "implicit"
@@ -556,13 +601,15 @@ func TestImplicitGrant(t *testing.T) {
 	require.Equal(t, "unsupported_response_type", s.authorize().at("error"))
 }
 
-// ending is a model in which each grant is revoked just before it begins, as by who ends all grants of a user.
+// ending is a model that revokes each grant just before it begins, as a
+// revocation of all the user's grants would.
 type ending struct{ target }
 
 func (m ending) Unwrap() oauth2server.Model { return m.target }
 
 func (m ending) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
-	if _, err := m.target.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: e.GrantID, Seq: e.Seq, Kind: "revoked", ExpiresAt: e.ExpiresAt}); err != nil {
+	if _, err := m.target.AppendGrant(ctx,
+		&oauth2server.GrantEntry{GrantID: e.GrantID, Seq: e.Seq, Kind: "revoked", ExpiresAt: e.ExpiresAt}); err != nil {
 		return nil, err
 	}
 	return m.target.AppendGrant(ctx, e)
@@ -572,6 +619,7 @@ func TestAnImplicitGrantThatIsRevokedAtOnce(t *testing.T) {
 	var a audit
 	s := newSite(t, ending{newMemory(t)}, &oauth2server.Options{Grants: allGrants, OnEvent: a.note}, nil)
 	r := s.authorize("response_type", "token")
-	require.Contains(t, r.Header.Get("Location"), "#error=access_denied&error_description=Access+denied%3A+the+grant+was+revoked")
+	require.Contains(t, r.Header.Get("Location"),
+		"#error=access_denied&error_description=Access+denied%3A+the+grant+was+revoked")
 	require.Equal(t, "grant_revoked", a.take(t).Reason)
 }

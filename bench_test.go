@@ -19,12 +19,12 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// flows are what is measured, with all defaults and a grant log.
+// flows are measured with all defaults and a grant log.
 var flows = []struct {
 	name string
 	run  func(*caller) error
 
-	allocs float64 // at most; docs/performance.md says what they are
+	allocs float64 // at most; docs/performance.md lists them
 }{
 	{"client credentials", (*caller).clientCredentials, 12},
 	{"authenticate", (*caller).authenticate, 4},
@@ -49,7 +49,7 @@ func BenchmarkFlows(b *testing.B) {
 	}
 }
 
-// heap is what is on the heap and still in use.
+// heap returns the bytes in use on the heap.
 func heap() int64 {
 	var stats runtime.MemStats
 	runtime.GC()
@@ -57,8 +57,9 @@ func heap() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// BenchmarkParallel is for -cpu 1,2: what waits for nobody takes half the time on twice the processors, as far as the
-// machine has them. That is what the first one says, in which nothing is shared.
+// BenchmarkParallel is for -cpu 1,2: work that shares nothing takes half the
+// time on twice the processors, as far as the machine has them. The first flow
+// shares nothing and shows how far that is.
 func BenchmarkParallel(b *testing.B) {
 	b.Run("nothing shared", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
@@ -85,7 +86,7 @@ func BenchmarkParallel(b *testing.B) {
 	}
 }
 
-// What a request allocates must not creep.
+// The allocations of a request must not creep up.
 func TestAllocations(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector allocates, and pools drop things at random")
@@ -107,7 +108,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// What the page says is what is held.
+// The page lists the bounds that the test enforces.
 func TestThePageHasTheBounds(t *testing.T) {
 	page, err := os.ReadFile("docs/performance.md")
 	require.NoError(t, err)
@@ -116,10 +117,10 @@ func TestThePageHasTheBounds(t *testing.T) {
 	}
 }
 
-// stored is how many tokens there are already.
+// stored is the number of tokens stored beforehand.
 const stored = 100_000
 
-// endpoints are called without a mux: that has a lock which all requests share.
+// endpoints are called without a mux, whose lock all requests share.
 type endpoints struct{ authorize, token, api http.Handler }
 
 func benchServer(tb testing.TB) endpoints {
@@ -134,7 +135,8 @@ func benchServer(tb testing.TB) endpoints {
 	return endpoints{srv.Authorize(nil), srv.Token(nil), srv.Authenticate("read")(api)}
 }
 
-// caller calls a server in this process, again and again, and allocates nothing by itself.
+// caller calls a server in this process repeatedly, and allocates nothing by
+// itself.
 type caller struct {
 	server                    endpoints
 	token, api, authorization http.Request
@@ -151,12 +153,14 @@ type caller struct {
 }
 
 const (
-	redemptionForm = "grant_type=authorization_code&code_verifier=" + verifier + "&redirect_uri=https%3A%2F%2Fclient.example%2Fcb&code="
-	refreshForm    = "grant_type=refresh_token&refresh_token="
+	redemptionForm = "grant_type=authorization_code&code_verifier=" + verifier +
+		"&redirect_uri=https%3A%2F%2Fclient.example%2Fcb&code="
+	refreshForm = "grant_type=refresh_token&refresh_token="
 )
 
 func newCaller(tb testing.TB, server endpoints) *caller {
-	c := &caller{server: server, redemption: []byte(redemptionForm), refreshing: []byte(refreshForm), header: http.Header{}}
+	c := &caller{server: server, redemption: []byte(redemptionForm), refreshing: []byte(refreshForm),
+		header: http.Header{}}
 	c.token = *httptest.NewRequest("POST", "/token", nil)
 	c.token.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	c.token.Header.Set("Authorization", as("web"))
@@ -164,8 +168,9 @@ func newCaller(tb testing.TB, server endpoints) *caller {
 	for i := range 1000 {
 		c.tokens = append(c.tokens, []string{"Bearer token" + strconv.Itoa(i*stored/1000)})
 	}
-	c.authorization = *httptest.NewRequest("GET", "/authorize?"+form(authorization("scope", "read", "code_challenge", challenge,
-		"code_challenge_method", "S256")...), nil)
+	c.authorization = *httptest.NewRequest("GET", "/authorize?"+
+		form(authorization("scope", "read", "code_challenge", challenge,
+			"code_challenge_method", "S256")...), nil)
 	require.NoError(tb, c.codeFlow())
 	return c
 }
@@ -174,7 +179,7 @@ func (c *caller) Header() http.Header         { return c.header }
 func (c *caller) WriteHeader(status int)      { c.status = status }
 func (c *caller) Write(b []byte) (int, error) { c.body = append(c.body, b...); return len(b), nil }
 
-// Close makes the body of a request of a [caller], which it is itself: that needs no memory.
+// Close makes caller its own request body, which needs no memory.
 func (c *caller) Close() error               { return nil }
 func (c *caller) Read(b []byte) (int, error) { return c.form.Read(b) }
 
@@ -216,8 +221,8 @@ func (c *caller) codeFlow() error {
 	return c.keepRefreshToken()
 }
 
-// refresh goes on with what the last refresh gave, in a new grant before the old
-// one has been refreshed too often.
+// refresh continues with the last refresh token. It starts a new grant before
+// the old one has been refreshed too often.
 func (c *caller) refresh() error {
 	if c.refreshed++; c.refreshed%5000 == 0 {
 		if err := c.codeFlow(); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// The log at Debug has both of what should be the same, and the ID of a client
-// that is not let in.
+// At Debug the log has both of the values that should be equal, and the ID of a
+// client that fails to authenticate.
 func TestTheLogHasBothValues(t *testing.T) {
 	model := newMemory(t)
 	options, log := logged(oauth2server.Options{Grants: allGrants})
@@ -26,12 +26,14 @@ func TestTheLogHasBothValues(t *testing.T) {
 	}{
 		"another redirect_uri": {func() reply {
 			return s.token("web", "grant_type", "authorization_code", "code", s.code(), "redirect_uri", callback+"x")
-		}, []string{"reason=redirect_uri_mismatch", "sent.redirect_uri=" + callback + "x", "sent.authorized=" + callback + "\n"}, "invalid_grant"},
+		}, []string{"reason=redirect_uri_mismatch", "sent.redirect_uri=" + callback + "x",
+			"sent.authorized=" + callback + "\n"}, "invalid_grant"},
 		"a scope beyond the client's": {func() reply {
 			return s.token("limited", "grant_type", "client_credentials", "scope", "write")
 		}, []string{"reason=scope_beyond_client", "sent.scope=write", "sent.allowed=read"}, "invalid_scope"},
 		"a wrong secret": {func() reply {
-			return s.post("/token", form("grant_type", "client_credentials", "client_id", "web", "client_secret", "wrong"))
+			return s.post("/token", form("grant_type", "client_credentials", "client_id", "web",
+				"client_secret", "wrong"))
 		}, []string{"reason=client_secret_wrong", "sent.client_id=web"}, "invalid_client"},
 		"no secret": {func() reply {
 			return s.post("/token", form("grant_type", "client_credentials", "client_id", "web"))
@@ -40,7 +42,8 @@ func TestTheLogHasBothValues(t *testing.T) {
 			return s.post("/introspect", form("token", "x", "client_id", "web"))
 		}, []string{"reason=client_secret_missing", "sent.client_id=web"}, "invalid_client"},
 		"a public client with a secret": {func() reply {
-			return s.post("/token", form("grant_type", "client_credentials", "client_id", "app", "client_secret", "wrong"))
+			return s.post("/token", form("grant_type", "client_credentials", "client_id", "app",
+				"client_secret", "wrong"))
 		}, []string{"reason=client_public_with_secret", "sent.client_id=app"}, "invalid_client"},
 	} {
 		log.Reset()
@@ -58,7 +61,7 @@ func TestTheLogHasBothValues(t *testing.T) {
 	require.Contains(t, log.String(), "sent.client_id=web")
 }
 
-// A verifier where there was no challenge is another mistake than a wrong one.
+// A verifier without a challenge is another mistake than a wrong verifier.
 func TestAVerifierWithoutAChallenge(t *testing.T) {
 	options, log := logged(oauth2server.Options{Grants: allGrants})
 	s := newSite(t, newMemory(t), options, nil)
@@ -68,8 +71,8 @@ func TestAVerifierWithoutAChallenge(t *testing.T) {
 	require.Contains(t, log.String(), "reason=pkce_verifier_unexpected")
 }
 
-// With S256 a challenge has one form only. Another one could never be proved, so
-// the client learns it before anybody signs in.
+// With S256 a challenge has only one form. Another one could never be proved,
+// so the client learns it before the user signs in.
 func TestTheFormOfAnS256Challenge(t *testing.T) {
 	s := newSite(t, newMemory(t), &oauth2server.Options{InsecureAllowPlainPKCE: true}, nil)
 	for name, wrong := range map[string]string{
@@ -78,7 +81,7 @@ func TestTheFormOfAnS256Challenge(t *testing.T) {
 		"too long":            challenge + "A",
 		"too short":           challenge[1:],
 		"another alphabet":    challenge[:42] + "~",
-		"of no bytes":         challenge[:42] + "N", // its last bits belong to nothing
+		"of no bytes":         challenge[:42] + "N", // its last bits are unused
 		"the verifier, 44 on": verifier + "x",
 	} {
 		r := s.authorize("code_challenge", wrong, "code_challenge_method", "S256")
@@ -88,17 +91,19 @@ func TestTheFormOfAnS256Challenge(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, s.authorize("code_challenge", challenge, "code_challenge_method", "S256").at("code"))
-	require.NotEmpty(t, s.authorize("code_challenge", strings.Repeat("a~", 64), "code_challenge_method", "plain").at("code"))
+	require.NotEmpty(t, s.authorize("code_challenge", strings.Repeat("a~", 64),
+		"code_challenge_method", "plain").at("code"))
 }
 
 func isPKCECharacters(text string) bool { return !strings.ContainsAny(text, "=+/") }
 
-// Two clients have IDs that a form-urlencoded header may both mean. Whoever
-// proves to be one of them is not let in as the other.
+// Two clients have IDs that one form-urlencoded header may both mean. A caller
+// that proves to be one of them is not accepted as the other.
 func TestAHeaderAndABodyThatNameTwoClients(t *testing.T) {
 	model := newMemory(t)
 	for _, id := range []string{"a+b", "a b"} {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: []string{"client_credentials"}}, secret+map[string]string{"a+b": "1", "a b": "2"}[id]))
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: []string{"client_credentials"}},
+			secret+map[string]string{"a+b": "1", "a b": "2"}[id]))
 	}
 	s := newSite(t, model, nil, nil)
 	basic := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
@@ -107,7 +112,7 @@ func TestAHeaderAndABodyThatNameTwoClients(t *testing.T) {
 		status       int
 	}{
 		{"a+b:" + secret + "1", "a+b", 200},
-		{"a+b:" + secret + "2", "a b", 200}, // form-urlencoded, a plus is a space
+		{"a+b:" + secret + "2", "a b", 200}, // in form-urlencoding a plus is a space
 		{"a+b:" + secret + "1", "a b", 401},
 		{"a+b:" + secret + "2", "a+b", 401},
 		{"a%2Bb:" + secret + "1", "a+b", 200},
@@ -115,12 +120,14 @@ func TestAHeaderAndABodyThatNameTwoClients(t *testing.T) {
 		{"a%20b:" + secret + "2", "a+b", 400},
 		{"a+b:" + secret + "1", "a%2Bb", 400},
 	} {
-		r := s.post("/token", form("grant_type", "client_credentials", "client_id", c.inBody), "Authorization", basic(c.pair))
+		r := s.post("/token", form("grant_type", "client_credentials", "client_id", c.inBody),
+			"Authorization", basic(c.pair))
 		require.Equal(t, c.status, r.StatusCode, "%+v: %s", c, r.text)
 	}
 }
 
-// A POST whose body is no form says so, where the parameters are not in the URL.
+// A POST whose body is no form is reported as such if the parameters are not in
+// the URL.
 func TestABodyThatIsNoFormAtAuthorize(t *testing.T) {
 	s := newSite(t, newMemory(t), nil, nil)
 	body := form(authorization("username", "andy", "password", "andys-password")...)
@@ -138,7 +145,7 @@ func TestABodyThatIsNoFormAtAuthorize(t *testing.T) {
 	require.Contains(t, missing.text, "client_id")
 }
 
-// The program limits bodies itself. The answer is the one of a body that is too
+// The program limits bodies itself. The answer is that for a body that is too
 // large.
 func TestALimitOfTheProgram(t *testing.T) {
 	t.Parallel() // net/http waits before it closes each connection
@@ -152,8 +159,8 @@ func TestALimitOfTheProgram(t *testing.T) {
 	}
 }
 
-// A token that lives for less than half a second still says so: a client that is
-// told nothing may keep it for good.
+// A token that lives less than half a second still has expires_in: without it a
+// client may keep the token for good.
 func TestExpiresInIsNeverLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLocalSite(t, newMemory(t), &oauth2server.Options{MaxGrantLifetime: 2 * time.Second,
@@ -165,12 +172,13 @@ func TestExpiresInIsNeverLeftOut(t *testing.T) {
 	})
 }
 
-// A client's lifetime can clash with one of the server's, which registration does
-// not know.
+// A client's lifetime can clash with one of the server's, which registration
+// does not know.
 func TestLifetimesThatClashWithTheServers(t *testing.T) {
 	model := newMemory(t)
 	for id, lifetime := range map[string]time.Duration{"long": 60 * 24 * time.Hour, "short": time.Minute} {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: allGrants, RedirectURIs: []string{callback},
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: allGrants,
+			RedirectURIs:        []string{callback},
 			AccessTokenLifetime: lifetime}, secret+id))
 	}
 	options, log := logged(oauth2server.Options{Grants: allGrants})

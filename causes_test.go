@@ -17,28 +17,31 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// logged returns options whose log, of every level, is in a buffer.
+// logged returns options with a log of every level in a buffer.
 func logged(options oauth2server.Options) (*oauth2server.Options, *bytes.Buffer) {
 	var log bytes.Buffer
 	options.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return &options, &log
 }
 
-// Client libraries delete their registration on invalid_client, so that is only for
-// who the client is (RFC 6749, section 5.2).
+// Client libraries delete their registration on invalid_client, so that code is
+// only for client authentication (RFC 6749, section 5.2).
 func TestWhatAClientIsTold(t *testing.T) {
 	model := newSpy(t)
-	narrow := oauth2server.Client{ID: "narrow", Public: true, RedirectURIs: []string{callback}, Grants: []string{"authorization_code"}}
+	narrow := oauth2server.Client{ID: "narrow", Public: true, RedirectURIs: []string{callback},
+		Grants: []string{"authorization_code"}}
 	require.NoError(t, model.AddClient(&narrow, ""))
-	options, log := logged(oauth2server.Options{Grants: []string{"authorization_code", "refresh_token", "client_credentials"}})
+	options, log := logged(oauth2server.Options{Grants: []string{"authorization_code",
+		"refresh_token", "client_credentials"}})
 	s := newSite(t, model, options, nil)
 	for _, client := range []struct{ kind, known, unknown string }{
 		{"public", form("client_id", "narrow"), form("client_id", "narow")},
-		{"confidential", form("client_id", "machine", "client_secret", secret+"machine"), form("client_id", "machine", "client_secret", "x")},
+		{"confidential", form("client_id", "machine", "client_secret", secret+"machine"),
+			form("client_id", "machine", "client_secret", "x")},
 	} {
 		for _, row := range []struct {
 			name, body, code, reason string
-			text, cause              string // of the description, and of what the log has more
+			text, cause              string // parts of the description, and of the log's additional text
 		}{
 			{"no grant_type", "", "invalid_request", "parameter_missing", "`grant_type`", ""},
 			{"empty", "grant_type=", "invalid_request", "parameter_missing", "`grant_type`", ""},
@@ -46,7 +49,8 @@ func TestWhatAClientIsTold(t *testing.T) {
 				"sent.grant_type=authorisation_code"},
 			{"off", "grant_type=password", "unsupported_grant_type", "grant_unsupported", "not on",
 				`Options.Grants does not name \"password\"`},
-			{"not this client's", "grant_type=refresh_token", "unauthorized_client", "grant_unauthorized", "may not use", ""},
+			{"not this client's", "grant_type=refresh_token", "unauthorized_client",
+				"grant_unauthorized", "may not use", ""},
 			{"twice", "grant_type=a&grant_type=b", "invalid_request", "parameter_repeated", "`grant_type`", ""},
 		} {
 			name := client.kind + ", " + row.name
@@ -58,7 +62,7 @@ func TestWhatAClientIsTold(t *testing.T) {
 			require.Contains(t, log.String(), "reason="+row.reason, name)
 			require.Contains(t, log.String(), row.cause, name)
 			if row.name != "twice" {
-				// Whoever is not the client learns no more than that.
+				// A caller that is not the client learns no more than that.
 				requireError(t, s.post("/token", row.body+"&"+client.unknown), 400, "invalid_client")
 			}
 			require.Empty(t, model.stored(), name)
@@ -66,16 +70,19 @@ func TestWhatAClientIsTold(t *testing.T) {
 	}
 	s = newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 	for _, grant := range []string{"password", "client_credentials"} {
-		r := s.post("/token", form("grant_type", grant, "client_id", "app", "username", "andy", "password", "andys-password"))
+		r := s.post("/token", form("grant_type", grant, "client_id", "app", "username", "andy",
+			"password", "andys-password"))
 		requireError(t, r, 400, "unauthorized_client")
 	}
-	saveCode(t, model, oauth2server.AuthorizationCode{Code: "of app", CodeChallenge: challenge, CodeChallengeMethod: "S256",
-		Client: &oauth2server.Client{ID: "app"}})
-	requireError(t, s.post("/token", form("grant_type", "authorization_code", "client_id", "app", "code", "of app")), 400, "invalid_grant")
+	saveCode(t, model, oauth2server.AuthorizationCode{Code: "of app", CodeChallenge: challenge,
+		CodeChallengeMethod: "S256",
+		Client:              &oauth2server.Client{ID: "app"}})
+	requireError(t, s.post("/token", form("grant_type", "authorization_code", "client_id", "app",
+		"code", "of app")), 400, "invalid_grant")
 }
 
-// The reason of a client that is not let in says which of the two it was, or that a
-// public client has no secret.
+// If a client fails to authenticate, the reason tells an unknown ID from a
+// wrong secret, and a public client that has no secret.
 func TestWhyAClientIsNotLetIn(t *testing.T) {
 	options, log := logged(oauth2server.Options{})
 	s := newSite(t, newSpy(t), options, nil)
@@ -91,7 +98,8 @@ func TestWhyAClientIsNotLetIn(t *testing.T) {
 	} {
 		for _, path := range []string{"/token", "/revoke", "/introspect"} {
 			log.Reset()
-			r := s.post(path, form(append([]string{"grant_type", "refresh_token", "refresh_token", "x", "token", "x"}, row.params...)...))
+			r := s.post(path, form(append([]string{"grant_type", "refresh_token", "refresh_token", "x",
+				"token", "x"}, row.params...)...))
 			require.Equal(t, "invalid_client", r.str("error"), path)
 			require.Contains(t, log.String(), "reason="+row.reason+" ", path)
 		}
@@ -136,14 +144,16 @@ func TestAFaultNamesTheMethod(t *testing.T) {
 			log.Reset()
 			row.act(s)
 			require.Contains(t, log.String(), "reason=model_fault", row.method)
-			require.Contains(t, log.String(), row.method+": "+strings.ReplaceAll(failure.err.Error(), `"`, `\"`), row.method)
-			hint := row.method + ": " + failure.err.Error() + " (for what is not there, return oauth2server.ErrNotFound)"
+			require.Contains(t, log.String(), row.method+": "+
+				strings.ReplaceAll(failure.err.Error(), `"`, `\"`), row.method)
+			hint := row.method + ": " + failure.err.Error() +
+				" (for what is not there, return oauth2server.ErrNotFound)"
 			require.Equal(t, failure.hint, strings.Contains(log.String(), hint), "%s", log)
 		}
 	}
 }
 
-// losing is a model that loses the challenge of a code, or its method.
+// losing is a model that loses a code's challenge, or its method.
 type losing struct {
 	*spy
 	challenge, method bool
@@ -164,8 +174,8 @@ func (m losing) GetAuthorizationCode(ctx context.Context, code string) (*oauth2s
 	return &own, nil
 }
 
-// The server let no public client in without a challenge, and keeps no challenge
-// without its method. So it is not the client that lost them.
+// The server accepts no public client without a challenge, and stores no
+// challenge without its method. So the loss is not the client's mistake.
 func TestALostChallengeIsTheModels(t *testing.T) {
 	for _, row := range []struct {
 		client            string
@@ -179,26 +189,28 @@ func TestALostChallengeIsTheModels(t *testing.T) {
 		{"app", true, false, false, 500, "server_error"},
 		{"app", false, true, false, 500, "server_error"},
 		{"app", false, true, true, 400, "invalid_grant"}, // it counts as plain
-		{"web", true, true, false, 400, "invalid_grant"}, // it need not have sent one
+		{"web", true, true, false, 400, "invalid_grant"}, // the client need not have sent one
 		{"web", true, false, false, 500, "server_error"},
 		{"web", false, true, false, 500, "server_error"},
 		{"web", false, true, true, 400, "invalid_grant"},
 	} {
-		options, log := logged(oauth2server.Options{Grants: allGrants, InsecureApprovePublicClients: true, InsecureAllowPlainPKCE: row.plain})
+		options, log := logged(oauth2server.Options{Grants: allGrants,
+			InsecureApprovePublicClients: true, InsecureAllowPlainPKCE: row.plain})
 		s := newSite(t, losing{newSpy(t), row.challenge, row.method}, options, nil)
 		uri, header := callback, as("web")
 		if row.client == "app" {
 			uri, header = "http://127.0.0.1/cb", basic("app:")
 		}
 		code := s.code(append(withChallenge(challenge), "client_id", row.client, "redirect_uri", uri)...)
-		r := s.post("/token", form("grant_type", "authorization_code", "code", code, "redirect_uri", uri, "code_verifier", verifier),
+		r := s.post("/token", form("grant_type", "authorization_code", "code", code,
+			"redirect_uri", uri, "code_verifier", verifier),
 			"Authorization", header)
 		requireError(t, r, row.status, row.code)
 		require.Equal(t, row.status == 500, strings.Contains(log.String(), "reason=model_contract"), "%v: %s", row, log)
 	}
 }
 
-// A middleware that reads the body leaves nothing to say what is missing.
+// After a middleware has read the body, the server cannot tell what is missing.
 func TestABodyThatWasRead(t *testing.T) {
 	options, log := logged(oauth2server.Options{})
 	srv, err := oauth2server.New(newSpy(t), options)
@@ -220,7 +232,7 @@ func TestABodyThatWasRead(t *testing.T) {
 	}
 }
 
-// What is sent instead of a form is named.
+// If the body is not a form, the answer names its type.
 func TestTheContentTypeIsNamed(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, nil)
 	for _, path := range []string{"/token", "/revoke", "/introspect", "/authorize?" + form(authorization()...)} {

@@ -26,10 +26,12 @@ func TestClientAuthentication(t *testing.T) {
 		{"Basic", as("web"), "", 200, ""},
 		{"a scheme that folds to it", "Ba\u017fic " + as("web")[6:], "", 401, "invalid_client"},
 		{"scheme in capitals, more spaces", "BASIC   " + as("web")[6:], "", 200, ""},
-		{"Basic without padding", "Basic " + base64.RawStdEncoding.EncodeToString([]byte("web:"+secret+"web")), "", 200, ""},
+		{"Basic without padding", "Basic " + base64.RawStdEncoding.EncodeToString([]byte("web:"+secret+"web")),
+			"", 200, ""},
 		{"body", "", form("client_id", "web", "client_secret", secret+"web"), 200, ""},
 		{"Basic and the same client_id", as("web"), form("client_id", "web"), 200, ""},
-		{"a Bearer header beside good credentials", "Bearer abc", form("client_id", "web", "client_secret", secret+"web"), 200, ""},
+		{"a Bearer header beside good credentials", "Bearer abc",
+			form("client_id", "web", "client_secret", secret+"web"), 200, ""},
 
 		{"nothing", "", "", 400, "invalid_client"},
 		{"wrong secret", basic("web:nope"), "", 401, "invalid_client"},
@@ -49,11 +51,15 @@ func TestClientAuthentication(t *testing.T) {
 		{"body, no secret", "", form("client_id", "web"), 400, "invalid_client"},
 		{"body, no id", "", form("client_secret", secret+"web"), 400, "invalid_client"},
 		{"body, id that is no ASCII", "", form("client_id", "wäb", "client_secret", "x"), 400, "invalid_request"},
-		{"body, secret with a line break", "", form("client_id", "web", "client_secret", "x\n"), 400, "invalid_request"},
-		{"client_id twice", "", form("client_id", "web", "client_id", "web", "client_secret", secret+"web"), 400, "invalid_request"},
-		{"Basic and a secret in the body", as("web"), form("client_id", "web", "client_secret", secret+"web"), 400, "invalid_request"},
+		{"body, secret with a line break", "", form("client_id", "web", "client_secret", "x\n"), 400,
+			"invalid_request"},
+		{"client_id twice", "", form("client_id", "web", "client_id", "web", "client_secret", secret+"web"),
+			400, "invalid_request"},
+		{"Basic and a secret in the body", as("web"), form("client_id", "web", "client_secret", secret+"web"),
+			400, "invalid_request"},
 		{"Basic of one client, body of another", as("web"), form("client_id", "other"), 400, "invalid_request"},
-		{"broken Basic and good body", basic("web"), form("client_id", "web", "client_secret", secret+"web"), 400, "invalid_request"},
+		{"broken Basic and good body", basic("web"), form("client_id", "web", "client_secret", secret+"web"),
+			400, "invalid_request"},
 		{"public client with a secret", basic("app:" + secret), "", 401, "invalid_client"},
 		{"public client, client credentials", "", form("client_id", "app"), 400, "unauthorized_client"},
 		{"public client by Basic, client credentials", basic("app:"), "", 400, "unauthorized_client"},
@@ -87,7 +93,8 @@ func TestClientAuthentication(t *testing.T) {
 	t.Run("another client in the URL", func(t *testing.T) {
 		r := s.post("/token?client_id=other", "grant_type=client_credentials", "Authorization", as("web"))
 		requireError(t, r, 400, "invalid_request")
-		require.Equal(t, 200, s.post("/token?client_id=web", "grant_type=client_credentials", "Authorization", as("web")).StatusCode)
+		require.Equal(t, 200, s.post("/token?client_id=web", "grant_type=client_credentials",
+			"Authorization", as("web")).StatusCode)
 	})
 	t.Run("credentials in the URL", func(t *testing.T) {
 		r := s.post("/token?"+form("client_id", "web", "client_secret", secret+"web"), "grant_type=client_credentials")
@@ -95,7 +102,7 @@ func TestClientAuthentication(t *testing.T) {
 	})
 }
 
-// Id and secret are form-urlencoded inside Basic: RFC 6749, section 2.3.1.
+// ID and secret are form-urlencoded inside Basic: RFC 6749, section 2.3.1.
 func TestBasicCredentialsAreDecoded(t *testing.T) {
 	model := memorymodel.New(nil)
 	id, password := "id with:colon+and%", "a secret: with + and % and so on"
@@ -105,12 +112,15 @@ func TestBasicCredentialsAreDecoded(t *testing.T) {
 	r := http.Request{Header: http.Header{}}
 	key, value, _ := strings.Cut(encoded, "=")
 	r.SetBasicAuth(key, value)
-	require.Equal(t, 200, s.post("/token", "grant_type=client_credentials", "Authorization", r.Header.Get("Authorization")).StatusCode)
+	require.Equal(t, 200, s.post("/token", "grant_type=client_credentials",
+		"Authorization", r.Header.Get("Authorization")).StatusCode)
 	r.SetBasicAuth(key, password)
-	requireError(t, s.post("/token", "grant_type=client_credentials", "Authorization", r.Header.Get("Authorization")), 401, "invalid_client")
+	requireError(t, s.post("/token", "grant_type=client_credentials",
+		"Authorization", r.Header.Get("Authorization")), 401, "invalid_client")
 }
 
-// folding is a storage that compares ids without regard to case, as some SQL collations do.
+// folding is a storage that compares IDs without regard to case, as some SQL
+// collations do.
 type folding struct{ *spy }
 
 func (m folding) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
@@ -124,7 +134,7 @@ func TestClientIDMustBeTheOnePresented(t *testing.T) {
 	require.Equal(t, 400, s.authorize("client_id", "WEB").StatusCode)
 }
 
-// trusting is a model that does not look at the secrets of public clients.
+// trusting is a model that ignores the secrets of public clients.
 type trusting struct{ *spy }
 
 func (m trusting) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
@@ -148,15 +158,18 @@ func TestPublicClients(t *testing.T) {
 	options := &oauth2server.Options{Grants: allGrants, InsecureApprovePublicClients: true}
 	s := newSite(t, model, options, nil)
 	newCode := func() string {
-		return s.code("client_id", "app", "redirect_uri", "http://127.0.0.1:4711/cb", "code_challenge", challenge, "code_challenge_method", "S256")
+		return s.code("client_id", "app", "redirect_uri", "http://127.0.0.1:4711/cb",
+			"code_challenge", challenge, "code_challenge_method", "S256")
 	}
 	redeem := func(params ...string) reply {
-		return s.post("/token", form(append([]string{"grant_type", "authorization_code", "redirect_uri", "http://127.0.0.1:4711/cb"}, params...)...))
+		return s.post("/token", form(append([]string{"grant_type", "authorization_code",
+			"redirect_uri", "http://127.0.0.1:4711/cb"}, params...)...))
 	}
 
 	code := newCode()
 	model.stored()
-	requireError(t, redeem("client_id", "app", "client_secret", "junk", "code", code, "code_verifier", verifier), 400, "invalid_client")
+	requireError(t, redeem("client_id", "app", "client_secret", "junk", "code", code,
+		"code_verifier", verifier), 400, "invalid_client")
 	require.Empty(t, model.stored(), "with a secret, the code is not touched")
 	requireError(t, redeem("client_id", "app", "code", code), 400, "invalid_grant")
 	requireError(t, redeem("client_id", "app", "code", code, "code_verifier", verifier), 400, "invalid_grant")
@@ -174,24 +187,31 @@ func TestPublicClients(t *testing.T) {
 		"redirect_uri", "http://127.0.0.1:4711/cb"), "Authorization", basic("app:"))
 	require.Equal(t, 200, r.StatusCode, "Basic with an empty password names a public client: %s", r.text)
 
-	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "app")), 400, "unauthorized_client")
+	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy",
+		"password", "andys-password", "client_id", "app")), 400, "unauthorized_client")
 
 	s = newSite(t, model, &oauth2server.Options{Grants: allGrants, PublicClientGrants: []string{"password"}}, nil)
-	r = s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "app"))
+	r = s.post("/token", form("grant_type", "password", "username", "andy",
+		"password", "andys-password", "client_id", "app"))
 	require.Equal(t, 200, r.StatusCode, r.text)
-	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "web")), 400, "invalid_client")
-	requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", r.str("refresh_token"), "client_id", "app")), 400, "unauthorized_client")
+	requireError(t, s.post("/token", form("grant_type", "password", "username", "andy",
+		"password", "andys-password", "client_id", "web")), 400, "invalid_client")
+	requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token",
+		r.str("refresh_token"), "client_id", "app")), 400, "unauthorized_client")
 }
 
-// A confidential client authenticates, whatever else it brings: RFC 6749, section 3.2.1.
+// A confidential client authenticates, whatever else it sends: RFC 6749,
+// section 3.2.1.
 func TestAVerifierIsNoClientAuthentication(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, model, nil, nil)
 	code := s.code("code_challenge", challenge, "code_challenge_method", "S256")
 	model.stored()
-	r := s.post("/token", form("grant_type", "authorization_code", "code", code, "redirect_uri", callback, "client_id", "web", "code_verifier", verifier))
+	r := s.post("/token", form("grant_type", "authorization_code", "code", code,
+		"redirect_uri", callback, "client_id", "web", "code_verifier", verifier))
 	requireError(t, r, 400, "invalid_client")
 	require.Empty(t, model.stored())
-	r = s.token("web", "grant_type", "authorization_code", "code", code, "redirect_uri", callback, "code_verifier", verifier)
+	r = s.token("web", "grant_type", "authorization_code", "code", code, "redirect_uri", callback,
+		"code_verifier", verifier)
 	require.Equal(t, 200, r.StatusCode, r.text)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// New looks for each method of the contract: a wrong signature of one that it
-// does not know would make no mistake, and the method would never be called.
+// New looks for each method of the contract. A wrong signature of a method that
+// it does not know would be no mistake, and the method would never be called.
 func TestNewLooksForTheWholeContract(t *testing.T) {
 	looksFor := map[string]bool{}
 	for _, m := range methods(reflect.TypeFor[struct{}]()) {
@@ -33,7 +33,8 @@ func TestNewLooksForTheWholeContract(t *testing.T) {
 		interfaces++
 		for _, method := range declared.Methods.List {
 			for _, ident := range method.Names {
-				require.True(t, looksFor[name+"."+ident.Name], "methods in require_methods.go lacks %s of %s", ident.Name, name)
+				require.True(t, looksFor[name+"."+ident.Name],
+					"methods in require_methods.go lacks %s of %s", ident.Name, name)
 			}
 		}
 	}

@@ -20,8 +20,10 @@ import (
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 
-// The Go of a page is the files of one package. They are compiled together with the page's test in testdata/docs, if it
-// has one, and that is run. The go command sees the files in directories that exist for it alone, which vet cannot enter.
+// The Go code of a page is the files of one package. They are compiled together
+// with the page's test in testdata/docs, if it has one, and that test is run.
+// The files are in directories that exist only in an overlay, which vet cannot
+// enter.
 func TestCodeOfThePages(t *testing.T) {
 	t.Parallel()
 	root, err := os.Getwd()
@@ -60,7 +62,8 @@ func TestCodeOfThePages(t *testing.T) {
 	}
 
 	binaries := t.TempDir()
-	run(t, root, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", file, "-o", binaries+string(filepath.Separator),
+	run(t, root, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", file, "-o",
+		binaries+string(filepath.Separator),
 		"./docs/moving-from-node", "./docs/moving-from-egg", "./docs/own-model", "./docs/tls-and-proxy")
 	tried, err := filepath.Glob(filepath.Join(binaries, "*"))
 	require.NoError(t, err)
@@ -78,7 +81,7 @@ func run(t *testing.T, dir, name string, args ...string) {
 	require.NoError(t, err, "%s", output)
 }
 
-// Links between the files of the repository lead somewhere.
+// Links between the files of the repository have a target.
 func TestLinksOfThePages(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
@@ -94,7 +97,8 @@ func TestLinksOfThePages(t *testing.T) {
 	}
 }
 
-// docs/contract.md has the interfaces of model.go and grantlog.go in their table, each with its methods.
+// The table of docs/contract.md lists the interfaces of model.go and
+// grantlog.go, each with its methods.
 func TestTheContractIsListed(t *testing.T) {
 	declared := map[string]string{}
 	note := func(n ast.Node) bool {
@@ -119,25 +123,28 @@ func TestTheContractIsListed(t *testing.T) {
 	page, err := os.ReadFile("docs/contract.md")
 	require.NoError(t, err)
 	listed := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| ([^|]+) \\|").FindAllStringSubmatch(string(page), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| ([^|]+) \\|").FindAllStringSubmatch(
+		string(page), -1) {
 		listed[row[1]] = row[2]
 	}
 	require.Equal(t, declared, listed)
 }
 
-// README.md compares what docs/performance.md measured.
+// The README quotes the ratios that docs/performance.md measured.
 func TestTheREADMEHasTheRatios(t *testing.T) {
 	page, err := os.ReadFile("docs/performance.md")
 	require.NoError(t, err)
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	ratios := func(server, between string) string { // of the code flow, and of refresh
-		row := regexp.MustCompile(`\n\| ` + regexp.QuoteMeta(server) + ` \|[^|]+\|[^|]+\| ([0-9.]+) \(.+\) \| ([0-9.]+) \(.+\) \|\n`).FindSubmatch(page)
+		row := regexp.MustCompile(`\n\| ` + regexp.QuoteMeta(server) +
+			` \|[^|]+\|[^|]+\| ([0-9.]+) \(.+\) \| ([0-9.]+) \(.+\) \|\n`).FindSubmatch(page)
 		require.NotNil(t, row, server)
 		return string(row[1]) + between + string(row[2])
 	}
 	want := `| Code flow, refresh\* |`
-	for _, server := range []string{"oauth2server", "go-oauth2 4.5.4", "osin 1.0.1", "fosite 0.49.0", "zitadel/oidc 3.51"} {
+	for _, server := range []string{"oauth2server", "go-oauth2 4.5.4", "osin 1.0.1", "fosite 0.49.0",
+		"zitadel/oidc 3.51"} {
 		want += " " + ratios(server, ", ") + " |"
 	}
 	require.Contains(t, string(readme), want)

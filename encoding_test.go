@@ -85,18 +85,24 @@ func TestBinaryFormsKeepWhatALaterVersionWrote(t *testing.T) {
 }
 
 func TestJSONIsWhatNodeAppsKnow(t *testing.T) {
-	token := oauth2server.Token{AccessToken: "at", RefreshToken: "rt", AccessTokenExpiresAt: time.Date(2031, 2, 3, 4, 5, 6, 7e6, time.FixedZone("", 3600)),
-		Scope: oauth2server.Scope{"read", "write"}, Client: &oauth2server.Client{ID: "web", Data: "d"}, User: &oauth2server.User{ID: "u1", Data: "d"}, GrantID: "g"}
-	const want = `{"accessToken":"at","accessTokenExpiresAt":"2031-02-03T03:05:06.007Z","scope":"read write","client":{"id":"web"},"user":{"id":"u1"}}`
+	token := oauth2server.Token{AccessToken: "at", RefreshToken: "rt",
+		AccessTokenExpiresAt: time.Date(2031, 2, 3, 4, 5, 6, 7e6, time.FixedZone("", 3600)),
+		Scope:                oauth2server.Scope{"read", "write"},
+		Client:               &oauth2server.Client{ID: "web", Data: "d"},
+		User:                 &oauth2server.User{ID: "u1", Data: "d"}, GrantID: "g"}
+	const want = `{"accessToken":"at","accessTokenExpiresAt":"2031-02-03T03:05:06.007Z","scope":"read ` +
+		`write","client":{"id":"web"},"user":{"id":"u1"}}`
 	for _, v := range []any{token, &token} {
 		data, err := json.Marshal(v)
 		require.NoError(t, err)
 		require.Equal(t, want, string(data))
 	}
-	data, err := json.Marshal(oauth2server.AuthorizationCode{Code: "c", RedirectURI: callback, Client: token.Client, User: token.User,
+	data, err := json.Marshal(oauth2server.AuthorizationCode{Code: "c", RedirectURI: callback,
+		Client: token.Client, User: token.User,
 		ExpiresAt: token.AccessTokenExpiresAt, Scope: token.Scope, CodeChallenge: challenge})
 	require.NoError(t, err)
-	require.Equal(t, `{"authorizationCode":"c","expiresAt":"2031-02-03T03:05:06.007Z","redirectUri":"https://client.example/cb","scope":"read write",`+
+	require.Equal(t, `{"authorizationCode":"c","expiresAt":"2031-02-03T03:05:06.007Z",`+
+		`"redirectUri":"https://client.example/cb","scope":"read write",`+
 		`"client":{"id":"web"},"user":{"id":"u1"}}`, string(data))
 	data, err = json.Marshal(oauth2server.Token{})
 	require.NoError(t, err)
@@ -124,7 +130,7 @@ func TestTokensAreNotPrinted(t *testing.T) {
 	require.Contains(t, out.String(), "user=u1")
 }
 
-// What expired when time began is not what never expires.
+// An expiry at the beginning of time is not "never expires".
 func TestTheBeginningOfTimeIsKept(t *testing.T) {
 	data, err := oauth2server.Token{RefreshToken: "r", RefreshTokenExpiresAt: time.Unix(0, 0)}.MarshalBinary()
 	require.NoError(t, err)

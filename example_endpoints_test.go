@@ -12,7 +12,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// exampleToken is an access token of the client app, from srv.
+// exampleToken returns an access token of the client app, from srv.
 func exampleToken(srv *oauth2server.Server) string {
 	var answer struct {
 		AccessToken string `json:"access_token"`
@@ -44,7 +44,7 @@ func ExampleServer_Revoke() {
 	// invalid_token: Invalid token: access token is invalid
 }
 
-// An API that runs elsewhere asks about a token that a client sent it.
+// An API in another process asks about a token that a client sent it.
 func ExampleServer_Introspect() {
 	model := exampleModel()
 	if err := model.AddClient(&oauth2server.Client{ID: "api"}, "a-secret-that-nobody-guesses"); err != nil {
@@ -99,7 +99,7 @@ func ExampleServer_Metadata() {
 	// Output: https://auth.example/tenant/token [S256]
 }
 
-// An audit is told what became of each request, and never a secret.
+// An audit receives the outcome of each request, and never a secret.
 func ExampleEvent() {
 	srv, err := oauth2server.New(exampleModel(), &oauth2server.Options{
 		Logger: slog.New(slog.DiscardHandler),

@@ -21,7 +21,8 @@ func exampleModel() *memorymodel.Model {
 	model := memorymodel.New(nil)
 	err := errors.Join(
 		model.AddClient(&oauth2server.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"},
-			Grants: []string{"authorization_code", "refresh_token", "client_credentials"}}, "a-secret-that-nobody-guesses"),
+			Grants: []string{"authorization_code", "refresh_token", "client_credentials"}},
+			"a-secret-that-nobody-guesses"),
 		model.AddUser(&oauth2server.User{ID: "u1"}, "andy", "correct horse"))
 	if err != nil {
 		panic(err)
@@ -30,7 +31,7 @@ func exampleModel() *memorymodel.Model {
 }
 
 // quiet keeps the examples' output to what they print.
-var quiet = suite.options("an example", nil)
+var quiet = sharedRecorder.options("an example", nil)
 
 // postToken sends a token request of a client.
 func postToken(handler http.Handler, client string, params url.Values) *httptest.ResponseRecorder {
@@ -38,11 +39,12 @@ func postToken(handler http.Handler, client string, params url.Values) *httptest
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(client, "a-secret-that-nobody-guesses")
 	w := httptest.NewRecorder()
-	suite.around("an example", handler).ServeHTTP(w, r)
+	sharedRecorder.wrap("an example", handler).ServeHTTP(w, r)
 	return w
 }
 
-// A whole flow: the owner allows, the client exchanges the code, the API is called.
+// A whole flow: the owner allows, the client exchanges the code and calls the
+// API.
 func Example() {
 	srv, err := oauth2server.New(exampleModel(), quiet)
 	if err != nil {
@@ -52,7 +54,7 @@ func Example() {
 	page := func(w http.ResponseWriter, r *http.Request) { // signing in is left out
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
 		if r.PostForm.Get("verdict") != "allow" {
-			fmt.Fprintf(w, "may %s %s?", request.Client.ID, request.Scope) // a form, in earnest
+			fmt.Fprintf(w, "may %s %s?", request.Client.ID, request.Scope) // a form in a real program
 			return
 		}
 		request.Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
@@ -98,7 +100,7 @@ func Example() {
 	// 200 hello, u1
 }
 
-// New says everything that is wrong at once.
+// New lists everything that is wrong at once.
 func ExampleNew_mistakes() {
 	_, err := oauth2server.New(exampleModel(), &oauth2server.Options{
 		Grants:              []string{"authorisation_code"},
@@ -113,12 +115,12 @@ func ExampleNew_mistakes() {
 	// 	grant "authorisation_code" is unknown; "authorization_code" was probably meant
 }
 
-// Without a page, the program says who is signed in.
+// Without a page, the program provides the signed-in user.
 func ExampleServer_Authorize_authenticateUser() {
 	srv, err := oauth2server.New(exampleModel(), &oauth2server.Options{
 		Logger: slog.New(slog.DiscardHandler),
 		AuthenticateUser: func(r *http.Request) (*oauth2server.User, error) {
-			return &oauth2server.User{ID: r.Header.Get("X-Session-User")}, nil // a session, in earnest
+			return &oauth2server.User{ID: r.Header.Get("X-Session-User")}, nil // a session in a real program
 		},
 	})
 	if err != nil {
@@ -138,7 +140,7 @@ func ExampleServer_Authorize_authenticateUser() {
 	// 400 false
 }
 
-// Deny tells the client that the owner does not want to.
+// Deny tells the client that the owner refused.
 func ExampleAuthorizationRequest_Deny() {
 	srv, err := oauth2server.New(exampleModel(), quiet)
 	if err != nil {
@@ -149,7 +151,8 @@ func ExampleAuthorizationRequest_Deny() {
 		oauth2server.AuthorizationRequestFromContext(r.Context()).Deny(w, r, "")
 	}
 	w := httptest.NewRecorder()
-	srv.Authorize(http.HandlerFunc(page)).ServeHTTP(w, httptest.NewRequest("GET", "/authorize?response_type=code&client_id=app&state=xyz", nil))
+	srv.Authorize(http.HandlerFunc(page)).ServeHTTP(w,
+		httptest.NewRequest("GET", "/authorize?response_type=code&client_id=app&state=xyz", nil))
 	fmt.Println(w.Header().Get("Location"))
 	// Output:
 	// https://app.example/callback?error=access_denied&error_description=Access+denied%3A+user+denied+access+to+application&state=xyz
@@ -177,7 +180,8 @@ func ExampleGrantFunc() {
 	const grantType = "urn:example:params:oauth:grant-type:otp"
 	otp := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		if request.Param("otp") != "424242" {
-			return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "the one-time password is wrong"}
+			return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant,
+				Description: "the one-time password is wrong"}
 		}
 		user := &oauth2server.User{ID: "u1"}
 		scope, err := request.Scope(ctx, user)
@@ -187,7 +191,8 @@ func ExampleGrantFunc() {
 		return request.Issue(ctx, oauth2server.Issuance{User: user, Scope: scope})
 	}
 	model := exampleModel()
-	err := model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{grantType}}, "a-secret-that-nobody-guesses")
+	err := model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{grantType}},
+		"a-secret-that-nobody-guesses")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -202,14 +207,16 @@ func ExampleGrantFunc() {
 	}
 	for _, otp := range []string{"424242", "1"} {
 		w := postToken(srv.Token(nil), "phone", url.Values{"grant_type": {grantType}, "otp": {otp}})
-		fmt.Println(w.Code, strings.Contains(w.Body.String(), `"access_token"`), strings.Contains(w.Body.String(), "invalid_grant"))
+		fmt.Println(w.Code, strings.Contains(w.Body.String(), `"access_token"`),
+			strings.Contains(w.Body.String(), "invalid_grant"))
 	}
 	// Output:
 	// 200 true false
 	// 400 false true
 }
 
-// A resource server in another process needs one method: here it knows one token.
+// A resource server in another process needs one method. This one knows a
+// single token.
 func ExampleNewResourceServer() {
 	resource, err := oauth2server.NewResourceServer(oneToken{}, nil)
 	if err != nil {
@@ -242,7 +249,8 @@ func (oneToken) GetAccessToken(_ context.Context, accessToken string) (*oauth2se
 		Scope: oauth2server.Scope{"read"}, User: &oauth2server.User{ID: "u1"}}, nil
 }
 
-// The pure half of Authenticate, for a websocket or another framework's middleware.
+// AuthenticateRequest is Authenticate without a handler, for a websocket or
+// another framework's middleware.
 func ExampleResourceServer_AuthenticateRequest() {
 	resource, err := oauth2server.NewResourceServer(oneToken{}, nil)
 	if err != nil {
@@ -266,16 +274,19 @@ func ExampleContextWithToken() {
 		fmt.Fprint(w, oauth2server.UserFromContext(r.Context()).ID)
 	}
 	r := httptest.NewRequest("GET", "/", nil)
-	r = r.WithContext(oauth2server.ContextWithToken(r.Context(), &oauth2server.Token{User: &oauth2server.User{ID: "u1"}}))
+	r = r.WithContext(oauth2server.ContextWithToken(r.Context(),
+		&oauth2server.Token{User: &oauth2server.User{ID: "u1"}}))
 	w := httptest.NewRecorder()
 	handler(w, r)
 	fmt.Println(w.Body)
 	// Output: u1
 }
 
-// What a model returns decides what the client is told; the cause stays inside.
+// The error that a model returns decides what the client is told; the cause
+// stays in the server.
 func ExampleError() {
-	err := fmt.Errorf("reading the account: %w", &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "the account is locked"})
+	err := fmt.Errorf("reading the account: %w",
+		&oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "the account is locked"})
 	fmt.Println(errors.Is(err, oauth2server.InvalidGrant), oauth2server.InvalidGrant.Status())
 	// Output: true 400
 }
@@ -298,7 +309,8 @@ func ExampleCheckRedirectURI() {
 	// oauth2server: redirection URI "https://app.example/callback#top": a fragment
 }
 
-// A model stores the digest and the record, and nothing that could be used if somebody read them.
+// A model stores the digest and the record. Neither can be used by anyone who
+// reads them.
 func ExampleToken_MarshalBinary() {
 	token := oauth2server.Token{AccessToken: "2YotnFZFEjr1zCsicMWpAA", Scope: oauth2server.Scope{"read"},
 		Client: &oauth2server.Client{ID: "app"}, User: &oauth2server.User{ID: "u1"}}

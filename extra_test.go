@@ -1,5 +1,5 @@
-// These tests hold that Token.Extra comes back as the program set it, and that
-// what it may not hold is refused before anything is stored.
+// These tests check that Token.Extra comes back as the program set it, and that
+// values which it may not hold are refused before anything is stored.
 package oauth2server_test
 
 import (
@@ -23,7 +23,8 @@ import (
 
 const extraGrant = "urn:test:extra"
 
-// withExtra returns options with a grant that issues a token with what attributes returns.
+// withExtra returns options with a grant that issues a token with the
+// attributes returned by the function.
 func withExtra(attributes func() map[string]any, logger *slog.Logger) *oauth2server.Options {
 	issue := func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: g.Param("grant"),
@@ -36,17 +37,20 @@ func withExtra(attributes func() map[string]any, logger *slog.Logger) *oauth2ser
 // allowExtra lets the client web use the grant.
 func allowExtra(t testing.TB) *spy {
 	model := newSpy(t)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "extra", Grants: []string{extraGrant, "refresh_token"}}, secret+"extra"))
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "extra",
+		Grants: []string{extraGrant, "refresh_token"}}, secret+"extra"))
 	return model
 }
 
-// given is a model that keeps what the server gave it.
-type given struct {
+// capturing is a model that keeps the token that the server passed.
+type capturing struct {
 	*spy
 	extra map[string]any
 }
 
-func (m *given) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m *capturing) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	m.extra = t.Extra
 	return m.spy.SaveToken(ctx, t, c, u)
 }
@@ -54,14 +58,17 @@ func (m *given) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2s
 func TestIssueKeepsExtraInItsOneForm(t *testing.T) {
 	noon := time.Date(2031, 2, 3, 12, 0, 0, 123_456_789, time.FixedZone("here", 3600))
 	set := map[string]any{"id": 9007199254740993, "level": 3.0, "since": noon, "roles": []string{"a", "b"},
-		"deep": map[string]any{"list": []any{1, map[string]string{"k": "v"}}}, "none": nil, "key": []byte{0, 255}, "most": uint64(math.MaxUint64)}
+		"deep": map[string]any{"list": []any{1, map[string]string{"k": "v"}}}, "none": nil,
+		"key": []byte{0, 255}, "most": uint64(math.MaxUint64)}
 	want := map[string]any{"id": int64(9007199254740993), "level": 3.0, "since": noon.UTC(), "roles": []any{"a", "b"},
-		"deep": map[string]any{"list": []any{int64(1), map[string]any{"k": "v"}}}, "none": nil, "key": []byte{0, 255}, "most": uint64(math.MaxUint64)}
-	model := &given{spy: allowExtra(t)}
+		"deep": map[string]any{"list": []any{int64(1), map[string]any{"k": "v"}}}, "none": nil,
+		"key": []byte{0, 255}, "most": uint64(math.MaxUint64)}
+	model := &capturing{spy: allowExtra(t)}
 	s := newSite(t, model, withExtra(func() map[string]any { return set }, nil), nil)
 	r := s.token("extra", "grant_type", extraGrant, "refresh", "1")
 	require.Equal(t, 200, r.StatusCode, r.text)
-	for _, shown := range []string{`"id":9007199254740993`, `"level":3`, `"since":"2031-02-03T11:00:00.123456789Z"`, `"roles":["a","b"]`,
+	for _, shown := range []string{`"id":9007199254740993`, `"level":3`,
+		`"since":"2031-02-03T11:00:00.123456789Z"`, `"roles":["a","b"]`,
 		`"most":18446744073709551615`, `"key":"AP8="`, `"none":null`, `"deep":{"list":[1,{"k":"v"}]}`} {
 		require.Contains(t, r.text, shown)
 	}
@@ -100,7 +107,9 @@ func TestIssueRefusesWhatExtraMayNotHold(t *testing.T) {
 		for _, more := range [][]string{nil, {"refresh", "1"}, {"grant", "g1"}} {
 			var records bytes.Buffer
 			model := allowExtra(t)
-			s := newSite(t, model, withExtra(func() map[string]any { return row.extra }, slog.New(slog.NewJSONHandler(&records, nil))), nil)
+			s := newSite(t, model, withExtra(func() map[string]any {
+				return row.extra
+			}, slog.New(slog.NewJSONHandler(&records, nil))), nil)
 			model.stored()
 			records.Reset()
 			r := s.token("extra", append([]string{"grant_type", extraGrant}, more...)...)
@@ -121,18 +130,21 @@ type adding struct {
 	attribute any
 }
 
-func (m adding) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m adding) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	own := *t
 	own.Extra = map[string]any{"added": m.attribute}
 	return m.spy.SaveToken(ctx, &own, c, u)
 }
 
-// A model that is given what Extra may not hold stores nothing, and the log has whose mistake it is.
+// A model that is given values which Extra may not hold stores nothing, and the
+// log names the mistake.
 func TestModelsRefuseWhatExtraMayNotHold(t *testing.T) {
 	var records bytes.Buffer
 	model := adding{newSpy(t), struct{}{}}
 	s := newSite(t, model, &oauth2server.Options{Logger: slog.New(slog.NewJSONHandler(&records, nil))}, nil)
-	records.Reset() // of what New had to say
+	records.Reset() // the warnings of New
 	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
 	var record map[string]any
 	require.NoError(t, json.Unmarshal(records.Bytes(), &record))
@@ -143,7 +155,8 @@ func TestModelsRefuseWhatExtraMayNotHold(t *testing.T) {
 	require.ErrorContains(t, err, `Extra["a"][0] is a chan int`)
 	require.ErrorIs(t, err, oauth2server.ServerError)
 
-	token := &oauth2server.Token{AccessToken: "a", RefreshToken: "r", AccessTokenExpiresAt: time.Now().Add(time.Hour), Extra: map[string]any{"a": math.NaN()}}
+	token := &oauth2server.Token{AccessToken: "a", RefreshToken: "r",
+		AccessTokenExpiresAt: time.Now().Add(time.Hour), Extra: map[string]any{"a": math.NaN()}}
 	_, err = model.spy.Model.SaveToken(t.Context(), token, nil, nil)
 	require.ErrorContains(t, err, `Extra["a"] is NaN`)
 	_, err = model.spy.Model.GetAccessToken(t.Context(), "a")
@@ -152,20 +165,25 @@ func TestModelsRefuseWhatExtraMayNotHold(t *testing.T) {
 	require.ErrorIs(t, err, oauth2server.ErrNotFound)
 }
 
-// What a model returns from SaveToken is not stored by the server, but the cause in the log has the path all the same.
+// The server does not store the token that SaveToken returns, but the cause in
+// the log has the path all the same.
 func TestTheAnswerNamesWhatHasNoJSONForm(t *testing.T) {
 	var records bytes.Buffer
 	s := newSite(t, extras{newSpy(t), map[string]any{"a": []any{1, make(chan int)}}},
-		&oauth2server.Options{AllowExtendedTokenAttributes: true, Logger: slog.New(slog.NewTextHandler(&records, nil))}, nil)
+		&oauth2server.Options{AllowExtendedTokenAttributes: true,
+			Logger: slog.New(slog.NewTextHandler(&records, nil))}, nil)
 	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
 	require.Contains(t, records.String(), `reason=model_contract cause="Extra[\"a\"][1] is a chan int`)
 }
 
-// The first records have Extra as plain JSON, where nothing is a tag.
+// The first version of records has Extra as plain JSON, without type tags.
 func TestTheFirstRecordsAreRead(t *testing.T) {
 	var token oauth2server.Token
-	require.NoError(t, token.UnmarshalBinary([]byte(`{"v":1,"user_id":"u1","extra":{"handle":"@tom","id":9007199254740993,"level":3.5,"since":"2031-02-03T11:00:00Z"}}`)))
-	want := map[string]any{"handle": "@tom", "id": int64(9007199254740993), "level": 3.5, "since": "2031-02-03T11:00:00Z"}
+	require.NoError(t, token.UnmarshalBinary(
+		[]byte(`{"v":1,"user_id":"u1","extra":{"handle":"@tom","id":9007199254740993,"level":3.5,`+
+			`"since":"2031-02-03T11:00:00Z"}}`)))
+	want := map[string]any{"handle": "@tom", "id": int64(9007199254740993), "level": 3.5,
+		"since": "2031-02-03T11:00:00Z"}
 	require.Equal(t, want, token.Extra)
 
 	record, err := token.MarshalBinary()
@@ -184,8 +202,9 @@ func TestARecordWithoutExtraCostsNothingForIt(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector allocates")
 	}
-	token := oauth2server.Token{AccessTokenExpiresAt: time.Now(), Scope: oauth2server.Scope{"read"}, Client: &oauth2server.Client{ID: "web"},
-		User: &oauth2server.User{ID: "u1"}, GrantID: "g1", GrantSeq: 1}
+	token := oauth2server.Token{AccessTokenExpiresAt: time.Now(), Scope: oauth2server.Scope{"read"},
+		Client: &oauth2server.Client{ID: "web"},
+		User:   &oauth2server.User{ID: "u1"}, GrantID: "g1", GrantSeq: 1}
 	var record []byte
 	writing := testing.AllocsPerRun(200, func() { record, _ = token.MarshalBinary() })
 	require.LessOrEqual(t, writing, 2.0)
@@ -194,15 +213,17 @@ func TestARecordWithoutExtraCostsNothingForIt(t *testing.T) {
 	require.LessOrEqual(t, reading, 17.0)
 }
 
-// Whatever Extra may hold comes back exactly, from a record and from the model in memory. What it may not hold is
-// refused, and changes nothing.
+// Every value that Extra may hold comes back exactly, from a record and from
+// the model in memory. Any other value is refused, and changes nothing.
 func FuzzExtra(f *testing.F) {
 	for _, seed := range extratest.Seeds() {
 		f.Add(seed)
 	}
 	var attributes map[string]any
 	model := allowExtra(f)
-	handler := mount(f, model, withExtra(func() map[string]any { return attributes }, slog.New(slog.DiscardHandler)), nil)
+	handler := mount(f, model, withExtra(func() map[string]any {
+		return attributes
+	}, slog.New(slog.DiscardHandler)), nil)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var ok bool
 		attributes, ok = extratest.Make(data)

@@ -20,11 +20,15 @@ import (
 
 // newHandlers returns the endpoints of one server without a network.
 func newHandlers(t testing.TB, model oauth2server.Model) http.Handler {
-	return mount(t, model, &oauth2server.Options{Grants: allGrants, InsecureApprovePublicClients: true, Issuer: "https://auth.example",
-		AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: "u1"}, nil }}, nil)
+	return mount(t, model, &oauth2server.Options{Grants: allGrants, InsecureApprovePublicClients: true,
+		Issuer: "https://auth.example",
+		AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+			return &oauth2server.User{ID: "u1"}, nil
+		}}, nil)
 }
 
-// addCorpus adds what earlier runs found to reach further: a line is an input, its values quoted as in Go, a tab between.
+// addCorpus adds inputs of earlier runs that reached further. Each line is an
+// input: its values quoted as in Go, separated by tabs.
 func addCorpus(f *testing.F) {
 	data, err := os.ReadFile(filepath.Join("testdata", "corpus", f.Name()+".txt"))
 	require.NoError(f, err)
@@ -65,7 +69,8 @@ func FuzzParseScope(f *testing.F) {
 
 func FuzzBearerHeader(f *testing.F) {
 	addCorpus(f)
-	for _, seed := range []string{"Bearer good", "bearer  good", "Bearer", "Bearer\tgood", "Bearer a b", "Basic YTpi", "", "Bearer ==", "Bearer good="} {
+	for _, seed := range []string{"Bearer good", "bearer  good", "Bearer", "Bearer\tgood", "Bearer a b",
+		"Basic YTpi", "", "Bearer ==", "Bearer good="} {
 		f.Add(seed)
 	}
 	model := newSpy(f)
@@ -84,7 +89,8 @@ func FuzzBearerHeader(f *testing.F) {
 
 func FuzzBasicCredentials(f *testing.F) {
 	addCorpus(f)
-	for _, seed := range []string{"web:" + secret + "web", "web:", ":", "web", "%zz:x", "w%65b:" + secret + "web", "app:", "web:nope"} {
+	for _, seed := range []string{"web:" + secret + "web", "web:", ":", "web", "%zz:x",
+		"w%65b:" + secret + "web", "app:", "web:nope"} {
 		f.Add(seed)
 	}
 	model := newSpy(f)
@@ -99,7 +105,8 @@ func FuzzBasicCredentials(f *testing.F) {
 		id, idErr := url.QueryUnescape(rawID)
 		password, passwordErr := url.QueryUnescape(rawPassword)
 		known := func(id, password string) bool {
-			return slices.Contains([]string{"web", "other", "limited", "machine", "two", "query"}, id) && password == secret+id
+			return slices.Contains([]string{"web", "other", "limited", "machine", "two", "query"}, id) &&
+				password == secret+id
 		}
 		right := idErr == nil && passwordErr == nil && known(id, password) || known(rawID, rawPassword)
 		require.Equal(t, right, w.Code == 200, "%q: %d %s", pair, w.Code, w.Body)
@@ -112,7 +119,8 @@ func FuzzBasicCredentials(f *testing.F) {
 
 func FuzzRedirectURI(f *testing.F) {
 	addCorpus(f)
-	for _, seed := range []string{callback, callback + "#x", "javascript:alert(1)", "http://127.0.0.1:80/cb", "com.example.app:/cb", "//x", "https://u@x/", "https://x/?code=1"} {
+	for _, seed := range []string{callback, callback + "#x", "javascript:alert(1)",
+		"http://127.0.0.1:80/cb", "com.example.app:/cb", "//x", "https://u@x/", "https://x/?code=1"} {
 		f.Add(seed)
 	}
 	handler := newHandlers(f, newSpy(f))
@@ -133,7 +141,7 @@ func FuzzRedirectURI(f *testing.F) {
 	})
 }
 
-// registered is where each client of newSpy may be sent.
+// registered maps each client of newSpy to its redirection URIs.
 var registered = map[string]*regexp.Regexp{
 	"web":     regexp.MustCompile(`^https://client\.example/cb$`),
 	"limited": regexp.MustCompile(`^https://client\.example/cb$`),
@@ -145,8 +153,9 @@ var registered = map[string]*regexp.Regexp{
 
 var answered = regexp.MustCompile(`[?&#](code|access_token|error)=[!-~]+$`)
 
-// requireRegistered checks that the answer to an authorization request goes to where its client is registered, or
-// nowhere. A body makes it a POST.
+// requireRegistered checks that the answer to an authorization request goes to
+// a URI registered by its client, or nowhere. With a body the request is a
+// POST.
 func requireRegistered(t *testing.T, handler http.Handler, query, body string) {
 	t.Helper()
 	r := httptest.NewRequest("GET", "/authorize", nil)
@@ -168,7 +177,9 @@ func requireRegistered(t *testing.T, handler http.Handler, query, body string) {
 	require.NotNil(t, cut, location)
 	inQuery, _ := url.ParseQuery(query)
 	inBody, _ := url.ParseQuery(body)
-	clients := slices.DeleteFunc(append(inQuery["client_id"], inBody["client_id"]...), func(id string) bool { return id == "" })
+	clients := slices.DeleteFunc(append(inQuery["client_id"], inBody["client_id"]...), func(id string) bool {
+		return id == ""
+	})
 	require.NotEmpty(t, clients)
 	require.Len(t, slices.Compact(clients), 1)
 	require.Contains(t, registered, clients[0])
@@ -177,8 +188,10 @@ func requireRegistered(t *testing.T, handler http.Handler, query, body string) {
 
 func FuzzTokenForm(f *testing.F) {
 	addCorpus(f)
-	for _, seed := range []string{"", "grant_type=client_credentials", "grant_type=password&username=andy&password=andys-password", "grant_type=%zz",
-		"grant_type=authorization_code&code=x", "grant_type=refresh_token&refresh_token=x", "a;b", "scope=a&scope=b", "grant_type=client_credentials&scope=%22",
+	for _, seed := range []string{"", "grant_type=client_credentials",
+		"grant_type=password&username=andy&password=andys-password", "grant_type=%zz",
+		"grant_type=authorization_code&code=x", "grant_type=refresh_token&refresh_token=x", "a;b",
+		"scope=a&scope=b", "grant_type=client_credentials&scope=%22",
 		"grant_type=client_credentials&client_id=other", "grant_type=client_credentials&client_id[$ne]=x"} {
 		f.Add(seed, "")
 	}
@@ -204,9 +217,11 @@ func FuzzTokenForm(f *testing.F) {
 
 func FuzzAuthorize(f *testing.F) {
 	addCorpus(f)
-	for _, params := range [][]string{nil, {"response_type", "token"}, {"redirect_uri", "https://evil.example"}, {"client_id", "two"}, {"state", "\r\n"},
+	for _, params := range [][]string{nil, {"response_type", "token"},
+		{"redirect_uri", "https://evil.example"}, {"client_id", "two"}, {"state", "\r\n"},
 		{"scope", `"`}, {"client_id", "query", "redirect_uri", ""}, {"code_challenge", "x"}, {"client_id", "nobody"},
-		{"client_id", "app", "redirect_uri", "http://127.0.0.1:8080/cb", "code_challenge", challenge, "code_challenge_method", "S256"}} {
+		{"client_id", "app", "redirect_uri", "http://127.0.0.1:8080/cb", "code_challenge", challenge,
+			"code_challenge_method", "S256"}} {
 		f.Add(form(authorization(params...)...), "")
 		f.Add("", form(authorization(params...)...))
 	}
@@ -220,7 +235,8 @@ func FuzzAuthorize(f *testing.F) {
 
 func FuzzStatusForm(f *testing.F) {
 	addCorpus(f)
-	for _, seed := range []string{"", "token=good", "token=good&token_type_hint=access_token", "token=%zz", "token=a&token=b", "token=%22", "token=good&client_id=other"} {
+	for _, seed := range []string{"", "token=good", "token=good&token_type_hint=access_token",
+		"token=%zz", "token=a&token=b", "token=%22", "token=good&client_id=other"} {
 		f.Add(seed, "", as("web"))
 		f.Add(seed, "", "")
 	}

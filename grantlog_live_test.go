@@ -14,7 +14,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// granted is what a page of connected applications shows of a user.
+// granted is an entry of a user's page of connected applications.
 func granted(t testing.TB, model target, userID string) map[string]oauth2server.Scope {
 	t.Helper()
 	grants, err := model.UserGrants(context.Background(), userID)
@@ -28,7 +28,8 @@ func granted(t testing.TB, model target, userID string) map[string]oauth2server.
 	return shown
 }
 
-// nextMillisecond waits until what happens is later than what happened, to who looks at what is stored.
+// nextMillisecond waits until stored times, which have milliseconds, are later
+// than any before.
 func nextMillisecond() {
 	for last := time.Now().UnixMilli(); time.Now().UnixMilli() == last; {
 		runtime.Gosched()
@@ -85,28 +86,34 @@ func TestUserGrants(t *testing.T) {
 	})
 }
 
-// A service gets tokens of its own under a grant of the app that calls it. People see both, and end both by either.
+// A service gets its own tokens under a grant of the app that calls it. The
+// user sees both, and ends both by either.
 func TestGrantsThatOthersJoined(t *testing.T) {
 	for _, end := range []string{"web", "backend"} {
 		onEachModel(t, func(t *testing.T, model target) {
-			require.NoError(t, addClient(t, model, oauth2server.Client{ID: "backend", Grants: []string{"exchange"}}, secret+"backend"))
-			s := newSite(t, model, &oauth2server.Options{Grants: allGrants, ExtensionGrants: map[string]oauth2server.GrantFunc{
-				"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-					subject, err := model.GetAccessToken(ctx, g.Param("subject_token"))
-					if err != nil {
-						return nil, err
-					}
-					return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: g.Param("for")}, Scope: oauth2server.Scope{"read"}, GrantID: subject.GrantID})
-				},
-			}}, nil)
+			require.NoError(t, addClient(t, model,
+				oauth2server.Client{ID: "backend", Grants: []string{"exchange"}}, secret+"backend"))
+			s := newSite(t, model, &oauth2server.Options{Grants: allGrants,
+				ExtensionGrants: map[string]oauth2server.GrantFunc{
+					"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+						subject, err := model.GetAccessToken(ctx, g.Param("subject_token"))
+						if err != nil {
+							return nil, err
+						}
+						return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: g.Param("for")},
+							Scope: oauth2server.Scope{"read"}, GrantID: subject.GrantID})
+					},
+				}}, nil)
 			web := s.signIn("web", "scope", "read write")
 			exchange := func(user string) reply {
-				return s.token("backend", "grant_type", "exchange", "subject_token", web.str("access_token"), "for", user)
+				return s.token("backend", "grant_type", "exchange",
+					"subject_token", web.str("access_token"), "for", user)
 			}
-			requireError(t, exchange("u2"), 500, "server_error") // who could end it?
+			requireError(t, exchange("u2"), 500, "server_error") // no user could end it
 			backend := exchange("u1")
 			require.Equal(t, 200, backend.StatusCode, backend.text)
-			require.Equal(t, map[string]oauth2server.Scope{"web": {"read", "write"}, "backend": {"read"}}, granted(t, model, "u1"))
+			require.Equal(t, map[string]oauth2server.Scope{"web": {"read", "write"}, "backend": {"read"}},
+				granted(t, model, "u1"))
 			require.Empty(t, granted(t, model, "u2"))
 
 			require.NoError(t, model.RevokeUserClient(t.Context(), "u1", end))
@@ -117,8 +124,10 @@ func TestGrantsThatOthersJoined(t *testing.T) {
 	}
 }
 
-// An application that need not ask again gets a code while its grant is being ended: that must not be its way back in.
-// examples/server looks once more when it has approved; here the two looks come between any two steps of the end.
+// An application that need not ask again gets a code while its grant is being
+// ended; that code must not be its way back in. examples/server checks once
+// more after approving. Here the two checks come between any two steps of the
+// ending.
 func TestACodeBesideTheEndOfItsGrant(t *testing.T) {
 	t.Parallel()
 	onEachModel(t, func(t *testing.T, model target) {
@@ -128,13 +137,14 @@ func TestACodeBesideTheEndOfItsGrant(t *testing.T) {
 			step = 1
 		}
 		for first, last := 1, 1; ; {
-			client := fmt.Sprintf("app-%d-%d", first, last) // which has no other grants
+			client := fmt.Sprintf("app-%d-%d", first, last) // it has no other grants
 			user, name := fmt.Sprint("u-", first), fmt.Sprint("andy-", first)
 			if last == first {
 				require.NoError(t, addUser(t, model, user, name, "a-password"))
 			}
 			asks := []string{"scope", "read", "username", name, "password", "a-password"}
-			require.NoError(t, addClient(t, model, oauth2server.Client{ID: client, RedirectURIs: []string{callback}, Grants: allGrants}, secret+client))
+			require.NoError(t, addClient(t, model,
+				oauth2server.Client{ID: client, RedirectURIs: []string{callback}, Grants: allGrants}, secret+client))
 			remembered := func() bool { return granted(t, model, user)[client] != nil }
 			tokens, code := s.token(client, append(asks, "grant_type", "password")...), ""
 			look := func() {
@@ -176,8 +186,8 @@ func TestACodeBesideTheEndOfItsGrant(t *testing.T) {
 	})
 }
 
-// steppedContext does something when it is asked for the n-th time whether it has ended, which who works with it does
-// before each step.
+// steppedContext runs a function at the n-th call of Err, which the code under
+// test makes before each step.
 type steppedContext struct {
 	context.Context
 	at    map[int]func()
@@ -222,34 +232,39 @@ func TestAGrantIsShownWhileSomethingOfItWorks(t *testing.T) {
 		time.Sleep(25 * time.Hour)
 		require.Empty(t, granted(t, model.Model, "u1"))
 	})
-	timed(t, &oauth2server.Options{RefreshTokenLifetime: time.Hour, AccessTokenLifetime: 2 * time.Hour}, func(t *testing.T, s *site, model *spy) {
-		s.signIn("web")
-		time.Sleep(90 * time.Minute)
-		require.Contains(t, granted(t, model.Model, "u1"), "web", "the access token works")
-		time.Sleep(time.Hour)
-		require.Empty(t, granted(t, model.Model, "u1"))
-	})
+	timed(t, &oauth2server.Options{RefreshTokenLifetime: time.Hour, AccessTokenLifetime: 2 * time.Hour},
+		func(t *testing.T, s *site, model *spy) {
+			s.signIn("web")
+			time.Sleep(90 * time.Minute)
+			require.Contains(t, granted(t, model.Model, "u1"), "web", "the access token works")
+			time.Sleep(time.Hour)
+			require.Empty(t, granted(t, model.Model, "u1"))
+		})
 }
 
 func TestLiveGrants(t *testing.T) {
 	now := time.Now()
 	issued := func(id string, seq int, access, successor time.Time) *oauth2server.GrantEntry {
-		return &oauth2server.GrantEntry{GrantID: id, Seq: seq, Kind: "rotate", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"},
-			Time: now.Add(time.Duration(seq) * time.Second), AccessToken: "a", AccessTokenExpiresAt: access, Successor: "s", SuccessorExpiresAt: successor}
+		return &oauth2server.GrantEntry{GrantID: id, Seq: seq, Kind: "rotate", ClientID: "c",
+			UserID: "u", Scope: oauth2server.Scope{"read"},
+			Time: now.Add(time.Duration(seq) * time.Second), AccessToken: "a",
+			AccessTokenExpiresAt: access, Successor: "s", SuccessorExpiresAt: successor}
 	}
 	past, soon, later := now.Add(-time.Minute), now.Add(time.Minute), now.Add(time.Hour)
 	over := &oauth2server.GrantEntry{GrantID: "over", Seq: 3, Kind: "revoked", ClientID: "c", UserID: "u"}
 	entries := []*oauth2server.GrantEntry{
-		over, issued("over", 1, soon, later), // whatever the order
+		over, issued("over", 1, soon, later), // in any order
 		issued("expired", 1, past, past),
-		issued("a", 2, past, soon), issued("a", 1, soon, later), // a lifetime was made shorter
+		issued("a", 2, past, soon), issued("a", 1, soon, later), // a lifetime was shortened
 		issued("forever", 9, past, time.Time{}),
 		{GrantID: "burnt", Seq: 1, Kind: "burnt"}, {GrantID: "unknown", Seq: 1, Kind: "revoked"},
 	}
 	live := oauth2server.LiveGrants(entries)
 	require.Equal(t, []*oauth2server.Grant{
-		{ID: "forever", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"}, UsedAt: now.Add(9 * time.Second)},
-		{ID: "a", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"}, UsedAt: now.Add(2 * time.Second), ExpiresAt: later},
+		{ID: "forever", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"},
+			UsedAt: now.Add(9 * time.Second)},
+		{ID: "a", ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"read"},
+			UsedAt: now.Add(2 * time.Second), ExpiresAt: later},
 	}, live)
 	live[0].Scope[0] = "admin"
 	require.Equal(t, oauth2server.Scope{"read"}, entries[5].Scope, "the result is the caller's own")

@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// world is a grant, its owner and perhaps a thief, and two machines whose clocks differ. Time is in ticks that are
-// longer than window and skew, so "within the window" means "in this tick": at its beginning, or a window later. Whatever
-// takes part is small enough for every run of events to be tried.
+// world is a grant, its owner and perhaps a thief, and two machines whose
+// clocks differ. Time is in ticks that are longer than window and skew, so
+// "within the window" means "in this tick": at its beginning, or a window
+// later. All parts are small enough to try every run of events.
 type world struct {
 	log  []*GrantEntry
 	made map[string]int // the place of the entry that made a token
@@ -22,22 +23,23 @@ type world struct {
 	late bool // one of them was at its end
 
 	owner    string    // the token that the owner has
-	requests []request // of the owner's, under way
+	requests []request // the owner's, under way
 
-	stolen  []string // what the thief has
-	theft   bool     // he has stolen
-	showed  bool     // and used something since the owner's last answer
-	answers int      // of the owner since then, with the thief in between
+	stolen  []string // the thief's token
+	theft   bool     // the thief has stolen
+	showed  bool     // and used a token since the owner's last answer
+	answers int      // the owner's since then, with the thief in between
 
 	dead bool
 }
 
-// request is one that the owner has sent. got is the successor that the server answered; "": not yet.
+// request is one that the owner has sent. got is the successor that the server
+// answered, or "" before that.
 type request struct{ token, got string }
 
-// law is a set of rules to explore: what the entries come to that follow the first,
-// which made a token.
-type law func(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling
+// ruleSet is a set of rules to explore. It judges a token by the entries that
+// follow the first, which made the token.
+type ruleSet func(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling
 
 const (
 	window = time.Second
@@ -50,9 +52,11 @@ var (
 	paced      = refreshRules{window: window, skew: skew, interval: tick, burst: 2}
 )
 
-// fold judges entries that are at hand. What is read after the first one that
-// decides must make no difference, so it is not read.
-func (rules refreshRules) fold(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling {
+// fold judges entries in memory. Entries after the first decisive one must make
+// no difference, so they are not read.
+func (rules refreshRules) fold(
+	entries []*GrantEntry, made int, presented string, now time.Time, process string,
+) ruling {
 	rules.process = process
 	j := rules.judge(presented, made, entries[0].Pace, now)
 	for _, e := range entries[1:] {
@@ -63,13 +67,13 @@ func (rules refreshRules) fold(entries []*GrantEntry, made int, presented string
 	return j.ruling()
 }
 
-// moment is when, in a tick, a request arrives, and at which of two machines whose
-// clocks differ by the skew.
+// moment is when in a tick a request arrives, and at which of two machines
+// whose clocks differ by the skew.
 type moment struct{ late, ahead bool }
 
 var moments = []moment{{false, false}, {false, true}, {true, false}, {true, true}}
 
-// process is of the machine at which a request arrives.
+// process names the machine at which a request arrives.
 func (m moment) process() string { return fmt.Sprint("ahead ", m.ahead, " ") }
 
 func (w *world) now(m moment) time.Time {
@@ -83,13 +87,13 @@ func (w *world) now(m moment) time.Time {
 	return now
 }
 
-func (w *world) judge(rules law, token string, m moment) ruling {
+func (w *world) judge(rules ruleSet, token string, m moment) ruling {
 	made := w.made[token]
 	return rules(w.log[made-1:], made, token, w.now(m), m.process())
 }
 
 // present is a request at the token endpoint, up to its last storage operation.
-func (w *world) present(rules law, token string, m moment) (successor string, fault string) {
+func (w *world) present(rules ruleSet, token string, m moment) (successor string, fault string) {
 	w.busy++
 	w.late = w.late || m.late
 	r := w.judge(rules, token, m)
@@ -97,10 +101,12 @@ func (w *world) present(rules law, token string, m moment) (successor string, fa
 	case rotate:
 		successor = fmt.Sprintf("t%d", r.place)
 		w.made[successor] = r.place
-		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: EntryRotate, Nonce: m.process(), Time: w.now(m), Presented: token, Successor: successor, Pace: r.pace})
+		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: EntryRotate, Nonce: m.process(),
+			Time: w.now(m), Presented: token, Successor: successor, Pace: r.pace})
 	case retry:
 		successor = r.rotation.Successor
-		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: EntryRetry, Nonce: m.process(), Time: w.now(m), Presented: token, Pace: r.pace})
+		w.log = append(w.log, &GrantEntry{Seq: r.place, Kind: EntryRetry, Nonce: m.process(),
+			Time: w.now(m), Presented: token, Pace: r.pace})
 	case theft:
 		w.dead = true
 		return "", ""
@@ -113,10 +119,12 @@ func (w *world) present(rules law, token string, m moment) (successor string, fa
 }
 
 // line checks I1: one token is current, and the log has no gaps.
-func (w *world) line(rules law) string {
+func (w *world) line(rules ruleSet) string {
 	var current []string
 	for token := range w.made {
-		rotated := slices.ContainsFunc(w.log, func(e *GrantEntry) bool { return e.Kind == EntryRotate && e.Presented == token })
+		rotated := slices.ContainsFunc(w.log, func(e *GrantEntry) bool {
+			return e.Kind == EntryRotate && e.Presented == token
+		})
 		if r := w.judge(rules, token, moment{true, true}); r.verdict == rotate && !rotated {
 			current = append(current, token)
 		}
@@ -151,14 +159,15 @@ func (w *world) clone() *world {
 	return &own
 }
 
-// moments are those that may come in this tick: time does not go back.
+// moments returns those that may come in this tick: time does not go back.
 func (w *world) moments() []moment {
 	return slices.DeleteFunc(slices.Clone(moments), func(m moment) bool { return w.late && !m.late })
 }
 
-// key is what the future depends on: of each token that somebody has, or could be given, how the log stands to it.
-// Names and places do not matter, so tokens are numbered as they are met.
-func (w *world) key(rules law) string {
+// key returns what the future depends on: for each token that a party has, or
+// could be given, its position in the log. Names and places do not matter, so
+// tokens are numbered in the order of their appearance.
+func (w *world) key(rules ruleSet) string {
 	var b strings.Builder
 	numbers := map[string]int{}
 	var told []string
@@ -194,26 +203,30 @@ func (w *world) key(rules law) string {
 				retries++
 			}
 		}
-		if rotation != nil && w.judge(rules, told[i], moment{true, true}).verdict != theft { // else nobody is given the successor any more
+		// Else no request is given the successor any more.
+		if rotation != nil && w.judge(rules, told[i], moment{true, true}).verdict != theft {
 			later := w.clone()
 			later.tick, later.late = later.tick+1, false
-			fmt.Fprint(&b, name(rotation.Successor), max(rotation.Time.Sub(w.now(moment{})), -time.Second), retries, later.judge(rules, told[i], moment{}).verdict)
+			fmt.Fprint(&b, name(rotation.Successor), max(rotation.Time.Sub(w.now(moment{})), -time.Second),
+				retries, later.judge(rules, told[i], moment{}).verdict)
 		}
 	}
 	return b.String()
 }
 
-// step is one event; next has its consequence, and fault what promise it breaks.
+// step is one event. next is its consequence, and fault the promise that it
+// breaks.
 type step struct {
 	what  string
 	next  *world
 	fault string
 }
 
-// honest are the events of an owner whose replies get lost, and who may ask twice at once (two tabs).
-// patient: what he sends arrives, and is answered, in the tick in which it is sent, and he does not use a token that he
-// just got while an older request of his is unanswered.
-func (w *world) honest(rules law, patient bool) (steps []step) {
+// honest returns the events of an owner whose replies get lost, and who may ask
+// twice at once (two tabs). If patient, the owner's requests arrive and are
+// answered in the tick in which they are sent, and the owner does not use a new
+// token while an older request is unanswered.
+func (w *world) honest(rules ruleSet, patient bool) (steps []step) {
 	add := func(what string, do func(*world) string) {
 		next := w.clone()
 		fault := do(next)
@@ -231,15 +244,17 @@ func (w *world) honest(rules law, patient bool) (steps []step) {
 			add(fmt.Sprint("arrive ", r.token, m), func(n *world) (fault string) {
 				n.requests[i].got, fault = n.present(rules, r.token, m)
 				if n.requests[i].got == "" && fault == "" && !n.dead {
-					n.requests = slices.Delete(n.requests, i, i+1) // told to come back later
+					n.requests = slices.Delete(n.requests, i, i+1) // refused with "come back later"
 					return n.unbounded()
 				}
 				if n.dead && !n.theft {
 					return "I3: the owner was signed out, and nobody stole anything"
 				}
-				// I2: in one tick, all who present the same token get the same successor.
+				// I2: in one tick, all that present the same token get the same
+				// successor.
 				for _, other := range n.requests {
-					if fault == "" && !n.dead && patient && n.requests[i].got != "" && other.token == r.token && other.got != "" && other.got != n.requests[i].got {
+					if fault == "" && !n.dead && patient && n.requests[i].got != "" &&
+						other.token == r.token && other.got != "" && other.got != n.requests[i].got {
 						return "I2: two successors of one token"
 					}
 				}
@@ -260,8 +275,8 @@ func (w *world) honest(rules law, patient bool) (steps []step) {
 	return steps
 }
 
-// arrivals are the moments at which a request may arrive, if it is one that has not
-// yet, and enough others have not.
+// arrivals returns the moments at which a request may arrive, if it has not yet
+// and enough others have.
 func (w *world) arrivals(under bool) []moment {
 	if !under || w.busy >= 3 {
 		return nil
@@ -269,8 +284,9 @@ func (w *world) arrivals(under bool) []moment {
 	return w.moments()
 }
 
-// stealing adds a thief who once copies the owner's token, and uses whatever he has whenever he likes.
-func (w *world) stealing(rules law) (steps []step) {
+// stealing adds a thief who once copies the owner's token, and uses any token
+// at any time.
+func (w *world) stealing(rules ruleSet) (steps []step) {
 	steps = w.honest(rules, true)
 	if !w.theft {
 		next := w.clone()
@@ -285,22 +301,25 @@ func (w *world) stealing(rules law) (steps []step) {
 	return steps
 }
 
-func (w *world) abuse(rules law, token string, m moment) step {
+func (w *world) abuse(rules ruleSet, token string, m moment) step {
 	next := w.clone()
 	got, fault := next.present(rules, token, m)
 	next.showed = true
 	if got != "" && !slices.Contains(next.stolen, got) {
 		next.stolen = append(next.stolen, got)
 	}
-	// What would give him away now always will: he could as well stop.
+	// A theft that would be detected now always will be, so the thief could as
+	// well stop.
 	next.stolen = slices.DeleteFunc(next.stolen, func(token string) bool {
-		return next.judge(rules, token, moment{}).verdict == theft && next.judge(rules, token, moment{true, true}).verdict == theft
+		return next.judge(rules, token, moment{}).verdict == theft &&
+			next.judge(rules, token, moment{true, true}).verdict == theft
 	})
 	return step{fmt.Sprint("abuse ", token, m), next, fault}
 }
 
-// apart are the events in which nobody repeats within the window: each presentation has a tick of its own.
-func (w *world) apart(rules law) (steps []step) {
+// apart returns the events without retries inside the window: each presentation
+// has a tick of its own.
+func (w *world) apart(rules ruleSet) (steps []step) {
 	for _, how := range []struct{ delivered, ahead bool }{{true, false}, {false, false}, {true, true}, {false, true}} {
 		n := w.clone()
 		n.tick, n.busy, n.late = n.tick+1, 0, false
@@ -334,14 +353,18 @@ func (w *world) apart(rules law) (steps []step) {
 	return steps
 }
 
-// explore tries every run of events, up to the first fault that begins with until, and returns the faults that it
-// found, each with the shortest run that shows it.
-func explore(rules law, events func(w *world) []step, until string) (states, transitions int, faults map[string]string) {
+// explore tries every run of events, up to the first fault that begins with
+// until. It returns the faults that it found, each with the shortest run that
+// shows it.
+func explore(
+	rules ruleSet, events func(w *world) []step, until string,
+) (states, transitions int, faults map[string]string) {
 	type node struct {
 		w   *world
 		how string
 	}
-	start := &world{made: map[string]int{"t1": 1}, owner: "t1", log: []*GrantEntry{{Seq: 1, Kind: EntryGrant, Successor: "t1"}}}
+	start := &world{made: map[string]int{"t1": 1}, owner: "t1",
+		log: []*GrantEntry{{Seq: 1, Kind: EntryGrant, Successor: "t1"}}}
 	queue, seen := []node{{start, ""}}, map[string]bool{start.key(rules): true}
 	faults = map[string]string{}
 	most := math.MaxInt
@@ -374,7 +397,8 @@ func explore(rules law, events func(w *world) []step, until string) (states, tra
 	return states, transitions, faults
 }
 
-// sameUntilUsed is a rule that looks kinder: the same successor however late, as long as nobody used it.
+// sameUntilUsed is a rule that looks kinder: the same successor however late,
+// as long as it was not used.
 func sameUntilUsed(entries []*GrantEntry, made int, presented string, now time.Time, process string) ruling {
 	r := rightRules.fold(entries, made, presented, now, process)
 	for _, e := range entries {
@@ -396,16 +420,22 @@ func forgiving(entries []*GrantEntry, made int, presented string, now time.Time,
 }
 
 func TestRefreshRulesExplored(t *testing.T) {
-	withLostReplies := func(rules law) func(*world) []step { return func(w *world) []step { return w.honest(rules, true) } }
-	withAThief := func(rules law) func(*world) []step { return func(w *world) []step { return w.stealing(rules) } }
-	outsideTheWindow := func(rules law) func(*world) []step { return func(w *world) []step { return w.apart(rules) } }
-	impatient := func(rules law) func(*world) []step { return func(w *world) []step { return w.honest(rules, false) } }
+	withLostReplies := func(rules ruleSet) func(*world) []step {
+		return func(w *world) []step { return w.honest(rules, true) }
+	}
+	withAThief := func(rules ruleSet) func(*world) []step { return func(w *world) []step { return w.stealing(rules) } }
+	outsideTheWindow := func(rules ruleSet) func(*world) []step {
+		return func(w *world) []step { return w.apart(rules) }
+	}
+	impatient := func(rules ruleSet) func(*world) []step {
+		return func(w *world) []step { return w.honest(rules, false) }
+	}
 	none := refreshRules{window: -1}
 	for _, row := range []struct {
 		name   string
-		rules  law
-		events func(law) func(*world) []step
-		breaks string // "": nothing
+		rules  ruleSet
+		events func(ruleSet) func(*world) []step
+		breaks string // "": none
 	}{
 		{"lost replies and two tabs", rightRules.fold, withLostReplies, ""},
 		{"a thief at any time", rightRules.fold, withAThief, ""},
@@ -414,7 +444,8 @@ func TestRefreshRulesExplored(t *testing.T) {
 		{"a rate, lost replies and two tabs", paced.fold, withLostReplies, ""},
 		{"a rate, a thief at any time", paced.fold, withAThief, ""},
 
-		// What the promises rest on: without it they break, and the exploration finds out.
+		// The promises rest on these assumptions: without them they break, and
+		// the exploration finds it.
 		{"a client that is not patient", rightRules.fold, impatient, "I3"},
 		{"no allowance for clocks", refreshRules{window: window}.fold, withLostReplies, "I2"},
 		{"strict rotation", refreshRules{window: window, skew: skew, strict: true}.fold, withLostReplies, "I3"},

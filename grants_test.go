@@ -21,7 +21,8 @@ import (
 
 func (s *site) redeem(client, code string, params ...string) reply {
 	s.t.Helper()
-	return s.token(client, append([]string{"grant_type", "authorization_code", "code", code, "redirect_uri", callback}, params...)...)
+	return s.token(client, append([]string{"grant_type", "authorization_code", "code", code,
+		"redirect_uri", callback}, params...)...)
 }
 
 func (s *site) refresh(client, token string, params ...string) reply {
@@ -31,7 +32,8 @@ func (s *site) refresh(client, token string, params ...string) reply {
 
 func (s *site) signIn(client string, params ...string) reply {
 	s.t.Helper()
-	r := s.token(client, append([]string{"grant_type", "password", "username", "andy", "password", "andys-password"}, params...)...)
+	r := s.token(client, append([]string{"grant_type", "password", "username", "andy",
+		"password", "andys-password"}, params...)...)
 	require.Equal(s.t, 200, r.StatusCode, r.text)
 	return r
 }
@@ -59,7 +61,8 @@ func testAuthorizationCodeGrant(t *testing.T, model *spy, served oauth2server.Mo
 		code := s.code()
 		model.stored()
 		requireError(t, s.redeem("other", code), 400, "invalid_grant")
-		requireError(t, s.post("/token", form("grant_type", "authorization_code", "code", code, "redirect_uri", callback)), 400, "invalid_client")
+		requireError(t, s.post("/token",
+			form("grant_type", "authorization_code", "code", code, "redirect_uri", callback)), 400, "invalid_client")
 		requireError(t, s.redeem("web", "unknown"), 400, "invalid_grant")
 		requireError(t, s.redeem("web", r.str("access_token")), 400, "invalid_grant")
 		requireError(t, s.redeem("web", r.str("refresh_token")), 400, "invalid_grant")
@@ -74,13 +77,15 @@ func testAuthorizationCodeGrant(t *testing.T, model *spy, served oauth2server.Mo
 	} {
 		t.Run(row.name+": refused, and the code is spent", func(t *testing.T) {
 			code := s.code()
-			requireError(t, s.token("web", "grant_type", "authorization_code", "code", code, "redirect_uri", row.redirectURI), 400, row.code)
+			requireError(t, s.token("web", "grant_type", "authorization_code", "code", code,
+				"redirect_uri", row.redirectURI), 400, row.code)
 			requireError(t, s.redeem("web", code), 400, "invalid_grant")
 		})
 	}
 	t.Run("no redirect_uri in the authorization request, none demanded", func(t *testing.T) {
 		for _, named := range []string{"", callback} {
-			r := s.token("web", "grant_type", "authorization_code", "code", s.code("redirect_uri", ""), "redirect_uri", named)
+			r := s.token("web", "grant_type", "authorization_code", "code", s.code("redirect_uri", ""),
+				"redirect_uri", named)
 			require.Equal(t, 200, r.StatusCode, r.text)
 		}
 		requireError(t, s.token("web", "grant_type", "authorization_code", "code", s.code("redirect_uri", ""),
@@ -131,16 +136,20 @@ func TestLifetimes(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		model := newSpy(t)
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: "brief", Grants: []string{"password", "refresh_token"},
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: "brief",
+			Grants:              []string{"password", "refresh_token"},
 			AccessTokenLifetime: time.Minute, RefreshTokenLifetime: 2 * time.Minute}, secret+"brief"))
-		s := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants, AuthorizationCodeLifetime: 10 * time.Second,
-			AccessTokenLifetime: 20 * time.Second, RefreshTokenLifetime: 30 * time.Second}, nil)
+		s := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants,
+			AuthorizationCodeLifetime: 10 * time.Second,
+			AccessTokenLifetime:       20 * time.Second, RefreshTokenLifetime: 30 * time.Second}, nil)
 		r := s.signIn("brief")
 		require.Equal(t, float64(60), r.body["expires_in"])
 		time.Sleep(2*time.Minute - time.Second)
 		require.Equal(t, 200, s.refresh("brief", r.str("refresh_token")).StatusCode)
 
-		requireError(t, newLocalSite(t, hasty{model}, &oauth2server.Options{Grants: allGrants}, nil).token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 500, "server_error")
+		requireError(t, newLocalSite(t, shortLifetimes{model}, &oauth2server.Options{Grants: allGrants},
+			nil).token("web", "grant_type", "password", "username", "andy", "password", "andys-password"),
+			500, "server_error")
 
 		r, code := s.signIn("web"), s.code()
 		require.Equal(t, float64(20), r.body["expires_in"])
@@ -151,10 +160,10 @@ func TestLifetimes(t *testing.T) {
 	})
 }
 
-// hasty is a model with lifetimes that were meant as seconds.
-type hasty struct{ *spy }
+// shortLifetimes is a model with lifetimes that were meant as seconds.
+type shortLifetimes struct{ *spy }
 
-func (m hasty) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+func (m shortLifetimes) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
 	client, err := m.spy.GetClient(ctx, id, secret)
 	if err == nil {
 		client.AccessTokenLifetime = 3600
@@ -176,8 +185,10 @@ func testRefreshTokenGrant(t *testing.T, model *spy, served oauth2server.Model) 
 		requireError(t, s.refresh("other", token), 400, "invalid_grant")
 		requireError(t, s.refresh("web", token, "scope", "admin"), 400, "invalid_scope")
 		requireError(t, s.refresh("web", token, "scope", `"`), 400, "invalid_scope")
-		requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", token)), 400, "invalid_client")
-		requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", token, "client_id", "web")), 400, "invalid_client")
+		requireError(t, s.post("/token", form("grant_type", "refresh_token", "refresh_token", token)),
+			400, "invalid_client")
+		requireError(t, s.post("/token",
+			form("grant_type", "refresh_token", "refresh_token", token, "client_id", "web")), 400, "invalid_client")
 		requireError(t, s.refresh("web", "unknown"), 400, "invalid_grant")
 		requireError(t, s.refresh("web", first.str("access_token")), 400, "invalid_grant")
 		require.Empty(t, model.stored())
@@ -202,7 +213,8 @@ func TestRefreshKeepsTheGrant(t *testing.T) {
 	first := s.redeem("web", s.code("scope", "read write"))
 	before, err := model.GetAccessToken(t.Context(), first.str("access_token"))
 	require.NoError(t, err)
-	after, err := model.GetAccessToken(t.Context(), s.refresh("web", first.str("refresh_token"), "scope", "read").str("access_token"))
+	after, err := model.GetAccessToken(t.Context(),
+		s.refresh("web", first.str("refresh_token"), "scope", "read").str("access_token"))
 	require.NoError(t, err)
 	require.NotEmpty(t, before.GrantID)
 	require.Equal(t, before.GrantID, after.GrantID)
@@ -225,7 +237,8 @@ func testRotationCanBeSwitchedOff(t *testing.T, _ *spy, served oauth2server.Mode
 		require.Equal(t, 200, r.StatusCode, r.text)
 		require.NotContains(t, r.body, "refresh_token")
 	}
-	token = s.post("/token", form("grant_type", "password", "username", "andy", "password", "andys-password", "client_id", "app")).str("refresh_token")
+	token = s.post("/token", form("grant_type", "password", "username", "andy",
+		"password", "andys-password", "client_id", "app")).str("refresh_token")
 	r := s.post("/token", form("grant_type", "refresh_token", "refresh_token", token, "client_id", "app"))
 	require.NotEmpty(t, r.str("refresh_token"))
 	require.NotEqual(t, token, r.str("refresh_token"))
@@ -244,14 +257,19 @@ func TestPasswordGrant(t *testing.T) {
 	r := s.token("web", "grant_type", "password", "username", "zoë lee", "password", "pä😀ss")
 	require.Equal(t, 200, r.StatusCode, r.text)
 	model.stored()
-	requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "nope"), 400, "invalid_grant")
-	requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "andys-password"), 400, "invalid_grant")
-	requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "x", "scope", `\`), 400, "invalid_scope")
-	requireError(t, s.token("machine", "grant_type", "password", "username", "andy", "password", "andys-password"), 400, "unauthorized_client")
+	requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "nope"),
+		400, "invalid_grant")
+	requireError(t, s.token("web", "grant_type", "password", "username", "nobody",
+		"password", "andys-password"), 400, "invalid_grant")
+	requireError(t, s.token("web", "grant_type", "password", "username", "nobody", "password", "x",
+		"scope", `\`), 400, "invalid_scope")
+	requireError(t, s.token("machine", "grant_type", "password", "username", "andy",
+		"password", "andys-password"), 400, "unauthorized_client")
 	require.Empty(t, model.stored())
 
 	s = newSite(t, model, nil, nil)
-	requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"), 400, "unsupported_grant_type")
+	requireError(t, s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password"),
+		400, "unsupported_grant_type")
 }
 
 func TestClientCredentialsGrant(t *testing.T) {
@@ -260,7 +278,8 @@ func TestClientCredentialsGrant(t *testing.T) {
 	r := s.token("machine", "grant_type", "client_credentials", "scope", "write")
 	require.Equal(t, 200, r.StatusCode, r.text)
 	require.NotContains(t, r.body, "refresh_token")
-	require.Equal(t, "client:machine", s.get("/api/write", "Authorization", "Bearer "+r.str("access_token")).str("user"))
+	require.Equal(t, "client:machine",
+		s.get("/api/write", "Authorization", "Bearer "+r.str("access_token")).str("user"))
 	token, err := model.GetAccessToken(t.Context(), r.str("access_token"))
 	require.NoError(t, err)
 	require.Empty(t, token.GrantID, "no owner authorized it")
@@ -296,12 +315,14 @@ func otp(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server
 	if err != nil {
 		return nil, err
 	}
-	return request.Issue(ctx, oauth2server.Issuance{User: user, Scope: scope, Refresh: len(request.Params("resource")) > 1})
+	return request.Issue(ctx, oauth2server.Issuance{User: user, Scope: scope,
+		Refresh: len(request.Params("resource")) > 1})
 }
 
 func TestExtensionGrant(t *testing.T) {
 	model := newSpy(t)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{otpGrant, "refresh_token"}, Scope: oauth2server.Scope{"read"}}, secret+"phone"))
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone",
+		Grants: []string{otpGrant, "refresh_token"}, Scope: oauth2server.Scope{"read"}}, secret+"phone"))
 	options := &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{otpGrant: otp}}
 	s := newSite(t, model, options, nil)
 	r := s.token("phone", "grant_type", otpGrant, "otp", "424242", "scope", "read")
@@ -331,34 +352,43 @@ func TestExtensionGrant(t *testing.T) {
 		{"a client that may not", "web", []string{"otp", "424242"}, 400, "unauthorized_client"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			requireError(t, s.token(row.client, append([]string{"grant_type", otpGrant}, row.params...)...), row.status, row.code)
+			requireError(t, s.token(row.client, append([]string{"grant_type", otpGrant}, row.params...)...),
+				row.status, row.code)
 			require.Empty(t, model.stored())
 		})
 	}
-	requireError(t, s.post("/token", form("grant_type", otpGrant, "otp", "424242", "client_id", "phone")), 400, "invalid_client")
+	requireError(t, s.post("/token", form("grant_type", otpGrant, "otp", "424242", "client_id", "phone")),
+		400, "invalid_client")
 	options.InsecureSkipClientAuthentication = []string{otpGrant}
 	s = newSite(t, model, options, nil)
-	require.Equal(t, 200, s.post("/token", form("grant_type", otpGrant, "otp", "424242", "client_id", "phone")).StatusCode)
+	require.Equal(t, 200, s.post("/token",
+		form("grant_type", otpGrant, "otp", "424242", "client_id", "phone")).StatusCode)
 	requireError(t, s.post("/token", form("grant_type", otpGrant, "otp", "424242")), 400, "invalid_client")
 }
 
-// A grant that looks at a repeated parameter, and issues nevertheless, issues nothing.
+// A grant that looks at a repeated parameter, and then issues all the same,
+// gets no token.
 func TestIssueRefusesARepeatedParameter(t *testing.T) {
 	careless := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		request.Param("actor")
-		return request.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{"admin"}})
+		return request.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"},
+			Scope: oauth2server.Scope{"admin"}})
 	}
 	model := newSpy(t)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"careless"}, Scope: oauth2server.Scope{"read"}}, secret+"phone"))
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tablet", Grants: []string{"careless"}}, secret+"tablet"))
-	s := newSite(t, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"careless": careless}}, nil)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"careless"},
+		Scope: oauth2server.Scope{"read"}}, secret+"phone"))
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tablet", Grants: []string{"careless"}},
+		secret+"tablet"))
+	s := newSite(t, model, &oauth2server.Options{
+		ExtensionGrants: map[string]oauth2server.GrantFunc{"careless": careless}}, nil)
 	requireError(t, s.token("tablet", "grant_type", "careless", "actor", "a", "actor", "b"), 400, "invalid_request")
 	requireError(t, s.token("phone", "grant_type", "careless", "actor", "a"), 400, "invalid_scope")
 	require.Empty(t, model.stored())
 	require.Equal(t, 200, s.token("tablet", "grant_type", "careless", "actor", "a").StatusCode)
 }
 
-// What a grant takes from a request must not keep all of that in memory, with the secret in it.
+// A value that a grant takes from a request must not keep the whole request in
+// memory, with the secret in it.
 func TestIssueKeepsNoRequest(t *testing.T) {
 	echo := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		return request.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: request.Param("user")}})
@@ -369,21 +399,25 @@ func TestIssueKeepsNoRequest(t *testing.T) {
 	s := newSite(t, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"echo": echo}}, nil)
 	before := heap()
 	for i := range requests {
-		require.Equal(t, 200, s.token("app", "grant_type", "echo", "user", strconv.Itoa(i), "padding", strings.Repeat("x", padding)).StatusCode)
+		require.Equal(t, 200, s.token("app", "grant_type", "echo", "user", strconv.Itoa(i), "padding",
+			strings.Repeat("x", padding)).StatusCode)
 	}
 	require.Less(t, heap()-before, int64(requests*padding/4))
 	runtime.KeepAlive(model)
 }
 
-// A scope that a grant did not take apart would be several to whoever reads it as text: introspection would say more
-// than Authenticate allows.
+// A scope token with a space would be several to a reader of the text:
+// introspection would report more than Authenticate allows.
 func TestIssueRefusesAMalformedScope(t *testing.T) {
 	careless := func(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-		return request.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{request.Param("scope")}})
+		return request.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"},
+			Scope: oauth2server.Scope{request.Param("scope")}})
 	}
 	model := newSpy(t)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tablet", Grants: []string{"careless"}}, secret+"tablet"))
-	s := newSite(t, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"careless": careless}}, nil)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tablet", Grants: []string{"careless"}},
+		secret+"tablet"))
+	s := newSite(t, model, &oauth2server.Options{
+		ExtensionGrants: map[string]oauth2server.GrantFunc{"careless": careless}}, nil)
 	for _, scope := range []string{"read write", "read\r\nwrite", `"`, ""} {
 		requireError(t, s.token("tablet", "grant_type", "careless", "scope", scope), 500, "server_error")
 	}
@@ -397,16 +431,22 @@ type generating struct {
 	next func() (string, error)
 }
 
-func (m generating) GenerateAccessToken(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error) {
+func (m generating) GenerateAccessToken(
+	context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope,
+) (string, error) {
 	return m.next()
 }
 
-func (m generating) GenerateRefreshToken(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error) {
+func (m generating) GenerateRefreshToken(
+	context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope,
+) (string, error) {
 	token, err := m.next()
 	return "refresh " + token, err
 }
 
-func (m generating) GenerateAuthorizationCode(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error) {
+func (m generating) GenerateAuthorizationCode(
+	context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope,
+) (string, error) {
 	token, err := m.next()
 	return "code " + token, err
 }
@@ -414,7 +454,9 @@ func (m generating) GenerateAuthorizationCode(context.Context, *oauth2server.Cli
 func TestGenerators(t *testing.T) {
 	var token string
 	var failure error
-	s := newSite(t, generating{newSpy(t), func() (string, error) { return token, failure }}, &oauth2server.Options{Grants: allGrants}, nil)
+	s := newSite(t, generating{newSpy(t), func() (string, error) {
+		return token, failure
+	}}, &oauth2server.Options{Grants: allGrants}, nil)
 	token = "own.token~of-some-length"
 	require.Equal(t, "code own.token~of-some-length", s.code())
 	r := s.signIn("web")
@@ -437,7 +479,7 @@ func TestGenerators(t *testing.T) {
 	require.Equal(t, "server_error", s.authorize().at("error"))
 }
 
-// incomplete returns records that lack what the server must know.
+// incomplete returns records that lack fields which the server needs.
 type incomplete struct {
 	*spy
 	code  *oauth2server.AuthorizationCode
@@ -470,14 +512,19 @@ func TestIncompleteRecordsFailClosed(t *testing.T) {
 			&oauth2server.Token{User: user, AccessTokenExpiresAt: later}, [3]int{500, 500, 200}},
 		"no user": {&oauth2server.AuthorizationCode{Client: client, ExpiresAt: later},
 			&oauth2server.Token{Client: client, AccessTokenExpiresAt: later}, [3]int{500, 500, 500}},
-		"a user without id": {&oauth2server.AuthorizationCode{Client: client, User: &oauth2server.User{}, ExpiresAt: later},
-			&oauth2server.Token{Client: client, User: &oauth2server.User{}, AccessTokenExpiresAt: later}, [3]int{500, 500, 500}},
+		"a user without id": {&oauth2server.AuthorizationCode{Client: client,
+			User: &oauth2server.User{}, ExpiresAt: later},
+			&oauth2server.Token{Client: client, User: &oauth2server.User{}, AccessTokenExpiresAt: later},
+			[3]int{500, 500, 500}},
 		"no expiry": {&oauth2server.AuthorizationCode{Client: client, User: user},
-			&oauth2server.Token{Client: client, User: user, GrantID: "g", RefreshTokenExpiresAt: time.Unix(1, 0)}, [3]int{500, 400, 500}},
+			&oauth2server.Token{Client: client, User: user, GrantID: "g",
+				RefreshTokenExpiresAt: time.Unix(1, 0)}, [3]int{500, 400, 500}},
 		"no grant, for a client that it is none of the business of": {
 			&oauth2server.AuthorizationCode{Client: &oauth2server.Client{ID: "other"}, User: user},
-			&oauth2server.Token{Client: &oauth2server.Client{ID: "other"}, User: user, AccessTokenExpiresAt: later}, [3]int{400, 400, 200}},
-		"a redirection URI that is none": {&oauth2server.AuthorizationCode{Client: client, User: user, ExpiresAt: later, GrantID: "g", RedirectURI: "not-a-uri"},
+			&oauth2server.Token{Client: &oauth2server.Client{ID: "other"}, User: user,
+				AccessTokenExpiresAt: later}, [3]int{400, 400, 200}},
+		"a redirection URI that is none": {&oauth2server.AuthorizationCode{Client: client, User: user,
+			ExpiresAt: later, GrantID: "g", RedirectURI: "not-a-uri"},
 			nil, [3]int{400, 400, 401}},
 		"no grant": {&oauth2server.AuthorizationCode{Client: client, User: user, ExpiresAt: later},
 			&oauth2server.Token{Client: client, User: user, AccessTokenExpiresAt: later}, [3]int{500, 500, 200}},

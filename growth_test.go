@@ -10,9 +10,10 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// BenchmarkGrowth shows what a request costs over HTTP when ten thousand, a hundred thousand and a million grants are
-// stored, used at random. Compare the sizes of one run. What the processor's caches no longer help with is in
-// BenchmarkGetAccessToken of memorymodel.
+// BenchmarkGrowth measures a request over HTTP when ten thousand, a hundred
+// thousand and a million grants are stored and used at random. Compare the
+// sizes within one run. BenchmarkGetAccessToken of memorymodel shows the cost
+// beyond the processor's caches.
 func BenchmarkGrowth(b *testing.B) {
 	for _, size := range []int{10_000, 100_000, 1_000_000} {
 		g := grow(b, size)
@@ -36,7 +37,7 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 }
 
-// grown is a server on which many have signed in.
+// grown is a server on which many users have signed in.
 type grown struct {
 	site    *site
 	refresh []string // the refresh token of each grant
@@ -48,9 +49,11 @@ func grow(b *testing.B, size int) *grown {
 	for i := range size {
 		name := strconv.Itoa(i)
 		g.refresh[i] = "refresh" + name
-		_, err := model.SaveToken(b.Context(), &oauth2server.Token{AccessToken: "access" + name, AccessTokenExpiresAt: expires,
-			RefreshToken: g.refresh[i], RefreshTokenExpiresAt: expires, Scope: oauth2server.Scope{"read"},
-			Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "user" + name}, GrantID: "grant" + name}, nil, nil)
+		_, err := model.SaveToken(b.Context(),
+			&oauth2server.Token{AccessToken: "access" + name, AccessTokenExpiresAt: expires,
+				RefreshToken: g.refresh[i], RefreshTokenExpiresAt: expires, Scope: oauth2server.Scope{"read"},
+				Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "user" + name},
+				GrantID: "grant" + name}, nil, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

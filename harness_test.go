@@ -26,11 +26,12 @@ const (
 )
 
 var (
-	allGrants    = []string{"authorization_code", "refresh_token", "client_credentials", "password", "implicit"}
-	publicGrants = []string{"authorization_code", "refresh_token", "password", "implicit"} // without what a public client cannot have
+	allGrants = []string{"authorization_code", "refresh_token", "client_credentials", "password", "implicit"}
+	// A public client cannot have the others.
+	publicGrants = []string{"authorization_code", "refresh_token", "password", "implicit"}
 )
 
-// grantsOf returns all that a client of this kind can have.
+// grantsOf returns all grants that a client of this kind can have.
 func grantsOf(public bool) []string {
 	if public {
 		return publicGrants
@@ -41,7 +42,8 @@ func grantsOf(public bool) []string {
 // ownGrants are the extension grants of the tests.
 var ownGrants = []string{"exchange", "careless", "echo", "tell"}
 
-// spy is the in-memory model with its calls on record, and failing where it is told to.
+// spy is the in-memory model. It records its calls, and returns the errors in
+// fails.
 type spy struct {
 	*memorymodel.Model
 
@@ -60,8 +62,12 @@ func newMemory(t testing.TB) *memorymodel.Model {
 	return model
 }
 
-// register adds the clients web (confidential), other (confidential), app (public) and so on, and the user andy.
-func register(t testing.TB, addClient func(*oauth2server.Client, string) error, addUser func(*oauth2server.User, string, string) error) {
+// register adds the clients web (confidential), other (confidential), app
+// (public) and so on, and the user andy.
+func register(
+	t testing.TB, addClient func(*oauth2server.Client, string) error,
+	addUser func(*oauth2server.User, string, string) error,
+) {
 	t.Helper()
 	for _, c := range []oauth2server.Client{
 		{ID: "web", RedirectURIs: []string{callback}, Grants: allGrants},
@@ -70,7 +76,8 @@ func register(t testing.TB, addClient func(*oauth2server.Client, string) error, 
 		{ID: "machine", Grants: []string{"client_credentials"}},
 		{ID: "two", RedirectURIs: []string{callback, callback + "2"}, Grants: allGrants},
 		{ID: "query", RedirectURIs: []string{callback + "?tenant=7"}, Grants: allGrants},
-		{ID: "app", RedirectURIs: []string{"http://127.0.0.1/cb", "com.example.app:/cb"}, Grants: publicGrants, Public: true},
+		{ID: "app", RedirectURIs: []string{"http://127.0.0.1/cb", "com.example.app:/cb"},
+			Grants: publicGrants, Public: true},
 	} {
 		clientSecret := secret + c.ID
 		if c.Public {
@@ -88,7 +95,8 @@ func (s *spy) called(name string) error {
 	return s.fails[name]
 }
 
-// stored says which calls since the last time may have changed what is stored.
+// stored returns the calls since the last time that may have changed the
+// storage.
 func (s *spy) stored() (changes []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,12 +116,14 @@ func (s *spy) GetClient(ctx context.Context, id, secret string) (*oauth2server.C
 	return s.Model.GetClient(ctx, id, secret)
 }
 
-func (s *spy) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (s *spy) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	if err := s.called("SaveToken"); err != nil {
 		return nil, err
 	}
-	suite.secret("an access token", t.AccessToken)
-	suite.secret("a refresh token", t.RefreshToken)
+	sharedRecorder.secret("an access token", t.AccessToken)
+	sharedRecorder.secret("a refresh token", t.RefreshToken)
 	return s.Model.SaveToken(ctx, t, c, u)
 }
 
@@ -124,11 +134,13 @@ func (s *spy) GetAccessToken(ctx context.Context, token string) (*oauth2server.T
 	return s.Model.GetAccessToken(ctx, token)
 }
 
-func (s *spy) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (s *spy) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	if err := s.called("SaveAuthorizationCode"); err != nil {
 		return nil, err
 	}
-	suite.secret("a code", code.Code)
+	sharedRecorder.secret("a code", code.Code)
 	return s.Model.SaveAuthorizationCode(ctx, code, c, u)
 }
 
@@ -188,7 +200,9 @@ func (s *spy) RevokeAccessToken(ctx context.Context, token string) error {
 	return s.Model.RevokeAccessToken(ctx, token)
 }
 
-func (s *spy) GetUser(ctx context.Context, username, password string, c *oauth2server.Client) (*oauth2server.User, error) {
+func (s *spy) GetUser(
+	ctx context.Context, username, password string, c *oauth2server.Client,
+) (*oauth2server.User, error) {
 	if err := s.called("GetUser"); err != nil {
 		return nil, err
 	}
@@ -202,15 +216,16 @@ func (s *spy) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*o
 	return s.Model.GetUserFromClient(ctx, c)
 }
 
-// plain is a model without a GrantLog: methods that are promoted from two fields at once count as none.
+// plain is a model without a GrantLog: methods that are promoted from two
+// fields at once count as none.
 type plain struct {
 	*spy
 	oauth2server.GrantLog
-	Again
+	SecondLog
 }
 
-// Again has the methods of a log once more.
-type Again interface{ oauth2server.GrantLog }
+// SecondLog has the methods of a GrantLog a second time.
+type SecondLog interface{ oauth2server.GrantLog }
 
 // bothKinds runs test on a model with a GrantLog, and on one without.
 func bothKinds(t *testing.T, name string, test func(t *testing.T, model *spy, served oauth2server.Model)) {
@@ -224,11 +239,13 @@ type scoped struct {
 	validate func(user *oauth2server.User, scope oauth2server.Scope) (oauth2server.Scope, error)
 }
 
-func (m scoped) ValidateScope(_ context.Context, user *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
+func (m scoped) ValidateScope(
+	_ context.Context, user *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return m.validate(user, scope)
 }
 
-// readByDefault grants what is asked, and "read" when nothing is.
+// readByDefault grants the requested scope, or "read" if none was requested.
 func readByDefault(_ *oauth2server.User, scope oauth2server.Scope) (oauth2server.Scope, error) {
 	if len(scope) == 0 {
 		return oauth2server.Scope{"read"}, nil
@@ -236,15 +253,15 @@ func readByDefault(_ *oauth2server.User, scope oauth2server.Scope) (oauth2server
 	return scope, nil
 }
 
-// site is a server with its endpoints mounted: /authorize, /token, /revoke, /introspect, /api (any token) and
-// /api/write, and the metadata where they belong.
+// site is a server with its endpoints mounted: /authorize, /token, /revoke,
+// /introspect, /api (any token), /api/write, and the metadata at its path.
 type site struct {
 	t      testing.TB
 	URL    string
 	client *http.Client
 }
 
-// newSite listens.
+// newSite starts a site that listens on loopback.
 func newSite(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) *site {
 	t.Helper()
 	return listen(t, mount(t, model, opts, page))
@@ -256,19 +273,21 @@ func listen(t testing.TB, handler http.Handler) *site {
 	return &site{t, server.URL, &http.Client{CheckRedirect: stay}}
 }
 
-// newLocalSite is newSite without a network, for tests in which time passes (testing/synctest).
+// newLocalSite is newSite without a network, for tests that use
+// testing/synctest.
 func newLocalSite(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) *site {
 	t.Helper()
 	return local(t, mount(t, model, opts, page))
 }
 
 func local(t testing.TB, handler http.Handler) *site {
-	return &site{t, "http://local", &http.Client{CheckRedirect: stay, Transport: roundTripper(func(r *http.Request) *http.Response {
-		w := httptest.NewRecorder()
-		r.RequestURI = r.URL.RequestURI()
-		handler.ServeHTTP(w, r)
-		return w.Result()
-	})}}
+	return &site{t, "http://local",
+		&http.Client{CheckRedirect: stay, Transport: roundTripper(func(r *http.Request) *http.Response {
+			w := httptest.NewRecorder()
+			r.RequestURI = r.URL.RequestURI()
+			handler.ServeHTTP(w, r)
+			return w.Result()
+		})}}
 }
 
 type roundTripper func(*http.Request) *http.Response
@@ -279,22 +298,27 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 
 func mount(t testing.TB, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) http.Handler {
 	t.Helper()
-	return mountFor(t, suiteEar(t), model, opts, page)
+	return mountFor(t, recorderOf(t), model, opts, page)
 }
 
-// mountFor is mount with an ear of its own.
-func mountFor(t testing.TB, e *ear, model oauth2server.Model, opts *oauth2server.Options, page http.Handler) http.Handler {
+// mountFor is mount with a recorder of its own.
+func mountFor(
+	t testing.TB, rec *recorder, model oauth2server.Model, opts *oauth2server.Options, page http.Handler,
+) http.Handler {
 	t.Helper()
-	srv, err := oauth2server.New(model, e.options(t.Name(), opts))
+	srv, err := oauth2server.New(model, rec.options(t.Name(), opts))
 	require.NoError(t, err)
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(map[string]any{"user": oauth2server.UserFromContext(r.Context()).ID, "body": string(body)})
+		json.NewEncoder(w).Encode(map[string]any{"user": oauth2server.UserFromContext(r.Context()).ID,
+			"body": string(body)})
 	})
 	mux := http.NewServeMux()
 	mount := func(path string, handler func() http.Handler) {
-		defer func() { _ = recover() }() // what cannot work is not there: see TestAuthorizeThatCannotWorkSaysSo
+		// An endpoint that cannot work is not mounted: see
+		// TestAuthorizeThatCannotWorkSaysSo.
+		defer func() { _ = recover() }()
 		mux.Handle(path, handler())
 	}
 	mount("/authorize", func() http.Handler { return srv.Authorize(page) })
@@ -304,10 +328,10 @@ func mountFor(t testing.TB, e *ear, model oauth2server.Model, opts *oauth2server
 	mount(srv.MetadataPath(), srv.Metadata)
 	mount("/api", func() http.Handler { return srv.Authenticate()(api) })
 	mount("/api/write", func() http.Handler { return srv.Authenticate("write")(api) })
-	return e.around(t.Name(), mux)
+	return rec.wrap(t.Name(), mux)
 }
 
-// reply is an answer, read.
+// reply is a response whose body was read.
 type reply struct {
 	*http.Response
 	text string
@@ -343,7 +367,7 @@ func (s *site) do(req *http.Request) reply {
 	return r
 }
 
-// request makes one; headers are given in pairs.
+// request returns a request; headers are given in pairs.
 func (s *site) request(method, path, body string, headers ...string) *http.Request {
 	s.t.Helper()
 	req, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
@@ -367,7 +391,7 @@ func (s *site) post(path, body string, headers ...string) reply {
 	return s.do(s.request("POST", path, body, headers...))
 }
 
-// as authenticates a client of newSpy by Basic.
+// as returns the Basic credentials of a client of newSpy.
 func as(client string) string {
 	r := http.Request{Header: http.Header{}}
 	r.SetBasicAuth(url.QueryEscape(client), url.QueryEscape(secret+client))
@@ -389,15 +413,18 @@ func form(params ...string) string {
 	return strings.Join(parts, "&")
 }
 
-// authorize asks for a code by signing in with the form that stands in for a page. params are added to the usual ones,
-// or take their place; an empty value takes one out.
+// authorize asks for a code, signing in with form parameters in place of a
+// page. params are added to the usual ones or replace them; an empty value
+// removes one.
 func (s *site) authorize(params ...string) reply {
 	s.t.Helper()
-	return s.post("/authorize", form(authorization(append([]string{"username", "andy", "password", "andys-password"}, params...)...)...))
+	return s.post("/authorize",
+		form(authorization(append([]string{"username", "andy", "password", "andys-password"}, params...)...)...))
 }
 
 func authorization(params ...string) []string {
-	all := append([]string{"response_type", "code", "client_id", "web", "redirect_uri", callback, "state", "xyz"}, params...)
+	all := append([]string{"response_type", "code", "client_id", "web", "redirect_uri", callback,
+		"state", "xyz"}, params...)
 	var pairs []string
 	for i := 0; i < len(all); i += 2 {
 		replaced := false
@@ -411,7 +438,7 @@ func authorization(params ...string) []string {
 	return pairs
 }
 
-// code returns a fresh code for the client web.
+// code returns a new code for the client web.
 func (s *site) code(params ...string) string {
 	s.t.Helper()
 	r := s.authorize(params...)

@@ -12,10 +12,10 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Tests of defences that a change to the code could take out unnoticed.
+// Tests of defences that a code change could remove unnoticed.
 
-// The state, or an S256 challenge, binds an answer to the browser that asked. A plain
-// challenge does not, as whoever sees the request can make one up.
+// The state, or an S256 challenge, binds an answer to the browser that asked. A
+// plain challenge does not, as anyone who sees the request can make one up.
 func TestAPlainChallengeIsNoState(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{InsecureAllowPlainPKCE: true}, nil)
 	for _, method := range []string{"plain", ""} {
@@ -23,13 +23,15 @@ func TestAPlainChallengeIsNoState(t *testing.T) {
 		require.Equal(t, "invalid_request", r.at("error"), method)
 		require.Empty(t, r.at("code"))
 	}
-	require.NotEmpty(t, s.authorize("state", "", "code_challenge", challenge, "code_challenge_method", "S256").at("code"))
+	require.NotEmpty(t, s.authorize("state", "", "code_challenge", challenge,
+		"code_challenge_method", "S256").at("code"))
 }
 
-// A code that was stored with a redirection URI that is not allowed (any more) is
-// worth nothing.
+// A code that was stored with a redirection URI that is not allowed, or no
+// longer, is worth nothing.
 func TestTheURIOfACodeIsCheckedAgain(t *testing.T) {
-	for _, uri := range []string{"javascript:alert(1)", "https://client.example/cb#fragment", "https://%D0%B0pple.com/cb", "/relative"} {
+	for _, uri := range []string{"javascript:alert(1)", "https://client.example/cb#fragment",
+		"https://%D0%B0pple.com/cb", "/relative"} {
 		bothKinds(t, uri, func(t *testing.T, model *spy, served oauth2server.Model) {
 			s := newSite(t, served, nil, nil)
 			saveCode(t, model, oauth2server.AuthorizationCode{Code: "code", RedirectURI: uri})
@@ -39,7 +41,7 @@ func TestTheURIOfACodeIsCheckedAgain(t *testing.T) {
 	}
 }
 
-// misread is a model that reads its log in a way of its own.
+// misread is a model that returns its log as the function entries does.
 type misread struct {
 	*spy
 	reading func(entries []*oauth2server.GrantEntry) []*oauth2server.GrantEntry
@@ -55,8 +57,8 @@ func (m misread) GrantEntries(ctx context.Context, id string, from int) ([]*oaut
 	return entries, err
 }
 
-// A log that comes back out of order, twice or without end is the model's mistake,
-// and no verdict.
+// A log that comes back out of order, twice or without end is the model's
+// mistake, and no verdict.
 func TestALogThatIsMisread(t *testing.T) {
 	type entries = []*oauth2server.GrantEntry
 	for name, reading := range map[string]func(all entries) entries{
@@ -90,41 +92,46 @@ func TestALogThatIsMisread(t *testing.T) {
 	}
 }
 
-// unsure is a storage whose reads show an entry that it may lose again, as no
-// majority of its machines has it yet.
-type unsure struct {
+// uncommitted is a storage whose reads show an entry that it may lose again, as
+// no majority of its machines has it yet.
+type uncommitted struct {
 	*spy
 	entry *oauth2server.GrantEntry
 }
 
-func (m *unsure) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *uncommitted) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
 	entries, err := m.spy.GrantEntries(ctx, id, from)
-	if e := m.entry; e != nil && e.GrantID == id && e.Seq >= from && (len(entries) == 0 || entries[len(entries)-1].Seq < e.Seq) {
+	if e := m.entry; e != nil && e.GrantID == id && e.Seq >= from &&
+		(len(entries) == 0 || entries[len(entries)-1].Seq < e.Seq) {
 		entries = append(entries, e)
 	}
 	return entries, err
 }
 
-// Whoever acknowledges a revocation that somebody else wrote has appended it, too:
-// only that waits for the storage to be sure.
+// A request that acknowledges a revocation which another request wrote appends
+// it, too: only an append waits for the majority.
 func TestARevocationThatWasOnlyRead(t *testing.T) {
-	model := &unsure{spy: newSpy(t)}
+	model := &uncommitted{spy: newSpy(t)}
 	s := newSite(t, model, nil, nil)
 	first := s.redeem("web", s.code())
 	token, err := model.GetAccessToken(t.Context(), first.str("access_token"))
 	require.NoError(t, err)
-	model.entry = &oauth2server.GrantEntry{GrantID: token.GrantID, Seq: 2, Kind: "revoked", ExpiresAt: time.Now().Add(time.Hour)}
+	model.entry = &oauth2server.GrantEntry{GrantID: token.GrantID, Seq: 2, Kind: "revoked",
+		ExpiresAt: time.Now().Add(time.Hour)}
 	require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 
 	model.entry = nil // lost in an election
 	s.requireDead(first)
 }
 
-// A host with an empty part, or with a hyphen at the end of one; a loopback host in a
-// spelling that is not compared; a scheme and nothing else. A query has no host.
+// A host with an empty label, or a hyphen at the end of one; a loopback host in
+// a spelling that is not compared; a scheme and nothing else. A query is not
+// checked as a host.
 func TestHostsThatThereAreNot(t *testing.T) {
-	for _, uri := range []string{"https://./cb", "https://../cb", "https://a../cb", "https://-/cb", "https://a.-b.example/cb",
-		"https://:443/cb", "https://" + strings.Repeat("a", 64) + ".example/cb", "https://" + strings.Repeat("abc.", 63) + "example/cb",
+	for _, uri := range []string{"https://./cb", "https://../cb", "https://a../cb", "https://-/cb",
+		"https://a.-b.example/cb",
+		"https://:443/cb", "https://" + strings.Repeat("a", 64) + ".example/cb",
+		"https://" + strings.Repeat("abc.", 63) + "example/cb",
 		"HTTP://127.0.0.1/cb", "http://LOCALHOST/cb", "http://localhost./cb", "http://[0:0:0:0:0:0:0:1]/cb",
 		"mailto:?to=thief@evil.example", "urn:", "urn:?x", "foo:", "com.example.app:", "intent:?a=b"} {
 		require.Error(t, oauth2server.CheckRedirectURI(uri), uri)
@@ -136,19 +143,22 @@ func TestHostsThatThereAreNot(t *testing.T) {
 	}
 }
 
-// A client with the implicit grant alone is told what is wrong with its response_type.
+// A client with the implicit grant alone is told what is wrong with its
+// response_type.
 func TestTheResponseTypeBeforeTheGrant(t *testing.T) {
 	model := newSpy(t)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "implicit", RedirectURIs: []string{callback}, Grants: []string{"implicit"}},
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "implicit",
+		RedirectURIs: []string{callback}, Grants: []string{"implicit"}},
 		secret+"implicit"))
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 	for responseType, want := range map[string]string{"": "invalid_request", "foo": "unsupported_response_type",
 		"id_token": "unsupported_response_type", "code": "unauthorized_client"} {
-		require.Equal(t, want, s.authorize("client_id", "implicit", "response_type", responseType).at("error"), responseType)
+		require.Equal(t, want, s.authorize("client_id", "implicit", "response_type", responseType).at("error"),
+			responseType)
 	}
 }
 
-// A body that a middleware has read, of a request that did not tell its length.
+// A middleware has read the body of a request without Content-Length.
 func TestAChunkedBodyThatWasRead(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, nil)
 	r := s.request("POST", "/token", "")

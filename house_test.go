@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A reader can take the files of the root one after the other: no two of them use
-// each other, directly or by way of others.
+// A reader can take the files of the root one after the other: no two of them
+// use each other, directly or through others.
 func TestNoKnotOfFiles(t *testing.T) {
 	t.Parallel()
 	uses := fileReferences(t, ".")
@@ -40,8 +40,8 @@ func TestNoKnotOfFiles(t *testing.T) {
 	require.NotEmpty(t, uses["server.go"], "the test sees nothing")
 }
 
-// fileReferences returns, for each file of a package, which declarations of which
-// other files it uses.
+// fileReferences returns, for each file of a package, the declarations of other
+// files that it uses.
 func fileReferences(t *testing.T, dir string) map[string]map[string][]string {
 	pkg, err := build.ImportDir(dir, 0)
 	require.NoError(t, err)
@@ -64,7 +64,8 @@ func fileReferences(t *testing.T, dir string) map[string]map[string][]string {
 		if field, isField := object.(*types.Var); isField && !field.IsField() && field.Parent() != checked.Scope() {
 			continue // a variable of a function
 		}
-		from, to := filepath.Base(fset.Position(ident.Pos()).Filename), filepath.Base(fset.Position(object.Pos()).Filename)
+		from, to := filepath.Base(fset.Position(ident.Pos()).Filename),
+			filepath.Base(fset.Position(object.Pos()).Filename)
 		if from == to {
 			continue
 		}
@@ -83,7 +84,7 @@ func fileReferences(t *testing.T, dir string) map[string]map[string][]string {
 	return uses
 }
 
-// exportData opens what the compiler has made of a package's imports.
+// exportData opens the compiler's export data of a package's imports.
 func exportData(t *testing.T, dir string, imports []string) func(path string) (io.ReadCloser, error) {
 	args := []string{"list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}"}
 	list := exec.CommandContext(t.Context(), "go", append(args, imports...)...)
@@ -99,7 +100,7 @@ func exportData(t *testing.T, dir string, imports []string) func(path string) (i
 }
 
 // knots returns the groups of files that use each other (Tarjan's strongly
-// connected components of more than one).
+// connected components of more than one file).
 func knots(uses map[string]map[string][]string) (groups [][]string) {
 	index, low := map[string]int{}, map[string]int{}
 	var stack []string

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The library proper depends on the standard library and nothing else, but for a package of its own.
+// The library depends on the standard library and nothing else, except for
+// packages of its own.
 func TestImports(t *testing.T) {
 	pkg, err := build.ImportDir(".", 0)
 	require.NoError(t, err)
@@ -26,8 +27,9 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// A package under ext is written on what the root exports, so that anybody could have written it: it imports the standard
-// library, the root, other packages under ext, and golang.org/x/text.
+// A package under ext uses only what the root exports, so that anyone could
+// have written it: it imports the standard library, the root, other packages
+// under ext, and golang.org/x/text.
 func TestImportsOfExtensions(t *testing.T) {
 	const root = "github.com/seed-11d18166/oauth2server"
 	dirs, err := filepath.Glob("ext/*")
@@ -38,17 +40,18 @@ func TestImportsOfExtensions(t *testing.T) {
 		require.NoError(t, err)
 		for _, path := range pkg.Imports {
 			first, _, _ := strings.Cut(path, "/")
-			allowed := path == root || strings.HasPrefix(path, root+"/ext/") || strings.HasPrefix(path, "golang.org/x/text/")
+			allowed := path == root || strings.HasPrefix(path, root+"/ext/") ||
+				strings.HasPrefix(path, "golang.org/x/text/")
 			require.True(t, allowed || !strings.Contains(first, "."), "%s imports %s", dir, path)
 		}
 	}
 }
 
-// No lock is held while something is read, written or asked: what calls a model, or a database, has none, and what has some
-// is in memory.
+// No lock is held during I/O: code that calls a model or a database holds none,
+// and code that holds one works in memory.
 func TestNoLockIsHeldAcrossIO(t *testing.T) {
 	for dir, allowed := range map[string][]string{
-		".":               {"Pool", "Map"}, // a map calls nobody while it is locked
+		".":               {"Pool", "Map"}, // a map calls nothing while it is locked
 		"internal/digest": {"Pool"},
 		"mongomodel":      {"WaitGroup"},
 	} {

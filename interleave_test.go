@@ -22,58 +22,61 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// Requests are run at once over one storage, and at each of its operations it is decided which of them goes on, and
-// whether the operation fails: so all orders are tried, or a sample of them. Only one runs at a time.
+// Requests run at once over one storage. At each storage operation the test
+// decides which of them goes on, and whether the operation fails, so it tries
+// all orders or a sample of them. Only one request runs at a time.
 
 // actor is a request under way.
 type actor struct {
-	deed
-	goOn  chan fate
-	alone bool // the next operation meets none of the others, so their order makes no difference
-	gone  bool // crashed: whatever it does now has no effect, and nobody sees its answer
+	action
+	goOn  chan opResult
+	alone bool // the next operation conflicts with no other, so its order makes no difference
+	gone  bool // crashed: its operations have no effect, and its answer is lost
 	ended bool
 	got   outcome
 
-	began, until int // which operation of all was its first, and its last
+	began, until int // the numbers of its first and its last operation
 }
 
-// deed is a request, and the status that acknowledges, if it was meant to, that the grant is over.
-type deed struct {
+// action is a request. ends is the status that acknowledges the end of the
+// grant, or 0 if the request does not end it.
+type action struct {
 	run  func(ctx context.Context) outcome
 	ends int
 }
 
-// outcome is what somebody was told.
+// outcome is the answer to a request.
 type outcome struct {
-	status          int // 0: nobody was told anything
+	status          int // 0: no answer
 	access, refresh string
 }
 
-// fate is what becomes of an operation.
-type fate int
+// opResult is how a storage operation ends.
+type opResult int
 
 const (
-	done        fate = iota
-	failsBefore      // it is not carried out, and the request is told so
-	failsAfter       // it is carried out, and the request is told that it failed
-	crashBefore      // the process ends
+	done        opResult = iota
+	failsBefore          // it has no effect, and returns an error
+	failsAfter           // it takes effect, and returns an error
+	crashBefore          // the process ends
 	crashAfter
-	fates
+	opResults
 )
 
 var errFault = errors.New("the storage does not answer")
 
 type actorKey struct{}
 
-// stage is where the actors meet: a model whose operations wait until they may go on.
-type stage struct {
+// stepped is a model whose operations wait for the actor's turn.
+type stepped struct {
 	store
 	arrived chan *actor
-	wrong   bool            // what is saved may be known already
-	named   map[string]bool // the logs that have entries of the user
+	wrong   bool            // for claimFirst: saved tokens may be known already
+	named   map[string]bool // the logs with entries of the user
 }
 
-// store is what is staged; all of it is memorymodel's, perhaps in a wrong order.
+// store is the model under stepped: memorymodel's, perhaps with operations in a
+// wrong order.
 type store interface {
 	oauth2server.Model
 	oauth2server.AccessTokenModel
@@ -82,11 +85,11 @@ type store interface {
 	oauth2server.GrantLog
 }
 
-func (s *stage) Unwrap() oauth2server.Model { return s.store }
+func (s *stepped) Unwrap() oauth2server.Model { return s.store }
 
-// at waits for the actor's turn and then carries op out. alone: what it reads
-// never changes, or what it writes nobody knows yet.
-func at[T any](s *stage, ctx context.Context, alone bool, op func() (T, error)) (result T, err error) {
+// at waits for the actor's turn and then carries op out. alone means that op
+// reads what never changes, or writes what no other request knows yet.
+func at[T any](s *stepped, ctx context.Context, alone bool, op func() (T, error)) (result T, err error) {
 	a, staged := ctx.Value(actorKey{}).(*actor)
 	if !staged {
 		return op()
@@ -110,19 +113,23 @@ func at[T any](s *stage, ctx context.Context, alone bool, op func() (T, error)) 
 	return result, err
 }
 
-func (s *stage) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (s *stepped) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	return at(s, ctx, true, func() (*oauth2server.Token, error) { return s.store.SaveToken(ctx, t, c, u) })
 }
 
-func (s *stage) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
-	return at(s, ctx, true, func() (*oauth2server.AuthorizationCode, error) { return s.store.GetAuthorizationCode(ctx, code) })
+func (s *stepped) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+	return at(s, ctx, true, func() (*oauth2server.AuthorizationCode, error) {
+		return s.store.GetAuthorizationCode(ctx, code)
+	})
 }
 
-func (s *stage) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
+func (s *stepped) GetRefreshToken(ctx context.Context, token string) (*oauth2server.Token, error) {
 	return at(s, ctx, true, func() (*oauth2server.Token, error) { return s.store.GetRefreshToken(ctx, token) })
 }
 
-func (s *stage) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (s *stepped) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	return at(s, ctx, false, func() (*oauth2server.GrantEntry, error) {
 		there, err := s.store.AppendGrant(ctx, e)
 		if err == nil && e.UserID != "" && s.named != nil {
@@ -132,16 +139,19 @@ func (s *stage) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*o
 	})
 }
 
-func (s *stage) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+func (s *stepped) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
 	return at(s, ctx, false, func() ([]*oauth2server.GrantEntry, error) { return s.store.GrantEntries(ctx, id, from) })
 }
 
-func (s *stage) RevokeAccessTokens(ctx context.Context, digests ...string) error {
-	_, err := at(s, ctx, false, func() (struct{}, error) { return struct{}{}, s.store.RevokeAccessTokens(ctx, digests...) })
+func (s *stepped) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+	_, err := at(s, ctx, false, func() (struct{}, error) {
+		return struct{}{}, s.store.RevokeAccessTokens(ctx, digests...)
+	})
 	return err
 }
 
-// claimFirst is the order that suggests itself: take the place in the log, and then save what it stands for.
+// claimFirst is the obvious but wrong order: it takes the place in the log
+// first, and saves the token afterwards.
 type claimFirst struct {
 	store
 	mu    sync.Mutex
@@ -150,13 +160,18 @@ type claimFirst struct {
 
 func (c *claimFirst) Unwrap() oauth2server.Model { return c.store }
 
-func (c *claimFirst) SaveToken(ctx context.Context, t *oauth2server.Token, client *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (c *claimFirst) SaveToken(
+	ctx context.Context, t *oauth2server.Token, client *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	if _, staged := ctx.Value(actorKey{}).(*actor); !staged {
 		return c.store.SaveToken(ctx, t, client, u)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.saves[oauth2server.Digest(t.AccessToken)] = func() error { _, err := c.store.SaveToken(ctx, t, client, u); return err }
+	c.saves[oauth2server.Digest(t.AccessToken)] = func() error {
+		_, err := c.store.SaveToken(ctx, t, client, u)
+		return err
+	}
 	return t, nil
 }
 
@@ -171,10 +186,11 @@ func (c *claimFirst) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry
 	return there, save()
 }
 
-// play is a scene: a grant with its code and, when it was redeemed before, its first tokens.
-type play struct {
+// trial runs requests on a grant with its code and, if it was redeemed before,
+// its first tokens.
+type trial struct {
 	t       *testing.T
-	stage   *stage
+	stepped *stepped
 	handler http.Handler
 	strict  http.Handler // without a retry window
 	signOut http.Handler
@@ -184,17 +200,19 @@ type play struct {
 	authorize http.Handler // without a page
 }
 
-const playedGrant = "the grant"
+const trialGrant = "the grant"
 
-// stagePlay makes the servers. wrong puts claimFirst between them and the stage.
-func stagePlay(t *testing.T, wrong bool) *play {
-	p := &play{t: t, stage: &stage{store: memorymodel.New(nil), arrived: make(chan *actor), wrong: wrong}}
-	var model oauth2server.Model = &userStage{p.stage}
+// newTrial makes the servers. wrong puts claimFirst between them and the
+// stepped model.
+func newTrial(t *testing.T, wrong bool) *trial {
+	p := &trial{t: t, stepped: &stepped{store: memorymodel.New(nil), arrived: make(chan *actor), wrong: wrong}}
+	var model oauth2server.Model = &steppedUser{p.stepped}
 	if wrong {
-		model = &claimFirst{store: p.stage, saves: map[string]func() error{}}
+		model = &claimFirst{store: p.stepped, saves: map[string]func() error{}}
 	}
 	serve := func(options oauth2server.Options) *oauth2server.Server {
-		options.Logger, options.Grants = slog.New(slog.DiscardHandler), []string{"authorization_code", "refresh_token", "password"}
+		options.Logger, options.Grants = slog.New(slog.DiscardHandler),
+			[]string{"authorization_code", "refresh_token", "password"}
 		options.ExtensionGrants = map[string]oauth2server.GrantFunc{"urn:join": p.joinGrant}
 		srv, err := oauth2server.New(model, &options)
 		require.NoError(t, err)
@@ -207,27 +225,30 @@ func stagePlay(t *testing.T, wrong bool) *play {
 	return p
 }
 
-// joinGrant gives an access token that joins the grant.
-func (p *play) joinGrant(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-	return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: playedGrant})
+// joinGrant issues an access token that joins the grant.
+func (p *trial) joinGrant(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+	return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: trialGrant})
 }
 
-// begin clears the stage, and prepares a grant on it.
-func (p *play) begin(redeemed bool) {
+// begin resets the storage and prepares a grant.
+func (p *trial) begin(redeemed bool) {
 	memory := memorymodel.New(nil)
-	require.NoError(p.t, memory.AddClient(&oauth2server.Client{ID: "web", Grants: append([]string{"urn:join"}, allGrants...),
+	require.NoError(p.t, memory.AddClient(&oauth2server.Client{ID: "web",
+		Grants:       append([]string{"urn:join"}, allGrants...),
 		RedirectURIs: []string{callback}}, secret+"web"))
-	_, err := memory.SaveAuthorizationCode(context.Background(), &oauth2server.AuthorizationCode{Code: "code", GrantID: playedGrant,
-		ExpiresAt: time.Now().Add(time.Minute), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
+	_, err := memory.SaveAuthorizationCode(context.Background(),
+		&oauth2server.AuthorizationCode{Code: "code", GrantID: trialGrant,
+			ExpiresAt: time.Now().Add(time.Minute), Client: &oauth2server.Client{ID: "web"},
+			User: &oauth2server.User{ID: "u1"}}, nil, nil)
 	require.NoError(p.t, err)
-	p.stage.store, p.stage.named, p.first = memory, map[string]bool{}, outcome{}
+	p.stepped.store, p.stepped.named, p.first = memory, map[string]bool{}, outcome{}
 	if redeemed {
 		p.first = p.redeem(context.Background())
 		require.Equal(p.t, 200, p.first.status)
 	}
 }
 
-func (p *play) post(ctx context.Context, handler http.Handler, params ...string) outcome {
+func (p *trial) post(ctx context.Context, handler http.Handler, params ...string) outcome {
 	r := httptest.NewRequestWithContext(ctx, "POST", "/token", strings.NewReader(form(params...)))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Authorization", as("web"))
@@ -240,26 +261,27 @@ func (p *play) post(ctx context.Context, handler http.Handler, params ...string)
 	return outcome{w.Code, answer.str("access_token"), answer.str("refresh_token")}
 }
 
-func (p *play) redeem(ctx context.Context) outcome {
+func (p *trial) redeem(ctx context.Context) outcome {
 	return p.post(ctx, p.handler, "grant_type", "authorization_code", "code", "code")
 }
 
-func (p *play) refresh(ctx context.Context) outcome {
+func (p *trial) refresh(ctx context.Context) outcome {
 	return p.post(ctx, p.handler, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
 }
 
 // use refreshes without rotation.
-func (p *play) use(ctx context.Context) outcome {
+func (p *trial) use(ctx context.Context) outcome {
 	return p.post(ctx, p.constant, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
 }
 
-// join is an extension grant whose token is to end with the grant.
-func (p *play) join(ctx context.Context) outcome {
+// join uses an extension grant whose token is to end with the grant.
+func (p *trial) join(ctx context.Context) outcome {
 	return p.post(ctx, p.handler, "grant_type", "urn:join")
 }
 
-// loop refreshes times in a row, each time with what it got, and keeps what it got last.
-func (p *play) loop(times int) func(ctx context.Context) outcome {
+// loop refreshes the given number of times, each time with the latest token,
+// and returns the last answer with tokens.
+func (p *trial) loop(times int) func(ctx context.Context) outcome {
 	return func(ctx context.Context) (last outcome) {
 		token := p.first.refresh
 		for range times {
@@ -273,56 +295,57 @@ func (p *play) loop(times int) func(ctx context.Context) outcome {
 	}
 }
 
-// abuse presents a token that was spent, long after.
-func (p *play) abuse(ctx context.Context) outcome {
+// abuse presents a token that was spent long before.
+func (p *trial) abuse(ctx context.Context) outcome {
 	return p.post(ctx, p.strict, "grant_type", "refresh_token", "refresh_token", p.first.refresh)
 }
 
-// leave signs out with a token that may be used by then.
-func (p *play) leave(ctx context.Context) outcome {
+// leave signs out with a token that may be spent by then.
+func (p *trial) leave(ctx context.Context) outcome {
 	return p.post(ctx, p.signOut, "token", p.first.refresh)
 }
 
-func (p *play) revoke(ctx context.Context) outcome {
-	if err := oauth2server.RevokeGrant(ctx, p.stage, playedGrant); err != nil {
+func (p *trial) revoke(ctx context.Context) outcome {
+	if err := oauth2server.RevokeGrant(ctx, p.stepped, trialGrant); err != nil {
 		return outcome{status: 503}
 	}
 	return outcome{status: 200}
 }
 
-// anyNumber of times the turn may change between requests.
+// anyNumber lets the turn change between requests without limit.
 const anyNumber = 1 << 30
 
-// act runs the requests. choose is asked at each operation for one of n ways to go on. The turn passes from a request
-// that could go on to another one switches times at the most.
-func (p *play) act(choose func(n int) int, faults, switches int, requests ...deed) []*actor {
+// interleave runs the requests. At each operation choose picks one of n ways to
+// go on. The turn passes from a request that could go on to another one at most
+// switches times.
+func (p *trial) interleave(choose func(n int) int, faults, switches int, requests ...action) []*actor {
 	actors := make([]*actor, len(requests))
 	var waiting []*actor
 	for i, request := range requests {
-		a := &actor{deed: request, goOn: make(chan fate)}
+		a := &actor{action: request, goOn: make(chan opResult)}
 		actors[i] = a
 		go func() {
 			<-a.goOn
 			a.got = a.run(context.WithValue(context.Background(), actorKey{}, a))
 			a.ended = true
-			p.stage.arrived <- a
+			p.stepped.arrived <- a
 		}()
 		waiting = append(waiting, a)
 	}
 	operation := 0
-	at := -1        // whose turn it is, if nobody else's can be
+	at := -1        // whose turn it is, if no other actor's can be
 	var last *actor // whose turn it was before the turn could change
 	for len(waiting) > 0 {
 		kinds, ways := 1, len(waiting)
 		if faults > 0 {
-			kinds = int(fates)
+			kinds = int(opResults)
 		}
 		if at >= 0 {
 			ways = 1
 		}
 		operation++
 		choice := choose(ways * kinds)
-		if f := fate(choice / ways); f != done {
+		if f := opResult(choice / ways); f != done {
 			faults--
 		}
 		if at < 0 {
@@ -334,8 +357,8 @@ func (p *play) act(choose func(n int) int, faults, switches int, requests ...dee
 		if a.began == 0 {
 			a.began = operation
 		}
-		a.goOn <- fate(choice / ways)
-		if <-p.stage.arrived; a.ended { // one runs at a time, so it is a that arrives
+		a.goOn <- opResult(choice / ways)
+		if <-p.stepped.arrived; a.ended { // one runs at a time, so it is a that arrives
 			waiting = append(waiting[:at:at], waiting[at+1:]...)
 			a.until = operation
 		}
@@ -352,7 +375,8 @@ func (p *play) act(choose func(n int) int, faults, switches int, requests ...dee
 	return actors
 }
 
-// everyOrder calls run with choosers that together make every sequence of choices, and returns how many there were.
+// everyOrder calls run with choosers that together make every sequence of
+// choices, and returns the number of runs.
 func everyOrder(run func(choose func(n int) int)) (runs int) {
 	var path, width []int
 	for {
@@ -377,8 +401,8 @@ func everyOrder(run func(choose func(n int) int)) (runs int) {
 	}
 }
 
-// orders is everyOrder, or a sample with -short and with the race detector, which
-// has little to see where one request runs at a time, and takes minutes for it.
+// orders is everyOrder, or a sample with -short and under the race detector,
+// which takes minutes and sees little where one request runs at a time.
 func orders(run func(choose func(n int) int)) (runs int) {
 	if !underRace && !testing.Short() {
 		return everyOrder(run)
@@ -386,7 +410,8 @@ func orders(run func(choose func(n int) int)) (runs int) {
 	return someOrders(200, run)
 }
 
-// someOrders calls run with choosers that choose at random, the same in each test run.
+// someOrders calls run with choosers that choose at random, the same way in
+// each test run.
 func someOrders(runs int, run func(choose func(n int) int)) int {
 	random := rand.New(rand.NewSource(1))
 	for range runs {
@@ -395,18 +420,18 @@ func someOrders(runs int, run func(choose func(n int) int)) int {
 	return runs
 }
 
-// review checks what must hold however it went, and returns what does not.
-func (p *play) review(actors []*actor, revokes bool) (faults []string) {
+// review checks what must hold in every order, and returns the violations.
+func (p *trial) review(actors []*actor, revokes bool) (faults []string) {
 	ctx := context.Background()
-	entries, err := p.stage.GrantEntries(ctx, playedGrant, 1)
+	entries, err := p.stepped.GrantEntries(ctx, trialGrant, 1)
 	require.NoError(p.t, err)
-	uses, err := p.stage.GrantEntries(ctx, "uses:"+playedGrant, 0)
+	uses, err := p.stepped.GrantEntries(ctx, "uses:"+trialGrant, 0)
 	require.NoError(p.t, err)
 	issued, line := map[string]bool{}, map[string]bool{}
 	for _, e := range uses {
 		issued[e.AccessToken] = true
 	}
-	next, end := 1, 0 // the place behind the line, and the first one that ends it
+	next, end := 1, 0 // the place after the line, and the first one that ends it
 	for _, e := range entries {
 		switch {
 		case e.Kind == "revoked" && end == 0:
@@ -419,7 +444,7 @@ func (p *play) review(actors []*actor, revokes bool) (faults []string) {
 		}
 		issued[e.AccessToken], line[e.Successor] = true, true
 	}
-	over, blocked := end == next, end > 0 // who revokes may have been stopped between the two
+	over, blocked := end == next, end > 0 // a revocation may have stopped between the two
 	acknowledged := false
 	delivered := []outcome{p.first}
 	for _, a := range actors {
@@ -430,7 +455,7 @@ func (p *play) review(actors []*actor, revokes bool) (faults []string) {
 				faults = append(faults, "I5: a token without an entry was delivered")
 			}
 		case a.got.status == a.ends && a.ends != 0, blocked && a.got.status == 400 && p.first.access != "":
-			acknowledged = true // also by telling a refresh so
+			acknowledged = true // a refused refresh acknowledges it, too
 		case a.got.status == 400 && !blocked:
 			faults = append(faults, "I3: a request was refused, and nothing was revoked")
 		}
@@ -443,12 +468,12 @@ func (p *play) review(actors []*actor, revokes bool) (faults []string) {
 	}
 	for _, tokens := range delivered {
 		if acknowledged && tokens.access != "" {
-			if _, err := p.stage.GetAccessToken(ctx, tokens.access); err == nil {
+			if _, err := p.stepped.GetAccessToken(ctx, tokens.access); err == nil {
 				faults = append(faults, "I5: an access token works after the revocation was acknowledged")
 			}
 		}
 	}
-	for _, tokens := range delivered { // after the others, as who presents one may finish a revocation
+	for _, tokens := range delivered { // after the others, as presenting one may finish a revocation
 		if tokens.refresh == "" {
 			continue
 		}
@@ -463,48 +488,62 @@ func (p *play) review(actors []*actor, revokes bool) (faults []string) {
 	return faults
 }
 
-// scene is a story of several requests.
-type scene struct {
+// scenario is a set of requests to run at once.
+type scenario struct {
 	name     string
 	redeemed bool // before they begin
 	revokes  bool // one of them is a reason to end the grant
 	switches int  // how often the turn may change; 0: any number of times
-	deeds    func(p *play) []deed
+	actions  func(p *trial) []action
 }
 
 func TestRequestsInEveryOrder(t *testing.T) {
-	for _, s := range []scene{
-		{"refresh, refresh", true, false, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}} }},
-		{"refresh, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.revoke, 200}} }},
-		{"refresh, sign out", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.leave, 200}} }},
-		{"sign out, theft", true, true, 0, func(p *play) []deed { return []deed{{p.leave, 200}, {p.abuse, 400}} }},
-		{"redeem, revoke", false, true, 0, func(p *play) []deed { return []deed{{p.redeem, 0}, {p.revoke, 200}} }},
-		{"redeem, redeem", false, true, 0, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}} }},
-		{"refresh, replay of the code", true, true, 5, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.redeem, 400}} }},
-		{"refresh, theft", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 400}} }},
-		{"revoke, revoke", true, true, 3, func(p *play) []deed { return []deed{{p.revoke, 200}, {p.revoke, 200}} }},
-		{"use, use", true, false, 0, func(p *play) []deed { return []deed{{p.use, 0}, {p.use, 0}} }},
-		{"use, revoke", true, true, 3, func(p *play) []deed { return []deed{{p.use, 0}, {p.revoke, 200}} }},
-		{"use, refresh", true, false, 3, func(p *play) []deed { return []deed{{p.use, 0}, {p.refresh, 0}} }},
-		{"join, join", true, false, 0, func(p *play) []deed { return []deed{{p.join, 0}, {p.join, 0}} }},
-		{"join, revoke", true, true, 3, func(p *play) []deed { return []deed{{p.join, 0}, {p.revoke, 200}} }},
-		{"join, theft", true, true, 3, func(p *play) []deed { return []deed{{p.join, 0}, {p.abuse, 400}} }},
-		{"two refreshes, revoke", true, true, 4, func(p *play) []deed { return []deed{{p.loop(2), 0}, {p.revoke, 200}} }},
+	for _, s := range []scenario{
+		{"refresh, refresh", true, false, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.refresh, 0}}
+		}},
+		{"refresh, revoke", true, true, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.revoke, 200}}
+		}},
+		{"refresh, sign out", true, true, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.leave, 200}}
+		}},
+		{"sign out, theft", true, true, 0, func(p *trial) []action { return []action{{p.leave, 200}, {p.abuse, 400}} }},
+		{"redeem, revoke", false, true, 0, func(p *trial) []action { return []action{{p.redeem, 0}, {p.revoke, 200}} }},
+		{"redeem, redeem", false, true, 0, func(p *trial) []action {
+			return []action{{p.redeem, 400}, {p.redeem, 400}}
+		}},
+		{"refresh, replay of the code", true, true, 5, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.redeem, 400}}
+		}},
+		{"refresh, theft", true, true, 0, func(p *trial) []action { return []action{{p.refresh, 0}, {p.abuse, 400}} }},
+		{"revoke, revoke", true, true, 3, func(p *trial) []action {
+			return []action{{p.revoke, 200}, {p.revoke, 200}}
+		}},
+		{"use, use", true, false, 0, func(p *trial) []action { return []action{{p.use, 0}, {p.use, 0}} }},
+		{"use, revoke", true, true, 3, func(p *trial) []action { return []action{{p.use, 0}, {p.revoke, 200}} }},
+		{"use, refresh", true, false, 3, func(p *trial) []action { return []action{{p.use, 0}, {p.refresh, 0}} }},
+		{"join, join", true, false, 0, func(p *trial) []action { return []action{{p.join, 0}, {p.join, 0}} }},
+		{"join, revoke", true, true, 3, func(p *trial) []action { return []action{{p.join, 0}, {p.revoke, 200}} }},
+		{"join, theft", true, true, 3, func(p *trial) []action { return []action{{p.join, 0}, {p.abuse, 400}} }},
+		{"two refreshes, revoke", true, true, 4, func(p *trial) []action {
+			return []action{{p.loop(2), 0}, {p.revoke, 200}}
+		}},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			p := stagePlay(t, false)
+			p := newTrial(t, false)
 			runs := orders(func(choose func(int) int) {
 				p.begin(s.redeemed)
-				actors := p.act(choose, 1, cmp.Or(s.switches, anyNumber), s.deeds(p)...)
-				require.Empty(t, p.review(actors, s.revokes), "%s", told(actors))
+				actors := p.interleave(choose, 1, cmp.Or(s.switches, anyNumber), s.actions(p)...)
+				require.Empty(t, p.review(actors, s.revokes), "%s", statuses(actors))
 			})
 			t.Logf("%d runs", runs)
 		})
 	}
 }
 
-func told(actors []*actor) (text string) {
+func statuses(actors []*actor) (text string) {
 	for _, a := range actors {
 		text += fmt.Sprint(a.got.status, " ")
 	}
@@ -512,15 +551,31 @@ func told(actors []*actor) (text string) {
 }
 
 func TestThreeRequestsInManyOrders(t *testing.T) {
-	three := []scene{
-		{"refresh, refresh, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.revoke, 200}} }},
-		{"redeem, redeem, revoke", false, true, 0, func(p *play) []deed { return []deed{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}} }},
-		{"refresh, refresh, refresh", true, false, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}} }},
-		{"refresh, refresh, sign out", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.refresh, 0}, {p.leave, 200}} }},
-		{"refreshes, sign out, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.loop(3), 0}, {p.leave, 200}, {p.revoke, 200}} }},
-		{"refreshes up to the block, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.loop(2 * 4), 0}, {p.revoke, 200}} }},
-		{"refreshes, refreshes, revoke", true, true, 0, func(p *play) []deed { return []deed{{p.loop(5), 0}, {p.loop(5), 0}, {p.revoke, 200}} }},
-		{"refresh, theft, replay of the code", true, true, 0, func(p *play) []deed { return []deed{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}} }},
+	three := []scenario{
+		{"refresh, refresh, revoke", true, true, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.refresh, 0}, {p.revoke, 200}}
+		}},
+		{"redeem, redeem, revoke", false, true, 0, func(p *trial) []action {
+			return []action{{p.redeem, 400}, {p.redeem, 400}, {p.revoke, 200}}
+		}},
+		{"refresh, refresh, refresh", true, false, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.refresh, 0}, {p.refresh, 0}}
+		}},
+		{"refresh, refresh, sign out", true, true, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.refresh, 0}, {p.leave, 200}}
+		}},
+		{"refreshes, sign out, revoke", true, true, 0, func(p *trial) []action {
+			return []action{{p.loop(3), 0}, {p.leave, 200}, {p.revoke, 200}}
+		}},
+		{"refreshes up to the block, revoke", true, true, 0, func(p *trial) []action {
+			return []action{{p.loop(2 * 4), 0}, {p.revoke, 200}}
+		}},
+		{"refreshes, refreshes, revoke", true, true, 0, func(p *trial) []action {
+			return []action{{p.loop(5), 0}, {p.loop(5), 0}, {p.revoke, 200}}
+		}},
+		{"refresh, theft, replay of the code", true, true, 0, func(p *trial) []action {
+			return []action{{p.refresh, 0}, {p.abuse, 0}, {p.redeem, 400}}
+		}},
 	}
 	runs := 2000
 	if underRace || testing.Short() {
@@ -529,24 +584,25 @@ func TestThreeRequestsInManyOrders(t *testing.T) {
 	for _, s := range three {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			p := stagePlay(t, false)
+			p := newTrial(t, false)
 			someOrders(runs, func(choose func(int) int) {
 				p.begin(s.redeemed)
-				actors := p.act(choose, 1, anyNumber, s.deeds(p)...)
-				require.Empty(t, p.review(actors, s.revokes), "%s", told(actors))
+				actors := p.interleave(choose, 1, anyNumber, s.actions(p)...)
+				require.Empty(t, p.review(actors, s.revokes), "%s", statuses(actors))
 			})
 		})
 	}
 }
 
-// An order that is wrong must not pass, or the other two tests show nothing.
+// A wrong order must be found, or the other two tests prove nothing.
 func TestClaimingBeforeSavingIsFound(t *testing.T) {
 	t.Parallel()
 	found := map[string]int{}
-	p := stagePlay(t, true)
+	p := newTrial(t, true)
 	runs := orders(func(choose func(int) int) {
 		p.begin(true)
-		for _, fault := range p.review(p.act(choose, 0, anyNumber, deed{p.refresh, 0}, deed{p.revoke, 200}), true) {
+		for _, fault := range p.review(p.interleave(choose, 0, anyNumber, action{p.refresh, 0},
+			action{p.revoke, 200}), true) {
 			found[fault]++
 		}
 	})

@@ -35,7 +35,8 @@ func TestIntrospect(t *testing.T) {
 				require.Equal(t, members, r.body)
 				require.Equal(t, "no-store", r.Header.Get("Cache-Control"))
 			}
-			known := map[string]any{"active": true, "client_id": "web", "sub": "u1", "iss": "https://auth.example", "scope": "read write"}
+			known := map[string]any{"active": true, "client_id": "web", "sub": "u1",
+				"iss": "https://auth.example", "scope": "read write"}
 			with := func(more map[string]any) map[string]any {
 				for name, value := range known {
 					if _, set := more[name]; !set {
@@ -44,12 +45,14 @@ func TestIntrospect(t *testing.T) {
 				}
 				return more
 			}
-			requireEqual(first.str("access_token"), with(map[string]any{"token_type": "Bearer", "exp": float64(began + 3600)}))
+			requireEqual(first.str("access_token"),
+				with(map[string]any{"token_type": "Bearer", "exp": float64(began + 3600)}))
 			requireEqual(first.str("refresh_token"), with(map[string]any{"exp": float64(began + 14*24*3600)}))
 
 			narrow := s.refresh("web", first.str("refresh_token"), "scope", "read")
 			requireInactive(t, s.introspect("web", first.str("refresh_token"), "token_type_hint", hint)) // used
-			requireEqual(narrow.str("access_token"), with(map[string]any{"token_type": "Bearer", "exp": float64(began + 3600), "scope": "read"}))
+			requireEqual(narrow.str("access_token"),
+				with(map[string]any{"token_type": "Bearer", "exp": float64(began + 3600), "scope": "read"}))
 			requireEqual(narrow.str("refresh_token"), with(map[string]any{"exp": float64(began + 14*24*3600)}))
 			s.mustRefresh(first.str("refresh_token")) // a retry leaves the successor as it is
 			requireEqual(narrow.str("refresh_token"), with(map[string]any{"exp": float64(began + 14*24*3600)}))
@@ -63,7 +66,7 @@ func TestIntrospect(t *testing.T) {
 			requireInactive(t, s.introspect("web", "what no token can be: é", "token_type_hint", hint))
 		}
 
-		// A token that another one took the place of, when nobody claimed it.
+		// A token whose place another one took, while no client claimed it.
 		first := s.signIn("web")
 		lost := s.mustRefresh(first.str("refresh_token"))
 		time.Sleep(2 * time.Minute)
@@ -84,12 +87,14 @@ func TestIntrospectTellsAClientOfItsOwn(t *testing.T) {
 	s := newSite(t, model, options, nil)
 	tokens, app := s.signIn("web"), s.signInPublic()
 	require.Equal(t, true, s.introspect("web", tokens.str("access_token")).body["active"])
-	for _, presented := range []string{tokens.str("access_token"), tokens.str("refresh_token"), app.str("access_token"), app.str("refresh_token")} {
+	for _, presented := range []string{tokens.str("access_token"), tokens.str("refresh_token"),
+		app.str("access_token"), app.str("refresh_token")} {
 		requireInactive(t, s.introspect("other", presented))
 	}
 
 	fault := error(nil)
-	options.MayIntrospect = func(_ context.Context, caller *oauth2server.Client, token *oauth2server.Token) (bool, error) {
+	options.MayIntrospect = func(_ context.Context, caller *oauth2server.Client, token *oauth2server.Token) (
+		bool, error) {
 		return caller.ID == "machine" && token.User.ID == "u1" && token.Client.ID == "web", fault
 	}
 	var log bytes.Buffer
@@ -98,9 +103,10 @@ func TestIntrospectTellsAClientOfItsOwn(t *testing.T) {
 	require.Equal(t, "web", s.introspect("machine", tokens.str("access_token")).str("client_id"))
 	require.NotContains(t, log.String(), "not shown")
 	requireInactive(t, s.introspect("other", tokens.str("access_token")))
-	require.Contains(t, log.String(), `level=INFO msg="oauth2server: not shown" endpoint=introspect client=other token_of=web`)
+	require.Contains(t, log.String(),
+		`level=INFO msg="oauth2server: not shown" endpoint=introspect client=other token_of=web`)
 	requireInactive(t, s.introspect("machine", app.str("access_token")))
-	requireInactive(t, s.introspect("machine", tokens.str("refresh_token"))) // those are nobody else's business
+	requireInactive(t, s.introspect("machine", tokens.str("refresh_token"))) // not the caller's tokens
 	fault = errors.New("no policy")
 	requireError(t, s.introspect("machine", tokens.str("access_token")), 503, "server_error")
 	require.Equal(t, 200, s.introspect("web", tokens.str("access_token")).StatusCode, "its own")
@@ -120,12 +126,17 @@ func TestIntrospectRefuses(t *testing.T) {
 		{"no token", s.introspect("web", ""), 400, "invalid_request"},
 		{"two tokens", s.introspect("web", access, "token", "b"), 400, "invalid_request"},
 		{"nobody", s.post("/introspect", form("token", access)), 401, "invalid_client"},
-		{"a bearer", s.post("/introspect", form("token", access), "Authorization", "Bearer "+access), 401, "invalid_client"},
+		{"a bearer", s.post("/introspect", form("token", access), "Authorization", "Bearer "+access),
+			401, "invalid_client"},
 		{"no secret", s.post("/introspect", form("client_id", "web", "token", access)), 401, "invalid_client"},
-		{"wrong secret", s.post("/introspect", form("client_id", "web", "client_secret", "wrong", "token", access)), 401, "invalid_client"},
-		{"public", s.post("/introspect", form("client_id", "app", "token", app.str("access_token"))), 401, "invalid_client"},
-		{"public with a secret", s.post("/introspect", form("client_id", "app", "client_secret", "x", "token", app.str("access_token"))), 401, "invalid_client"},
-		{"token in the URL", s.post("/introspect?token="+access, form("token", access), "Authorization", as("web")), 400, "invalid_request"},
+		{"wrong secret", s.post("/introspect",
+			form("client_id", "web", "client_secret", "wrong", "token", access)), 401, "invalid_client"},
+		{"public", s.post("/introspect", form("client_id", "app", "token", app.str("access_token"))),
+			401, "invalid_client"},
+		{"public with a secret", s.post("/introspect",
+			form("client_id", "app", "client_secret", "x", "token", app.str("access_token"))), 401, "invalid_client"},
+		{"token in the URL", s.post("/introspect?token="+access, form("token", access),
+			"Authorization", as("web")), 400, "invalid_request"},
 		{"GET", s.get("/introspect?token=" + access), 405, "invalid_request"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// dropping is a storage that has dropped what has expired.
+// dropping is a storage that has dropped expired entries.
 type dropping struct{ *spy }
 
 func (m dropping) Unwrap() oauth2server.Model { return m.spy }
@@ -37,7 +37,7 @@ func (m dropping) GrantEntries(ctx context.Context, id string, from int) (live [
 	}
 }
 
-// entries returns a log, without what has expired.
+// entries returns a log without expired entries.
 func (m dropping) entries(t testing.TB, logID string) (all []*oauth2server.GrantEntry) {
 	for from := 0; ; {
 		page, err := m.GrantEntries(t.Context(), logID, from)
@@ -49,8 +49,8 @@ func (m dropping) entries(t testing.TB, logID string) (all []*oauth2server.Grant
 	}
 }
 
-// listed returns whether the logs of a grant name the user, as a query of the
-// storage finds out.
+// listed reports whether the logs of a grant name the user, as a query of the
+// storage would.
 func (m dropping) listed(t *testing.T, grantID, userID string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for _, log := range []string{grantID, "uses:" + grantID} {
@@ -63,8 +63,8 @@ func (m dropping) listed(t *testing.T, grantID, userID string) iter.Seq2[string,
 	}
 }
 
-// exchange is a grant that gives another token of the same grant for one that
-// lives. It carries the ID of the grant and nothing else, as programs do.
+// exchange is a grant that exchanges a live token for another one of the same
+// grant. It carries only the grant's ID, as programs do.
 func exchange(model oauth2server.AccessTokenModel) oauth2server.GrantFunc {
 	return func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 		subject, err := model.GetAccessToken(ctx, g.Param("subject_token"))
@@ -74,7 +74,8 @@ func exchange(model oauth2server.AccessTokenModel) oauth2server.GrantFunc {
 		if !subject.AccessTokenExpiresAt.After(time.Now()) {
 			return nil, oauth2server.InvalidGrant
 		}
-		return g.Issue(ctx, oauth2server.Issuance{User: subject.User, GrantID: subject.GrantID, Scope: oauth2server.Scope{"read"}})
+		return g.Issue(ctx, oauth2server.Issuance{User: subject.User, GrantID: subject.GrantID,
+			Scope: oauth2server.Scope{"read"}})
 	}
 }
 
@@ -88,14 +89,15 @@ func newExchange(t *testing.T, options oauth2server.Options) (*site, dropping) {
 	return newLocalSite(t, model, &options, nil), model
 }
 
-// Tokens that join a grant go on when its line has expired. They still end when
-// the grant must, and the user can find and end them until then.
+// Tokens that join a grant outlive its line. They still end when the grant
+// must, and the user can find and end them until then.
 func TestJoinsAfterTheLineHasExpired(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, client := range []string{"web", "phone"} {
 		for _, limit := range []time.Duration{90 * day, -1} {
 			synctest.Test(t, func(t *testing.T) {
-				s, model := newExchange(t, oauth2server.Options{AccessTokenLifetime: 3 * day, RefreshTokenLifetime: 3 * day, MaxGrantLifetime: limit})
+				s, model := newExchange(t, oauth2server.Options{AccessTokenLifetime: 3 * day,
+					RefreshTokenLifetime: 3 * day, MaxGrantLifetime: limit})
 				began := time.Now()
 				first := s.redeem("web", s.code("scope", "read write"))
 				access := first.str("access_token")
@@ -118,7 +120,8 @@ func TestJoinsAfterTheLineHasExpired(t *testing.T) {
 				}
 				require.Empty(t, model.entries(t, grantID), "the line should have expired: it proves nothing otherwise")
 				require.Equal(t, 200, s.apiStatus(access))
-				require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", "", model.listed(t, grantID, "u1")))
+				require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", "",
+					model.listed(t, grantID, "u1")))
 				require.Equal(t, 401, s.apiStatus(access))
 			})
 		}
@@ -135,7 +138,7 @@ func requireListed(t *testing.T, model dropping, grantID string) {
 }
 
 // A page of connected apps reads each entry that names its user. Joins of a
-// client name it once in two hours, however many there are.
+// client name the user once in two hours, however many there are.
 func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, model := newExchange(t, oauth2server.Options{})
@@ -160,13 +163,14 @@ func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
 
 		// As long as one of those tokens lives, the page shows the client.
 		time.Sleep(50 * time.Minute)
-		late := s.token("phone", "grant_type", "exchange", "subject_token", first.str("access_token")).str("access_token")
+		late := s.token("phone", "grant_type", "exchange",
+			"subject_token", first.str("access_token")).str("access_token")
 		for range 7 {
 			grants, err := model.UserGrants(t.Context(), "u1")
 			require.NoError(t, err)
 			for _, g := range grants {
 				if g.ClientID == "web" {
-					require.WithinDuration(t, began, g.UsedAt, time.Millisecond, "what phone got is no use by web")
+					require.WithinDuration(t, began, g.UsedAt, time.Millisecond, "a use by phone is no use by web")
 				}
 			}
 			time.Sleep(10 * time.Minute)
@@ -177,14 +181,16 @@ func TestJoinsOfAClientAreNamedOnce(t *testing.T) {
 	})
 }
 
-// The last entry of a log is what a page of connected apps reads: it is of the
-// latest use, or nearly, and as long as a token lives the page shows the grant.
+// A page of connected apps reads the last entry of a log: it has the latest
+// use, or nearly, and the page shows the grant as long as a token lives.
 func TestTheLastUseIsTheLastEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := dropping{newSpy(t)}
-		s := newLocalSite(t, model, &oauth2server.Options{RefreshRotation: oauth2server.RotateNever, RefreshTokenLifetime: 24 * time.Hour}, nil)
+		s := newLocalSite(t, model, &oauth2server.Options{RefreshRotation: oauth2server.RotateNever,
+			RefreshTokenLifetime: 24 * time.Hour}, nil)
 		first := s.redeem("web", s.code())
-		pauses := []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 0, 0, 9 * time.Second, 0, 11 * time.Minute}
+		pauses := []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 0, 0, 9 * time.Second, 0,
+			11 * time.Minute}
 		latest := ""
 		for i := range 200 {
 			time.Sleep(pauses[i%len(pauses)])
@@ -195,7 +201,8 @@ func TestTheLastUseIsTheLastEntry(t *testing.T) {
 			require.WithinDuration(t, time.Now(), grants[0].UsedAt, 7100*time.Millisecond)
 		}
 		time.Sleep(24*time.Hour - 200/8*(11*time.Minute+10*time.Second)) // the refresh token is about to expire
-		for s.mustRefresh(first.str("refresh_token")); s.refresh("web", first.str("refresh_token")).StatusCode == 200; time.Sleep(time.Second) {
+		for s.mustRefresh(first.str("refresh_token")); s.refresh("web",
+			first.str("refresh_token")).StatusCode == 200; time.Sleep(time.Second) {
 			latest = s.mustRefresh(first.str("refresh_token")).str("access_token")
 		}
 		for time.Sleep(time.Hour - time.Minute); s.apiStatus(latest) == 200; time.Sleep(time.Second) {
@@ -206,8 +213,8 @@ func TestTheLastUseIsTheLastEntry(t *testing.T) {
 	})
 }
 
-// Issue with refresh begins a grant, so the user can end it, also where the
-// client gets no refresh token.
+// Issue with Refresh begins a grant, so the user can end it, even if the client
+// gets no refresh token.
 func TestIssueBeginsAGrant(t *testing.T) {
 	model := newSpy(t)
 	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"echo"}}, secret+"phone"))
@@ -230,7 +237,7 @@ func TestIssueBeginsAGrant(t *testing.T) {
 	}
 }
 
-// A program can shorten a grant that it begins or joins, and not lengthen it.
+// A program can shorten a grant that it begins or joins, but not lengthen it.
 func TestIssueKeepsTheEndOfAGrant(t *testing.T) {
 	synctest.Test(t, testIssueKeepsTheEndOfAGrant)
 }
@@ -271,13 +278,14 @@ func testIssueKeepsTheEndOfAGrant(t *testing.T) {
 		require.InDelta(t, c.want.Seconds(), r.body["expires_in"], 2, c.name)
 	}
 	for _, grantID := range []string{"", joined} {
-		asked = oauth2server.Issuance{GrantID: grantID, GrantExpiresAt: time.Now().Add(-time.Second), Refresh: grantID == ""}
+		asked = oauth2server.Issuance{GrantID: grantID, GrantExpiresAt: time.Now().Add(-time.Second),
+			Refresh: grantID == ""}
 		requireError(t, s.token("phone", "grant_type", "echo"), 400, "invalid_grant")
 	}
 }
 
-// Somebody revokes in a loop. Whoever signs in afterwards does not read all that,
-// and is let in again soon.
+// A caller revokes in a loop. A user who signs in afterwards does not cause all
+// that to be read, and can sign in again soon.
 func TestAttack_RevokingInALoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -300,22 +308,23 @@ func TestAttack_RevokingInALoop(t *testing.T) {
 		_, entries, _ := model.take()
 		require.Less(t, entries, int64(600))
 
-		// A revocation that is not for all clients still ends what it is for.
+		// A revocation for some clients still ends the grants of those.
 		code := s.code()
 		require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", "web", nothing))
 		requireError(t, s.redeem("web", code), 400, "invalid_grant")
 	})
 }
 
-// A grant of a long line has ended. Whoever presents an early token of it does
-// not make the server read that line.
+// A grant with a long line has ended. Presenting an early token of it does not
+// make the server read that line.
 func TestAttack_EarlyTokensOfAnEndedGrant(t *testing.T) {
 	t.Parallel()
 	model := count(newMemory(t))
 	s := newSite(t, model, nil, nil)
 	first := s.redeem("web", s.code())
 	last, _ := s.refreshUntilRefused(first, 500)
-	require.Equal(t, 200, s.post("/revoke", form("token", last.str("refresh_token")), "Authorization", as("web")).StatusCode)
+	require.Equal(t, 200, s.post("/revoke", form("token", last.str("refresh_token")),
+		"Authorization", as("web")).StatusCode)
 	for range 3 {
 		model.take()
 		requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")

@@ -7,9 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a model calls a token is written as encoding/json would write it.
+// Strings from a model are written as encoding/json would write them.
 func FuzzAppendString(f *testing.F) {
-	for _, s := range []string{"", "plain", `"quoted\"`, "<a&b>", "\x00\t\n\x7f", "ü 漢字 \u2028", "not UTF-8: \xff"} {
+	for _, s := range []string{"", "plain", `"quoted\"`, "<a&b>", "\x00\t\n\x7f", "ü 漢字 \u2028",
+		"not UTF-8: \xff"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

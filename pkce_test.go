@@ -18,7 +18,8 @@ func s256(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
-// saveCode stores a code as a model may return it: web's and andy's, and good for a minute, unless code says otherwise.
+// saveCode stores a code as a model may return it: web's and andy's, valid for
+// a minute, unless code sets other values.
 func saveCode(t *testing.T, model oauth2server.AuthorizationCodeModel, code oauth2server.AuthorizationCode) {
 	t.Helper()
 	if code.Client == nil {
@@ -37,7 +38,7 @@ func TestPKCE(t *testing.T) {
 	long, short := strings.Repeat("v", 128), strings.Repeat("v", 42)
 	for _, row := range []struct {
 		name, challenge, method, verifier string
-		plain                             bool // is allowed
+		plain                             bool // plain is allowed
 		status                            int
 		code                              string
 	}{
@@ -65,7 +66,8 @@ func TestPKCE(t *testing.T) {
 	} {
 		bothKinds(t, row.name, func(t *testing.T, model *spy, served oauth2server.Model) {
 			s := newSite(t, served, &oauth2server.Options{InsecureAllowPlainPKCE: row.plain}, nil)
-			saveCode(t, model, oauth2server.AuthorizationCode{Code: "code", CodeChallenge: row.challenge, CodeChallengeMethod: row.method})
+			saveCode(t, model, oauth2server.AuthorizationCode{Code: "code", CodeChallenge: row.challenge,
+				CodeChallengeMethod: row.method})
 			try := func(verifier string) reply {
 				return s.token("web", "grant_type", "authorization_code", "code", "code", "code_verifier", verifier)
 			}
@@ -76,7 +78,7 @@ func TestPKCE(t *testing.T) {
 				requireError(t, r, row.status, row.code)
 			}
 			for _, second := range []string{verifier, "", row.verifier} {
-				require.GreaterOrEqual(t, try(second).StatusCode, 400, "one try, whatever came of it")
+				require.GreaterOrEqual(t, try(second).StatusCode, 400, "one try, whatever its result")
 			}
 		})
 	}

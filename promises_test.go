@@ -15,17 +15,19 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// The tests here hold what docs/threats.md promises and belongs to no other file.
+// These tests check promises of docs/threats.md that belong to no other file.
 
 const wellKnown = "/.well-known/oauth-authorization-server"
 
-// Scripts of other origins are let in by the program, if at all: RFC 9700, section 2.6.
+// Only the program may allow scripts of other origins: RFC 9700, section 2.6.
 func TestNothingIsSharedWithOtherOrigins(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{Issuer: "https://auth.example",
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}}, nil)
-	for _, path := range []string{"/authorize?" + form(authorization()...), "/token", "/revoke", "/introspect", "/api", wellKnown} {
+	for _, path := range []string{"/authorize?" + form(authorization()...), "/token", "/revoke",
+		"/introspect", "/api", wellKnown} {
 		for _, method := range []string{"GET", "POST", "OPTIONS"} {
-			r := s.do(s.request(method, path, "", "Origin", "https://app.example", "Access-Control-Request-Method", "POST"))
+			r := s.do(s.request(method, path, "", "Origin", "https://app.example",
+				"Access-Control-Request-Method", "POST"))
 			for name := range r.Header {
 				require.False(t, strings.HasPrefix(name, "Access-Control-"), "%s %s: %s", method, path, name)
 			}
@@ -36,14 +38,18 @@ func TestNothingIsSharedWithOtherOrigins(t *testing.T) {
 	}
 }
 
-// Headers that a proxy adds, or a stranger, change nothing: RFC 9700, section 4.13.
+// Headers that a proxy or a stranger adds change nothing: RFC 9700, section
+// 4.13.
 func TestForwardedHeadersAreNotRead(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{Issuer: "https://auth.example",
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token"}}, nil)
-	forged := []string{"Forwarded", "for=127.0.0.1;host=evil.example;proto=https", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "https",
-		"X-Forwarded-For", "127.0.0.1", "X-Http-Method-Override", "POST", "X-Original-Url", "/authorize", "X-User", "u1"}
+	forged := []string{"Forwarded", "for=127.0.0.1;host=evil.example;proto=https", "X-Forwarded-Host",
+		"evil.example", "X-Forwarded-Proto", "https",
+		"X-Forwarded-For", "127.0.0.1", "X-Http-Method-Override", "POST", "X-Original-Url",
+		"/authorize", "X-User", "u1"}
 	body := form(authorization("username", "andy", "password", "andys-password")...)
-	requireNoRedirect(t, s.post("/authorize", body, append(forged, "Origin", "https://evil.example")...), 403, "access_denied")
+	requireNoRedirect(t, s.post("/authorize", body, append(forged, "Origin", "https://evil.example")...),
+		403, "access_denied")
 	requireNoRedirect(t, s.get("/authorize?"+form(authorization()...), forged...), 400, "access_denied")
 	requireError(t, s.get("/token", forged...), 405, "invalid_request")
 	requireError(t, s.post("/token", "grant_type=client_credentials&client_id=web", forged...), 400, "invalid_client")
@@ -51,7 +57,7 @@ func TestForwardedHeadersAreNotRead(t *testing.T) {
 	require.Equal(t, callback, strings.Split(s.post("/authorize", body, forged...).Header.Get("Location"), "?")[0])
 }
 
-// The page is shown at a URL that has the client's state: RFC 9700, section 4.2.4.
+// The page's URL contains the client's state: RFC 9700, section 4.2.4.
 func TestTheErrorPageLinksNowhere(t *testing.T) {
 	s := newSite(t, newSpy(t), nil, nil)
 	for _, params := range [][]string{nil, {"client_id", "nobody"}, {"redirect_uri", "https://evil.example/"}} {
@@ -61,7 +67,8 @@ func TestTheErrorPageLinksNowhere(t *testing.T) {
 	}
 }
 
-// Codes and tokens that were made up, by a botnet say, cost a look-up and leave nothing behind: RFC 6819, section 4.4.1.12.
+// Made-up codes and tokens, say from a botnet, cost a look-up and store
+// nothing: RFC 6819, section 4.4.1.12.
 func TestMadeUpCodesCostALookUp(t *testing.T) {
 	bothKinds(t, "made up", func(t *testing.T, model *spy, served oauth2server.Model) {
 		s := newSite(t, served, nil, nil)
@@ -77,11 +84,18 @@ func TestMadeUpCodesCostALookUp(t *testing.T) {
 				return s.post("/token", form("grant_type", "authorization_code", "code", long, "client_id", "web"))
 			}, 400, []string{"GetClient"}},
 			{"code, a wrong secret", func() reply {
-				return s.post("/token", form("grant_type", "authorization_code", "code", long, "client_id", "web", "client_secret", "x"))
+				return s.post("/token", form("grant_type", "authorization_code", "code", long,
+					"client_id", "web", "client_secret", "x"))
 			}, 400, []string{"GetClient", "GetClient"}},
-			{"refresh token", func() reply { return s.refresh("web", long) }, 400, []string{"GetClient", "GetRefreshToken"}},
-			{"access token", func() reply { return s.get("/api", "Authorization", "Bearer "+long) }, 401, []string{"GetAccessToken"}},
-			{"revocation", func() reply { return s.revoke("web", long) }, 200, []string{"GetClient", "GetRefreshToken", "GetAccessToken"}},
+			{"refresh token", func() reply {
+				return s.refresh("web", long)
+			}, 400, []string{"GetClient", "GetRefreshToken"}},
+			{"access token", func() reply {
+				return s.get("/api", "Authorization", "Bearer "+long)
+			}, 401, []string{"GetAccessToken"}},
+			{"revocation", func() reply {
+				return s.revoke("web", long)
+			}, 200, []string{"GetClient", "GetRefreshToken", "GetAccessToken"}},
 			{"no code at all", func() reply { return s.redeem("web", "ж") }, 400, []string{"GetClient"}},
 		} {
 			model.calls = nil
@@ -91,7 +105,8 @@ func TestMadeUpCodesCostALookUp(t *testing.T) {
 	})
 }
 
-// What nobody can guess has no bit that is always the same: RFC 6819, section 5.1.4.2.2.
+// Random values have no bit that is always the same: RFC 6819, section
+// 5.1.4.2.2.
 func TestCodesAndTokensAreRandom(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, newSpy(t), nil, nil)
@@ -99,7 +114,8 @@ func TestCodesAndTokensAreRandom(t *testing.T) {
 	for range 100 {
 		code := s.code()
 		r := s.redeem("web", code)
-		for kind, text := range map[string]string{"code": code, "access token": r.str("access_token"), "refresh token": r.str("refresh_token")} {
+		for kind, text := range map[string]string{"code": code, "access token": r.str("access_token"),
+			"refresh token": r.str("refresh_token")} {
 			random, err := base64.RawURLEncoding.DecodeString(text)
 			require.NoError(t, err)
 			require.Len(t, random, 32)
@@ -118,10 +134,12 @@ func TestCodesAndTokensAreRandom(t *testing.T) {
 	}
 }
 
-// Which clients may refresh is for their registration to say: RFC 9700, section 4.14.2.
+// A client's registration decides whether it may refresh: RFC 9700, section
+// 4.14.2.
 func TestClientsRefreshOnlyIfTheirGrantsSaySo(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
-		once := oauth2server.Client{ID: "once", RedirectURIs: []string{callback}, Grants: []string{"authorization_code"}}
+		once := oauth2server.Client{ID: "once", RedirectURIs: []string{callback},
+			Grants: []string{"authorization_code"}}
 		require.NoError(t, addClient(t, model, once, secret+"once"))
 		s := newSite(t, model, nil, nil)
 		r := s.redeem("once", s.code("client_id", "once"))
@@ -130,12 +148,14 @@ func TestClientsRefreshOnlyIfTheirGrantsSaySo(t *testing.T) {
 	})
 }
 
-// Logs are read by more people than may have tokens: RFC 6819, section 4.6.7. Neither a log nor an audit has what could be
-// used, or what somebody typed by mistake. At Debug that is so too, but for what stands where an ID or a URI belongs.
+// More people read logs than may have tokens: RFC 6819, section 4.6.7. Neither
+// a log nor an audit has anything that could be used, or what a user typed by
+// mistake. At Debug the only exception is a value in place of an ID or a URI.
 func TestLogsAndEventsHoldNoSecret(t *testing.T) {
 	onEachModel(t, func(t *testing.T, model target) {
 		var out bytes.Buffer
-		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
+		logger := slog.New(slog.NewTextHandler(&out,
+			&slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants, Logger: logger,
 			OnEvent: func(_ *http.Request, e oauth2server.Event) { fmt.Fprintf(&out, "%+v\n", e) },
 			LimitAttempts: func(_ *http.Request, a oauth2server.Attempt) (func(bool), time.Duration) {
@@ -159,10 +179,12 @@ func TestLogsAndEventsHoldNoSecret(t *testing.T) {
 		s.authorize(append(state, "scope", "hidden-\"scope")...)
 		s.token("web", "grant_type", "password", "username", "typed-password", "password", "hidden-password")
 		s.token("web", "grant_type", "hidden-grant")
-		s.post("/token", form("grant_type", "client_credentials", "client_id", "typed-client", "client_secret", "hidden-secret"))
+		s.post("/token", form("grant_type", "client_credentials", "client_id", "typed-client",
+			"client_secret", "hidden-secret"))
 		s.post("/token", "client_secret=hidden-secret%zz")
 		s.post("/token", "grant_type=client_credentials", "Authorization", "Basic hidden-basic")
-		s.post("/token?"+form("client_secret", secret+"web", "code", spare), "grant_type=client_credentials", "Authorization", as("web"))
+		s.post("/token?"+form("client_secret", secret+"web", "code", spare),
+			"grant_type=client_credentials", "Authorization", as("web"))
 		s.redeem("web", spare, "code_verifier", strings.Repeat("hidden-verifier", 3))
 		s.redeem("other", code, "code_verifier", verifier)
 		s.refresh("other", refresh)

@@ -2,5 +2,5 @@
 
 package oauth2server_test
 
-// underRace says that the race detector runs.
+// underRace reports whether the race detector runs.
 const underRace = true

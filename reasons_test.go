@@ -56,16 +56,20 @@ func TestReasonsAreListed(t *testing.T) {
 	for i, row := range rows {
 		inDocs[row.reason] = true
 		for _, other := range rows[:i] {
-			same := row.reason == other.reason && slices.ContainsFunc(row.endpoints, func(e string) bool { return slices.Contains(other.endpoints, e) })
+			same := row.reason == other.reason && slices.ContainsFunc(row.endpoints, func(e string) bool {
+				return slices.Contains(other.endpoints, e)
+			})
 			require.False(t, same, "two rows for %q at %v and %v", row.reason, row.endpoints, other.endpoints)
 		}
 	}
 	inSource := reasonsIn(t)
 	require.Greater(t, len(inSource), 50)
-	require.Equal(t, slices.Sorted(maps.Keys(inSource)), slices.Sorted(maps.Keys(inDocs)), "in the source, and in docs/reasons.md")
+	require.Equal(t, slices.Sorted(maps.Keys(inSource)), slices.Sorted(maps.Keys(inDocs)),
+		"in the source, and in docs/reasons.md")
 }
 
-// reasonsIn collects the reasons from the source: what is given to a parameter or a field of that name.
+// reasonsIn collects the reasons from the source: the arguments and fields
+// named reason.
 func reasonsIn(t *testing.T) map[string]bool {
 	files := token.NewFileSet()
 	var source []*ast.File
@@ -81,7 +85,7 @@ func reasonsIn(t *testing.T) map[string]bool {
 	}
 
 	constants := map[string]string{} // by name
-	takes := map[string]int{}        // by function, the place of its parameter reason
+	takes := map[string]int{}        // by function, the index of its parameter reason
 	for _, file := range source {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
@@ -118,11 +122,11 @@ func reasonsIn(t *testing.T) map[string]bool {
 				reasons[text] = true
 				return
 			}
-			if e.Name == "reason" { // the parameter, which a caller fills in
+			if e.Name == "reason" { // the parameter that a caller fills in
 				return
 			}
 		case *ast.SelectorExpr:
-			if e.Sel.Name == "reason" { // that of another error
+			if e.Sel.Name == "reason" { // taken from another error
 				return
 			}
 		}
@@ -141,7 +145,7 @@ func reasonsIn(t *testing.T) map[string]bool {
 				if name, ok := n.Type.(*ast.Ident); ok && name.Name == "Error" {
 					e := fieldOf(n, "reason")
 					if code, ok := fieldOf(n, "Code").(*ast.Ident); ok && code.Name == "InvalidArgument" {
-						return true // told to the program
+						return true // reported to the program
 					}
 					if e == nil {
 						t.Errorf("%s: an Error without a reason", files.Position(n.Pos()))
@@ -165,7 +169,7 @@ func stringOf(e ast.Expr) (string, bool) {
 	return text, err == nil
 }
 
-// fieldOf is nil for a field that is not set.
+// fieldOf returns nil for a field that is not set.
 func fieldOf(literal *ast.CompositeLit, name string) ast.Expr {
 	for _, element := range literal.Elts {
 		if field, ok := element.(*ast.KeyValueExpr); ok {

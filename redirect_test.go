@@ -11,18 +11,22 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// A code that goes over the network in clear is everybody's (RFC 9700, section 2.6).
+// Anyone on the network can read a code that is sent in clear (RFC 9700,
+// section 2.6).
 func TestAnswersInClear(t *testing.T) {
 	for _, public := range []bool{false, true} {
 		model := newSpy(t)
-		for uri, good := range map[string]bool{"http://client.example/cb": false, "HTTP://client.example/cb": false, "http://10.0.0.1/cb": false,
-			"http://localhost.example/cb": false, "http://127.0.0.1:8080/cb": true, "http://[::1]/cb": true, "http://localhost/cb": true,
+		for uri, good := range map[string]bool{"http://client.example/cb": false,
+			"HTTP://client.example/cb": false, "http://10.0.0.1/cb": false,
+			"http://localhost.example/cb": false, "http://127.0.0.1:8080/cb": true,
+			"http://[::1]/cb": true, "http://localhost/cb": true,
 			"https://client.example/cb": true, "com.example.app:/cb": true} {
 			clientSecret := secret
 			if public {
 				clientSecret = ""
 			}
-			require.NoError(t, model.AddClient(&oauth2server.Client{ID: uri, Public: public, Grants: grantsOf(public), RedirectURIs: []string{uri}}, clientSecret))
+			require.NoError(t, model.AddClient(&oauth2server.Client{ID: uri, Public: public,
+				Grants: grantsOf(public), RedirectURIs: []string{uri}}, clientSecret))
 			options := &oauth2server.Options{InsecureApprovePublicClients: true}
 			for _, named := range []string{uri, ""} {
 				asked := append(withChallenge(challenge), "client_id", uri, "redirect_uri", named)
@@ -42,10 +46,14 @@ func TestAnswersInClear(t *testing.T) {
 
 func TestCheckRedirectURI(t *testing.T) {
 	for _, uri := range []string{
-		"https://client.example/cb", "https://client.example", "https://client.example/cb?tenant=7&lang=de%20AT", "http://127.0.0.1/cb",
-		"http://[::1]:8080/", "http://localhost", "com.example.app:/cb", "myapp://cb/path", "https://client.example/cb?codes=1",
-		"https://client.example/cb?x=%zz", "https://xn--bcher-kva.example:8443/cb", "https://[2001:db8::1]:8443/cb", "https://192.0.2.7/cb",
-		"com.example.app:cb", "com.example.app:///cb", "app://", "chrome-extension://abcdefghijklmnop/cb.html", "exp://127.0.0.1:8081/--/auth",
+		"https://client.example/cb", "https://client.example",
+		"https://client.example/cb?tenant=7&lang=de%20AT", "http://127.0.0.1/cb",
+		"http://[::1]:8080/", "http://localhost", "com.example.app:/cb", "myapp://cb/path",
+		"https://client.example/cb?codes=1",
+		"https://client.example/cb?x=%zz", "https://xn--bcher-kva.example:8443/cb",
+		"https://[2001:db8::1]:8443/cb", "https://192.0.2.7/cb",
+		"com.example.app:cb", "com.example.app:///cb", "app://",
+		"chrome-extension://abcdefghijklmnop/cb.html", "exp://127.0.0.1:8081/--/auth",
 		"http://app.localhost:3000/cb",
 	} {
 		require.NoError(t, oauth2server.CheckRedirectURI(uri), uri)
@@ -90,18 +98,22 @@ func TestCheckRedirectURI(t *testing.T) {
 	}
 }
 
-// What people read as the host is where the answer goes: no letter of another
-// alphabet, however it is written, and no number that a browser takes for an
-// address.
+// The answer goes to the host that people read: no letter of another alphabet,
+// however it is written, and no number that a browser takes for an address.
 func TestHostsAreWhatPeopleRead(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{
-		"%D0%B0pple.com", "client.example%E2%80%AE", "client%E3%80%82example", "client.example%E2%88%95evil.example", "%63lient.example",
-		"*.app.example", "*", "client_1.example", "client.example%00", "cl~ient.example", "client.example:", "client.example:0",
-		"client.example:65536", "client.example:80a", "client.example:+80", "2130706433", "127.1", "0x7f.0.0.1", "0x7f000001", "127.0.0.0x",
-		"127.0.0.1.", "256.0.0.1", "[::1", "[::1%25eth0]", "[127.0.0.1]", "[v1.x]", "::1", "a,b.example", "a!b.example", "a;b.example",
+		"%D0%B0pple.com", "client.example%E2%80%AE", "client%E3%80%82example",
+		"client.example%E2%88%95evil.example", "%63lient.example",
+		"*.app.example", "*", "client_1.example", "client.example%00", "cl~ient.example",
+		"client.example:", "client.example:0",
+		"client.example:65536", "client.example:80a", "client.example:+80", "2130706433", "127.1",
+		"0x7f.0.0.1", "0x7f000001", "127.0.0.0x",
+		"127.0.0.1.", "256.0.0.1", "[::1", "[::1%25eth0]", "[127.0.0.1]", "[v1.x]", "::1",
+		"a,b.example", "a!b.example", "a;b.example",
 	} {
-		for _, uri := range []string{"https://" + host + "/cb", "https://" + host, "https://" + host + "?x=1", "com.example.app://" + host + "/cb"} {
+		for _, uri := range []string{"https://" + host + "/cb", "https://" + host,
+			"https://" + host + "?x=1", "com.example.app://" + host + "/cb"} {
 			require.Error(t, oauth2server.CheckRedirectURI(uri), uri)
 			s := newSite(t, careless{newSpy(t), uri}, nil, nil)
 			requireNoRedirect(t, s.authorize("redirect_uri", uri), 400, "invalid_request")
@@ -115,7 +127,8 @@ func TestHostsAreWhatPeopleRead(t *testing.T) {
 func TestRootlessRedirects(t *testing.T) {
 	model := newSpy(t)
 	const uri = "com.example.app:cb"
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Public: true, RedirectURIs: []string{uri}, Grants: publicGrants}, ""))
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Public: true,
+		RedirectURIs: []string{uri}, Grants: publicGrants}, ""))
 	s := newSite(t, model, &oauth2server.Options{InsecureApprovePublicClients: true}, nil)
 	for _, named := range []string{uri, ""} {
 		r := s.authorize(append(withChallenge(challenge), "client_id", "phone", "redirect_uri", named)...)
@@ -134,9 +147,11 @@ func TestLoopbackRedirects(t *testing.T) {
 		if public {
 			clientSecret = ""
 		}
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Public: public, RedirectURIs: uris, Grants: grantsOf(public)}, clientSecret))
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Public: public,
+			RedirectURIs: uris, Grants: grantsOf(public)}, clientSecret))
 	}
-	add("native", true, "http://127.0.0.1/cb", "http://[::1]:3000/cb?x=1", "http://localhost/cb", "http://127.0.0.1", "https://127.0.0.1/tls",
+	add("native", true, "http://127.0.0.1/cb", "http://[::1]:3000/cb?x=1", "http://localhost/cb",
+		"http://127.0.0.1", "https://127.0.0.1/tls",
 		"http://127.0.0.2/cb", "http://app.localhost/cb", "http://localhost?x=1")
 	add("server", false, "http://127.0.0.1/cb", "http://localhost/cb")
 	s := newSite(t, model, &oauth2server.Options{InsecureApprovePublicClients: true}, nil)
@@ -184,7 +199,8 @@ func TestLoopbackRedirects(t *testing.T) {
 		{"server", "http://localhost:51004/cb", true},
 		{"server", "http://localhost:51004/cb/", false},
 	} {
-		r := s.authorize("client_id", row.client, "redirect_uri", row.uri, "code_challenge", challenge, "code_challenge_method", "S256")
+		r := s.authorize("client_id", row.client, "redirect_uri", row.uri, "code_challenge", challenge,
+			"code_challenge_method", "S256")
 		if row.good {
 			require.NotEmpty(t, r.at("code"), "%s %s: %s", row.client, row.uri, r.text)
 			require.True(t, strings.HasPrefix(r.Header.Get("Location"), row.uri))
@@ -195,23 +211,24 @@ func TestLoopbackRedirects(t *testing.T) {
 	}
 }
 
-// vouching decides about redirection URIs itself.
-type vouching struct {
+// redirectValidator decides about redirection URIs itself.
+type redirectValidator struct {
 	*spy
 	ok      bool
 	failure error
 }
 
-func (m *vouching) ValidateRedirectURI(context.Context, string, *oauth2server.Client) (bool, error) {
+func (m *redirectValidator) ValidateRedirectURI(context.Context, string, *oauth2server.Client) (bool, error) {
 	return m.ok, m.failure
 }
 
 func TestRedirectURIValidator(t *testing.T) {
-	model := &vouching{newSpy(t), true, nil}
+	model := &redirectValidator{newSpy(t), true, nil}
 	s := newSite(t, model, nil, nil)
 	r := s.authorize("redirect_uri", "https://tenant9.example/cb?a=1&a=2")
 	require.True(t, strings.HasPrefix(r.Header.Get("Location"), "https://tenant9.example/cb?a=1&a=2&code="), r.text)
-	for _, uri := range []string{"javascript://x/%0aalert(1)", "https://tenant9.example/cb#x", "https://u@tenant9.example/cb", "/cb"} {
+	for _, uri := range []string{"javascript://x/%0aalert(1)", "https://tenant9.example/cb#x",
+		"https://u@tenant9.example/cb", "/cb"} {
 		requireNoRedirect(t, s.authorize("redirect_uri", uri), 400, "invalid_request")
 	}
 	model.ok = false
@@ -238,12 +255,14 @@ func (m careless) GetClient(ctx context.Context, id, secret string) (*oauth2serv
 }
 
 func TestRegisteredURIsAreCheckedAgain(t *testing.T) {
-	for _, uri := range []string{"javascript://x/%0aalert(1)", "https://client.example/cb#x", "https://u@client.example/cb", "/cb"} {
+	for _, uri := range []string{"javascript://x/%0aalert(1)", "https://client.example/cb#x",
+		"https://u@client.example/cb", "/cb"} {
 		s := newSite(t, careless{newSpy(t), uri}, nil, nil)
 		requireNoRedirect(t, s.authorize("redirect_uri", uri), 400, "invalid_request")
 		requireNoRedirect(t, s.authorize("redirect_uri", ""), 400, "invalid_request")
 	}
-	// The client sees one code and one state, the server's, whatever the registered query has.
+	// The client sees one code and one state, the server's, whatever the
+	// registered query contains.
 	s := newSite(t, careless{newSpy(t), callback + "?code=fixed&keep=1&st%61te=fixed&error=x&iss=y"}, nil, nil)
 	r := s.authorize("redirect_uri", "", "state", "", "code_challenge", challenge, "code_challenge_method", "S256")
 	require.Equal(t, callback+"?keep=1&code="+r.at("code"), r.Header.Get("Location"))

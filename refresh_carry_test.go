@@ -15,7 +15,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// rotation is the option by which refresh tokens are replaced, or not.
+// rotation is the option that decides whether refresh tokens are replaced.
 func rotation(rotate bool) oauth2server.RefreshRotation {
 	if rotate {
 		return oauth2server.RotateWithRetry
@@ -23,17 +23,19 @@ func rotation(rotate bool) oauth2server.RefreshRotation {
 	return oauth2server.RotateNever
 }
 
-// tenanted is an extension grant whose token has attributes of its own.
+// tenanted is an extension grant whose token has its own attributes.
 func tenanted(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 	return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, Scope: oauth2server.Scope{"read"},
-		Extra: map[string]any{"tenant": "acme", "seats": int64(1) << 60, "since": time.Unix(1, 0).UTC()}, Refresh: true})
+		Extra:   map[string]any{"tenant": "acme", "seats": int64(1) << 60, "since": time.Unix(1, 0).UTC()},
+		Refresh: true})
 }
 
-// What an extension grant put into Extra is in every later token, and in its answer.
+// Extra of an extension grant is in every later token, and in its answer.
 func TestExtraGoesOn(t *testing.T) {
 	for _, rotate := range []bool{true, false} {
 		onEachModel(t, func(t *testing.T, model target) {
-			require.NoError(t, addClient(t, model, oauth2server.Client{ID: "phone", Grants: []string{"tell", "refresh_token"}}, secret+"phone"))
+			require.NoError(t, addClient(t, model,
+				oauth2server.Client{ID: "phone", Grants: []string{"tell", "refresh_token"}}, secret+"phone"))
 			options := oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"tell": tenanted},
 				RefreshRotation: rotation(rotate), AllowExtendedTokenAttributes: true}
 			s := newSite(t, model, &options, nil)
@@ -50,7 +52,8 @@ func TestExtraGoesOn(t *testing.T) {
 				require.Contains(t, r.text, fmt.Sprintf(`"seats":%d`, int64(1)<<60))
 				stored, err := model.GetAccessToken(t.Context(), r.str("access_token"))
 				require.NoError(t, err)
-				require.Equal(t, map[string]any{"tenant": "acme", "seats": int64(1) << 60, "since": time.Unix(1, 0).UTC()}, stored.Extra)
+				require.Equal(t, map[string]any{"tenant": "acme", "seats": int64(1) << 60,
+					"since": time.Unix(1, 0).UTC()}, stored.Extra)
 				if rotate {
 					token = r.str("refresh_token")
 				}
@@ -59,19 +62,20 @@ func TestExtraGoesOn(t *testing.T) {
 	}
 }
 
-// A right that was lost does not come back with a refresh, and one that was lost
-// for a while does.
+// A right that was removed does not come back with a refresh; one that was
+// suspended does.
 func TestAScopeIsAskedForAgain(t *testing.T) {
 	rights := []string{"read", "write"}
 	var fails error
-	model := scoped{newSpy(t), func(_ *oauth2server.User, asked oauth2server.Scope) (granted oauth2server.Scope, err error) {
-		for _, token := range asked {
-			if slices.Contains(rights, token) {
-				granted = append(granted, token)
+	model := scoped{newSpy(t),
+		func(_ *oauth2server.User, asked oauth2server.Scope) (granted oauth2server.Scope, err error) {
+			for _, token := range asked {
+				if slices.Contains(rights, token) {
+					granted = append(granted, token)
+				}
 			}
-		}
-		return granted, fails
-	}}
+			return granted, fails
+		}}
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 	code := s.code("scope", "read write")
 	rights = []string{"read"}
@@ -106,7 +110,8 @@ func TestAScopeIsAskedForAgain(t *testing.T) {
 		require.Equal(t, row.want, stored.Scope.String())
 	}
 
-	// Nothing is left: refused, and the grant goes on, as the right may come back.
+	// No scope is left: the refresh is refused, and the grant goes on, as the
+	// right may come back.
 	rights = nil
 	requireError(t, s.refresh("web", r.str("refresh_token")), 400, "invalid_scope")
 	rights, fails = []string{"read"}, errors.New("the directory is down")
@@ -117,9 +122,9 @@ func TestAScopeIsAskedForAgain(t *testing.T) {
 	requireError(t, s.refresh("web", r.str("refresh_token"), "scope", "admin"), 400, "invalid_scope")
 }
 
-// A client whose limit was narrowed keeps what lies in both, whatever it asks for;
-// one that asks for what the owner left out gets what was granted (RFC 6749, section
-// 3.3 and 6).
+// A client whose limit was narrowed keeps the scope that is within both,
+// whatever it asks for. One that asks for more than the owner granted gets what
+// was granted (RFC 6749, sections 3.3 and 6).
 func TestScopeOfARefreshIsCutBothWays(t *testing.T) {
 	for _, row := range []struct {
 		granted, limit, asked string
@@ -188,7 +193,8 @@ func TestUserChecker(t *testing.T) {
 		{"gone, wrapped", fmt.Errorf("account 7: %w", oauth2server.ErrNotFound), 400, "invalid_grant", true},
 		{"a fault", errors.New("down"), 503, "server_error", false},
 		{"cancelled", context.DeadlineExceeded, 503, "server_error", false},
-		{"an error of its own", &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "terms not accepted"}, 400, "invalid_grant", false},
+		{"an error of its own", &oauth2server.Error{Code: oauth2server.InvalidGrant,
+			Description: "terms not accepted"}, 400, "invalid_grant", false},
 	} {
 		model := &checking{newSpy(t), nil}
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -217,8 +223,8 @@ func TestUserChecker(t *testing.T) {
 	}
 }
 
-// A storage that fails while the grant of a user ends who is gone gives no verdict:
-// whoever asks again ends it.
+// A storage that fails while the grant of a deleted user ends gives no verdict:
+// the next request ends it.
 func TestAUserWhoIsGoneWhileTheStorageFails(t *testing.T) {
 	model := &checking{newSpy(t), oauth2server.ErrNotFound}
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -251,11 +257,12 @@ func TestNoRefreshTokenForAClientWithoutTheGrant(t *testing.T) {
 	})
 }
 
-// Tokens that do not expire, by an option that says what it is.
+// Tokens that do not expire, by an option whose name makes that clear.
 func TestEternalAccessTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := newSpy(t)
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: "brief", Grants: allGrants[:4], RedirectURIs: []string{callback},
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: "brief", Grants: allGrants[:4],
+			RedirectURIs:        []string{callback},
 			AccessTokenLifetime: time.Minute}, secret+"brief"))
 		s := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants,
 			InsecureEternalAccessTokens: true, MaxGrantLifetime: -1}, nil)
@@ -266,7 +273,8 @@ func TestEternalAccessTokens(t *testing.T) {
 		time.Sleep(50 * 365 * 24 * time.Hour)
 		for _, token := range []string{r.str("access_token"), machine.str("access_token")} {
 			require.Equal(t, 200, s.apiStatus(token))
-			about := s.post("/introspect", form("token", token), "Authorization", as(map[bool]string{true: "web", false: "machine"}[token == r.str("access_token")]))
+			about := s.post("/introspect", form("token", token),
+				"Authorization", as(map[bool]string{true: "web", false: "machine"}[token == r.str("access_token")]))
 			require.Equal(t, true, about.body["active"])
 			require.NotContains(t, about.body, "exp")
 		}
@@ -275,8 +283,9 @@ func TestEternalAccessTokens(t *testing.T) {
 		// They end when they are revoked, however late.
 		require.NoError(t, model.RevokeUser(t.Context(), "u1"))
 		require.Equal(t, 401, s.apiStatus(r.str("access_token")))
-		require.Equal(t, 200, s.apiStatus(machine.str("access_token")), "it is nobody's")
-		requireError(t, newLocalSite(t, model, nil, nil).get("/api", "Authorization", "Bearer "+machine.str("access_token")), 500, "server_error")
+		require.Equal(t, 200, s.apiStatus(machine.str("access_token")), "it belongs to no user")
+		requireError(t, newLocalSite(t, model, nil, nil).get("/api",
+			"Authorization", "Bearer "+machine.str("access_token")), 500, "server_error")
 	})
 }
 
@@ -286,12 +295,16 @@ func TestNewWarnsOfLifetimesThatAreCut(t *testing.T) {
 		want    []string
 	}{
 		{oauth2server.Options{}, nil},
-		{oauth2server.Options{AccessTokenLifetime: 15 * 24 * time.Hour}, []string{"AccessTokenLifetime (360h0m0s) is longer than RefreshTokenLifetime (336h0m0s)"}},
+		{oauth2server.Options{AccessTokenLifetime: 15 * 24 * time.Hour},
+			[]string{"AccessTokenLifetime (360h0m0s) is longer than RefreshTokenLifetime (336h0m0s)"}},
 		{oauth2server.Options{MaxGrantLifetime: time.Minute}, []string{"AccessTokenLifetime", "RefreshTokenLifetime"}},
-		{oauth2server.Options{RefreshTokenLifetime: 48 * time.Hour, MaxGrantLifetime: 24 * time.Hour}, []string{"RefreshTokenLifetime"}},
+		{oauth2server.Options{RefreshTokenLifetime: 48 * time.Hour, MaxGrantLifetime: 24 * time.Hour},
+			[]string{"RefreshTokenLifetime"}},
 		{oauth2server.Options{InsecureEternalAccessTokens: true, MaxGrantLifetime: -1}, nil},
-		{oauth2server.Options{InsecureEternalAccessTokens: true}, []string{"InsecureEternalAccessTokens and MaxGrantLifetime"}},
-		{oauth2server.Options{MaxGrantLifetime: -1, RefreshTokenLifetime: 1e6 * time.Hour, AccessTokenLifetime: 1e6 * time.Hour}, nil},
+		{oauth2server.Options{InsecureEternalAccessTokens: true},
+			[]string{"InsecureEternalAccessTokens and MaxGrantLifetime"}},
+		{oauth2server.Options{MaxGrantLifetime: -1, RefreshTokenLifetime: 1e6 * time.Hour,
+			AccessTokenLifetime: 1e6 * time.Hour}, nil},
 	} {
 		options, log := logged(row.options)
 		_, err := oauth2server.New(newSpy(t), options)

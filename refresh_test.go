@@ -14,7 +14,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// timed runs test on a server in a time of its own.
+// timed runs test on a server inside a synctest bubble.
 func timed(t *testing.T, opts *oauth2server.Options, test func(t *testing.T, s *site, model *spy)) {
 	synctest.Test(t, func(t *testing.T) {
 		if opts == nil {
@@ -34,7 +34,7 @@ func (s *site) mustRefresh(token string) reply {
 	return r
 }
 
-// requireDead checks that nothing of a grant works.
+// requireDead checks that no token of a grant works.
 func (s *site) requireDead(answers ...reply) {
 	s.t.Helper()
 	for _, r := range answers {
@@ -55,10 +55,12 @@ func TestALostReplyLogsNobodyOut(t *testing.T) {
 
 		time.Sleep(12 * time.Hour)
 		morning := s.mustRefresh(first.str("refresh_token"))
-		require.NotEqual(t, lost.str("refresh_token"), morning.str("refresh_token"), "nobody used it: another takes its place")
+		require.NotEqual(t, lost.str("refresh_token"), morning.str("refresh_token"),
+			"nobody used it: another takes its place")
 		require.Equal(t, 200, s.apiStatus(morning.str("access_token")))
 		s.mustRefresh(morning.str("refresh_token"))
-		require.Equal(t, morning.str("refresh_token"), s.mustRefresh(first.str("refresh_token")).str("refresh_token"), "still in the window, used or not")
+		require.Equal(t, morning.str("refresh_token"),
+			s.mustRefresh(first.str("refresh_token")).str("refresh_token"), "still in the window, used or not")
 	})
 }
 
@@ -181,7 +183,7 @@ func TestAGrantEndsAtItsTime(t *testing.T) {
 	})
 }
 
-// sweep saves things, which drops some of what has expired each time.
+// sweep saves records; each save drops some of those that have expired.
 func sweep(t *testing.T, model *spy, saves int) {
 	later := time.Now().Add(time.Minute)
 	for i := range saves {
@@ -189,14 +191,16 @@ func sweep(t *testing.T, model *spy, saves int) {
 		_, err := model.Model.SaveToken(t.Context(), &oauth2server.Token{AccessToken: name, AccessTokenExpiresAt: later,
 			RefreshToken: name, RefreshTokenExpiresAt: later}, nil, nil)
 		require.NoError(t, err)
-		_, err = model.Model.SaveAuthorizationCode(t.Context(), &oauth2server.AuthorizationCode{Code: name, ExpiresAt: later}, nil, nil)
+		_, err = model.Model.SaveAuthorizationCode(t.Context(),
+			&oauth2server.AuthorizationCode{Code: name, ExpiresAt: later}, nil, nil)
 		require.NoError(t, err)
 		_, err = model.Model.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: name, Seq: 1, ExpiresAt: later})
 		require.NoError(t, err)
 	}
 }
 
-// What was used stays used for as long as it could be used, and the log goes when nothing needs it.
+// A spent token stays spent for as long as it could be used, and the log goes
+// when nothing needs it.
 func TestSpentStaysSpentThroughSweeps(t *testing.T) {
 	timed(t, nil, func(t *testing.T, s *site, model *spy) {
 		code := s.code()
@@ -228,14 +232,17 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 		require.Equal(t, 200, answer.StatusCode)
 		refreshed := s.mustRefresh(answer.str("refresh_token"))
 
-		// Who found the code, and nothing else, cannot end anything.
+		// A party that found the code, and nothing else, cannot end anything.
 		requireError(t, s.redeem("web", code), 400, "invalid_grant")
 		requireError(t, s.redeem("web", code, "code_verifier", challenge), 400, "invalid_grant")
 		requireError(t, s.redeem("other", code, "code_verifier", verifier), 400, "invalid_grant")
-		requireError(t, s.token("web", "grant_type", "authorization_code", "code", code, "code_verifier", verifier), 400, "invalid_grant")
-		requireError(t, s.post("/token", form("grant_type", "authorization_code", "code", code, "code_verifier", verifier,
-			"client_id", "web", "redirect_uri", callback)), 400, "invalid_client")
-		// Whoever has the verifier, and is as fast as a page that redeems twice, is refused.
+		requireError(t, s.token("web", "grant_type", "authorization_code", "code", code,
+			"code_verifier", verifier), 400, "invalid_grant")
+		requireError(t, s.post("/token",
+			form("grant_type", "authorization_code", "code", code, "code_verifier", verifier,
+				"client_id", "web", "redirect_uri", callback)), 400, "invalid_client")
+		// A caller that has the verifier, and is as fast as a page that redeems
+		// twice, is only refused.
 		time.Sleep(time.Minute)
 		requireError(t, s.redeem("web", code, "code_verifier", verifier), 400, "invalid_grant")
 		require.Equal(t, 200, s.apiStatus(refreshed.str("access_token")))
@@ -245,13 +252,15 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 		s.requireDead(answer, refreshed)
 	})
 	for name, options := range map[string]*oauth2server.Options{
-		"strict": {RefreshRotation: oauth2server.RotateStrictly}, "no PKCE": {}, "plain PKCE": {InsecureAllowPlainPKCE: true},
+		"strict": {RefreshRotation: oauth2server.RotateStrictly}, "no PKCE": {},
+		"plain PKCE": {InsecureAllowPlainPKCE: true},
 	} {
 		timed(t, options, func(t *testing.T, s *site, _ *spy) {
 			var asked, proof []string
 			switch {
 			case options.InsecureAllowPlainPKCE:
-				asked, proof = []string{"code_challenge", verifier, "code_challenge_method", "plain"}, []string{"code_verifier", verifier}
+				asked, proof = []string{"code_challenge", verifier, "code_challenge_method", "plain"},
+					[]string{"code_verifier", verifier}
 			case name != "no PKCE":
 				asked, proof = withChallenge(challenge), []string{"code_verifier", verifier}
 			}
@@ -274,7 +283,7 @@ func TestRevokeGrant(t *testing.T) {
 		first := s.signIn("web")
 		id := grantOf(first)
 		second := s.mustRefresh(first.str("refresh_token"))
-		for range 2 { // again is no error
+		for range 2 { // repeating it is no error
 			require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, id))
 		}
 		s.requireDead(first, second)
@@ -294,7 +303,7 @@ func TestRevokeGrant(t *testing.T) {
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 		require.Equal(t, 401, s.apiStatus(implicit.at("access_token")))
 
-		// Tokens of a client's own have no log.
+		// A client's own tokens have no log.
 		require.Empty(t, grantOf(s.token("machine", "grant_type", "client_credentials")))
 
 		for _, fails := range []string{"GrantEntries", "AppendGrant", "RevokeAccessTokens"} {
@@ -307,30 +316,34 @@ func TestRevokeGrant(t *testing.T) {
 	})
 }
 
-// misplacing is a log that tells of another place than was asked for.
-type misplacing struct{ *spy }
+// wrongPlace is a log that returns another place than the one asked for.
+type wrongPlace struct{ *spy }
 
-func (m misplacing) AppendGrant(_ context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
-	return &oauth2server.GrantEntry{GrantID: e.GrantID, Seq: e.Seq + 1, Kind: "rotate", Nonce: "another"}, oauth2server.ErrExists
+func (m wrongPlace) AppendGrant(_ context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+	return &oauth2server.GrantEntry{GrantID: e.GrantID, Seq: e.Seq + 1, Kind: "rotate", Nonce: "another"},
+		oauth2server.ErrExists
 }
 
-// outrunning is a log to which somebody appends as many entries as often as a revocation tries to.
-type outrunning struct {
+// racing is a log to which another request appends an entry each time a
+// revocation tries to.
+type racing struct {
 	*spy
 	grantID  string
 	next     int // the place of the next one
 	many     int
-	appended int // by the revocation
+	appended int // the revocation's
 }
 
-func (m *outrunning) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *racing) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
 	m.appended++
 	for range m.many {
 		token := fmt.Sprint("token ", m.next)
-		_, err := m.Model.SaveToken(ctx, &oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: time.Now().Add(time.Hour)}, nil, nil)
+		_, err := m.Model.SaveToken(ctx,
+			&oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: time.Now().Add(time.Hour)}, nil, nil)
 		if err == nil {
-			_, err = m.Model.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: m.grantID, Seq: m.next, Kind: "rotate", ClientID: "web", UserID: "u1",
-				AccessToken: oauth2server.Digest(token), AccessTokenExpiresAt: time.Now().Add(time.Hour)})
+			_, err = m.Model.AppendGrant(ctx,
+				&oauth2server.GrantEntry{GrantID: m.grantID, Seq: m.next, Kind: "rotate", ClientID: "web", UserID: "u1",
+					AccessToken: oauth2server.Digest(token), AccessTokenExpiresAt: time.Now().Add(time.Hour)})
 		}
 		if err != nil {
 			break
@@ -340,10 +353,11 @@ func (m *outrunning) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry
 	return m.Model.AppendGrant(ctx, e)
 }
 
-// Who refreshes all the time is always faster than a revocation, and must lose none the less.
+// A client that refreshes all the time is always faster than a revocation, and
+// must lose all the same.
 func TestNobodyOutrunsARevocation(t *testing.T) {
 	for _, many := range []int{1, 2, 5, 20, 100} {
-		model := &outrunning{spy: newSpy(t), grantID: "g", next: 1, many: many}
+		model := &racing{spy: newSpy(t), grantID: "g", next: 1, many: many}
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, "g"))
 		require.Less(t, model.appended, 4*many+20)
 		entries, err := model.Model.GrantEntries(t.Context(), "g", model.next)
@@ -369,7 +383,7 @@ func TestRevokeUser(t *testing.T) {
 	requireError(t, s.redeem("web", code), 400, "invalid_grant")
 	s.mustRefresh(others.str("refresh_token"))
 	require.Equal(t, 200, s.apiStatus(machine.str("access_token")))
-	require.Equal(t, 200, s.redeem("web", s.code()).StatusCode, "he may sign in again")
+	require.Equal(t, 200, s.redeem("web", s.code()).StatusCode, "the user may sign in again")
 
 	noRefresh := newSite(t, model, &oauth2server.Options{Grants: []string{"password"}}, nil)
 	tokens = noRefresh.signIn("web")
@@ -381,23 +395,25 @@ func TestRevokeUser(t *testing.T) {
 	require.ErrorIs(t, model.RevokeUser(cancelled, "u1"), context.Canceled)
 }
 
-// A theft is acted on although the thief hangs up.
+// A theft has consequences even if the thief hangs up.
 func TestHangingUpDoesNotStopARevocation(t *testing.T) {
 	model := newSpy(t)
 	hangUp := &hangingUp{spy: model}
-	s := newLocalSite(t, hangUp, &oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateStrictly}, nil)
+	s := newLocalSite(t, hangUp, &oauth2server.Options{Grants: allGrants,
+		RefreshRotation: oauth2server.RotateStrictly}, nil)
 	first := s.signIn("web")
 	second := s.mustRefresh(first.str("refresh_token"))
 	third := s.mustRefresh(second.str("refresh_token"))
 	ctx, cancel := context.WithCancel(t.Context())
 	hangUp.cancel = cancel
-	r := s.request("POST", "/token", form("grant_type", "refresh_token", "refresh_token", first.str("refresh_token")), "Authorization", as("web"))
+	r := s.request("POST", "/token",
+		form("grant_type", "refresh_token", "refresh_token", first.str("refresh_token")), "Authorization", as("web"))
 	s.do(r.WithContext(ctx))
 	hangUp.cancel = nil
 	s.requireDead(first, second, third)
 }
 
-// hangingUp is a model whose client hangs up when the log is written to for the second time.
+// hangingUp is a model whose client hangs up at the second write to the log.
 type hangingUp struct {
 	*spy
 	cancel context.CancelFunc
@@ -416,7 +432,7 @@ func (m *hangingUp) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry)
 	return m.spy.AppendGrant(ctx, e)
 }
 
-// A fault is no verdict: the grant is what it was, and the client may try again.
+// A fault is no verdict: the grant is unchanged, and the client may try again.
 func TestFaultsAreNoVerdicts(t *testing.T) {
 	for _, fails := range []string{"GetRefreshToken", "SaveToken", "AppendGrant", "GrantEntries"} {
 		t.Run(fails, func(t *testing.T) {
@@ -426,22 +442,25 @@ func TestFaultsAreNoVerdicts(t *testing.T) {
 				model.fails[fails] = errors.New("no storage")
 				requireError(t, s.refresh("web", first.str("refresh_token")), 503, "server_error")
 				delete(model.fails, fails)
-				require.Equal(t, second.str("refresh_token"), s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
+				require.Equal(t, second.str("refresh_token"),
+					s.mustRefresh(first.str("refresh_token")).str("refresh_token"))
 			})
 		})
 	}
 	for _, fails := range []string{"GrantEntries", "AppendGrant", "RevokeAccessTokens"} {
 		t.Run("theft and "+fails, func(t *testing.T) {
-			timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}, func(t *testing.T, s *site, model *spy) {
-				first := s.signIn("web")
-				second := s.mustRefresh(first.str("refresh_token"))
-				model.fails[fails] = errors.New("no storage")
-				requireError(t, s.refresh("web", first.str("refresh_token")), 503, "server_error")
-				delete(model.fails, fails)
-				requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
-				require.Equal(t, 401, s.apiStatus(second.str("access_token")), "who is told that it is over can rely on it")
-				s.requireDead(first, second)
-			})
+			timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly},
+				func(t *testing.T, s *site, model *spy) {
+					first := s.signIn("web")
+					second := s.mustRefresh(first.str("refresh_token"))
+					model.fails[fails] = errors.New("no storage")
+					requireError(t, s.refresh("web", first.str("refresh_token")), 503, "server_error")
+					delete(model.fails, fails)
+					requireError(t, s.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
+					require.Equal(t, 401, s.apiStatus(second.str("access_token")),
+						"a caller told that the grant is over can rely on it")
+					s.requireDead(first, second)
+				})
 		})
 	}
 	timed(t, nil, func(t *testing.T, s *site, model *spy) {
@@ -475,7 +494,9 @@ func (m forgetful) GetRefreshToken(ctx context.Context, token string) (*oauth2se
 	return found, err
 }
 
-func (m forgetful) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m forgetful) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	saved, err := m.spy.SaveToken(ctx, t, c, u)
 	if err == nil && m.token != nil && t.GrantSeq > 1 {
 		m.token(saved)
@@ -508,7 +529,7 @@ func (lagging) GrantEntries(context.Context, string, int) ([]*oauth2server.Grant
 	return nil, nil
 }
 
-// A model that loses something is told from a thief: nobody is signed out for it.
+// A model that loses data is told from a thief, so that no user is signed out.
 func TestAForgetfulModelIsNoThief(t *testing.T) {
 	for name, model := range map[string]forgetful{
 		"the place": {token: func(t *oauth2server.Token) { t.GrantSeq = 0 }},
@@ -539,7 +560,8 @@ func TestAForgetfulModelIsNoThief(t *testing.T) {
 			good.mustRefresh(second.str("refresh_token"))
 		})
 	}
-	// A log that does not show what stands at a place would be tried for ever.
+	// A log that does not show the entry at a taken place would be tried for
+	// ever.
 	empty := lagging{spy: newSpy(t)}
 	s := newSite(t, empty, &oauth2server.Options{Grants: allGrants}, nil)
 	first := s.signIn("web")
@@ -549,7 +571,7 @@ func TestAForgetfulModelIsNoThief(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, oauth2server.RevokeGrant(t.Context(), empty, token.GrantID))
 	require.Equal(t, 401, s.apiStatus(first.str("access_token")), "what took the places was seen there")
-	lying := misplacing{newSpy(t)}
+	lying := wrongPlace{newSpy(t)}
 	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), lying, "another"), oauth2server.ServerError)
 
 	none := forgetful{spy: newSpy(t), entry: func(*oauth2server.GrantEntry) *oauth2server.GrantEntry { return nil }}
@@ -558,14 +580,15 @@ func TestAForgetfulModelIsNoThief(t *testing.T) {
 	require.ErrorIs(t, oauth2server.RevokeGrant(t.Context(), none, "g"), oauth2server.ServerError)
 }
 
-// Refresh tokens of the time before the model had a log.
+// Refresh tokens from before the model had a log.
 func TestTokensWithoutAPlace(t *testing.T) {
 	timed(t, nil, func(t *testing.T, _ *site, model *spy) {
 		before := newLocalSite(t, plain{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
 		after := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		first := before.signIn("web")
 		second := after.mustRefresh(first.str("refresh_token"))
-		require.Equal(t, second.str("refresh_token"), after.mustRefresh(first.str("refresh_token")).str("refresh_token"))
+		require.Equal(t, second.str("refresh_token"),
+			after.mustRefresh(first.str("refresh_token")).str("refresh_token"))
 		third := after.mustRefresh(second.str("refresh_token"))
 		time.Sleep(time.Hour)
 		requireError(t, after.refresh("web", first.str("refresh_token")), 400, "invalid_grant")
@@ -586,15 +609,18 @@ func TestTokensWithoutAPlace(t *testing.T) {
 	})
 }
 
-// Refresh tokens of another library have no grant: the model gives them one that stays the same.
+// Refresh tokens of another library have no grant: the model gives them one
+// that stays the same.
 func TestTokensWithoutAGrant(t *testing.T) {
 	legacy := forgetful{spy: newSpy(t), token: func(t *oauth2server.Token) {
 		if t.GrantID == "" {
 			t.GrantID = oauth2server.Digest("the old refresh token")
 		}
 	}}
-	_, err := legacy.Model.SaveToken(t.Context(), &oauth2server.Token{AccessToken: "old", RefreshToken: "the old refresh token",
-		RefreshTokenExpiresAt: time.Now().Add(time.Hour), Client: &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}, nil, nil)
+	_, err := legacy.Model.SaveToken(t.Context(),
+		&oauth2server.Token{AccessToken: "old", RefreshToken: "the old refresh token",
+			RefreshTokenExpiresAt: time.Now().Add(time.Hour), Client: &oauth2server.Client{ID: "web"},
+			User: &oauth2server.User{ID: "u1"}}, nil, nil)
 	require.NoError(t, err)
 	s := newSite(t, legacy, &oauth2server.Options{Grants: allGrants}, nil)
 	second := s.mustRefresh("the old refresh token")
@@ -613,12 +639,13 @@ func TestNothingInTheLogCanBeUsed(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, entries, 2)
 		require.Equal(t, []string{"web", "u1"}, []string{entries[0].ClientID, entries[0].UserID})
-		require.Empty(t, entries[1].ClientID+entries[1].UserID, "it repeats nobody")
+		require.Empty(t, entries[1].ClientID+entries[1].UserID, "it repeats no client and no user")
 		require.NotEmpty(t, entries[1].Sealed)
 		for _, e := range entries {
 			record, err := e.MarshalBinary()
 			require.NoError(t, err)
-			for _, secret := range []string{code, verifier, first.str("access_token"), first.str("refresh_token"), second.str("access_token"), second.str("refresh_token")} {
+			for _, secret := range []string{code, verifier, first.str("access_token"),
+				first.str("refresh_token"), second.str("access_token"), second.str("refresh_token")} {
 				require.NotContains(t, string(record)+string(e.Sealed)+fmt.Sprint(e), secret)
 			}
 			for _, digest := range []string{e.Presented, e.AccessToken, e.Successor, e.Nonce} {
@@ -635,10 +662,12 @@ func TestExtensionGrantsInTheLog(t *testing.T) {
 	var grantID string
 	var refresh bool
 	model := newSpy(t)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "ext", Grants: []string{"exchange", "refresh_token"}}, secret+"ext"))
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "ext",
+		Grants: []string{"exchange", "refresh_token"}}, secret+"ext"))
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants, ExtensionGrants: map[string]oauth2server.GrantFunc{
 		"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: grantID, Refresh: refresh})
+			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"},
+				GrantID: grantID, Refresh: refresh})
 		},
 	}}, nil)
 	exchange := func() reply { return s.token("ext", "grant_type", "exchange") }
@@ -687,7 +716,8 @@ func TestOptionsOfTheLog(t *testing.T) {
 	require.ErrorContains(t, err, "RotateStrictly has none")
 }
 
-// A place must stay taken for as long as what was used for it could be used again.
+// A place must stay taken for as long as the code or token used for it could be
+// used again.
 func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 	timed(t, nil, func(t *testing.T, long *site, model *spy) {
 		brief := newLocalSite(t, model, &oauth2server.Options{Grants: allGrants, AccessTokenLifetime: time.Minute,
@@ -711,7 +741,7 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 		lives := func(e *oauth2server.GrantEntry, atLeast time.Duration) {
 			t.Helper()
 			most := atLeast
-			if e.UserID != "" { // for the entries that do not repeat it
+			if e.UserID != "" { // for entries that do not repeat it
 				most += 30 * day
 			}
 			require.GreaterOrEqual(t, time.Until(e.ExpiresAt).Seconds()+1, (atLeast + margin).Seconds())
@@ -734,7 +764,7 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 		first = brief.signIn("web")
 		second = long.refresh("web", first.str("refresh_token"))
 		brief.refresh("web", first.str("refresh_token"))
-		lives(entries(second)[2], 14*day) // the place is the next one of a token that lives so long
+		lives(entries(second)[2], 14*day) // the place belongs to a token that lives this long
 
 		unused := codeOf(brief.code())
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, unused.GrantID))
@@ -750,10 +780,12 @@ func TestEntriesOutliveWhatTheyMark(t *testing.T) {
 	})
 }
 
-// silent is a model whose answer to SaveToken has no expiry.
-type silent struct{ *spy }
+// withoutExpiry is a model whose answer to SaveToken has no expiry.
+type withoutExpiry struct{ *spy }
 
-func (m silent) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m withoutExpiry) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	saved, err := m.spy.SaveToken(ctx, t, c, u)
 	if err == nil {
 		saved.AccessTokenExpiresAt = time.Time{}
@@ -763,7 +795,7 @@ func (m silent) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2s
 
 func TestRevocationEndsTokensOfUnknownExpiry(t *testing.T) {
 	model := newSpy(t)
-	s := newSite(t, silent{model}, &oauth2server.Options{Grants: allGrants}, nil)
+	s := newSite(t, withoutExpiry{model}, &oauth2server.Options{Grants: allGrants}, nil)
 	answer := s.signIn("web")
 	require.Equal(t, 200, s.apiStatus(answer.str("access_token")))
 	token, err := model.GetAccessToken(t.Context(), answer.str("access_token"))
@@ -772,7 +804,8 @@ func TestRevocationEndsTokensOfUnknownExpiry(t *testing.T) {
 	require.Equal(t, 401, s.apiStatus(answer.str("access_token")))
 }
 
-// repeating is a model whose driver sends each insert twice, as drivers do when a reply is lost.
+// repeating is a model whose driver sends each insert twice, as drivers do when
+// a reply is lost.
 type repeating struct{ target }
 
 func (m repeating) Unwrap() oauth2server.Model { return m.target }
@@ -785,13 +818,15 @@ func (m repeating) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) 
 }
 
 func TestOurOwnLostReplyIsNoReplay(t *testing.T) {
-	s := newSite(t, repeating{newSpy(t)}, &oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateStrictly}, nil)
+	s := newSite(t, repeating{newSpy(t)},
+		&oauth2server.Options{Grants: allGrants, RefreshRotation: oauth2server.RotateStrictly}, nil)
 	answer := s.redeem("web", s.code())
 	require.Equal(t, 200, answer.StatusCode, answer.text)
 	s.mustRefresh(s.mustRefresh(answer.str("refresh_token")).str("refresh_token"))
 }
 
-// swept is a model whose storage has dropped the first entry of each log, as a TTL index may.
+// swept is a model whose storage has dropped the first entry of each log, as a
+// TTL index may.
 type swept struct{ *spy }
 
 func (m swept) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
@@ -805,13 +840,16 @@ func (m swept) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oa
 	return m.spy.AppendGrant(ctx, e)
 }
 
-// joining mounts a server whose extension grant joins the grant named by the parameter grant.
+// joining mounts a server whose extension grant joins the grant named by the
+// parameter grant.
 func joining(t *testing.T, served oauth2server.Model, model *spy, opts oauth2server.Options, refresh bool) *site {
-	model.AddClient(&oauth2server.Client{ID: "ext", Grants: []string{"exchange", "refresh_token"}}, secret+"ext") // unless it is there
+	// The client may be registered already.
+	model.AddClient(&oauth2server.Client{ID: "ext", Grants: []string{"exchange", "refresh_token"}}, secret+"ext")
 	opts.Grants = allGrants
 	opts.ExtensionGrants = map[string]oauth2server.GrantFunc{
 		"exchange": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"}, GrantID: g.Param("grant"), Refresh: refresh})
+			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: "u1"},
+				GrantID: g.Param("grant"), Refresh: refresh})
 		},
 	}
 	return newLocalSite(t, served, &opts, nil)
@@ -823,7 +861,8 @@ func TestJoiningAGrantReadsItsLogFirst(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, token.GrantID))
 		for _, refresh := range []bool{false, true} {
-			r := joining(t, swept{model}, model, oauth2server.Options{}, refresh).token("ext", "grant_type", "exchange", "grant", token.GrantID)
+			r := joining(t, swept{model}, model, oauth2server.Options{}, refresh).token("ext",
+				"grant_type", "exchange", "grant", token.GrantID)
 			requireError(t, r, 400, "invalid_grant")
 		}
 	})
@@ -840,25 +879,27 @@ func TestJoiningAGrantReadsItsLogFirst(t *testing.T) {
 }
 
 func TestWhatIsRefusedLeavesNothing(t *testing.T) {
-	timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly}, func(t *testing.T, s *site, model *spy) {
-		code := s.code()
-		first := s.redeem("web", code)
-		s.mustRefresh(first.str("refresh_token"))
-		for name, refused := range map[string]func() reply{
-			"refresh": func() reply { return s.refresh("web", first.str("refresh_token")) },
-			"replay":  func() reply { return s.redeem("web", code) },
-		} {
-			model.stored()
-			requireError(t, refused(), 400, "invalid_grant")
-			changes := model.stored()
-			require.Contains(t, changes, "SaveToken", name)
-			require.Contains(t, changes, "RevokeAccessTokens", name)
-			require.Contains(t, changes, "RevokeToken", name)
-		}
-	})
+	timed(t, &oauth2server.Options{RefreshRotation: oauth2server.RotateStrictly},
+		func(t *testing.T, s *site, model *spy) {
+			code := s.code()
+			first := s.redeem("web", code)
+			s.mustRefresh(first.str("refresh_token"))
+			for name, refused := range map[string]func() reply{
+				"refresh": func() reply { return s.refresh("web", first.str("refresh_token")) },
+				"replay":  func() reply { return s.redeem("web", code) },
+			} {
+				model.stored()
+				requireError(t, refused(), 400, "invalid_grant")
+				changes := model.stored()
+				require.Contains(t, changes, "SaveToken", name)
+				require.Contains(t, changes, "RevokeAccessTokens", name)
+				require.Contains(t, changes, "RevokeToken", name)
+			}
+		})
 }
 
-// After the window each use is a rotation, and a loop of them has an end too.
+// After the window each use is a rotation, and a loop of rotations is bounded,
+// too.
 func TestRotationsAreBounded(t *testing.T) {
 	timed(t, &oauth2server.Options{RefreshRetryWindow: time.Second}, func(t *testing.T, s *site, _ *spy) {
 		first := s.signIn("web")
@@ -872,10 +913,12 @@ func TestRotationsAreBounded(t *testing.T) {
 	})
 }
 
-// immortal is a model whose refresh tokens never expire.
-type immortal struct{ *spy }
+// neverExpiring is a model whose refresh tokens never expire.
+type neverExpiring struct{ *spy }
 
-func (m immortal) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m neverExpiring) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	own := *t
 	own.RefreshTokenExpiresAt = time.Time{}
 	return m.spy.SaveToken(ctx, &own, c, u)
@@ -883,7 +926,7 @@ func (m immortal) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth
 
 func TestTheLogOfATokenThatNeverExpiresStays(t *testing.T) {
 	model := newSpy(t)
-	s := newSite(t, immortal{model}, &oauth2server.Options{Grants: allGrants}, nil)
+	s := newSite(t, neverExpiring{model}, &oauth2server.Options{Grants: allGrants}, nil)
 	first := s.signIn("web")
 	s.mustRefresh(first.str("refresh_token"))
 	token, err := model.GetAccessToken(t.Context(), first.str("access_token"))

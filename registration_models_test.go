@@ -1,4 +1,4 @@
-// What is registered, changed and deleted, told on each model.
+// Registration, change and deletion of clients, on each model.
 
 package oauth2server_test
 
@@ -19,7 +19,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
-// registry is what both models have for who administers clients and users.
+// registry is the administration of clients and users, which both models have.
 type registry interface {
 	ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error)
 	UpdateClient(ctx context.Context, c *oauth2server.Client) error
@@ -34,8 +34,8 @@ type registry interface {
 	DeleteUser(ctx context.Context, userID string) error
 }
 
-// storage is a model with nothing in it, and another handle of the same storage,
-// which is the same one in memory.
+// storage is an empty model and another handle of the same storage, which is
+// the same model in memory.
 type storage struct {
 	target
 	registry
@@ -68,7 +68,7 @@ func onEachEmptyModel(t *testing.T, test func(t *testing.T, m storage)) {
 	})
 }
 
-// holds reports whether a secret is a client's, on each handle.
+// holds reports whether a secret is the client's, through each handle.
 func (m storage) holds(t testing.TB, id, secret string) bool {
 	t.Helper()
 	_, err := m.GetClient(t.Context(), id, secret)
@@ -147,7 +147,7 @@ func TestRegistry_Clients(t *testing.T) {
 	})
 }
 
-// A context that has ended is reported as such, and nothing has changed.
+// A context that has ended is reported as such, and nothing changes.
 func TestRegistry_Cancelled(t *testing.T) {
 	onEachEmptyModel(t, func(t *testing.T, m storage) {
 		require.NoError(t, m.add(&oauth2server.Client{ID: "web"}, secret))
@@ -176,7 +176,7 @@ func TestRegistry_Cancelled(t *testing.T) {
 	})
 }
 
-// While a second secret goes on, both are the client's, also over HTTP.
+// While a second secret is valid, both authenticate the client, over HTTP too.
 func TestRegistry_TwoSecrets(t *testing.T) {
 	onEachEmptyModel(t, func(t *testing.T, m storage) {
 		ctx := t.Context()
@@ -202,7 +202,7 @@ func TestRegistry_TwoSecrets(t *testing.T) {
 		require.True(t, works(third))
 		require.NoError(t, m.RotateClientSecret(ctx, "web", first, time.Second))
 		require.NoError(t, m.RotateClientSecret(ctx, "web", third, time.Second))
-		if !testing.Short() { // until it ends: in a second, by the clock of the machine
+		if !testing.Short() { // until the old secret ends, a second of real time later
 			poll := time.Tick(20 * time.Millisecond)
 			for begin := time.Now(); works(first); <-poll {
 				require.Less(t, time.Since(begin), time.Minute)
@@ -213,13 +213,13 @@ func TestRegistry_TwoSecrets(t *testing.T) {
 		require.NoError(t, m.RotateClientSecret(ctx, "web", first, time.Hour))
 		require.NoError(t, m.SetClientSecret(ctx, "web", second))
 		require.False(t, works(first))
-		require.False(t, works(third), "at once: it may be known to somebody")
+		require.False(t, works(third), "at once: somebody else may know it")
 		require.True(t, works(second))
 	})
 }
 
-// Of several who rotate at once, each secret is the one before or the current one,
-// and the last one that was set is in force.
+// When several rotate at once, each secret is the previous or the current one,
+// and the last one set is in force.
 func TestRegistry_RotatingAtOnce(t *testing.T) {
 	onEachEmptyModel(t, func(t *testing.T, m storage) {
 		require.NoError(t, m.add(&oauth2server.Client{ID: "web"}, secret))
@@ -307,7 +307,8 @@ func TestRegistry_Lists(t *testing.T) {
 	})
 }
 
-// withoutEmpty makes nil of what is empty, as a storage may not tell them apart.
+// withoutEmpty turns empty lists into nil, as a storage may not tell them
+// apart.
 func withoutEmpty(c *oauth2server.Client) *oauth2server.Client {
 	own := *c
 	if len(own.RedirectURIs) == 0 {

@@ -1,6 +1,6 @@
-// What registers works: clients and users of hostile texts are registered on a
-// model, and either that is refused, or each of them can get a token by every grant
-// that it names, and use it.
+// What registers works: clients and users with hostile texts are registered on
+// a model. Either that is refused, or each of them can get a token by every
+// grant that it names, and use it.
 
 package oauth2server_test
 
@@ -28,7 +28,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
-// applicant is somebody's try at a registration, as a form may have it.
+// applicant is an attempt to register, as a form may hold it.
 type applicant struct {
 	id, secret, grant, uri, scope string
 	userID, username, password    string
@@ -36,8 +36,8 @@ type applicant struct {
 	flags                         uint16 // see client
 }
 
-// client returns what is to be registered. A bit stands for each grant that is built
-// in, for a public client, and for a second element of each list.
+// client returns the client to register. One bit stands for each built-in
+// grant, one for a public client, and one for a second element of each list.
 func (a applicant) client() *oauth2server.Client {
 	c := &oauth2server.Client{
 		ID:                   a.id,
@@ -70,58 +70,58 @@ func (a applicant) client() *oauth2server.Client {
 	return c
 }
 
-// office registers.
-type office struct {
+// registrar registers clients and users on a model.
+type registrar struct {
 	oauth2server.Model
 	addClient func(*oauth2server.Client, string) error
 	addUser   func(*oauth2server.User, string, string) error
 }
 
-func memoryOffice() office {
+func memoryRegistrar() registrar {
 	m := memorymodel.New(&memorymodel.Options{PasswordCost: bcrypt.MinCost})
-	return office{m, m.AddClient, m.AddUser}
+	return registrar{m, m.AddClient, m.AddUser}
 }
 
-func mongoOffice(t testing.TB) office {
+func mongoRegistrar(t testing.TB) registrar {
 	m := mongomodel.New(mongotest.Database(t), &mongomodel.Options{PasswordCost: bcrypt.MinCost})
 	require.NoError(t, m.EnsureIndexes(t.Context()))
-	return office{m,
+	return registrar{m,
 		func(c *oauth2server.Client, secret string) error { return m.AddClient(t.Context(), c, secret) },
 		func(u *oauth2server.User, name, password string) error {
 			return m.AddUser(t.Context(), u, name, password)
 		}}
 }
 
-// tally is what came of it.
-type tally struct{ clients, registeredClients, tokens, users, registeredUsers int }
+// registrationCounts counts attempts and successes.
+type registrationCounts struct{ clients, registeredClients, tokens, users, registeredUsers int }
 
-// try registers an applicant and holds the office to it. Who registered is in owner,
-// who must be a user by the password "a password".
-func (o office) try(t testing.TB, a applicant, count *tally) {
+// try registers an applicant and checks that what was accepted works. The user
+// owner must exist with the password "a password".
+func (o registrar) try(t testing.TB, a applicant, count *registrationCounts) {
 	t.Helper()
 	c := a.client()
 	count.clients++
 	if err := o.addClient(c, a.secret); err != nil {
-		requireTold(t, err)
+		requireRegistrationError(t, err)
 	} else {
 		count.registeredClients++
 		count.tokens += o.useClient(t, c, a.secret)
 	}
 	count.users++
 	if err := o.addUser(&oauth2server.User{ID: a.userID}, a.username, a.password); err != nil {
-		requireTold(t, err)
+		requireRegistrationError(t, err)
 		return
 	}
 	count.registeredUsers++
-	s := o.serve(t, desk)
+	s := o.serve(t, signInClient)
 	r := s.post("/token", form("grant_type", "password", "username", a.username, "password", a.password,
-		"client_id", desk.ID, "client_secret", secret))
+		"client_id", signInClient.ID, "client_secret", secret))
 	require.Equal(t, 200, r.StatusCode, "user %q, %q with %q: %s", a.userID, a.username, a.password, r.text)
 	require.Equal(t, a.userID, s.get("/api", "Authorization", "Bearer "+r.str("access_token")).str("user"))
 }
 
-// requireTold checks that a refusal is one of registration.
-func requireTold(t testing.TB, err error) {
+// requireRegistrationError checks that an error is one of registration.
+func requireRegistrationError(t testing.TB, err error) {
 	t.Helper()
 	require.NotErrorIs(t, err, oauth2server.ErrNotFound)
 	if !errors.Is(err, oauth2server.ErrExists) {
@@ -129,22 +129,23 @@ func requireTold(t testing.TB, err error) {
 	}
 }
 
-// desk is the client by which users sign in, and owner the one who approves.
+// signInClient is the client by which users sign in, and owner the user who
+// approves.
 var (
-	desk  = &oauth2server.Client{ID: "desk of the office", Grants: []string{"password"}}
-	owner = &oauth2server.User{ID: "owner of the office"}
+	signInClient = &oauth2server.Client{ID: "sign-in client", Grants: []string{"password"}}
+	owner        = &oauth2server.User{ID: "approving owner"}
 )
 
-func (o office) open(t testing.TB) office {
+func (o registrar) open(t testing.TB) registrar {
 	t.Helper()
-	require.NoError(t, o.addClient(desk, secret))
+	require.NoError(t, o.addClient(signInClient, secret))
 	require.NoError(t, o.addUser(owner, "owner", "a password"))
 	return o
 }
 
-// serve starts a server that has on what the client names, of which each option that
-// widens is on too.
-func (o office) serve(t testing.TB, c *oauth2server.Client) *site {
+// serve starts a server with the grants that the client names, and with each
+// option on that they allow.
+func (o registrar) serve(t testing.TB, c *oauth2server.Client) *site {
 	t.Helper()
 	opts := &oauth2server.Options{Grants: allGrants, InsecureAllowHTTPRedirects: true, PublicClientGrants: publicGrants,
 		ExtensionGrants: map[string]oauth2server.GrantFunc{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
@@ -179,16 +180,16 @@ func toOwner(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2se
 	return request.Issue(ctx, oauth2server.Issuance{User: owner, Scope: scope})
 }
 
-// useClient gets a token by each grant that the client names, in each way that it can
-// authenticate, and returns how many that were.
-func (o office) useClient(t testing.TB, c *oauth2server.Client, secret string) (tokens int) {
+// useClient gets a token by each grant that the client names, with each way to
+// authenticate, and returns the number of tokens.
+func (o registrar) useClient(t testing.TB, c *oauth2server.Client, secret string) (tokens int) {
 	t.Helper()
 	s, scope := o.serve(t, c), c.Scope.String()
 	if c.Scope != nil {
 		scope = dropRepeated(c.Scope).String()
 	}
 	for _, inHeader := range []bool{true, false} {
-		// post sends a request of the client, which must succeed.
+		// post sends a request of the client that must succeed.
 		post := func(path string, params ...string) reply {
 			t.Helper()
 			var headers []string
@@ -237,8 +238,8 @@ func (o office) useClient(t testing.TB, c *oauth2server.Client, secret string) (
 	return tokens
 }
 
-// visit has the owner authorize the client at a redirection URI. A code is given to
-// redeem.
+// visit authorizes the client at a redirection URI as the owner. A code is
+// passed to redeem.
 func (s *site) visit(c *oauth2server.Client, uri, grant, scope string, redeem func(code string)) {
 	s.t.Helper()
 	responseType := map[string]string{"authorization_code": "code", "implicit": "token"}[grant]
@@ -264,7 +265,7 @@ func dropRepeated(scope oauth2server.Scope) (once oauth2server.Scope) {
 	return once
 }
 
-// What applicants write: good things, and what makes them bad.
+// Texts that applicants enter: good ones, and parts that make them bad.
 var (
 	goodIDs     = []string{"web", "my app", "a:b", "100%", "a+b", "https://client.example/id", "\"'<&>\\", " ", "~"}
 	goodSecrets = []string{secret, "aB3$%^&*()_+-=[]{}|;':\",./<>?`~ ",
@@ -290,7 +291,7 @@ var (
 		"\u0430", "\uff0e", "[", "]"}
 )
 
-// mutated is a good text, or something like it.
+// mutated returns a good text, or a variation of one.
 func mutated(r *rand.Rand, good []string) string {
 	text := good[r.IntN(len(good))]
 	for r.IntN(5) == 0 {
@@ -338,12 +339,12 @@ func arbitrary(r *rand.Rand) applicant {
 
 func TestWhatRegistersWorks(t *testing.T) {
 	t.Parallel()
-	run := func(t *testing.T, cases, each int, open func() office) {
+	run := func(t *testing.T, cases, each int, open func() registrar) {
 		r := rand.New(rand.NewPCG(1, uint64(cases)))
-		var count tally
-		var o office
+		var count registrationCounts
+		var o registrar
 		for i := range cases {
-			if i%each == 0 { // soon all IDs are taken
+			if i%each == 0 { // after a while all IDs are taken
 				o = open().open(t)
 			}
 			o.try(t, arbitrary(r), &count)
@@ -363,13 +364,13 @@ func TestWhatRegistersWorks(t *testing.T) {
 		} else if underRace {
 			cases = 300
 		}
-		synctest.Test(t, func(t *testing.T) { run(t, cases, 50, memoryOffice) }) // in which no lifetime is too short
+		synctest.Test(t, func(t *testing.T) { run(t, cases, 50, memoryRegistrar) }) // where no lifetime is too short
 	})
 	t.Run("mongomodel", func(t *testing.T) {
 		if testing.Short() {
 			t.Skip("-short leaves out hundreds of requests to a database")
 		}
-		run(t, 100, 100, func() office { return mongoOffice(t) })
+		run(t, 100, 100, func() registrar { return mongoRegistrar(t) })
 	})
 }
 
@@ -389,6 +390,6 @@ func FuzzRegistration(f *testing.F) {
 			userID: userID, username: username, password: password,
 			access: access, refresh: refresh, flags: flags,
 		}
-		synctest.Test(t, func(t *testing.T) { memoryOffice().open(t).try(t, a, new(tally)) })
+		synctest.Test(t, func(t *testing.T) { memoryRegistrar().open(t).try(t, a, new(registrationCounts)) })
 	})
 }

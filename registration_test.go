@@ -12,7 +12,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// requireUnfit checks that an error is one of registration, with all that is wanted in it.
+// requireUnfit checks that an error is one of registration and contains every
+// wanted text.
 func requireUnfit(t testing.TB, err error, want ...string) {
 	t.Helper()
 	require.ErrorIs(t, err, oauth2server.InvalidArgument)
@@ -21,8 +22,9 @@ func requireUnfit(t testing.TB, err error, want ...string) {
 	}
 }
 
-// requireFit checks that what CheckClient says of a client has this in it, and is about
-// one thing: nothing that follows from it is told too. "" wants nothing to be wrong.
+// requireFit checks that CheckClient's error contains the wanted text and is
+// about one mistake, not about its consequences too. With "", CheckClient must
+// return nil.
 func requireFit(t *testing.T, name, want string, client oauth2server.Client) {
 	t.Helper()
 	err := oauth2server.CheckClient(&client, "otp", "ot p")
@@ -119,7 +121,7 @@ func TestCheckClient_Grants(t *testing.T) {
 	}
 }
 
-// What CheckRedirectURI says is in its own tests.
+// The errors of CheckRedirectURI have their own tests.
 func TestCheckClient_RedirectURIs(t *testing.T) {
 	for name, row := range map[string]struct {
 		public bool

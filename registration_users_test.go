@@ -1,4 +1,4 @@
-// Users that are registered, changed and deleted, told on each model.
+// Registration, change and deletion of users, on each model.
 
 package oauth2server_test
 
@@ -27,7 +27,7 @@ func TestRegistry_Users(t *testing.T) {
 		}
 		require.NoError(t, m.user(&oauth2server.User{ID: "u1"}, "andy", "a password"))
 		require.NoError(t, m.user(&oauth2server.User{ID: "u2"}, "zoe\u0308 lee", "pa\u0308ss\u00a0word"))
-		require.NoError(t, m.user(&oauth2server.User{ID: "u3"}, "Andy", "a password"), "case is kept, and counts")
+		require.NoError(t, m.user(&oauth2server.User{ID: "u3"}, "Andy", "a password"), "case is kept and significant")
 		for _, name := range []string{"zoe\u0308 lee", "zo\u00eb lee", "zo\u00eb \uff4cee"} {
 			for _, password := range []string{"pa\u0308ss\u00a0word", "p\u00e4ss word"} {
 				require.Equal(t, "u2", signsIn(name, password), name)
@@ -90,14 +90,14 @@ func TestRegistry_Users(t *testing.T) {
 		require.Empty(t, signsIn("andrew", "another"))
 		_, err := m.other.UserByID(ctx, "u1")
 		require.ErrorIs(t, err, oauth2server.ErrNotFound)
-		require.NoError(t, m.DeleteUser(ctx, "u1"), "who is gone is no error")
+		require.NoError(t, m.DeleteUser(ctx, "u1"), "deleting a missing user is no error")
 		require.NoError(t, m.user(&oauth2server.User{ID: "u1"}, "andrew", "p"))
 		require.Equal(t, "u1", signsIn("andrew", "p"))
 	})
 }
 
-// existsAlso takes an error of FerretDB, which says in its own way that a name is
-// taken when it is changed, for ErrExists.
+// existsAlso accepts FerretDB's error for a changed name that is taken in place
+// of ErrExists.
 func existsAlso(t *testing.T, err error) error {
 	require.Error(t, err)
 	if mongotest.IsFerretDB() && !errors.Is(err, oauth2server.ErrExists) {
@@ -107,10 +107,11 @@ func existsAlso(t *testing.T, err error) error {
 	return err
 }
 
-// foreignHash is bcrypt's of "pass word", by PHP.
+// foreignHash is PHP's bcrypt hash of "pass word".
 const foreignHash = "$2y$05$WMmKbhSYxUnEth3XcvFr2u21QwqdDhSgxlpuvdmM59a05DmkL/Gwq"
 
-// Users who come with a hash sign in over HTTP, and then have one of ours.
+// Users imported with a hash sign in over HTTP, and then have a hash of the
+// model's own.
 func TestRegistry_Hashes(t *testing.T) {
 	hashes := map[string]string{
 		"php":    foreignHash,
@@ -136,7 +137,7 @@ func TestRegistry_Hashes(t *testing.T) {
 	})
 }
 
-// Several who sign in for the first time at once are all let in.
+// Several first sign-ins at once all succeed.
 func TestRegistry_RehashAtOnce(t *testing.T) {
 	onEachEmptyModel(t, func(t *testing.T, m storage) {
 		require.NoError(t, m.AddUserHash(t.Context(), &oauth2server.User{ID: "u1"}, "andy", foreignHash))

@@ -21,7 +21,9 @@ type (
 	otherArgs    struct{ bare }
 )
 
-func (manyScopes) ValidateScopes(context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope) (oauth2server.Scope, error) {
+func (manyScopes) ValidateScopes(
+	context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return nil, nil
 }
 
@@ -33,7 +35,9 @@ func (redirectURL) ValidateRedirectURL(context.Context, string, *oauth2server.Cl
 	return false, nil
 }
 
-func (accesToken) GenerateAccesToken(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error) {
+func (accesToken) GenerateAccesToken(
+	context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope,
+) (string, error) {
 	return "", nil
 }
 
@@ -41,13 +45,15 @@ func (swapped) VerfiyScope(context.Context, *oauth2server.Token, oauth2server.Sc
 	return false, nil
 }
 
-func (anotherName) NarrowScope(context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope) (oauth2server.Scope, error) {
+func (anotherName) NarrowScope(
+	context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return nil, nil
 }
 
 func (otherArgs) CheckUsr(string) bool { return true }
 
-// Models whose methods are their own business.
+// Models whose extra methods are their own business.
 type (
 	listing struct{ bare }
 	helper  struct{ bare }
@@ -61,11 +67,15 @@ func (listing) RevokeUser(context.Context, string) error                       {
 func (listing) DeleteClient(context.Context, string) error                     { return nil }
 func (listing) FindToken(context.Context, string) (*oauth2server.Token, error) { return nil, nil }
 
-func (helper) ValidateScope(context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope) (oauth2server.Scope, error) {
+func (helper) ValidateScope(
+	context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return nil, nil
 }
 
-func (helper) NarrowScope(context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope) (oauth2server.Scope, error) {
+func (helper) NarrowScope(
+	context.Context, *oauth2server.User, *oauth2server.Client, oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	return nil, nil
 }
 
@@ -74,7 +84,8 @@ func (own) String() string               { return "" }
 func (own) Scope() oauth2server.Scope    { return nil }
 func (own) Validate(ctx context.Context) {}
 
-// A hook that is misspelt would be silent: whatever it was to refuse is granted.
+// A misspelt hook would never be called: everything that it should refuse would
+// be granted.
 func TestNewNamesWhatIsMisspelt(t *testing.T) {
 	grants := &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"urn:x": otp}}
 	for _, row := range []struct {

@@ -21,14 +21,15 @@ func (s *site) introspect(client, token string, params ...string) reply {
 	return s.post("/introspect", form(append([]string{"token", token}, params...)...), "Authorization", as(client))
 }
 
-// publicOptions let a public client sign somebody in without a page.
+// publicOptions let a public client sign a user in without a page.
 func publicOptions() *oauth2server.Options {
 	return &oauth2server.Options{Grants: allGrants, PublicClientGrants: []string{"password", "refresh_token"}}
 }
 
 func (s *site) signInPublic() reply {
 	s.t.Helper()
-	r := s.post("/token", form("grant_type", "password", "client_id", "app", "username", "andy", "password", "andys-password"))
+	r := s.post("/token", form("grant_type", "password", "client_id", "app", "username", "andy",
+		"password", "andys-password"))
 	require.Equal(s.t, 200, r.StatusCode, r.text)
 	return r
 }
@@ -77,7 +78,8 @@ func TestTheHintOrdersTheSearch(t *testing.T) {
 		{tokens.str("access_token"), "access_token", []string{"GetClient", "GetAccessToken"}},
 		{tokens.str("access_token"), "", []string{"GetClient", "GetRefreshToken", "GetAccessToken"}},
 		{tokens.str("refresh_token"), "", []string{"GetClient", "GetRefreshToken", "GrantEntries"}},
-		{tokens.str("refresh_token"), "access_token", []string{"GetClient", "GetAccessToken", "GetRefreshToken", "GrantEntries"}},
+		{tokens.str("refresh_token"), "access_token",
+			[]string{"GetClient", "GetAccessToken", "GetRefreshToken", "GrantEntries"}},
 		{"no token: é", "", []string{"GetClient"}},
 		{"no access token", "", []string{"GetClient", "GetRefreshToken"}}, // it has spaces
 	} {
@@ -103,14 +105,19 @@ func TestRevokeRefuses(t *testing.T) {
 		{"two tokens", s.revoke("web", access, "token", refresh), 400, "invalid_request"},
 		{"nobody", s.post("/revoke", form("token", access)), 400, "invalid_client"},
 		{"no secret", s.post("/revoke", form("client_id", "web", "token", access)), 400, "invalid_client"},
-		{"no secret, and a grant type", s.post("/revoke", form("client_id", "web", "grant_type", "refresh_token", "token", access)), 400, "invalid_client"},
-		{"wrong secret", s.post("/revoke", form("client_id", "web", "client_secret", "wrong", "token", access)), 400, "invalid_client"},
-		{"public with a secret", s.post("/revoke", form("client_id", "app", "client_secret", "x", "token", app.str("refresh_token"))), 400, "invalid_client"},
+		{"no secret, and a grant type", s.post("/revoke",
+			form("client_id", "web", "grant_type", "refresh_token", "token", access)), 400, "invalid_client"},
+		{"wrong secret", s.post("/revoke", form("client_id", "web", "client_secret", "wrong", "token", access)),
+			400, "invalid_client"},
+		{"public with a secret", s.post("/revoke",
+			form("client_id", "app", "client_secret", "x", "token", app.str("refresh_token"))), 400, "invalid_client"},
 		{"another client's access token", s.revoke("other", access), 400, "unauthorized_client"},
 		{"another client's refresh token", s.revoke("other", refresh), 400, "unauthorized_client"},
 		{"a public client's refresh token", s.revoke("other", app.str("refresh_token")), 400, "unauthorized_client"},
-		{"by a public client", s.post("/revoke", form("client_id", "app", "token", refresh)), 400, "unauthorized_client"},
-		{"token in the URL", s.post("/revoke?token="+access, form("token", access), "Authorization", as("web")), 400, "invalid_request"},
+		{"by a public client", s.post("/revoke", form("client_id", "app", "token", refresh)), 400,
+			"unauthorized_client"},
+		{"token in the URL", s.post("/revoke?token="+access, form("token", access), "Authorization", as("web")),
+			400, "invalid_request"},
 		{"GET", s.get("/revoke?token=" + access), 405, "invalid_request"},
 		{"no form", s.do(s.request("POST", "/revoke", "")), 400, "invalid_request"},
 	} {
@@ -121,7 +128,8 @@ func TestRevokeRefuses(t *testing.T) {
 	s.mustRefresh(refresh)
 	require.Equal(t, http.StatusOK, s.apiStatus(app.str("access_token")))
 
-	for _, fails := range []string{"GetClient", "GetRefreshToken", "GetAccessToken", "GrantEntries", "AppendGrant", "RevokeAccessTokens"} {
+	for _, fails := range []string{"GetClient", "GetRefreshToken", "GetAccessToken", "GrantEntries",
+		"AppendGrant", "RevokeAccessTokens"} {
 		tokens := s.signIn("web")
 		model.fails[fails] = errors.New("no storage")
 		presented := "refresh_token"
@@ -142,7 +150,8 @@ func TestRevokeWithoutALog(t *testing.T) {
 	tokens := s.signIn("web")
 	a.take(t)
 	require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)
-	require.Equal(t, oauth2server.Event{Kind: "revoked", Endpoint: "revoke", ClientID: "web", UserID: "u1"}, a.take(t), "the grant is not over")
+	require.Equal(t, oauth2server.Event{Kind: "revoked", Endpoint: "revoke", ClientID: "web", UserID: "u1"},
+		a.take(t), "the grant is not over")
 	requireError(t, s.refresh("web", tokens.str("refresh_token")), 400, "invalid_grant")
 	require.Equal(t, 200, s.apiStatus(tokens.str("access_token")), "it ends alone")
 	require.Equal(t, 200, s.revoke("web", tokens.str("access_token")).StatusCode)
@@ -153,26 +162,27 @@ func TestRevokeWithoutALog(t *testing.T) {
 		model.fails[fails] = errors.New("no storage")
 		presented := map[string]string{"RevokeToken": "refresh_token", "RevokeAccessToken": "access_token"}[fails]
 		requireError(t, s.revoke("web", tokens.str(presented)), 503, "server_error")
-		model.fails[fails] = oauth2server.ErrNotFound // somebody was faster
+		model.fails[fails] = oauth2server.ErrNotFound // another request was faster
 		require.Equal(t, 200, s.revoke("web", tokens.str(presented)).StatusCode)
 		delete(model.fails, fails)
 	}
 
-	s = newSite(t, modest{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
+	s = newSite(t, withoutRevocation{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
 	tokens = s.signIn("web")
 	requireError(t, s.revoke("web", tokens.str("access_token")), 400, "unsupported_token_type")
 	require.Equal(t, 200, s.revoke("web", "unknown").StatusCode)
 	require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)
 }
 
-// modest is a plain model whose access tokens cannot be revoked.
-type modest struct {
+// withoutRevocation is a plain model whose access tokens cannot be revoked.
+type withoutRevocation struct {
 	*spy
 	oauth2server.GrantLog
 	oauth2server.AccessTokenRevoker
 }
 
-// What a model chose to say is no "not found": an answer of 200, or of not active, would be false.
+// An error that a model chose is no "not found": an answer of 200, or of not
+// active, would be false.
 func TestAModelsRefusalIsNoUnknownToken(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
@@ -182,12 +192,14 @@ func TestAModelsRefusalIsNoUnknownToken(t *testing.T) {
 		status int
 		code   string
 	}{
-		{"come back later", &oauth2server.Error{Code: oauth2server.InvalidRequest, Status: 429}, 429, "invalid_request"},
+		{"come back later", &oauth2server.Error{Code: oauth2server.InvalidRequest, Status: 429}, 429,
+			"invalid_request"},
 		{"not this client", oauth2server.AccessDenied, 400, "access_denied"},
 		{"the program is wrong", oauth2server.InvalidArgument, 500, "server_error"},
 		{"what cannot be sent", &oauth2server.Error{}, 500, "server_error"},
 	} {
-		for kind, look := range map[string]string{"access_token": "GetAccessToken", "refresh_token": "GetRefreshToken"} {
+		for kind, look := range map[string]string{"access_token": "GetAccessToken",
+			"refresh_token": "GetRefreshToken"} {
 			t.Run(test.name+", "+kind, func(t *testing.T) {
 				tokens := s.signIn("web")
 				model.fails[look] = test.err
@@ -200,32 +212,37 @@ func TestAModelsRefusalIsNoUnknownToken(t *testing.T) {
 		}
 	}
 	tokens := s.signIn("web")
-	for _, gone := range []error{oauth2server.InvalidGrant, oauth2server.InvalidToken} { // that is as good as unknown
+	for _, gone := range []error{oauth2server.InvalidGrant, oauth2server.InvalidToken} { // both count as unknown
 		model.fails["GetRefreshToken"] = gone
 		require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)
 		requireInactive(t, s.introspect("web", tokens.str("refresh_token")))
 	}
 }
 
-// issuing is a model whose access tokens are looked up elsewhere: a method that is promoted from two fields counts as none.
+// issuing is a model without GetAccessToken, as for a separate resource server:
+// a method that is promoted from two fields counts as none.
 type issuing struct {
 	*spy
-	Another
+	SecondLookup
 }
 
-// Another has that method once more.
-type Another struct{}
+// SecondLookup has that method a second time.
+type SecondLookup struct{}
 
-func (Another) GetAccessToken(context.Context, string) (*oauth2server.Token, error) { return nil, nil }
+func (SecondLookup) GetAccessToken(context.Context, string) (*oauth2server.Token, error) {
+	return nil, nil
+}
 
-// The server cannot see whose an access token is that it cannot look up, so it cannot revoke it, and must not say that
-// it did (RFC 7009, section 2.2.1).
+// The server cannot find the owner of an access token that it cannot look up.
+// So it cannot revoke the token, and must not claim that it did (RFC 7009,
+// section 2.2.1).
 func TestRevokeWhereAccessTokensAreNotLookedUp(t *testing.T) {
 	model := newSpy(t)
 	s := newSite(t, issuing{spy: model}, &oauth2server.Options{Grants: allGrants}, nil)
 	tokens := s.signIn("web")
 	for _, hint := range []string{"", "access_token", "something else"} {
-		requireError(t, s.revoke("web", tokens.str("access_token"), "token_type_hint", hint), 400, "unsupported_token_type")
+		requireError(t, s.revoke("web", tokens.str("access_token"), "token_type_hint", hint), 400,
+			"unsupported_token_type")
 	}
 	require.Equal(t, 200, s.revoke("web", "unknown", "token_type_hint", "refresh_token").StatusCode)
 	require.Equal(t, 200, s.revoke("web", tokens.str("refresh_token")).StatusCode)

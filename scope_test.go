@@ -30,8 +30,10 @@ func TestParseScope(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, want, scope, text)
 	}
-	for text, why := range map[string]string{manyTokens(257): "at most 256 tokens", strings.Repeat("a", 4097): "at most 4096 bytes", `"`: "A.4",
-		`\`: "A.4", "ä": "A.4", "\x00": "A.4", "\x7f": "A.4", "read\u00a0write": "A.4", "read\u2028write": "A.4", "read\vwrite": "A.4",
+	for text, why := range map[string]string{manyTokens(257): "at most 256 tokens",
+		strings.Repeat("a", 4097): "at most 4096 bytes", `"`: "A.4",
+		`\`: "A.4", "ä": "A.4", "\x00": "A.4", "\x7f": "A.4", "read\u00a0write": "A.4",
+		"read\u2028write": "A.4", "read\vwrite": "A.4",
 		"read\twrite": "A.4", "read\nwrite": "A.4"} {
 		_, err := oauth2server.ParseScope(text)
 		require.ErrorContains(t, err, why, "%q", text)
@@ -42,7 +44,7 @@ func TestParseScope(t *testing.T) {
 	}
 }
 
-// manyTokens is a scope of n tokens.
+// manyTokens returns a scope of n tokens.
 func manyTokens(n int) string {
 	var tokens []string
 	for i := range n {
@@ -73,7 +75,8 @@ func TestScopeValidatorMayOnlyNarrow(t *testing.T) {
 		{"narrowed", "web", "read write", oauth2server.Scope{"write"}, nil, 200, "write"},
 		{"default", "web", "", oauth2server.Scope{"read", "write"}, nil, 200, "read write"},
 		{"default, within the client's limit", "limited", "", oauth2server.Scope{"read", "write"}, nil, 200, "read"},
-		{"default, nothing of it in the client's limit", "limited", "", oauth2server.Scope{"write"}, nil, 400, "invalid_scope"},
+		{"default, nothing of it in the client's limit", "limited", "", oauth2server.Scope{"write"},
+			nil, 400, "invalid_scope"},
 		{"default, one token that reads as two", "web", "", oauth2server.Scope{"read write"}, nil, 500, "server_error"},
 		{"no default", "web", "", nil, nil, 400, "invalid_scope"},
 		{"nothing left", "web", "read", oauth2server.Scope{}, nil, 400, "invalid_scope"},
@@ -81,18 +84,20 @@ func TestScopeValidatorMayOnlyNarrow(t *testing.T) {
 		{"an error of its own", "web", "read", nil, oauth2server.UnauthorizedClient, 400, "unauthorized_client"},
 		{"a fault", "web", "read", nil, errors.New("down"), 503, "server_error"},
 		{"widened", "web", "read", oauth2server.Scope{"read", "write"}, nil, 500, "server_error"},
-		{"beyond the client's limit, not asked at all", "limited", "write", oauth2server.Scope{"write"}, nil, 400, "invalid_scope"},
+		{"beyond the client's limit, not asked at all", "limited", "write", oauth2server.Scope{"write"},
+			nil, 400, "invalid_scope"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			asked := false
-			model := scoped{newSpy(t), func(user *oauth2server.User, scope oauth2server.Scope) (oauth2server.Scope, error) {
-				require.NotNil(t, user)
-				asked = true
-				if len(scope) > 0 {
-					scope[0] = "changed" // changes nothing for the server
-				}
-				return row.answer, row.err
-			}}
+			model := scoped{newSpy(t),
+				func(user *oauth2server.User, scope oauth2server.Scope) (oauth2server.Scope, error) {
+					require.NotNil(t, user)
+					asked = true
+					if len(scope) > 0 {
+						scope[0] = "changed" // changes nothing for the server
+					}
+					return row.answer, row.err
+				}}
 			r := newSite(t, model, nil, nil).token(row.client, "grant_type", "client_credentials", "scope", row.asked)
 			require.Equal(t, row.name != "beyond the client's limit, not asked at all", asked)
 			require.Equal(t, row.status, r.StatusCode, r.text)
@@ -106,11 +111,12 @@ func TestScopeValidatorMayOnlyNarrow(t *testing.T) {
 	}
 }
 
-// A limit that the client was given after the grant holds for the next refresh.
+// A limit that the client gets after the grant applies to the next refresh.
 func TestRefreshKeepsToTheClientsLimit(t *testing.T) {
 	model := newSpy(t)
 	add := func(id string, scope ...string) {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: allGrants, RedirectURIs: []string{callback}, Scope: scope}, secret+id))
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: allGrants,
+			RedirectURIs: []string{callback}, Scope: scope}, secret+id))
 	}
 	add("wide")
 	add("narrow", "read")
@@ -124,7 +130,8 @@ func TestRefreshKeepsToTheClientsLimit(t *testing.T) {
 	require.Equal(t, "read", r.str("scope"))
 }
 
-// reassigning lets the clients narrow and elsewhere stand in for wide, as if wide had been given their limits.
+// reassigning makes the clients narrow and elsewhere stand in for wide, as if
+// wide had been given their limits.
 type reassigning struct{ *spy }
 
 func (m reassigning) GetRefreshToken(ctx context.Context, refreshToken string) (*oauth2server.Token, error) {
@@ -140,7 +147,7 @@ func (m reassigning) GetClient(ctx context.Context, id, secret string) (*oauth2s
 	return m.spy.GetClient(ctx, id, secret)
 }
 
-// last is the client that asked last.
+// last is the client of the last call.
 func (m reassigning) last() (id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

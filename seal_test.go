@@ -8,18 +8,21 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/seal"
 )
 
-// What a rotation stores of its successor opens with the token that was presented, and with nothing that is stored.
+// The successor that a rotation stores opens with the presented token, and with
+// nothing that is stored.
 func TestARotationSealsUnderThePresentedToken(t *testing.T) {
 	old := &Token{RefreshToken: newID(), GrantID: newID()}
 	next := Token{User: &User{ID: "u1"}, GrantID: old.GrantID}
 	issued := &Token{AccessToken: newID(), RefreshToken: newID(), Client: &Client{ID: "web"}}
 	s, g := &Server{}, &GrantRequest{}
-	_, entry, refused := (&refreshing{s: s, g: g, old: old, next: next, presented: Digest(old.RefreshToken), issued: issued}).rotate(ruling{verdict: rotate, place: 2})
+	_, entry, refused := (&refreshing{s: s, g: g, old: old, next: next,
+		presented: Digest(old.RefreshToken), issued: issued}).rotate(ruling{verdict: rotate, place: 2})
 	require.Nil(t, refused)
 	successor, err := seal.Open(old.RefreshToken, old.GrantID, entry.Sealed)
 	require.NoError(t, err)
 	require.Equal(t, issued.RefreshToken, successor)
-	for _, stored := range []string{entry.Presented, entry.Successor, entry.AccessToken, entry.GrantID, entry.Nonce, entry.UserID, entry.ClientID} {
+	for _, stored := range []string{entry.Presented, entry.Successor, entry.AccessToken, entry.GrantID,
+		entry.Nonce, entry.UserID, entry.ClientID} {
 		_, err := seal.Open(stored, old.GrantID, entry.Sealed)
 		require.Error(t, err)
 	}

@@ -26,65 +26,68 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// An ear overhears servers: it keeps what they log, report and answer to whom they refuse, and every secret that they
-// were given or gave. None may be in the other. A nil ear hears nothing.
-type ear struct {
+// recorder keeps what servers log, report and answer to refused requests, and
+// every secret that they receive or issue. No secret may be in those texts. A
+// nil recorder records nothing.
+type recorder struct {
 	mu       sync.Mutex
-	secrets  map[string]string // what it is, and where it was heard first
-	public   []string          // what was sent as a secret, and is none
-	texts    map[string]string // where it was heard first
+	secrets  map[string]string // a description, and where it was first seen
+	public   []string          // sent in place of a secret, but public
+	texts    map[string]string // where it was first seen
 	refusals map[refused]string
 }
 
-// refused is what became of a request; status is 0 if it was not heard.
+// refused is the result of a refused request; status is 0 if it is not known.
 type refused struct {
 	endpoint, reason string
 	code             oauth2server.ErrorCode
 	status           int
 }
 
-func newEar() *ear {
-	return &ear{secrets: map[string]string{}, texts: map[string]string{}, refusals: map[refused]string{}}
+func newRecorder() *recorder {
+	return &recorder{secrets: map[string]string{}, texts: map[string]string{}, refusals: map[refused]string{}}
 }
 
-// suite hears the servers of all tests. Not of fuzz targets, whose inputs are no secrets, nor of benchmarks and of
-// interleave_test.go, which would fill the memory.
-var suite = newEar()
+// sharedRecorder records the servers of all tests. It leaves out fuzz targets,
+// whose inputs are no secrets, and benchmarks and interleave_test.go, which
+// would fill the memory.
+var sharedRecorder = newRecorder()
 
-// TestMain searches what the whole run left behind (CVE-2023-37260), and holds it against docs/reasons.md.
+// TestMain searches the texts of the whole run for secrets (CVE-2023-37260),
+// and compares its refusals with docs/reasons.md.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Lookup("test.fuzz").Value.String() != "" {
-		suite = nil
+		sharedRecorder = nil
 	}
 	status := m.Run()
-	for _, wrong := range append(suite.leaks(), suite.unlisted()...) {
+	for _, wrong := range append(sharedRecorder.leaks(), sharedRecorder.unlisted()...) {
 		fmt.Fprintln(os.Stderr, wrong)
 		status = max(status, 1)
 	}
 	os.Exit(status)
 }
 
-func suiteEar(t testing.TB) *ear {
+func recorderOf(t testing.TB) *recorder {
 	if _, ok := t.(*testing.T); ok {
-		return suite
+		return sharedRecorder
 	}
 	return nil
 }
 
 // resourceOptions is options for a resource server.
-func (e *ear) resourceOptions(where string, opts *oauth2server.ResourceOptions) *oauth2server.ResourceOptions {
+func (rec *recorder) resourceOptions(where string, opts *oauth2server.ResourceOptions) *oauth2server.ResourceOptions {
 	own := oauth2server.ResourceOptions{}
 	if opts != nil {
 		own = *opts
 	}
-	heard := e.options(where, &oauth2server.Options{Logger: own.Logger, OnEvent: own.OnEvent})
-	own.Logger, own.OnEvent = heard.Logger, heard.OnEvent
+	recorded := rec.options(where, &oauth2server.Options{Logger: own.Logger, OnEvent: own.OnEvent})
+	own.Logger, own.OnEvent = recorded.Logger, recorded.OnEvent
 	return &own
 }
 
-// options returns a copy of opts whose log and events go to e as well.
-func (e *ear) options(where string, opts *oauth2server.Options) *oauth2server.Options {
+// options returns a copy of opts whose log and events go to rec as well.
+func (rec *recorder) options(where string, opts *oauth2server.Options) *oauth2server.Options {
 	own := oauth2server.Options{}
 	if opts != nil {
 		own = *opts
@@ -93,11 +96,12 @@ func (e *ear) options(where string, opts *oauth2server.Options) *oauth2server.Op
 	if own.Logger != nil {
 		logs = append(logs, own.Logger.Handler())
 	}
-	if e != nil {
-		logs = append(logs, slog.NewTextHandler(logWriter{e, where}, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
+	if rec != nil {
+		logs = append(logs, slog.NewTextHandler(logWriter{rec, where},
+			&slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
 		onEvent := own.OnEvent
 		own.OnEvent = func(r *http.Request, event oauth2server.Event) {
-			e.event(where, r, event)
+			rec.event(where, r, event)
 			if onEvent != nil {
 				onEvent(r, event)
 			}
@@ -107,8 +111,8 @@ func (e *ear) options(where string, opts *oauth2server.Options) *oauth2server.Op
 	return &own
 }
 
-// withoutTime also leaves out what a stranger wrote, which is there at Debug
-// alone; see TestWhatAStrangerWrote.
+// withoutTime also drops values that a stranger wrote, which are logged at
+// Debug only; see TestWhatAStrangerWrote.
 func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey || len(groups) > 0 && groups[0] == "sent" {
 		return slog.Attr{}
@@ -117,7 +121,7 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 }
 
 type logWriter struct {
-	*ear
+	*recorder
 	where string
 }
 
@@ -126,7 +130,7 @@ func (w logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// handlers gives each record to all.
+// handlers passes each record to all of them.
 type handlers []slog.Handler
 
 func (h handlers) Enabled(ctx context.Context, level slog.Level) bool {
@@ -157,129 +161,135 @@ func (h handlers) each(f func(slog.Handler) slog.Handler) (all handlers) {
 	return all
 }
 
-// text notes what nobody's secret may be in.
-func (e *ear) text(where, text string) { e.note(e.texts, text, where) }
+// text records a text that must contain no secret.
+func (rec *recorder) text(where, text string) { rec.note(rec.texts, text, where) }
 
-// secret notes one. Those of fewer than eight characters are no secrets, and would be found everywhere.
-func (e *ear) secret(what, value string) {
-	if e != nil && len(value) >= minSecret {
-		e.note(e.secrets, value, what)
+// secret records a secret. Values of fewer than eight characters are skipped,
+// as they would be found everywhere.
+func (rec *recorder) secret(what, value string) {
+	if rec != nil && len(value) >= minSecret {
+		rec.note(rec.secrets, value, what)
 	}
 }
 
 const minSecret = 8
 
-// notSecret says that texts are none, though a test sends them as such: it sends them everywhere.
-func (e *ear) notSecret(texts ...string) {
-	if e == nil {
+// notSecret excludes texts that a test sends in place of secrets, as it sends
+// them everywhere.
+func (rec *recorder) notSecret(texts ...string) {
+	if rec == nil {
 		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.public = append(e.public, texts...)
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.public = append(rec.public, texts...)
 }
 
-func (e *ear) note(in map[string]string, value, where string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (rec *recorder) note(in map[string]string, value, where string) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
 	if _, known := in[value]; !known {
 		in[value] = where
 	}
 }
 
-type heardKey struct{}
+type recordingKey struct{}
 
-func (e *ear) event(where string, r *http.Request, event oauth2server.Event) {
-	e.text("an event in "+where, fmt.Sprintf("%+v", event))
-	if heard, ok := r.Context().Value(heardKey{}).(*heard); ok {
-		heard.events = append(heard.events, event)
+func (rec *recorder) event(where string, r *http.Request, event oauth2server.Event) {
+	rec.text("an event in "+where, fmt.Sprintf("%+v", event))
+	if recorded, ok := r.Context().Value(recordingKey{}).(*recordingWriter); ok {
+		recorded.events = append(recorded.events, event)
 		return
 	}
-	e.refusal(where, event, 0)
+	rec.refusal(where, event, 0)
 }
 
-func (e *ear) refusal(where string, event oauth2server.Event, status int) {
+func (rec *recorder) refusal(where string, event oauth2server.Event, status int) {
 	if event.Error == "" && event.Reason == "" {
 		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.refusals[refused{string(event.Endpoint), event.Reason, event.Error, status}] = where
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.refusals[refused{
+		endpoint: string(event.Endpoint), reason: event.Reason, code: event.Error, status: status,
+	}] = where
 }
 
-// heard is a request and its answer on their way.
-type heard struct {
+// recordingWriter records a request and its answer.
+type recordingWriter struct {
 	http.ResponseWriter
 	status       int
 	sent, answer bytes.Buffer
 	events       []oauth2server.Event
 }
 
-func (h *heard) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+func (h *recordingWriter) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
-func (h *heard) WriteHeader(status int) {
+func (h *recordingWriter) WriteHeader(status int) {
 	h.status = cmp.Or(h.status, status)
 	h.ResponseWriter.WriteHeader(status)
 }
 
-func (h *heard) Write(b []byte) (int, error) {
+func (h *recordingWriter) Write(b []byte) (int, error) {
 	h.status = cmp.Or(h.status, http.StatusOK)
 	h.answer.Write(b)
 	return h.ResponseWriter.Write(b)
 }
 
-type heardBody struct {
+type recordedBody struct {
 	io.Reader
 	io.Closer
 }
 
-// around returns handler with e at its door.
-func (e *ear) around(where string, handler http.Handler) http.Handler {
-	if e == nil {
+// wrap returns handler with its requests and answers recorded.
+func (rec *recorder) wrap(where string, handler http.Handler) http.Handler {
+	if rec == nil {
 		return handler
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := &heard{ResponseWriter: w}
-		own := r.WithContext(context.WithValue(r.Context(), heardKey{}, h))
+		h := &recordingWriter{ResponseWriter: w}
+		own := r.WithContext(context.WithValue(r.Context(), recordingKey{}, h))
 		if r.Body != nil {
-			own.Body = heardBody{io.TeeReader(r.Body, &h.sent), r.Body}
+			own.Body = recordedBody{io.TeeReader(r.Body, &h.sent), r.Body}
 		}
 		handler.ServeHTTP(h, own)
-		e.request(where, r, h.sent.String())
-		e.response(where, h)
+		rec.request(where, r, h.sent.String())
+		rec.response(where, h)
 	})
 }
 
 var (
-	secretParameters = []string{"client_secret", "password", "code", "code_verifier", "refresh_token", "access_token", "token"}
-	givenParameters  = []string{"code", "access_token", "refresh_token"}
+	secretParameters = []string{"client_secret", "password", "code", "code_verifier", "refresh_token",
+		"access_token", "token"}
+	givenParameters = []string{"code", "access_token", "refresh_token"}
 )
 
-// request notes the secrets in what was sent.
-func (e *ear) request(where string, r *http.Request, body string) {
+// request records the secrets in a request.
+func (rec *recorder) request(where string, r *http.Request, body string) {
 	for _, encoded := range []string{r.URL.RawQuery, body} {
-		params, _ := url.ParseQuery(encoded) // what is not malformed
+		params, _ := url.ParseQuery(encoded) // the pairs that are well-formed
 		for _, name := range secretParameters {
 			for _, value := range params[name] {
-				e.secret(name+" in "+where, value)
+				rec.secret(name+" in "+where, value)
 			}
 		}
 	}
 	for _, header := range r.Header["Authorization"] {
 		scheme, credentials, _ := strings.Cut(header, " ")
-		e.secret(scheme+" in "+where, strings.TrimSpace(credentials))
+		rec.secret(scheme+" in "+where, strings.TrimSpace(credentials))
 		decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(credentials))
 		if _, password, ok := strings.Cut(string(decoded), ":"); ok && err == nil {
-			e.secret(scheme+" in "+where, password)
+			rec.secret(scheme+" in "+where, password)
 			if password, err = url.QueryUnescape(password); err == nil {
-				e.secret(scheme+" in "+where, password)
+				rec.secret(scheme+" in "+where, password)
 			}
 		}
 	}
 }
 
-// response notes the secrets in an answer, and the texts: all headers, and the body of a refusal.
-func (e *ear) response(where string, h *heard) {
+// response records the secrets in an answer, and the texts: all headers, and
+// the body of a refusal.
+func (rec *recorder) response(where string, h *recordingWriter) {
 	status := cmp.Or(h.status, http.StatusOK)
 	headers := h.Header().Clone()
 	if location, err := url.Parse(headers.Get("Location")); err == nil {
@@ -287,8 +297,8 @@ func (e *ear) response(where string, h *heard) {
 		fragment, _ := url.ParseQuery(location.Fragment)
 		for _, name := range givenParameters {
 			for _, params := range []url.Values{query, fragment} {
-				e.secret(name+" in "+where, params.Get(name))
-				params.Del(name) // where it belongs
+				rec.secret(name+" in "+where, params.Get(name))
+				params.Del(name) // it belongs there
 			}
 		}
 		query.Del("state") // the client's own
@@ -296,42 +306,44 @@ func (e *ear) response(where string, h *heard) {
 		location.RawQuery, location.Fragment = "", ""
 		headers["Location"] = []string{location.String(), fmt.Sprint(query), fmt.Sprint(fragment)}
 	}
-	e.text("an answer in "+where, fmt.Sprint(headers))
+	rec.text("an answer in "+where, fmt.Sprint(headers))
 	if status >= 400 {
-		e.text("an answer in "+where, h.answer.String())
+		rec.text("an answer in "+where, h.answer.String())
 	}
 	var document map[string]any
 	if json.Unmarshal(h.answer.Bytes(), &document) == nil {
 		for _, name := range givenParameters {
 			if value, ok := document[name].(string); ok {
-				e.secret(name+" in "+where, value)
+				rec.secret(name+" in "+where, value)
 			}
 		}
 	}
 	if len(h.events) != 1 {
-		status = 0 // of several, who knows whose it is
+		status = 0 // with several events, the status belongs to none for sure
 	}
 	for _, event := range h.events {
-		e.refusal(where, event, status)
+		rec.refusal(where, event, status)
 	}
 }
 
-// leaks says which secret is in which text, also encoded as texts are.
-func (e *ear) leaks() (found []string) {
-	if e == nil {
+// leaks reports which secret is in which text, in plain or encoded as texts
+// are.
+func (rec *recorder) leaks() (found []string) {
+	if rec == nil {
 		return nil
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	forms := map[string]string{} // of secrets
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	forms := map[string]string{} // from the form of a secret to the secret
 	begins := map[[minSecret]byte][]string{}
-	for secret := range e.secrets {
-		if slices.ContainsFunc(e.public, func(text string) bool { return strings.Contains(text, secret) }) {
+	for secret := range rec.secrets {
+		if slices.ContainsFunc(rec.public, func(text string) bool { return strings.Contains(text, secret) }) {
 			continue
 		}
 		quoted := strconv.Quote(secret)
 		inJSON, _ := json.Marshal(secret) // strings always have a JSON form
-		for _, form := range []string{secret, url.QueryEscape(secret), quoted[1 : len(quoted)-1], string(inJSON[1 : len(inJSON)-1]), html.EscapeString(secret)} {
+		for _, form := range []string{secret, url.QueryEscape(secret), quoted[1 : len(quoted)-1],
+			string(inJSON[1 : len(inJSON)-1]), html.EscapeString(secret)} {
 			if _, again := forms[form]; !again {
 				forms[form] = secret
 				start := [minSecret]byte([]byte(form))
@@ -339,13 +351,14 @@ func (e *ear) leaks() (found []string) {
 			}
 		}
 	}
-	for text, where := range e.texts {
+	for text, where := range rec.texts {
 		seen := map[string]bool{}
 		for i := 0; i+minSecret <= len(text); i++ {
 			for _, form := range begins[[minSecret]byte([]byte(text[i:i+minSecret]))] {
 				if secret := forms[form]; strings.HasPrefix(text[i:], form) && !seen[secret] {
 					seen[secret] = true
-					found = append(found, fmt.Sprintf("LEAK: %q, %s, is in %s: %s", secret, e.secrets[secret], where, text))
+					found = append(found, fmt.Sprintf("LEAK: %q, %s, is in %s: %s", secret,
+						rec.secrets[secret], where, text))
 				}
 			}
 		}
@@ -353,24 +366,28 @@ func (e *ear) leaks() (found []string) {
 	return slices.Sorted(slices.Values(found))
 }
 
-// unlisted says which refusals are not in docs/reasons.md, or are told otherwise.
-func (e *ear) unlisted() (wrong []string) {
-	if e == nil {
+// unlisted reports the refusals that docs/reasons.md does not list, or lists
+// with another answer.
+func (rec *recorder) unlisted() (wrong []string) {
+	if rec == nil {
 		return nil
 	}
 	rows, err := listedReasons()
 	if err != nil {
 		return []string{err.Error()}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for r, where := range e.refusals {
-		i := slices.IndexFunc(rows, func(row listed) bool { return row.reason == r.reason && slices.Contains(row.endpoints, r.endpoint) })
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	for r, where := range rec.refusals {
+		i := slices.IndexFunc(rows, func(row listed) bool {
+			return row.reason == r.reason && slices.Contains(row.endpoints, r.endpoint)
+		})
 		switch {
 		case i < 0:
-			wrong = append(wrong, fmt.Sprintf("docs/reasons.md: no %q at %s, which was heard in %s", r.reason, r.endpoint, where))
+			wrong = append(wrong, fmt.Sprintf("docs/reasons.md: no %q at %s, which was seen in %s",
+				r.reason, r.endpoint, where))
 		case r.reason != "chosen_by_program" && !rows[i].tells(r):
-			wrong = append(wrong, fmt.Sprintf("docs/reasons.md: %q at %s: %q does not say %s, %d, which was heard in %s",
+			wrong = append(wrong, fmt.Sprintf("docs/reasons.md: %q at %s: %q does not say %s, %d, which was seen in %s",
 				r.reason, r.endpoint, rows[i].told, r.code, r.status, where))
 		}
 	}
@@ -382,37 +399,43 @@ func (row listed) tells(r refused) bool {
 	switch {
 	case r.status == 0:
 		status = ""
-	case r.status/100 == 3, r.status == http.StatusOK: // as a value
+	case r.status/100 == 3, r.status == http.StatusOK: // by redirect, or passed as a value
 		status = "redirect"
 	}
 	return strings.Contains(row.told, "`"+string(r.code)+"`") && strings.Contains(row.told, status)
 }
 
-// Secrets in texts (CVE-2023-37260). A server is given every credential that there is in every place, good ones while
-// each call of its model fails, and what it logs, reports and answers has none of them.
+// Secrets in texts (CVE-2023-37260). A server gets every kind of credential in
+// every place, valid ones even while each call of its model fails. Its logs,
+// events and answers contain none of them.
 func TestAttack_SecretsInTexts(t *testing.T) {
 	t.Parallel()
-	e, model := newEar(), newSpy(t)
-	known := func(user *oauth2server.User, asked oauth2server.Scope) (oauth2server.Scope, error) { // else any word is a scope
+	rec, model := newRecorder(), newSpy(t)
+	// Otherwise any word is a scope.
+	known := func(user *oauth2server.User, asked oauth2server.Scope) (oauth2server.Scope, error) {
 		scope, err := readByDefault(user, asked)
 		return slices.DeleteFunc(scope, func(word string) bool { return word != "read" && word != "write" }), err
 	}
-	s := local(t, mountFor(t, e, scoped{model, known}, &oauth2server.Options{Grants: allGrants}, nil))
+	s := local(t, mountFor(t, rec, scoped{model, known}, &oauth2server.Options{Grants: allGrants}, nil))
 	proof := []string{"code_challenge", challenge, "code_challenge_method", "S256"}
 	exchange := func(code string, params ...string) []string {
-		return append([]string{"grant_type", "authorization_code", "code", code, "redirect_uri", callback, "code_verifier", verifier}, params...)
+		return append([]string{"grant_type", "authorization_code", "code", code,
+			"redirect_uri", callback, "code_verifier", verifier}, params...)
 	}
 
 	code, tokens := s.code(proof...), s.token("web", exchange(s.code(proof...))...)
-	credentials := []string{code, tokens.str("access_token"), tokens.str("refresh_token"), verifier, secret + "web", "andys-other-password", as("web")[len("Basic "):]}
-	parameters := append([]string{"grant_type", "client_id", "username", "scope", "redirect_uri", "response_type", "token_type_hint",
+	credentials := []string{code, tokens.str("access_token"), tokens.str("refresh_token"), verifier,
+		secret + "web", "andys-other-password", as("web")[len("Basic "):]}
+	parameters := append([]string{"grant_type", "client_id", "username", "scope", "redirect_uri",
+		"response_type", "token_type_hint",
 		"code_challenge", "code_challenge_method", "unknown"}, secretParameters...)
-	combination := 0 // with -short each seventh is tried
+	combination := 0 // with -short one in seven is tried
 	for _, credential := range credentials {
-		e.secret("a credential", credential)
+		rec.secret("a credential", credential)
 		for _, name := range parameters {
 			s.post("/authorize", form(authorization(name, credential)...))
-			s.post("/authorize", form(authorization("username", "andy", "password", "a-wrong-password", name, credential)...))
+			s.post("/authorize", form(authorization("username", "andy", "password", "a-wrong-password",
+				name, credential)...))
 		}
 		for _, path := range []string{"/authorize", "/token", "/revoke", "/introspect", "/api", "/api/write"} {
 			for _, grant := range append([]string{""}, allGrants...) {
@@ -435,7 +458,8 @@ func TestAttack_SecretsInTexts(t *testing.T) {
 		}
 	}
 
-	for _, call := range []string{"", "GetClient", "SaveToken", "GetAccessToken", "SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken",
+	for _, call := range []string{"", "GetClient", "SaveToken", "GetAccessToken",
+		"SaveAuthorizationCode", "GetAuthorizationCode", "GetRefreshToken",
 		"AppendGrant", "GrantEntries", "RevokeAccessTokens", "GetUser", "GetUserFromClient"} {
 		for _, failure := range []error{errors.New("down"), oauth2server.ErrNotFound} {
 			first := s.token("web", exchange(s.code(proof...))...)
@@ -469,16 +493,16 @@ func TestAttack_SecretsInTexts(t *testing.T) {
 		}
 	}
 
-	require.Empty(t, e.leaks())
-	require.Empty(t, e.unlisted())
-	heard := map[string]bool{}
-	for r := range e.refusals {
-		heard[r.reason] = true
+	require.Empty(t, rec.leaks())
+	require.Empty(t, rec.unlisted())
+	seen := map[string]bool{}
+	for r := range rec.refusals {
+		seen[r.reason] = true
 	}
-	require.Greater(t, len(heard), 30, "different refusals: %v", heard)
+	require.Greater(t, len(seen), 30, "different refusals: %v", seen)
 }
 
-func TestAnEarHears(t *testing.T) {
+func TestRecorderFindsSecrets(t *testing.T) {
 	const presented = "a-<code> of nobody's"
 	for _, row := range []struct {
 		name  string
@@ -495,18 +519,21 @@ func TestAnEarHears(t *testing.T) {
 			return nil, errors.New("there is no " + url.QueryEscape(g.Param("code")))
 		}, []string{"the log"}},
 		{"a description", func(_ context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
-			return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "there is no " + g.Param("code")}
+			return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant,
+				Description: "there is no " + g.Param("code")}
 		}, []string{"an answer", "the log"}},
 		{"an event", func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
 			return g.Issue(ctx, oauth2server.Issuance{User: &oauth2server.User{ID: g.Param("code")}})
 		}, []string{"an event"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			e, model := newEar(), newSpy(t)
-			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tell", Grants: []string{"tell"}}, secret+"tell"))
-			s := local(t, mountFor(t, e, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"tell": row.grant}}, nil))
+			rec, model := newRecorder(), newSpy(t)
+			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "tell", Grants: []string{"tell"}},
+				secret+"tell"))
+			s := local(t, mountFor(t, rec, model,
+				&oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{"tell": row.grant}}, nil))
 			s.token("tell", "grant_type", "tell", "code", presented)
-			found := slices.Sorted(slices.Values(e.leaks()))
+			found := slices.Sorted(slices.Values(rec.leaks()))
 			require.Len(t, found, len(row.want))
 			for i, leak := range found {
 				require.Contains(t, leak, "is in "+row.want[i])

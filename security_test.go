@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tests returns the names of the tests, fuzz targets and examples of the whole repository, nested modules included.
+// tests returns the names of the tests, fuzz targets and examples of the whole
+// repository, nested modules included.
 func tests(t *testing.T) map[string]bool {
 	names := map[string]bool{}
 	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
@@ -36,7 +37,8 @@ func tests(t *testing.T) map[string]bool {
 	return names
 }
 
-// A promise without a test is a wish: each test that a page names exists. The tables of docs/threats.md are counted right.
+// A promise without a test is a wish: each test that a page names exists. The
+// counts in docs/threats.md are right.
 func TestSecurityPolicyNamesWhatHolds(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
@@ -44,7 +46,8 @@ func TestSecurityPolicyNamesWhatHolds(t *testing.T) {
 	for _, page := range append(pages, "README.md", "SECURITY.md", "CHANGELOG.md") {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
-		for _, match := range regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Z]\\w*)`").FindAllStringSubmatch(string(text), -1) {
+		for _, match := range regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Z]\\w*)`").FindAllStringSubmatch(
+			string(text), -1) {
 			require.True(t, names[match[1]], "%s: there is no %s", page, match[1])
 		}
 	}
@@ -58,7 +61,8 @@ func TestSecurityPolicyNamesWhatHolds(t *testing.T) {
 		cells := strings.Split(strings.Trim(line, "| "), " | ")
 		switch last := cells[len(cells)-1]; {
 		case strings.HasPrefix(line, "Held by"):
-			require.Equal(t, fmt.Sprintf(counted, counts[0], counts[1], counts[2], counts[3]), line, "line %d", number+1)
+			require.Equal(t, fmt.Sprintf(counted, counts[0], counts[1], counts[2], counts[3]), line,
+				"line %d", number+1)
 			counts = [4]int{}
 			tables++
 		case !strings.HasPrefix(line, "|"):

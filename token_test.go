@@ -24,43 +24,77 @@ func TestTokenRefusesMalformedRequests(t *testing.T) {
 	for _, row := range []struct {
 		name, method, contentType, path, body string
 		status                                int
-		code, names                           string // the description names what is wrong
+		code, names                           string // the description names the cause
 	}{
 		{"GET", "GET", "", "/token", "", 405, "invalid_request", "POST"},
-		{"PUT", "PUT", "application/x-www-form-urlencoded", "/token", "grant_type=password", 405, "invalid_request", "POST"},
-		{"JSON", "POST", "application/json", "/token", "{}", 400, "invalid_request", "application/x-www-form-urlencoded"},
-		{"multipart", "POST", "multipart/form-data; boundary=x", "/token", "--x--", 400, "invalid_request", "application/x-www-form-urlencoded"},
-		{"no content type", "POST", "", "/token", "grant_type=password", 400, "invalid_request", "application/x-www-form-urlencoded"},
-		{"prefix of the content type", "POST", "application/x-www-form-urlencoded-not", "/token", "a=b", 400, "invalid_request", "content"},
-		{"no content type to net/http", "POST", "application/x-www-form-urlencoded; a=1; a=2", "/token", "grant_type=client_credentials", 400, "invalid_request", "content type has a parameter twice"},
-		{"malformed escape", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=%zz", 400, "invalid_request", "malformed"},
-		{"semicolon, which is data", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=a;b=c", 400, "unsupported_grant_type", "unknown"},
-		{"10,000 parameters", "POST", "application/x-www-form-urlencoded", "/token", many, 400, "invalid_request", "too many"},
-		{"body over the limit", "POST", "application/x-www-form-urlencoded", "/token", "a=" + strings.Repeat("b", 64<<10), 413, "invalid_request", "too large"},
-		{"no grant_type", "POST", "application/x-www-form-urlencoded", "/token", "a=b", 400, "invalid_request", "`grant_type`"},
-		{"empty grant_type", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=", 400, "invalid_request", "`grant_type`"},
-		{"empty body", "POST", "application/x-www-form-urlencoded", "/token", "", 400, "invalid_request", "`grant_type`"},
-		{"unknown grant_type", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=nope", 400, "unsupported_grant_type", "`grant_type`"},
-		{"grant_type in capitals", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=PASSWORD", 400, "unsupported_grant_type", "`grant_type`"},
-		{"implicit is no grant_type", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=implicit", 400, "unsupported_grant_type", "`grant_type`"},
-		{"grant_type twice", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&grant_type=password", 400, "invalid_request", "`grant_type`"},
-		{"scope twice", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=client_credentials&scope=a&scope=b", 400, "invalid_request", "`scope`"},
-		{"scope malformed", "POST", "application/x-www-form-urlencoded", "/token", `grant_type=client_credentials&scope="`, 400, "invalid_scope", "`scope`"},
-		{"no username", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&password=andys-password", 400, "invalid_request", "`username`"},
-		{"no password", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&username=andy", 400, "invalid_request", "`password`"},
-		{"username with a line break", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&username=a%0db&password=x", 400, "invalid_request", "`username`"},
-		{"password that is no UTF-8", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=password&username=andy&password=%ff", 400, "invalid_request", "`password`"},
-		{"no code", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=authorization_code", 400, "invalid_request", "`code`"},
-		{"code that is no ASCII", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=authorization_code&code=%C3%A4", 400, "invalid_request", "`code`"},
-		{"no refresh_token", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=refresh_token", 400, "invalid_request", "`refresh_token`"},
-		{"refresh_token with a line break", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=refresh_token&refresh_token=a%0Ab", 400, "invalid_request", "`refresh_token`"},
-		{"code in the URL", "POST", "application/x-www-form-urlencoded", "/token?code=abc", "grant_type=authorization_code", 400, "invalid_request", "`code`"},
-		{"refresh_token in the URL", "POST", "application/x-www-form-urlencoded", "/token?refresh_token=abc", "grant_type=refresh_token", 400, "invalid_request", "`refresh_token`"},
-		{"password in the URL", "POST", "application/x-www-form-urlencoded", "/token?password=andys-password", "grant_type=password&username=andy&password=andys-password", 400, "invalid_request", "`password`"},
-		{"client_secret in the URL", "POST", "application/x-www-form-urlencoded", "/token?client_secret=x", "grant_type=client_credentials", 400, "invalid_request", "`client_secret`"},
-		{"another scope in the URL", "POST", "application/x-www-form-urlencoded", "/token?scope=a", "grant_type=client_credentials&scope=b", 400, "invalid_request", "`scope`"},
-		{"scope twice in the URL", "POST", "application/x-www-form-urlencoded", "/token?scope=a&scope=a", "grant_type=client_credentials&scope=a", 400, "invalid_request", "`scope`"},
-		{"malformed URL", "POST", "application/x-www-form-urlencoded", "/token?%zz", "grant_type=client_credentials", 400, "invalid_request", "malformed"},
+		{"PUT", "PUT", "application/x-www-form-urlencoded", "/token", "grant_type=password", 405,
+			"invalid_request", "POST"},
+		{"JSON", "POST", "application/json", "/token", "{}", 400, "invalid_request",
+			"application/x-www-form-urlencoded"},
+		{"multipart", "POST", "multipart/form-data; boundary=x", "/token", "--x--", 400,
+			"invalid_request", "application/x-www-form-urlencoded"},
+		{"no content type", "POST", "", "/token", "grant_type=password", 400, "invalid_request",
+			"application/x-www-form-urlencoded"},
+		{"prefix of the content type", "POST", "application/x-www-form-urlencoded-not", "/token", "a=b",
+			400, "invalid_request", "content"},
+		{"no content type to net/http", "POST", "application/x-www-form-urlencoded; a=1; a=2", "/token",
+			"grant_type=client_credentials", 400, "invalid_request", "content type has a parameter twice"},
+		{"malformed escape", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=%zz",
+			400, "invalid_request", "malformed"},
+		{"semicolon, which is data", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=a;b=c", 400, "unsupported_grant_type", "unknown"},
+		{"10,000 parameters", "POST", "application/x-www-form-urlencoded", "/token", many, 400,
+			"invalid_request", "too many"},
+		{"body over the limit", "POST", "application/x-www-form-urlencoded", "/token",
+			"a=" + strings.Repeat("b", 64<<10), 413, "invalid_request", "too large"},
+		{"no grant_type", "POST", "application/x-www-form-urlencoded", "/token", "a=b", 400,
+			"invalid_request", "`grant_type`"},
+		{"empty grant_type", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=", 400,
+			"invalid_request", "`grant_type`"},
+		{"empty body", "POST", "application/x-www-form-urlencoded", "/token", "", 400,
+			"invalid_request", "`grant_type`"},
+		{"unknown grant_type", "POST", "application/x-www-form-urlencoded", "/token", "grant_type=nope",
+			400, "unsupported_grant_type", "`grant_type`"},
+		{"grant_type in capitals", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=PASSWORD", 400, "unsupported_grant_type", "`grant_type`"},
+		{"implicit is no grant_type", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=implicit", 400, "unsupported_grant_type", "`grant_type`"},
+		{"grant_type twice", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=password&grant_type=password", 400, "invalid_request", "`grant_type`"},
+		{"scope twice", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=client_credentials&scope=a&scope=b", 400, "invalid_request", "`scope`"},
+		{"scope malformed", "POST", "application/x-www-form-urlencoded", "/token",
+			`grant_type=client_credentials&scope="`, 400, "invalid_scope", "`scope`"},
+		{"no username", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=password&password=andys-password", 400, "invalid_request", "`username`"},
+		{"no password", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=password&username=andy", 400, "invalid_request", "`password`"},
+		{"username with a line break", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=password&username=a%0db&password=x", 400, "invalid_request", "`username`"},
+		{"password that is no UTF-8", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=password&username=andy&password=%ff", 400, "invalid_request", "`password`"},
+		{"no code", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=authorization_code", 400, "invalid_request", "`code`"},
+		{"code that is no ASCII", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=authorization_code&code=%C3%A4", 400, "invalid_request", "`code`"},
+		{"no refresh_token", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=refresh_token", 400, "invalid_request", "`refresh_token`"},
+		{"refresh_token with a line break", "POST", "application/x-www-form-urlencoded", "/token",
+			"grant_type=refresh_token&refresh_token=a%0Ab", 400, "invalid_request", "`refresh_token`"},
+		{"code in the URL", "POST", "application/x-www-form-urlencoded", "/token?code=abc",
+			"grant_type=authorization_code", 400, "invalid_request", "`code`"},
+		{"refresh_token in the URL", "POST", "application/x-www-form-urlencoded",
+			"/token?refresh_token=abc", "grant_type=refresh_token", 400, "invalid_request", "`refresh_token`"},
+		{"password in the URL", "POST", "application/x-www-form-urlencoded", "/token?password=andys-password",
+			"grant_type=password&username=andy&password=andys-password", 400, "invalid_request", "`password`"},
+		{"client_secret in the URL", "POST", "application/x-www-form-urlencoded",
+			"/token?client_secret=x", "grant_type=client_credentials", 400, "invalid_request", "`client_secret`"},
+		{"another scope in the URL", "POST", "application/x-www-form-urlencoded", "/token?scope=a",
+			"grant_type=client_credentials&scope=b", 400, "invalid_request", "`scope`"},
+		{"scope twice in the URL", "POST", "application/x-www-form-urlencoded",
+			"/token?scope=a&scope=a", "grant_type=client_credentials&scope=a", 400, "invalid_request", "`scope`"},
+		{"malformed URL", "POST", "application/x-www-form-urlencoded", "/token?%zz",
+			"grant_type=client_credentials", 400, "invalid_request", "malformed"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			req, err := http.NewRequest(row.method, s.URL+row.path, strings.NewReader(row.body))
@@ -79,17 +113,18 @@ func TestTokenRefusesMalformedRequests(t *testing.T) {
 		})
 	}
 	t.Run("the URL may say what the body says, and more", func(t *testing.T) {
-		r := s.post("/token?grant_type=client_credentials&tenant=7", "grant_type=client_credentials&resource=a&resource=b", "Authorization", as("web"))
+		r := s.post("/token?grant_type=client_credentials&tenant=7",
+			"grant_type=client_credentials&resource=a&resource=b", "Authorization", as("web"))
 		require.Equal(t, 200, r.StatusCode, r.text)
 	})
 }
 
 func TestTokenReadsAFormThatAMiddlewareParsed(t *testing.T) {
-	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), nil))
+	srv, err := oauth2server.New(newSpy(t), sharedRecorder.options(t.Name(), nil))
 	require.NoError(t, err)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		require.NoError(t, r.ParseForm())
-		suite.around(t.Name(), srv.Token(nil)).ServeHTTP(w, r)
+		sharedRecorder.wrap(t.Name(), srv.Token(nil)).ServeHTTP(w, r)
 	})
 	for body, status := range map[string]int{
 		"grant_type=client_credentials":                                   200,
@@ -106,7 +141,7 @@ func TestTokenReadsAFormThatAMiddlewareParsed(t *testing.T) {
 	}
 }
 
-// A handler that follows, and OnEvent, can read the form as if nobody had.
+// The next handler and OnEvent can read the form as if it was unread.
 func TestTheFormCanBeReadAgain(t *testing.T) {
 	const body = "grant_type=client_credentials&tenant=7"
 	var heard, seen []string
@@ -116,11 +151,12 @@ func TestTheFormCanBeReadAgain(t *testing.T) {
 		heard = append(heard, string(text))
 		r.Body = io.NopCloser(strings.NewReader(string(text)))
 	}}
-	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), opts))
+	srv, err := oauth2server.New(newSpy(t), sharedRecorder.options(t.Name(), opts))
 	require.NoError(t, err)
-	s := listen(t, suite.around(t.Name(), srv.Token(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		seen = append(seen, r.FormValue("tenant"), r.PostFormValue("grant_type"))
-	}))))
+	s := listen(t, sharedRecorder.wrap(t.Name(),
+		srv.Token(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			seen = append(seen, r.FormValue("tenant"), r.PostFormValue("grant_type"))
+		}))))
 	require.Equal(t, 200, s.post("/token", body, "Authorization", as("web")).StatusCode)
 	require.Equal(t, []string{body}, heard)
 	require.Equal(t, []string{"7", "client_credentials"}, seen)
@@ -134,7 +170,8 @@ func TestTokenAnswersAClientThatStopsInTheMiddle(t *testing.T) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	require.NoError(t, err)
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\ngrant_type=")
+	fmt.Fprintf(conn, "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: "+
+		"application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\ngrant_type=")
 	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
@@ -145,7 +182,8 @@ func TestTokenAnswersAClientThatStopsInTheMiddle(t *testing.T) {
 
 func TestTokenAnswer(t *testing.T) {
 	s := newSite(t, newSpy(t), &oauth2server.Options{Grants: allGrants}, nil)
-	r := s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password", "scope", "read write")
+	r := s.token("web", "grant_type", "password", "username", "andy", "password", "andys-password",
+		"scope", "read write")
 	require.Equal(t, 200, r.StatusCode, r.text)
 	require.Equal(t, "Bearer", r.str("token_type"))
 	require.Equal(t, float64(3600), r.body["expires_in"])
@@ -162,14 +200,14 @@ func TestTokenAnswer(t *testing.T) {
 }
 
 func TestTokenNextWritesTheAnswer(t *testing.T) {
-	srv, err := oauth2server.New(newSpy(t), suite.options(t.Name(), nil))
+	srv, err := oauth2server.New(newSpy(t), sharedRecorder.options(t.Name(), nil))
 	require.NoError(t, err)
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := oauth2server.TokenFromContext(r.Context())
 		w.Header().Set("X-Client", token.Client.ID)
 		srv.WriteToken(w, token)
 	})
-	s := listen(t, suite.around(t.Name(), srv.Token(next)))
+	s := listen(t, sharedRecorder.wrap(t.Name(), srv.Token(next)))
 	r := s.token("web", "grant_type", "client_credentials")
 	require.Equal(t, "web", r.Header.Get("X-Client"))
 	require.NotEmpty(t, r.str("access_token"))
@@ -185,7 +223,9 @@ type extras struct {
 	extra map[string]any
 }
 
-func (m extras) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m extras) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	saved, err := m.spy.SaveToken(ctx, t, c, u)
 	if err == nil {
 		saved.Extra = m.extra
@@ -194,7 +234,8 @@ func (m extras) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2s
 }
 
 func TestExtendedTokenAttributes(t *testing.T) {
-	extra := map[string]any{"tenant": "acme", "level": 3, "scope": "admin", "access_token": "mine", "Access_Token": "mine", "error": "x", "refresh_token": "r"}
+	extra := map[string]any{"tenant": "acme", "level": 3, "scope": "admin", "access_token": "mine",
+		"Access_Token": "mine", "error": "x", "refresh_token": "r"}
 	for _, allow := range []bool{false, true} {
 		s := newSite(t, extras{newSpy(t), extra}, &oauth2server.Options{AllowExtendedTokenAttributes: allow}, nil)
 		r := s.token("web", "grant_type", "client_credentials")
@@ -206,7 +247,8 @@ func TestExtendedTokenAttributes(t *testing.T) {
 		require.NotContains(t, r.body, "error")
 		require.NotContains(t, r.body, "refresh_token")
 	}
-	s := newSite(t, extras{newSpy(t), map[string]any{"f": func() {}}}, &oauth2server.Options{AllowExtendedTokenAttributes: true}, nil)
+	s := newSite(t, extras{newSpy(t), map[string]any{"f": func() {}}},
+		&oauth2server.Options{AllowExtendedTokenAttributes: true}, nil)
 	requireError(t, s.token("web", "grant_type", "client_credentials"), 500, "server_error")
 }
 
@@ -216,7 +258,8 @@ func TestFaultsOfTheModelAreServerErrors(t *testing.T) {
 		grant, fails string
 		logless      bool
 	}{
-		{"client_credentials", "GetClient", false}, {"client_credentials", "GetUserFromClient", false}, {"client_credentials", "SaveToken", false},
+		{"client_credentials", "GetClient", false}, {"client_credentials", "GetUserFromClient", false},
+		{"client_credentials", "SaveToken", false},
 		{"password", "GetUser", false}, {"password", "AppendGrant", false},
 		{"authorization_code", "GetAuthorizationCode", false}, {"authorization_code", "RevokeAuthorizationCode", true},
 		{"authorization_code", "SaveToken", false}, {"authorization_code", "AppendGrant", false},
@@ -243,11 +286,13 @@ func TestFaultsOfTheModelAreServerErrors(t *testing.T) {
 			require.NotEmpty(t, r.Header.Get("Retry-After"))
 			require.NotContains(t, r.text, "database", "the cause stays inside")
 
-			r = try(fmt.Errorf("wrapped: %w", &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: `say "no"`}))
+			r = try(fmt.Errorf("wrapped: %w",
+				&oauth2server.Error{Code: oauth2server.InvalidGrant, Description: `say "no"`}))
 			requireError(t, r, 400, "invalid_grant")
 			require.Equal(t, "say 'no'", r.str("error_description"))
 
-			r = try(&oauth2server.Error{Code: oauth2server.ServerError, Description: "the secret name of the database", Status: 500})
+			r = try(&oauth2server.Error{Code: oauth2server.ServerError,
+				Description: "the secret name of the database", Status: 500})
 			requireError(t, r, 500, "server_error")
 			require.NotContains(t, r.text, "database")
 
@@ -259,13 +304,15 @@ func TestFaultsOfTheModelAreServerErrors(t *testing.T) {
 	}
 }
 
-// broken is a model that saves nothing it could answer with.
+// broken is a model that returns nothing usable from SaveToken.
 type broken struct {
 	*spy
 	saved *oauth2server.Token
 }
 
-func (m broken) SaveToken(context.Context, *oauth2server.Token, *oauth2server.Client, *oauth2server.User) (*oauth2server.Token, error) {
+func (m broken) SaveToken(
+	context.Context, *oauth2server.Token, *oauth2server.Client, *oauth2server.User,
+) (*oauth2server.Token, error) {
 	return m.saved, nil
 }
 
@@ -292,10 +339,12 @@ func TestSaveTokenMustReturnTheToken(t *testing.T) {
 	require.Equal(t, map[string]any{"access_token": "a", "token_type": "Bearer"}, r.body, "no expiry, no expires_in")
 }
 
-// widening changes what it was given, and saves that.
+// widening changes the token that it was given, and saves that.
 type widening struct{ *spy }
 
-func (m widening) SaveToken(_ context.Context, t *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {
+func (m widening) SaveToken(
+	_ context.Context, t *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User,
+) (*oauth2server.Token, error) {
 	t.Scope = append(t.Scope[:len(t.Scope):len(t.Scope)], "admin")
 	return t, nil
 }

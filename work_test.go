@@ -10,8 +10,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// What a request reads of the logs, and what a page of connected apps reads, is the
-// same after a thousand refreshes as after the first one.
+// A request reads as much of the logs, and a page of connected apps too, after
+// a thousand refreshes as after the first one.
 func TestWorkDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -64,7 +64,8 @@ func TestWorkDoesNotGrow(t *testing.T) {
 				} else {
 					require.Equal(t, 1, entries)
 				}
-				require.Equal(t, 1, named, "the page of connected apps reads the entries that name the user, and the last ones")
+				require.Equal(t, 1, named,
+					"the page of connected apps reads the entries that name the user, and the last ones")
 				grants, err := target.UserGrants(t.Context(), "u1")
 				require.NoError(t, err)
 				require.Len(t, grants, 1)
@@ -74,7 +75,7 @@ func TestWorkDoesNotGrow(t *testing.T) {
 	}
 }
 
-// Whoever signs in reads none of the marks of earlier revocations, and neither does
+// A sign-in reads none of the marks of earlier revocations, and neither does
 // the next revocation.
 func TestEarlierRevocationsAreNotRead(t *testing.T) {
 	onEachModel(t, func(t *testing.T, target target) {
@@ -82,8 +83,9 @@ func TestEarlierRevocationsAreNotRead(t *testing.T) {
 		s := newSite(t, model, &oauth2server.Options{Grants: allGrants}, nil)
 		hourAgo := int(time.Now().Add(-time.Hour).UnixMilli() / 2000)
 		for i := range 2 * oauth2server.GrantPage {
-			_, err := target.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "user:u1", Seq: hourAgo + i, Kind: "revoked",
-				Nonce: "of another time", ExpiresAt: time.Now().Add(time.Hour)})
+			_, err := target.AppendGrant(t.Context(),
+				&oauth2server.GrantEntry{GrantID: "user:u1", Seq: hourAgo + i, Kind: "revoked",
+					Nonce: "of another time", ExpiresAt: time.Now().Add(time.Hour)})
 			require.NoError(t, err)
 		}
 		s.requireAlive(s.signIn("web"))
