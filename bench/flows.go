@@ -1,3 +1,5 @@
+// This file has the flows that are measured: the requests of one client.
+
 package main
 
 import (
@@ -9,7 +11,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/bench/peers"
 )
 
-// flow is a kind of work. What it does is a few requests in a row, the same for each peer.
+// flow is a kind of work. What it does is a few requests in a row, the same for
+// each peer.
 type flow struct {
 	name string
 	run  func(s *session) error
@@ -22,8 +25,8 @@ var flows = []flow{
 	{"refresh", (*session).refresh},
 }
 
-// sender sends a request and keeps its answer until the next one. It allocates little, or nothing: what is measured is the
-// server.
+// sender sends a request and keeps its answer until the next one. It allocates
+// little, or nothing: what is measured is the server.
 type sender interface {
 	// send returns the status. A body is that of a form.
 	send(method, path, authorization string, body []byte) (status int, err error)
@@ -33,7 +36,8 @@ type sender interface {
 	body() []byte
 }
 
-// session is a client at work: what it sends is made once, as far as it is always the same.
+// session is a client at work: what it sends is made once, as far as it is
+// always the same.
 type session struct {
 	peer   peers.Peer
 	sender sender
@@ -144,7 +148,8 @@ func parameter(address, prefix, name string) (string, bool) {
 	return "", false
 }
 
-// member returns a member of a JSON document that is a string without escapes, as tokens are.
+// member returns a member of a JSON document that is a string without escapes,
+// as tokens are.
 func member(document []byte, name string) []byte {
 	at := bytes.Index(document, []byte(name))
 	if at < 0 {

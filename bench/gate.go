@@ -1,3 +1,5 @@
+// This file checks that a server does the work that it is measured for.
+
 package main
 
 import (
@@ -24,7 +26,8 @@ func authorizeQuery(p peers.Peer, client peers.Client) string {
 		"state": {"a-state-of-some-length"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"}}.Encode()
 }
 
-// gate says whether a server does what it is measured for: what it issues is accepted, and what must be refused is.
+// gate says whether a server does what it is measured for: what it issues is
+// accepted, and what must be refused is.
 func gate(p peers.Peer, base string) error {
 	g := &visitor{peer: p, base: base, http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	machine := g.token(p.Machine, "grant_type", "client_credentials", "scope", machineScope(p))
@@ -171,7 +174,8 @@ func (g *visitor) token(c peers.Client, pairs ...string) answer {
 	return answer{res.StatusCode, document.Access, document.Refresh}
 }
 
-// authorize follows the redirects within the server, and returns the parameters of the one to the client.
+// authorize follows the redirects within the server, and returns the parameters
+// of the one to the client.
 func (g *visitor) authorize(query string) url.Values {
 	address := g.base + g.peer.Authorize + "?" + query
 	for range 5 {

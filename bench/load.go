@@ -1,3 +1,5 @@
+// This file loads a server with clients, and times them.
+
 package main
 
 import (
@@ -22,7 +24,8 @@ type loader struct {
 	fresh  time.Time
 }
 
-// lifetime is how long tokens are sent: less than any of the servers lets them live.
+// lifetime is how long tokens are sent: less than any of the servers lets them
+// live.
 const lifetime = 2 * time.Minute
 
 // newLoader connects to a server, which it ends if that fails, and with close.

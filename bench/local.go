@@ -1,3 +1,5 @@
+// This file measures handlers in this process, without a network.
+
 package main
 
 import (
@@ -11,7 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/bench/peers"
 )
 
-// local is a [sender] that calls a handler of this process, and allocates nothing by itself once it has seen each path.
+// local is a [sender] that calls a handler of this process, and allocates
+// nothing by itself once it has seen each path.
 type local struct {
 	handler http.Handler
 	request map[string]*http.Request // by path, made once
@@ -59,7 +62,8 @@ func (l *local) send(method, path, authorization string, body []byte) (int, erro
 	return l.status, nil
 }
 
-// reader is a body that needs no closing; as a value of one pointer it is not allocated.
+// reader is a body that needs no closing; as a value of one pointer it is not
+// allocated.
 type reader struct{ *bytes.Reader }
 
 func (reader) Close() error { return nil }
@@ -97,7 +101,8 @@ var _ io.StringWriter = (*local)(nil)
 // inProcess is what a handler costs, without net/http's server.
 type inProcess struct{ nanoseconds, bytes, allocs int64 }
 
-// measureLocal runs a flow of a peer in this process, with tokens in its storage.
+// measureLocal runs a flow of a peer in this process, with tokens in its
+// storage.
 func measureLocal(p peers.Peer, f flow, stored int) (inProcess, error) {
 	handler, err := p.New("http://127.0.0.1")
 	if err != nil {

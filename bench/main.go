@@ -1,10 +1,12 @@
-// Command bench measures this project beside its peers: over HTTP, one server after the other in short turns, and in this
-// process. Each must pass a gate first, so that all do the same work.
+// Command bench measures this project beside its peers: over HTTP, one server
+// after the other in short turns, and in this process. Each must pass a gate
+// first, so that all do the same work.
 //
 //	go run -C bench . [-rounds 13] [-turn 500ms] [-stored 100000] [-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false]
 //
-// It takes about ten minutes, sends to loopback only, and needs node and npm for node-oauth2-server; without them that
-// peer is left out, and the table says so. What is quoted are ratios to the floor just before and after.
+// It takes about ten minutes, sends to loopback only, and needs node and npm
+// for node-oauth2-server; without them that peer is left out, and the table
+// says so. What is quoted are ratios to the floor just before and after.
 package main
 
 import (
@@ -111,10 +113,12 @@ func measure(ctx context.Context, o options, args []string) error {
 	return nil
 }
 
-// moved says in the environment that this program has a processor of its own. It sees no other then.
+// moved says in the environment that this program has a processor of its own.
+// It sees no other then.
 const moved = "BENCH_MOVED"
 
-// moveToOwnProcessor starts this program once more on a processor that no server has.
+// moveToOwnProcessor starts this program once more on a processor that no
+// server has.
 func moveToOwnProcessor() error {
 	taskset, err := exec.LookPath("taskset")
 	if err != nil || runtime.NumCPU() < 2 || os.Getenv(moved) != "" {
@@ -158,7 +162,8 @@ func choose[T any](all []T, names string, nameOf func(T) string) (chosen []T, er
 	return chosen, nil
 }
 
-// installNode installs what node/package-lock.json pins, if one of them needs it, in a directory of its own.
+// installNode installs what node/package-lock.json pins, if one of them needs
+// it, in a directory of its own.
 func installNode(ctx context.Context, chosen []peers.Peer) (dir string, err error) {
 	if !slices.ContainsFunc(chosen, inNode) {
 		return "", nil

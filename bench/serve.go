@@ -1,3 +1,5 @@
+// This file runs a peer as a process on a processor of its own.
+
 package main
 
 import (
@@ -19,14 +21,16 @@ import (
 	"github.com/seed-11d18166/oauth2server/bench/peers"
 )
 
-// The processor that servers run on, and the one for who loads them: each has one for itself.
+// The processor that servers run on, and the one for who loads them: each has
+// one for itself.
 const (
 	serverProcessor = "0"
 	loaderProcessor = "1"
 )
 
-// serve is what a process does that serves a peer, with so many tokens in its storage: until its standard input ends, as
-// it does when who started it is gone.
+// serve is what a process does that serves a peer, with so many tokens in its
+// storage: until its standard input ends, as it does when who started it is
+// gone.
 func serve(name string, stored int) error {
 	p, ok := peers.Find(name)
 	if !ok || p.New == nil {
@@ -61,7 +65,8 @@ type process struct {
 	stdin io.Closer
 }
 
-// start starts a peer as a process, which ends at the latest with ctx. nodeDir is where what node needs is installed.
+// start starts a peer as a process, which ends at the latest with ctx. nodeDir
+// is where what node needs is installed.
 func start(ctx context.Context, p peers.Peer, stored int, nodeDir string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -100,7 +105,8 @@ func start(ctx context.Context, p peers.Peer, stored int, nodeDir string) (*proc
 	return s, nil
 }
 
-// isApart says whether the server has a processor that this program does not have, if it should.
+// isApart says whether the server has a processor that this program does not
+// have, if it should.
 func (s *process) isApart() error {
 	if os.Getenv(moved) == "" {
 		return nil
@@ -116,8 +122,9 @@ func (s *process) isApart() error {
 	return err
 }
 
-// freeze stops a server that has no turn: what it still has to do, as to collect its garbage, must not be at the expense of
-// the next one. thaw lets it go on.
+// freeze stops a server that has no turn: what it still has to do, as to
+// collect its garbage, must not be at the expense of the next one. thaw lets it
+// go on.
 func (s *process) freeze() error { return s.cmd.Process.Signal(syscall.SIGSTOP) }
 func (s *process) thaw() error   { return s.cmd.Process.Signal(syscall.SIGCONT) }
 

@@ -1,3 +1,5 @@
+// This file lets the peers take turns and prints the result.
+
 package main
 
 import (
@@ -28,7 +30,8 @@ func (t *table) note(format string, args ...any) {
 	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
-// measureWire lets the peers take turns at each flow. Each flow has servers of its own, as they keep what they issue.
+// measureWire lets the peers take turns at each flow. Each flow has servers of
+// its own, as they keep what they issue.
 func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer, work []flow, nodeDir string) error {
 	t.turns, t.memory, t.stored = map[string]map[string][]turn{}, map[string]int64{}, o.stored
 	for _, f := range work {
@@ -39,8 +42,8 @@ func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer,
 	return nil
 }
 
-// measureFlow starts the first peer anew in each round: it has about as many turns in one as another has in all, and must not
-// be slow for what it keeps.
+// measureFlow starts the first peer anew in each round: it has about as many
+// turns in one as another has in all, and must not be slow for what it keeps.
 func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer, f flow, nodeDir string) error {
 	var others []*loader
 	for _, p := range chosen[1:] {
@@ -72,7 +75,8 @@ func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer,
 	return nil
 }
 
-// open starts a peer, sees that it does the work, and has clients connect to it.
+// open starts a peer, sees that it does the work, and has clients connect to
+// it.
 func (t *table) open(ctx context.Context, o options, p peers.Peer, nodeDir string) (*loader, error) {
 	s, err := start(ctx, p, o.stored, nodeDir)
 	if err != nil {
@@ -91,8 +95,9 @@ func (t *table) open(ctx context.Context, o options, p peers.Peer, nodeDir strin
 	return newLoader(s, 1000)
 }
 
-// turn is what came of a while at one peer. Machines have better and worse times, so it is held against what the first peer
-// did just before and after, and means less the more these two differ.
+// turn is what came of a while at one peer. Machines have better and worse
+// times, so it is held against what the first peer did just before and after,
+// and means less the more these two differ.
 type turn struct {
 	chunk
 	ratio, drift float64
@@ -103,14 +108,16 @@ func newTurn(c, before, after chunk) turn {
 	return turn{c, 2 * c.perSecond / both, math.Abs(before.perSecond-after.perSecond) / both}
 }
 
-// steadiest are the half of the turns in which the machine changed least: whatever the peer itself did.
+// steadiest are the half of the turns in which the machine changed least:
+// whatever the peer itself did.
 func steadiest(all []turn) []turn {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b turn) int { return cmp.Compare(a.drift, b.drift) })
 	return all[:(len(all)+1)/2]
 }
 
-// round lets all have a turn at a flow: base, then the others in any order, with base after each.
+// round lets all have a turn at a flow: base, then the others in any order,
+// with base after each.
 func (t *table) round(ctx context.Context, f flow, base *loader, others []*loader, length time.Duration) error {
 	others = slices.Clone(others)
 	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
@@ -237,7 +244,8 @@ func sorted[N float64 | time.Duration](all []turn, of func(turn) N) []N {
 	return values
 }
 
-// quantile is 0 for the least of them, 1 for the most, and what lies between two if there is none at that place.
+// quantile is 0 for the least of them, 1 for the most, and what lies between
+// two if there is none at that place.
 func quantile[N float64 | time.Duration](sorted []N, q float64) N {
 	whole, part := math.Modf(q * float64(len(sorted)-1))
 	low, high := sorted[int(whole)], sorted[min(int(whole)+1, len(sorted)-1)]

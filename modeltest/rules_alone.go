@@ -1,7 +1,7 @@
-package modeltest
-
 // This file has the rule about refresh tokens that are stored without an access
 // token.
+
+package modeltest
 
 import (
 	"context"

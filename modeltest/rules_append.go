@@ -1,3 +1,5 @@
+// This file has the checks of appending to a log.
+
 package modeltest
 
 import (
@@ -13,7 +15,7 @@ func logNeverOverwrites(ctx context.Context, t *trial) error {
 	first := t.newEntry(id, 1)
 	first.Kind = "rotate"
 	nonce, want := first.Nonce, pictureOf(first)
-	twin := *first // the same but for its nonce: another attempt
+	twin := *first // only the nonce differs: another attempt
 	twin.Nonce = unique()
 	bare := &oauth2server.GrantEntry{GrantID: id, Seq: 1, Kind: "revoked", Nonce: unique(), Time: first.Time, ExpiresAt: first.ExpiresAt}
 	if err := t.on.appendTo(ctx, first, t.newEntry(id, 2)); err != nil {
@@ -38,7 +40,8 @@ func logNeverOverwrites(ctx context.Context, t *trial) error {
 	return err
 }
 
-// existing reports what is not the answer of an append where something is.
+// existing returns an error unless this is the answer of an append to a place
+// that is taken.
 func existing(there *oauth2server.GrantEntry, err error) error {
 	switch {
 	case err == nil:
@@ -51,7 +54,8 @@ func existing(there *oauth2server.GrantEntry, err error) error {
 	return nil
 }
 
-// logRepeat appends an entry again, as a driver does that got no reply. Success and ErrExists are both right.
+// logRepeat appends an entry again, as a driver does that got no reply. nil and
+// ErrExists are both right.
 func logRepeat(ctx context.Context, t *trial) error {
 	id := unique()
 	entry := t.newEntry(id, 1)
@@ -76,7 +80,7 @@ func logRepeat(ctx context.Context, t *trial) error {
 
 func logRace(ctx context.Context, t *trial) error {
 	if logNeverOverwrites(ctx, t) != nil {
-		return nil // it takes no race to go wrong: log-never-overwrites says so
+		return nil // no race is needed: log-never-overwrites reports it
 	}
 	for range rounds {
 		if err := t.appendRace(ctx); err != nil {
@@ -86,7 +90,8 @@ func logRace(ctx context.Context, t *trial) error {
 	return ctx.Err()
 }
 
-// appendRace lets a crowd append at one place. A caller that meets a fault counts as neither first nor second.
+// appendRace lets a crowd append at one place. A caller that gets a fault
+// counts as neither first nor second.
 func (t *trial) appendRace(ctx context.Context) error {
 	id := unique()
 	var entries, there [crowd]*oauth2server.GrantEntry
@@ -129,7 +134,7 @@ func (t *trial) appendRace(ctx context.Context) error {
 // logUsedStaysFound spends a code and two refresh tokens in the log.
 func logUsedStaysFound(ctx context.Context, t *trial) error {
 	id := unique()
-	var look []func() error // for what was used so far
+	var look []func() error // for everything used so far
 	if t.on.codes != nil {
 		code := t.newCode()
 		code.GrantID = id
@@ -168,7 +173,7 @@ func logUsedStaysFound(ctx context.Context, t *trial) error {
 			text := saved.RefreshToken
 			used = oauth2server.Digest(text)
 			now, err := t.on.refresh.GetRefreshToken(ctx, text)
-			keeps := err == nil && now != nil && now.GrantSeq == place // if not, token-comes-back says so
+			keeps := err == nil && now != nil && now.GrantSeq == place // if not, token-comes-back reports it
 			look = append(look, func() error {
 				found, err := t.on.refresh.GetRefreshToken(ctx, text)
 				if err := present("GetRefreshToken of a token that was used")(found, err); err != nil {

@@ -1,3 +1,5 @@
+// This file has the rule that a call whose context is over tells nothing else.
+
 package modeltest
 
 import (
@@ -37,7 +39,8 @@ func cancelled(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// told is nil if err tells that the context is over, or at least nothing else that a model has words for.
+// told returns nil if err reports that the context is over, or at least is none
+// of the errors of the contract.
 func told(ended context.Context, err error, call string) error {
 	switch {
 	case err == nil:
@@ -48,8 +51,8 @@ func told(ended context.Context, err error, call string) error {
 	return nil
 }
 
-// cancelledThing makes every call about something that is stored, and about its like that is not, and looks whether
-// anything came of it.
+// cancelledThing makes every call about something that is stored and about
+// something that is not, and checks that nothing changed.
 func (t *trial) cancelledThing(ctx, ended context.Context, stored, unstored thing) error {
 	_, found := stored.get(ended, t.on)
 	_, missed := unstored.get(ended, t.on)
@@ -83,7 +86,7 @@ func (t *trial) cancelledLookups(ctx, ended context.Context) error {
 		}
 	}
 	if t.on.clientUsers != nil {
-		// It may need no storage, and answer as ever.
+		// It may need no storage, and answer as usual.
 		_, usual := t.on.clientUsers.GetUserFromClient(ctx, t.Clients[0].Client)
 		if _, err := t.on.clientUsers.GetUserFromClient(ended, t.Clients[0].Client); err != nil && usual == nil {
 			errs = append(errs, told(ended, err, "GetUserFromClient"))

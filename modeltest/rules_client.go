@@ -1,3 +1,5 @@
+// This file has the rules about looking clients up and comparing their secrets.
+
 package modeltest
 
 import (
@@ -32,7 +34,8 @@ var clientRules = []rule{
 		harm:   "one request changes the redirection URIs or the scope of a client for every request to come"},
 }
 
-// serverAccepts asks with a grant of its own, as a model without any grant is for a resource server.
+// serverAccepts adds an extension grant, as New takes a model without any grant
+// for that of a resource server.
 func serverAccepts(_ context.Context, t *trial) error {
 	none := func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) { return nil, nil }
 	options := quiet()
@@ -97,7 +100,7 @@ func clientUnknown(ctx context.Context, t *trial) error {
 
 func clientPublicSecret(ctx context.Context, t *trial) error {
 	if clientWrongSecret(ctx, t) != nil {
-		return nil // secrets are not looked at: client-wrong-secret says so
+		return nil // secrets are ignored: client-wrong-secret reports it
 	}
 	for _, secret := range []near{{"a made-up secret", unique()}, {"another client's secret", t.Clients[0].Secret},
 		{"its id", t.Public.ID}, {"a space", " "}, {"the word null", "null"}} {
@@ -109,12 +112,13 @@ func clientPublicSecret(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// clientCache tries wrong secrets again after calls that a cache could remember.
+// clientCache tries wrong secrets again after calls that a cache could
+// remember.
 func clientCache(ctx context.Context, t *trial) error {
 	for i, c := range t.Clients {
 		wrong := t.Clients[1-i].Secret
 		if absent("")(t.on.model.GetClient(ctx, c.ID, wrong)) != nil {
-			return nil // no cache is needed for that: client-wrong-secret says so
+			return nil // no cache is needed for that: client-wrong-secret reports it
 		}
 		for _, h := range t.both() {
 			for _, step := range []struct {

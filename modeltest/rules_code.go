@@ -1,3 +1,5 @@
+// This file has the rules about authorization codes.
+
 package modeltest
 
 import (
@@ -45,7 +47,8 @@ func codeComesBack(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// codeComesBack saves a code and compares what becomes of it; it may have been dropped if it has expired.
+// codeComesBack saves a code and compares what comes back. An expired one may
+// be gone.
 func (t *trial) codeComesBack(ctx context.Context, name string, code *oauth2server.AuthorizationCode, expired bool) error {
 	want := pictureOf(code)
 	saved, err := t.on.saveCode(ctx, code)
@@ -146,14 +149,15 @@ func codeSingleUse(ctx context.Context, t *trial) error {
 
 func codeWide(ctx context.Context, t *trial) error {
 	if codeComesBack(ctx, t) != nil {
-		return nil // short values do not come back either: code-comes-back says so
+		return nil // short values do not come back either: code-comes-back reports it
 	}
 	code := t.newCode()
 	code.RedirectURI, code.Scope, code.CodeChallenge = wideURI, wideScope(), wideChallenge
 	return t.codeComesBack(ctx, "a code with long values", code, false)
 }
 
-// presentedCode is the value that the server gives the gate: what was found, with the string that the client presented.
+// presentedCode returns the value that the server passes to the gate: what was
+// found, with the string that the client presented.
 func presentedCode(found *oauth2server.AuthorizationCode, code string) *oauth2server.AuthorizationCode {
 	own := *found
 	own.Code = code

@@ -1,3 +1,5 @@
+// This file has the rule that no secret is stored in clear.
+
 package modeltest
 
 import (
@@ -24,7 +26,7 @@ var dumpRules = []rule{
 		harm:   "who steals a backup has most of the passwords within days"},
 }
 
-// readDump stores through act and returns what is at rest then.
+// readDump calls act, which stores something, and returns the dump after it.
 func (t *trial) readDump(ctx context.Context, act func() error) ([]byte, error) {
 	before, err := t.Dump(ctx)
 	if err != nil {
@@ -92,8 +94,8 @@ func passwordDigest(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// formIn says in which form a secret is in what is at rest; "": in none. Of a text, the longest part is enough that
-// looks the same however strings are quoted.
+// formIn returns the form in which rest has a secret, or "". For text, it looks
+// for the longest part that is the same however strings are quoted.
 func formIn(rest []byte, secret string) string {
 	if len(secret) < 4 {
 		return "" // it would be found by chance
@@ -109,7 +111,8 @@ func formIn(rest []byte, secret string) string {
 	if decimal := strings.Trim(fmt.Sprint([]byte(secret)), "[]"); bytes.Contains(rest, []byte(decimal)) {
 		return "as numbers"
 	}
-	// Base64 in any alphabet, also in the midst of something longer: what of it depends on neighbours is left out.
+	// Base64 in any alphabet, also in the midst of something longer: the
+	// characters that depend on neighbours are left out.
 	standard := bytes.ReplaceAll(bytes.ReplaceAll(rest, []byte("-"), []byte("+")), []byte("_"), []byte("/"))
 	for shift := range 3 {
 		encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("\x00", shift) + secret))
@@ -124,7 +127,8 @@ func formIn(rest []byte, secret string) string {
 	return ""
 }
 
-// plainest returns the longest part of printable ASCII without quotes, backslashes and the like.
+// plainest returns the longest part of printable ASCII without quotes,
+// backslashes and the like.
 func plainest(s string) (longest string) {
 	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("\"'`\\<>&/", r) }) {
 		if len(part) > len(longest) {

@@ -1,6 +1,6 @@
-package modeltest
-
 // This file has the rule that a storage drops nothing before its time.
+
+package modeltest
 
 import (
 	"context"
@@ -21,8 +21,8 @@ var expiryRules = []rule{
 			"revoked, so that what was stolen works again"},
 }
 
-// In pause, what expires soon has expired, also where a storage counts in
-// whole seconds and rounds up.
+// After pause, what expires soon has expired, even if a storage counts in whole
+// seconds and rounds up.
 const (
 	soon  = time.Second
 	later = time.Hour
@@ -35,7 +35,7 @@ func from(d time.Duration) time.Time { return time.Now().UTC().Truncate(time.Mil
 // lasting is something stored that lives on when pause is over, though what is
 // beside it does not.
 type lasting struct {
-	call string // how it is looked up, and what it is
+	call string // the lookup, and what it finds
 	get  func(ctx context.Context, h *handle) (any, error)
 }
 
@@ -48,7 +48,7 @@ func expiry(ctx context.Context, t *trial) error {
 			return err
 		}
 		if !t.finds(ctx, stored) {
-			return nil // not even at once: other rules report it
+			return nil // not even before the pause: other rules report it
 		}
 		all = append(all, stored...)
 	}
@@ -98,7 +98,7 @@ func lastingTokens(ctx context.Context, t *trial) (all []lasting, err error) {
 	}
 	for _, row := range []struct {
 		access, refresh time.Time
-		call, of        string // how what lasts is looked up, and what it is
+		call, of        string // the lookup, and what it finds
 	}{
 		{access: from(soon), refresh: from(later), call: "GetRefreshToken",
 			of: "a refresh token that lives for an hour, beside an access token that lives for a second"},

@@ -1,6 +1,6 @@
-package modeltest
-
 // This file has the rule that each value of Token.Extra comes back exactly.
+
+package modeltest
 
 import (
 	"bytes"
@@ -105,7 +105,7 @@ func difference(path string, want, got any) string {
 	case time.Time:
 		got, ok := got.(time.Time)
 		same = ok && want.Format(time.RFC3339Nano) == got.Format(time.RFC3339Nano) // the zone too
-	default: // types that == compares, of which got may be another
+	default: // types that == compares; got may have another type
 		same = fmt.Sprintf("%T", want) == fmt.Sprintf("%T", got) && want == got
 	}
 	if same {

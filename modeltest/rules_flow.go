@@ -1,3 +1,5 @@
+// This file has the rules that run a whole server on the model.
+
 package modeltest
 
 import (
@@ -28,7 +30,7 @@ var flowRules = []rule{
 
 type generator = func(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error)
 
-// generators are the model's own.
+// generators are the Generate methods of the model.
 func (h *handle) generators() map[string]generator {
 	all := map[string]generator{}
 	if g := outermost[oauth2server.AccessTokenGenerator](h.given); g != nil {
@@ -46,7 +48,7 @@ func (h *handle) generators() map[string]generator {
 var generators = need{"AccessTokenGenerator, RefreshTokenGenerator or AuthorizationCodeGenerator",
 	func(t *trial) bool { return len(t.on.generators()) > 0 }}
 
-// generated: an empty string leaves it to the server.
+// generated accepts an empty string, which leaves it to the server.
 func generated(ctx context.Context, t *trial) error {
 	for name := range t.on.generators() {
 		var seen sync.Map
@@ -76,18 +78,18 @@ func generated(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// flows says whether the first client may do what flow does.
+// flows is needed for what flow does as the first client.
 var flows = need{"a redirection URI and the grants authorization_code and refresh_token for the first of Fixture.Clients", func(t *trial) bool {
 	c := t.Clients[0]
 	return len(c.RedirectURIs) > 0 && slices.Contains(c.Grants, "authorization_code") && slices.Contains(c.Grants, "refresh_token")
 }}
 
-// quiet are options for a server that is only tried out.
+// quiet returns options for a server that logs nothing.
 func quiet() *oauth2server.Options {
 	return &oauth2server.Options{Logger: slog.New(slog.DiscardHandler)}
 }
 
-// flow is the code flow with PKCE, a refresh, and both again.
+// flow runs the code flow with PKCE and a refresh, each twice.
 func flow(ctx context.Context, t *trial) error {
 	srv, err := oauth2server.New(t.Model, quiet())
 	if err != nil {
@@ -128,12 +130,12 @@ func (t *trial) code(ctx context.Context, srv *oauth2server.Server) (redemption 
 		"code_verifier": {verifier}}, err
 }
 
-// refreshed is the answer to a refresh.
+// refreshed returns the answer to a refresh.
 func (t *trial) refreshed(ctx context.Context, srv *oauth2server.Server, a answer) (answer, error) {
 	return t.token(ctx, srv, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.Refresh}})
 }
 
-// accessWorks returns why an access token is refused.
+// accessWorks returns nil if the access token is accepted.
 func accessWorks(ctx context.Context, srv *oauth2server.Server, token string) error {
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
@@ -141,7 +143,7 @@ func accessWorks(ctx context.Context, srv *oauth2server.Server, token string) er
 	return err
 }
 
-// authorize lets the first user agree and returns the code.
+// authorize lets the first user approve and returns the code.
 func (t *trial) authorize(ctx context.Context, srv *oauth2server.Server, query url.Values) (code string, err error) {
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		approval := oauth2server.Approval{User: t.user(0), All: true}
@@ -161,7 +163,7 @@ func (t *trial) authorize(ctx context.Context, srv *oauth2server.Server, query u
 	return location.Query().Get("code"), nil
 }
 
-// answer is that of the token endpoint.
+// answer is an answer of the token endpoint.
 type answer struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`

@@ -1,3 +1,5 @@
+// This file has the rule about hostile strings: operators, patterns, NULs.
+
 package modeltest
 
 import (
@@ -12,7 +14,7 @@ var hostileRules = []rule{
 		harm:   "somebody signs in without a password, or deletes what is stored; or anybody makes the server answer 503 and fill its log"},
 }
 
-// hostileStrings are none of anything's names.
+// hostileStrings name nothing that is stored.
 var hostileStrings = []near{
 	{"a MongoDB operator", `{"$ne":""}`},
 	{"another operator", `{"$gt":""}`},
@@ -38,7 +40,7 @@ var hostileStrings = []near{
 	{"64 KiB", strings.Repeat("longer..", 8<<10)},
 }
 
-// hostileTo adds what a careless lookup would take for right.
+// hostileTo adds strings that a careless lookup takes for right.
 func hostileTo(right string) []near {
 	most := right[:len(right)-1]
 	return append([]near{
@@ -74,7 +76,7 @@ func hostile(ctx context.Context, t *trial) error {
 func hostileClients(ctx context.Context, t *trial) error {
 	c := t.Clients[0]
 	if clientUnknown(ctx, t) != nil || clientWrongSecret(ctx, t) != nil {
-		return nil // nothing hostile is needed: those rules say so
+		return nil // nothing hostile is needed: those rules report it
 	}
 	for _, h := range hostileTo(c.ID) {
 		for _, secret := range []string{"", c.Secret, h.text} {
@@ -97,14 +99,14 @@ func hostileUsers(ctx context.Context, t *trial) error {
 	}
 	u, c := t.Users[1], t.Clients[0].Client
 	if absent("")(t.on.users.GetUser(ctx, u.Username, unique(), c)) != nil {
-		return nil // user-wrong-password says so
+		return nil // user-wrong-password reports it
 	}
 	for _, h := range hostileTo(u.Username) {
 		if err := absent("GetUser with a name that is %s", h.name)(t.on.users.GetUser(ctx, h.text, u.Password, c)); err != nil {
 			return err
 		}
 	}
-	for _, h := range hostileStrings { // user-long-password is about more
+	for _, h := range hostileStrings { // user-long-password tries longer ones
 		if err := absent("GetUser with a password that is %s", h.name)(t.on.users.GetUser(ctx, u.Username, h.text, c)); err != nil {
 			return err
 		}

@@ -1,3 +1,5 @@
+// This file has the rules about the log of a grant.
+
 package modeltest
 
 import (
@@ -51,7 +53,7 @@ var logRules = []rule{
 		harm:   "whoever stole a token goes on after the grant was revoked; or others are signed out"},
 }
 
-// appendTo appends and reports anything but success.
+// appendTo appends entries and returns an error for anything but success.
 func (h *handle) appendTo(ctx context.Context, entries ...*oauth2server.GrantEntry) error {
 	for _, e := range entries {
 		seq := e.Seq
@@ -62,8 +64,8 @@ func (h *handle) appendTo(ctx context.Context, entries ...*oauth2server.GrantEnt
 	return nil
 }
 
-// entriesOf reads a log, page by page, and reports when it does not have so
-// many entries.
+// entriesOf reads a log, page by page, and returns an error unless it has want
+// entries.
 func (h *handle) entriesOf(ctx context.Context, grantID string, from, want int) (entries []*oauth2server.GrantEntry, err error) {
 	for {
 		page, err := h.log.GrantEntries(ctx, grantID, from)
@@ -117,7 +119,7 @@ func (t *trial) entriesComeBack(ctx context.Context, id string, entries ...*oaut
 
 func logWide(ctx context.Context, t *trial) error {
 	if logComesBack(ctx, t) != nil {
-		return nil // short values do not come back either: log-comes-back says so
+		return nil // short values do not come back either: log-comes-back reports it
 	}
 	id := wideID()
 	entry := t.newEntry(id, 1)
@@ -144,7 +146,8 @@ func logNone(ctx context.Context, t *trial) error {
 	return err
 }
 
-// logOrder has more places than one digit can tell apart, and than a page of most storages holds.
+// logOrder uses more places than fit in one digit, and than most storages
+// return in a page.
 func logOrder(ctx context.Context, t *trial) error {
 	const places = 1030
 	id := unique()
@@ -167,7 +170,8 @@ func logOrder(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// logApart has ids that a storage could take for each other, or together with a place for those of another.
+// logApart uses IDs that a storage could confuse, by themselves or together
+// with a place.
 func logApart(ctx context.Context, t *trial) error {
 	id := "Grant-" + unique()
 	ids := []string{id, swapCase(id), id + " ", id[:len(id)-1], id + "1", id + ":1", id + ":1:", id + "/1", id + "%", id[:len(id)-1] + "_", id + "*",
@@ -219,7 +223,7 @@ func logCopies(ctx context.Context, t *trial) error {
 		return there, err
 	}
 	if found, err := there(ctx); err != nil || found == nil || found.Nonce != nonce {
-		return nil // log-never-overwrites says so
+		return nil // log-never-overwrites reports it
 	}
 	return copies(ctx, "AppendGrant where an entry is", nil, nil, there)
 }

@@ -1,3 +1,5 @@
+// This file has the rules about two processes on one storage.
+
 package modeltest
 
 import (
@@ -51,9 +53,9 @@ func peerSeesRevocation(ctx context.Context, t *trial) error {
 			return fmt.Errorf("%s: %w", reader.name, err)
 		}
 		for _, thing := range all {
-			for _, h := range []*handle{reader, ender} { // whatever remembers does so now
+			for _, h := range []*handle{reader, ender} { // let caches fill
 				if present("")(thing.get(ctx, h)) != nil {
-					return nil // peer-sees-writes says so
+					return nil // peer-sees-writes reports it
 				}
 			}
 			if thing.end == nil {
@@ -63,7 +65,7 @@ func peerSeesRevocation(ctx context.Context, t *trial) error {
 				return fmt.Errorf("%s: %s of what was found: %w", ender.name, thing.ending, err)
 			}
 			if absent("")(thing.get(ctx, ender)) != nil {
-				return nil // it was not revoked at all: other rules say so
+				return nil // it was not revoked at all: other rules report it
 			}
 			if err := absent("%s: %s of what %s had revoked", reader.name, thing.getting, ender.name)(thing.get(ctx, reader)); err != nil {
 				return err

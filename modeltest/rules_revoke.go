@@ -1,3 +1,5 @@
+// This file has the checks of revoking a token.
+
 package modeltest
 
 import (
@@ -7,14 +9,15 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// presentedToken is the value that the server gives the gate: what was found, with the string that the client presented.
+// presentedToken returns the value that the server passes to the gate: what was
+// found, with the string that the client presented.
 func presentedToken(found *oauth2server.Token, refreshToken string) *oauth2server.Token {
 	own := *found
 	own.RefreshToken = refreshToken
 	return &own
 }
 
-// revokeAbsent tries to revoke what is no refresh token.
+// revokeAbsent tries to revoke something that is not a refresh token.
 func (t *trial) revokeAbsent(ctx context.Context, wrong near) error {
 	if t.on.refresh == nil {
 		return nil
@@ -22,7 +25,7 @@ func (t *trial) revokeAbsent(ctx context.Context, wrong near) error {
 	return gone(t.on.refresh.RevokeToken(ctx, presentedToken(t.newToken(), wrong.text)), "RevokeToken(%s)", wrong.name)
 }
 
-// revoke ends a token in the way of its kind, where the model has one.
+// revoke revokes a token, if the model has a method for its kind.
 func (t *trial) revoke(ctx context.Context, k kind, found *oauth2server.Token, text string) (call string, err error) {
 	switch {
 	case k.name == "GetRefreshToken":
@@ -65,8 +68,8 @@ func tokenApart(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// ownersOf compares whose a code or a token is. It is quiet about one that has lost its client or user: that is the
-// business of the rules on what comes back.
+// ownersOf compares the owners of a code or a token. It ignores a missing
+// client or user, which the rules on what comes back report.
 func ownersOf(call string, client *oauth2server.Client, user *oauth2server.User, ofClient *oauth2server.Client, ofUser *oauth2server.User) error {
 	if client == nil || user == nil || client.ID == ofClient.ID && user.ID == ofUser.ID {
 		return nil

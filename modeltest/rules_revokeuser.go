@@ -18,8 +18,8 @@ var revokeUserRules = []rule{
 		harm: "whoever took an account over stays in after its password was changed, or its owner is kept out"},
 }
 
-// userRevoker is what a program calls when an account is closed, or its
-// password is changed.
+// userRevoker is called by a program when an account is closed or its password
+// changes.
 type userRevoker interface {
 	RevokeUser(ctx context.Context, userID string) error
 }
@@ -28,8 +28,8 @@ var userRevokers = need{"a method RevokeUser(ctx, userID) error", func(t *trial)
 	return outermost[userRevoker](t.on.given) != nil && outermost[userRevoker](t.peer.given) != nil
 }}
 
-// meanwhile is a model on which something happens once, before a method is
-// called. What happens after one happens before the next.
+// meanwhile is a model that does something once, before a given method is
+// called. That covers the time after each method, too: it is before the next.
 type meanwhile struct {
 	*handle
 	method string
@@ -82,8 +82,8 @@ func (m *meanwhile) before(method string) {
 	}
 }
 
-// flights are what is under way while everything of a user is revoked, and the
-// methods that they call.
+// flights are the requests in flight while a user is revoked, and the methods
+// that each calls.
 var flights = []struct {
 	name    string
 	do      func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error)
@@ -104,7 +104,7 @@ var flights = []struct {
 	}, []string{"SaveToken", "AppendGrant"}},
 }
 
-// begun is what a user has by then.
+// begun is what a user has before the revocation.
 type begun struct {
 	tokens     answer
 	redemption url.Values // of a code
@@ -142,8 +142,8 @@ func revokeUser(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// begin lets the first user connect the first client twice: once up to the
-// code.
+// begin lets the first user connect the first client twice, the second time
+// only up to the code.
 func (t *trial) begin(ctx context.Context, srv *oauth2server.Server) (had begun, err error) {
 	redemption, err := t.code(ctx, srv)
 	if err == nil {
@@ -155,7 +155,8 @@ func (t *trial) begin(ctx context.Context, srv *oauth2server.Server) (had begun,
 	return had, err
 }
 
-// outlives returns what works of what a user had and got.
+// outlives returns which of the things that a user had or got still works, or
+// "".
 func (t *trial) outlives(ctx context.Context, srv *oauth2server.Server, had begun, got answer) string {
 	if what := t.works(ctx, srv, got); what != "" {
 		return what + " that was on its way"
@@ -169,7 +170,7 @@ func (t *trial) outlives(ctx context.Context, srv *oauth2server.Server, had begu
 	return ""
 }
 
-// works returns which of the tokens still works.
+// works returns which of the tokens still works, or "".
 func (t *trial) works(ctx context.Context, srv *oauth2server.Server, a answer) string {
 	if accessWorks(ctx, srv, a.Access) == nil {
 		return "an access token"

@@ -1,3 +1,5 @@
+// This file has the rules about access and refresh tokens.
+
 package modeltest
 
 import (
@@ -40,15 +42,15 @@ var tokenRules = []rule{
 		harm:   "a device that was lost, and signed out, still reads"},
 }
 
-// kind is one of the two ways to look a token up.
+// kind is one of the two ways to look up a token.
 type kind struct {
-	name   string // of the call
+	name   string // of the method
 	text   func(*oauth2server.Token) string
 	get    func(ctx context.Context, text string) (*oauth2server.Token, error)
 	others func(*oauth2server.Token) (expiry string, at time.Time) // the other token's expiry, which may stay away
 }
 
-// kinds are the lookups that the model has.
+// kinds returns the lookups that the model has.
 func (h *handle) kinds() (all []kind) {
 	if h.tokens != nil {
 		all = append(all, kind{"GetAccessToken", func(t *oauth2server.Token) string { return t.AccessToken },
@@ -83,7 +85,8 @@ func tokenComesBack(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// tokenComesBack saves a token and compares what becomes of it; it may have been dropped if it has expired.
+// tokenComesBack saves a token and compares what comes back. An expired one may
+// be gone.
 func (t *trial) tokenComesBack(ctx context.Context, name string, token *oauth2server.Token, expired bool) error {
 	want := pictureOf(token)
 	saved, err := t.on.saveToken(ctx, token)
@@ -122,7 +125,7 @@ func (t *trial) tokenComesBack(ctx context.Context, name string, token *oauth2se
 
 func tokenAlone(ctx context.Context, t *trial) error {
 	if tokenComesBack(ctx, t) != nil {
-		return nil // that needs no tokens of this kind: token-comes-back says so
+		return nil // that needs no tokens of this kind: token-comes-back reports it
 	}
 	for _, which := range []string{"the first", "the second"} {
 		token := t.newToken()
@@ -229,7 +232,7 @@ func tokenCopies(ctx context.Context, t *trial) error {
 
 func tokenWide(ctx context.Context, t *trial) error {
 	if tokenComesBack(ctx, t) != nil {
-		return nil // short values do not come back either: token-comes-back says so
+		return nil // short values do not come back either: token-comes-back reports it
 	}
 	token := t.newToken()
 	token.Scope, token.GrantScope, token.GrantID = wideScope(), wideScope(), wideID()

@@ -1,3 +1,5 @@
+// This file has the rules about signing in by password.
+
 package modeltest
 
 import (
@@ -46,7 +48,7 @@ func userWrongPassword(ctx context.Context, t *trial) error {
 			{"the password behind another character", "x" + u.Password},
 			{"the password in another case", swapCase(u.Password)},
 		}
-		if len(u.Password) <= bcryptReads { // user-long-password is about the others
+		if len(u.Password) <= bcryptReads { // user-long-password tries the others
 			wrong = append(wrong, near{"the beginning of the password", u.Password[:len(u.Password)/2]})
 		}
 		for _, w := range wrong {
@@ -83,7 +85,7 @@ func userLongPassword(ctx context.Context, t *trial) error {
 		}
 		for _, w := range wrong {
 			found, err := t.on.users.GetUser(ctx, u.Username, w.text, t.Clients[0].Client)
-			if err == nil && found != nil { // which error it may be is in user-wrong-password
+			if err == nil && found != nil { // user-wrong-password checks which error it is
 				return fmt.Errorf("GetUser(%q, %s) found the user, whose password has %d bytes; want ErrNotFound", u.Username, w.name, len(u.Password))
 			}
 		}
@@ -91,7 +93,7 @@ func userLongPassword(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// userOfClient: a client may have no user, then it gets no token of its own.
+// userOfClient accepts a client without a user: it gets no token of its own.
 func userOfClient(ctx context.Context, t *trial) error {
 	for _, c := range t.Clients {
 		found, err := t.on.clientUsers.GetUserFromClient(ctx, c.Client)

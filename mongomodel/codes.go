@@ -1,4 +1,4 @@
-// Authorization codes in their collection.
+// This file stores authorization codes in their collection.
 
 package mongomodel
 
@@ -38,7 +38,7 @@ func (m *Model) GetAuthorizationCode(ctx context.Context, code string) (*oauth2s
 }
 
 // RevokeAuthorizationCode implements [oauth2server.AuthorizationCodeModel]. The
-// server does not call it, as there is a log.
+// server does not call it, as the model has a log.
 func (m *Model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
 	return removeOne(ctx, m.codes, ownRecord(oauth2server.Digest(code.Code)))
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// maxSeconds is the longest lifetime that a number can be: ten years. Of
-// nanoseconds it would be less than a third of a second.
+// maxSeconds is the longest lifetime that a number can mean: ten years. So a
+// number of nanoseconds is refused, unless it is below a third of a second.
 const maxSeconds = 10 * 365 * 24 * 60 * 60
 
-// mustBe is the error of a field of another type. It does not contain the
+// mustBe is the error of a field of the wrong type. It does not contain the
 // value, which may be a secret.
 func mustBe(what string, value bson.RawValue) error {
 	return fmt.Errorf("is of type %s, and must be %s", value.Type, what)
@@ -32,7 +32,7 @@ func readText(value bson.RawValue) (string, error) {
 	return text, nil
 }
 
-// readBool takes null for false.
+// readBool reads a boolean; null is false.
 func readBool(value bson.RawValue) (bool, error) {
 	yes, ok := value.BooleanOK()
 	if !ok && value.Type != bson.TypeNull {
@@ -41,7 +41,7 @@ func readBool(value bson.RawValue) (bool, error) {
 	return yes, nil
 }
 
-// readTime takes null for the zero time.
+// readTime reads a date; null is the zero time.
 func readTime(value bson.RawValue) (time.Time, error) {
 	if value.Type == bson.TypeNull {
 		return time.Time{}, nil
@@ -53,8 +53,8 @@ func readTime(value bson.RawValue) (time.Time, error) {
 	return at.UTC(), nil
 }
 
-// readList takes an array of strings, or a string of words with spaces between
-// them, as scopes are written (RFC 6749, section 3.3). null is no words.
+// readList reads an array of strings, or words separated by spaces, as scopes
+// are written (RFC 6749, section 3.3). null is an empty list.
 func readList(value bson.RawValue) ([]string, error) {
 	if value.Type == bson.TypeNull {
 		return nil, nil
@@ -82,8 +82,8 @@ func readList(value bson.RawValue) ([]string, error) {
 	return words, nil
 }
 
-// readLifetime takes a duration as Go writes it, "1h30m0s", or a number of
-// seconds. "", 0 and null are none.
+// readLifetime reads a duration as Go writes it, "1h30m0s", or a number of
+// seconds. "" and null are 0.
 func readLifetime(value bson.RawValue) (time.Duration, error) {
 	if value.Type == bson.TypeNull {
 		return 0, nil
@@ -112,8 +112,8 @@ func readLifetime(value bson.RawValue) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// readDigest takes the SHA-256 of a secret in base64url or another usual
-// spelling.
+// readDigest reads the SHA-256 of a secret in base64url or another usual
+// encoding.
 func readDigest(value bson.RawValue) (credential.Digest, error) {
 	text, err := readText(value)
 	if err != nil {

@@ -1,3 +1,5 @@
+// This file is the floor: the least code that does the work.
+
 package peers
 
 import (
@@ -14,8 +16,8 @@ import (
 	"time"
 )
 
-// Floor is the least code in ordinary style that does the job with the standard library: what net/http allows, and no more
-// than the gate asks for.
+// Floor is the least code in ordinary style that does the job with the standard
+// library: what net/http allows, and no more than the gate asks for.
 var Floor = Peer{
 	Name:      "floor",
 	New:       newFloor,

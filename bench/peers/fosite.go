@@ -1,3 +1,5 @@
+// This file sets up ory/fosite.
+
 package peers
 
 import (

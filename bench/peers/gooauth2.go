@@ -1,3 +1,5 @@
+// This file sets up go-oauth2.
+
 package peers
 
 import (
@@ -16,7 +18,8 @@ import (
 	"github.com/go-oauth2/oauth2/v4/store"
 )
 
-// GoOAuth2 is github.com/go-oauth2/oauth2 with its own store in memory, GoOAuth2Maps with one of maps.
+// GoOAuth2 is github.com/go-oauth2/oauth2 with its own store in memory,
+// GoOAuth2Maps with one of maps.
 var (
 	GoOAuth2 = Peer{
 		Name:      "go-oauth2 4.5.4",

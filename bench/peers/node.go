@@ -1,6 +1,9 @@
+// This file describes node-oauth2-server; node/server.js sets it up.
+
 package peers
 
-// Node is @node-oauth/oauth2-server on node's own HTTP server, with a model of maps: node/server.js.
+// Node is @node-oauth/oauth2-server on node's own HTTP server, with a model of
+// maps: node/server.js.
 var Node = Peer{
 	Name:      "node-oauth2-server 5.3.0",
 	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,

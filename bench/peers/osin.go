@@ -1,3 +1,5 @@
+// This file sets up osin.
+
 package peers
 
 import (
@@ -9,7 +11,8 @@ import (
 	"github.com/openshift/osin"
 )
 
-// Osin is github.com/openshift/osin with a storage of maps, as it has none of its own.
+// Osin is github.com/openshift/osin with a storage of maps, as it has none of
+// its own.
 var Osin = Peer{
 	Name:      "osin 1.0.1",
 	New:       newOsin,

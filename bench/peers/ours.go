@@ -1,3 +1,5 @@
+// This file sets up this project.
+
 package peers
 
 import (
@@ -17,7 +19,8 @@ var Ours = Peer{
 	Unequal: []string{"each refresh has a log entry and a sealed successor, by which a lost reply is made good and a thief is seen; an answer of the API has two headers with scopes, as node-oauth2-server's; what has expired leaves memory; a client that names no scopes has any"},
 }
 
-// OursWithoutLog has a model that is no GrantLog, as those of others: refresh tokens are used once.
+// OursWithoutLog has a model that is no GrantLog, as those of others: refresh
+// tokens are used once.
 var OursWithoutLog = Peer{
 	Name: "oauth2server without a log",
 	New: func(string) (http.Handler, error) {
@@ -59,7 +62,8 @@ func newOurs(m oauth2server.Model, err error) (http.Handler, error) {
 	return mux, nil
 }
 
-// withoutLog has no GrantLog: methods that are promoted from two fields at once count as none.
+// withoutLog has no GrantLog: methods that are promoted from two fields at once
+// count as none.
 type withoutLog struct {
 	*memorymodel.Model
 	oauth2server.GrantLog

@@ -1,6 +1,8 @@
-// Package peers has OAuth servers that do the same work over HTTP: this project's, others', and a floor for comparison.
-// All keep everything in memory, ask nobody whether he consents, and are alike in what they must refuse; see the gate in
-// package main. What they do beyond that, or not, is in [Peer.Unequal].
+// Package peers has OAuth servers that do the same work over HTTP: this
+// project's, others', and a floor for comparison. All keep everything in
+// memory, ask nobody whether he consents, and are alike in what they must
+// refuse; see the gate in package main. What they do beyond that, or not, is in
+// [Peer.Unequal].
 package peers
 
 import (
@@ -12,19 +14,23 @@ import (
 type Peer struct {
 	Name string
 
-	// New returns the whole server, which is reached at base. Nil: it is no Go program.
+	// New returns the whole server, which is reached at base. Nil: it is no Go
+	// program.
 	New func(base string) (http.Handler, error)
 
-	// Authorize, Token and API are its paths. API answers [Answer] to who has a token with the scope read.
+	// Authorize, Token and API are its paths. API answers [Answer] to who has a
+	// token with the scope read.
 	Authorize, Token, API string
 
-	// App uses the code flow, Machine client credentials. Other is a second App, for the gate.
+	// App uses the code flow, Machine client credentials. Other is a second
+	// App, for the gate.
 	App, Machine, Other Client
 
 	// Scope is what App asks for.
 	Scope string
 
-	// AnybodyRefreshes is whether it takes a refresh token from whoever has it. The gate sees that what is said here is true.
+	// AnybodyRefreshes is whether it takes a refresh token from whoever has it.
+	// The gate sees that what is said here is true.
 	AnybodyRefreshes bool
 
 	// Unequal is what makes a comparison unfair, to whom it may be.

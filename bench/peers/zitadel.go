@@ -1,3 +1,5 @@
+// This file sets up zitadel/oidc.
+
 package peers
 
 import (
@@ -10,8 +12,9 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// Zitadel is github.com/zitadel/oidc with the storage of its example. It is an OpenID provider: people sign in on a page
-// of the program, so the code flow has two redirects more, and there is an ID token, which is signed.
+// Zitadel is github.com/zitadel/oidc with the storage of its example. It is an
+// OpenID provider: people sign in on a page of the program, so the code flow
+// has two redirects more, and there is an ID token, which is signed.
 var Zitadel = Peer{
 	Name:      "zitadel/oidc 3.51",
 	New:       newZitadel,

@@ -1,5 +1,6 @@
-// Command consent is an authorization server whose one page signs people in, remembers that with a session, and asks
-// them what the application may do. Start it and try what it prints.
+// Command consent is an authorization server whose one page signs people in,
+// remembers that with a session, and asks them what the application may do.
+// Start it and try what it prints.
 package main
 
 import (
@@ -73,12 +74,14 @@ func newHandler(model *memorymodel.Model, base string) (http.Handler, error) {
 	return a.sessions.LoadAndSave(mux), nil
 }
 
-// signedIn tells the server who the session belongs to: nobody, when the ID is empty.
+// signedIn tells the server who the session belongs to: nobody, when the ID is
+// empty.
 func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
 	return &oauth2server.User{ID: a.sessions.GetString(r.Context(), "user")}, nil
 }
 
-// page is called again and again on one URL, which keeps the client's request, until it has a verdict.
+// page is called again and again on one URL, which keeps the client's request,
+// until it has a verdict.
 func (a *app) page(w http.ResponseWriter, r *http.Request) {
 	request := oauth2server.AuthorizationRequestFromContext(r.Context())
 	verdict := r.PostForm.Get("verdict")
@@ -103,9 +106,11 @@ func (a *app) page(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// giveTicket returns what the form has to send back. The session keeps the last one, with a digest of the request that it
-// was given for, which may be long. So a form decides about what its owner has read, in the browser that showed it, and
-// once, unless it is sent twice at the same moment: a session is loaded and saved, and no gate.
+// giveTicket returns what the form has to send back. The session keeps the last
+// one, with a digest of the request that it was given for, which may be long.
+// So a form decides about what its owner has read, in the browser that showed
+// it, and once, unless it is sent twice at the same moment: a session is loaded
+// and saved, and no gate.
 func (a *app) giveTicket(ctx context.Context, request *oauth2server.AuthorizationRequest) string {
 	ticket := rand.Text()
 	a.sessions.Put(ctx, "ticket", boundTo(request, ticket))

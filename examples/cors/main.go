@@ -1,4 +1,5 @@
-// Command cors lets an app in the browser, which comes from another origin, call the endpoints that scripts call.
+// Command cors lets an app in the browser, which comes from another origin,
+// call the endpoints that scripts call.
 package main
 
 import (
@@ -69,12 +70,14 @@ func newHandler(site demo.Site, origin string) (http.Handler, error) {
 	}).Handler
 
 	mux := http.NewServeMux()
-	// The browser goes to /authorize, no script does, and none may read the page (RFC 9700, section 2.6).
+	// The browser goes to /authorize, no script does, and none may read the
+	// page (RFC 9700, section 2.6).
 	mux.Handle("/authorize", srv.Authorize(demo.Page(site.Model)))
 	mux.Handle("/token", shared(srv.Token(nil)))
 	mux.Handle("/revoke", shared(srv.Revoke()))
 	mux.Handle(srv.MetadataPath(), shared(srv.Metadata()))
-	// Outside of Authenticate: a preflight has no token, and the app has to read a refusal.
+	// Outside of Authenticate: a preflight has no token, and the app has to
+	// read a refusal.
 	mux.Handle("/api", shared(srv.Authenticate("read")(http.HandlerFunc(hello))))
 	return mux, nil
 }

@@ -1,5 +1,6 @@
-// Command custommodel shows an application that has its own types and its own database, and becomes an authorization
-// server by a model between them and oauth2server: see model.go. Start it and try what it prints.
+// Command custommodel shows an application that has its own types and its own
+// database, and becomes an authorization server by a model between them and
+// oauth2server: see model.go. Start it and try what it prints.
 package main
 
 import (

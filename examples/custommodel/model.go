@@ -1,3 +1,5 @@
+// This file answers the questions of oauth2server from the shop's database.
+
 package main
 
 import (
@@ -11,8 +13,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// model answers oauth2server's questions from the shop's database, see schema.sql. Each step is one statement, so there
-// are no transactions and no locks, and any number of processes may share the database.
+// model answers oauth2server's questions from the shop's database, see
+// schema.sql. Each step is one statement, so there are no transactions and no
+// locks, and any number of processes may share the database.
 type model struct{ shop *shop }
 
 var (
@@ -55,7 +58,8 @@ func (m *model) GetUser(ctx context.Context, username, password string, _ *oauth
 	return &oauth2server.User{ID: c.number, Data: c}, nil
 }
 
-// GetUserFromClient lets a partner act for itself, under an ID that no customer has.
+// GetUserFromClient lets a partner act for itself, under an ID that no customer
+// has.
 func (m *model) GetUserFromClient(ctx context.Context, client *oauth2server.Client) (*oauth2server.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -63,7 +67,8 @@ func (m *model) GetUserFromClient(ctx context.Context, client *oauth2server.Clie
 	return &oauth2server.User{ID: "partner:" + client.ID}, nil
 }
 
-// SaveToken needs no transaction for its two rows: after a failure nobody gets to know either token.
+// SaveToken needs no transaction for its two rows: after a failure nobody gets
+// to know either token.
 func (m *model) SaveToken(ctx context.Context, token *oauth2server.Token, client *oauth2server.Client, user *oauth2server.User) (*oauth2server.Token, error) {
 	var err error
 	if token.AccessToken != "" { // as always when the server asks
@@ -184,8 +189,9 @@ func read(row interface{ Scan(...any) error }, thing encoding.BinaryUnmarshaler)
 	return thing.UnmarshalBinary(record)
 }
 
-// change returns ErrNotFound when the statement changed nothing. That makes a gate of it: of all that delete a row or
-// insert one with the same key, the database tells one that it did.
+// change returns ErrNotFound when the statement changed nothing. That makes a
+// gate of it: of all that delete a row or insert one with the same key, the
+// database tells one that it did.
 func (m *model) change(ctx context.Context, statement string, args ...any) error {
 	result, err := m.shop.db.ExecContext(ctx, statement, args...)
 	if err != nil {
@@ -198,7 +204,8 @@ func (m *model) change(ctx context.Context, statement string, args ...any) error
 	return err
 }
 
-// failure puts err into the words of the contract. Drivers have their own for a context that was cancelled.
+// failure puts err into the words of the contract. Drivers have their own for a
+// context that was cancelled.
 func failure(ctx context.Context, err error) error {
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -1,3 +1,6 @@
+// This file stands for a program that existed before: a shop with customers and
+// partners in its own database.
+
 package main
 
 import (
@@ -16,7 +19,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// shop stands for a program that existed before: it has customers and partners of its own, in a database of its own.
+// shop stands for a program that existed before: it has customers and partners
+// of its own, in a database of its own.
 type shop struct {
 	db   *sql.DB
 	cost int // of bcrypt
@@ -32,8 +36,9 @@ type partner struct {
 //go:embed schema.sql
 var schema string
 
-// openShop opens the database and makes what it lacks. The statements are those that SQLite and PostgreSQL have in
-// common, placeholders included, so the driver is the caller's choice.
+// openShop opens the database and makes what it lacks. The statements are those
+// that SQLite and PostgreSQL have in common, placeholders included, so the
+// driver is the caller's choice.
 func openShop(ctx context.Context, driver, source string) (*shop, error) {
 	db, err := sql.Open(driver, source)
 	if err != nil {
@@ -47,10 +52,11 @@ func openShop(ctx context.Context, driver, source string) (*shop, error) {
 	return s, nil
 }
 
-// sqliteFile is the source for a file. With the write-ahead log readers do not wait for the writer, and the timeout makes
-// writers wait for each other, in this process and in others; that wait does not end early when a context is cancelled.
-// Commits reach the disk before they are acknowledged, as is the default: what was spent must not come back with the
-// power.
+// sqliteFile is the source for a file. With the write-ahead log readers do not
+// wait for the writer, and the timeout makes writers wait for each other, in
+// this process and in others; that wait does not end early when a context is
+// cancelled. Commits reach the disk before they are acknowledged, as is the
+// default: what was spent must not come back with the power.
 func sqliteFile(path string) string {
 	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: pragmas.Encode()}).String()
@@ -90,7 +96,8 @@ func (s *shop) addPartner(ctx context.Context, id, secret, callback string) erro
 	return err
 }
 
-// signIn returns the customer whose address and password these are, or [sql.ErrNoRows].
+// signIn returns the customer whose address and password these are, or
+// [sql.ErrNoRows].
 func (s *shop) signIn(ctx context.Context, email, password string) (customer, error) {
 	var c customer
 	var hash []byte
@@ -120,12 +127,14 @@ func (s *shop) partner(ctx context.Context, id string) (p partner, err error) {
 	return p, err
 }
 
-// isText says whether a column can hold s. To PostgreSQL anything else is an error, when in fact there is just no such row.
+// isText says whether a column can hold s. To PostgreSQL anything else is an
+// error, when in fact there is just no such row.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 func (s *shop) hashPassword(password string) ([]byte, error) {
 	return bcrypt.GenerateFromPassword(condense(password), s.cost)
 }
 
-// condense makes 43 characters of any password: bcrypt reads 72 bytes at the most.
+// condense makes 43 characters of any password: bcrypt reads 72 bytes at the
+// most.
 func condense(password string) []byte { return []byte(oauth2server.Digest(password)) }

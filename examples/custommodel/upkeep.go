@@ -1,4 +1,5 @@
-// Upkeep: what the program calls, not the server.
+// This file has what the program calls, not the server: lists of grants,
+// revocation and deletion of what has expired.
 
 package main
 
@@ -11,8 +12,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// UserGrants returns what a user granted and what still works, for a page of connected apps. However often a grant was
-// used, its first and its last entry are enough.
+// UserGrants returns what a user granted and what still works, for a page of
+// connected apps. However often a grant was used, its first and its last entry
+// are enough.
 func (m *model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	entries, err := m.entries(ctx, `SELECT record FROM oauth_grant_log WHERE user_id = $1`, userID)
 	if err != nil {
@@ -28,7 +30,8 @@ func (m *model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 	return oauth2server.LiveGrants(entries), nil
 }
 
-// RevokeUser ends every grant of a user, say when the password changes, and what is under way.
+// RevokeUser ends every grant of a user, say when the password changes, and
+// what is under way.
 func (m *model) RevokeUser(ctx context.Context, userID string) error {
 	if userID == "" { // as which entries that name nobody are stored
 		return nil
@@ -46,7 +49,8 @@ func (m *model) RevokeUserClient(ctx context.Context, userID, clientID string) e
 	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
 }
 
-// grantIDs asks the database each time that it is iterated, as RevokeUser wants it.
+// grantIDs asks the database each time that it is iterated, as RevokeUser wants
+// it.
 func (m *model) grantIDs(ctx context.Context, query string, args ...any) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		ids, err := m.strings(ctx, query, args...)

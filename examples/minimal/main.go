@@ -1,4 +1,5 @@
-// Command minimal is an authorization server as small as it gets. Start it and try what it prints.
+// Command minimal is an authorization server as small as it gets. Start it and
+// try what it prints.
 package main
 
 import (
@@ -86,8 +87,8 @@ func hello(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "Hello, user %s!\n", oauth2server.UserFromContext(r.Context()).ID)
 }
 
-// serve serves until Ctrl-C, then lets the requests in flight end. Whoever sends or
-// reads too slowly is cut off.
+// serve serves until Ctrl-C, then lets the requests in flight end. Whoever
+// sends or reads too slowly is cut off.
 func serve(listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,

@@ -1,5 +1,5 @@
-// Command resource is an API in a process of its own, which asks an authorization server about each token. To try it on
-// examples/server:
+// Command resource is an API in a process of its own, which asks an
+// authorization server about each token. To try it on examples/server:
 //
 //	go run ./examples/server
 //	API_SECRET=qwerty go run ./examples/resource

@@ -1,3 +1,5 @@
+// This file puts the server, the pages and the API together and mounts them.
+
 package main
 
 import (
@@ -48,7 +50,8 @@ func newSetup(proxies []netip.Prefix, model storage, files fs.FS, verbose io.Wri
 	return s
 }
 
-// newApp returns the application, which a browser reaches at base; see [newSetup].
+// newApp returns the application, which a browser reaches at base; see
+// [newSetup].
 func newApp(base string, proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer) (*app, error) {
 	return newSetup(proxies, model, files, verbose).app(base)
 }
@@ -80,7 +83,8 @@ func (a *app) options(base string) *oauth2server.Options {
 		AuthenticateUser: a.signedIn,
 		LimitAttempts:    a.limiter.LimitAttempts,
 		ErrorHandler:     a.refuse,
-		// For telephones in the same network, which there is no certificate for.
+		// For telephones in the same network, which there is no certificate
+		// for.
 		InsecureHTTPIssuer:         inClear(base),
 		InsecureAllowHTTPRedirects: inClear(base),
 	}

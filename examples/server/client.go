@@ -1,3 +1,6 @@
+// This file is the demo client: another application, which asks the server for
+// a token and uses it.
+
 package main
 
 import (

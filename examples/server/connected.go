@@ -1,3 +1,5 @@
+// This file shows users which apps they connected, and disconnects them.
+
 package main
 
 import (

@@ -1,3 +1,6 @@
+// This file asks users what a client may do, and answers the authorization
+// request.
+
 package main
 
 import (
@@ -81,8 +84,8 @@ func (a *app) decide(w http.ResponseWriter, r *http.Request, request clientReque
 	}
 }
 
-// ask asks for consent, unless it was given before. A notice, by its name among the
-// words, says why it is asked once more.
+// ask asks for consent, unless it was given before. A notice, by its name among
+// the words, says why it is asked once more.
 func (a *app) ask(w http.ResponseWriter, r *http.Request, request clientRequest, notice string) {
 	user, prompts := request.User, promptsOf(request.asked)
 	scope, err := request.ScopeFor(r.Context(), user)

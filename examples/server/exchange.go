@@ -1,3 +1,5 @@
+// This file records what the demo client sends and gets, for its page.
+
 package main
 
 import (
@@ -10,7 +12,8 @@ import (
 	"unicode"
 )
 
-// exchange is a request of the demo client and its answer, as its page shows them.
+// exchange is a request of the demo client and its answer, as its page shows
+// them.
 type exchange struct {
 	Number          int    // of the step
 	Title           string // by its name among the words
@@ -99,7 +102,8 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 	return response, nil
 }
 
-// cut bounds what is kept of a stranger's text, and shows what would not be seen.
+// cut bounds what is kept of a stranger's text, and shows what would not be
+// seen.
 func cut(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && unicode.In(r, unicode.C) {

@@ -82,7 +82,8 @@ func (h *hosts) at(host string) (*app, error) {
 	return made, err
 }
 
-// isThisMachine reports whether nobody else can have given this machine that name.
+// isThisMachine reports whether nobody else can have given this machine that
+// name.
 func isThisMachine(host string) bool {
 	name := host
 	if at := strings.LastIndex(host, ":"); at > strings.LastIndex(host, "]") {

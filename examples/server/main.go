@@ -135,7 +135,8 @@ func addressFor(base string) string {
 	return ":" + u.Port()
 }
 
-// origin is a URL as browsers write it in Origin and Host; empty: there is none.
+// origin is a URL as browsers write it in Origin and Host; empty: there is
+// none.
 func origin(public string) (string, error) {
 	if public == "" {
 		return "", nil

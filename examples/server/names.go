@@ -1,5 +1,4 @@
-// What others chose, such as the names of apps and the hosts that answers go to, is
-// made fit for a page here.
+// This file makes names and hosts that others chose fit for a page.
 
 package main
 
@@ -22,8 +21,8 @@ type profile struct {
 	Name string `bson:"name"`
 }
 
-// nameOf returns the name in the Data of a client or a user, which is BSON when it
-// comes from MongoDB; the ID if there is none. It is clean.
+// nameOf returns the name in the Data of a client or a user, which is BSON when
+// it comes from MongoDB; the ID if there is none. It is clean.
 func (a *app) nameOf(data any, id string) string {
 	var known profile
 	switch data := data.(type) {

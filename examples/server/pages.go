@@ -1,3 +1,5 @@
+// This file renders pages in the language of the reader.
+
 package main
 
 import (
@@ -117,12 +119,13 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content
 	body.WriteTo(w) // an error means that the browser hung up
 }
 
-// maxLanguages bounds a list of languages, in bytes: one that nobody wrote by hand
-// takes its time to sort.
+// maxLanguages bounds a list of languages, in bytes: one that nobody wrote by
+// hand takes its time to sort.
 const maxLanguages = 500
 
-// language returns the place among languages of that of the reader: what the client
-// asks for (OpenID Connect Core, section 3.1.2.1), or else what the browser does.
+// language returns the place among languages of that of the reader: what the
+// client asks for (OpenID Connect Core, section 3.1.2.1), or else what the
+// browser does.
 func (p *pages) language(r *http.Request) int {
 	if list := localesOf(r); len(list) <= maxLanguages {
 		var wanted []language.Tag

@@ -1,4 +1,4 @@
-// What the demo client asked the server for, while the browser is there.
+// This file keeps the demo client's pending authorization request in a cookie.
 
 package main
 

@@ -1,4 +1,5 @@
-// Pages that say what went wrong, each with a reference that the log has too.
+// This file shows pages that tell what went wrong, each with a reference that
+// is also in the log.
 
 package main
 
@@ -44,8 +45,8 @@ func (p *pages) fault(w http.ResponseWriter, r *http.Request, err error) {
 	p.problem(w, r, http.StatusServiceUnavailable, "", problem{Advice: "problem.fault"}, err)
 }
 
-// problem shows data and logs it, with the cause, under the same reference. user is
-// who is signed in, for the menu.
+// problem shows data and logs it, with the cause, under the same reference.
+// user is who is signed in, for the menu.
 func (p *pages) problem(w http.ResponseWriter, r *http.Request, status int, user string, data problem, cause error) {
 	data.Reference = p.log(r, status, data.Advice, cause)
 	p.showProblem(w, r, status, user, data)

@@ -1,3 +1,6 @@
+// This file checks the host and the origin of requests before the pages see
+// them.
+
 package main
 
 import (
@@ -69,8 +72,8 @@ func (a *app) readForm(next http.Handler) http.Handler {
 	})
 }
 
-// withSemicolons encodes those in the query. They are data to browsers (WHATWG URL,
-// section 5.1), and an error to net/url.
+// withSemicolons encodes those in the query. They are data to browsers (WHATWG
+// URL, section 5.1), and an error to net/url.
 func withSemicolons(r *http.Request) *http.Request {
 	if !strings.Contains(r.URL.RawQuery, ";") {
 		return r

@@ -1,5 +1,5 @@
-// The client's request, on its way through the pages: what it asks of them, and how
-// all of it comes back after signing in.
+// This file carries the client's request through the pages, so that all of it
+// is back after signing in.
 
 package main
 

@@ -1,3 +1,5 @@
+// This file keeps sessions and tells who is signed in.
+
 package main
 
 import (

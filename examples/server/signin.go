@@ -1,3 +1,5 @@
+// This file signs people in and out.
+
 package main
 
 import (
@@ -58,7 +60,8 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
-// askToSignIn shows the form to whoever is not signed in, or has to sign in again.
+// askToSignIn shows the form to whoever is not signed in, or has to sign in
+// again.
 func (a *app) askToSignIn(w http.ResponseWriter, r *http.Request, next string) {
 	user, err := a.signedIn(r)
 	switch {

@@ -1,3 +1,5 @@
+// This file prints the steps of OAuth that the server takes.
+
 package main
 
 import (

@@ -1,3 +1,6 @@
+// This file opens the storage and registers the clients and the user of the
+// demonstration.
+
 package main
 
 import (

@@ -1,7 +1,9 @@
-// Command websocket guards a websocket by the token of the request that opens it.
+// Command websocket guards a websocket by the token of the request that opens
+// it.
 //
-// A browser cannot set the Authorization header of such a request: its clients send the token as the first message, or
-// trade it for a ticket that is good once. A URL is no place for a token (RFC 9700, section 4.3.2).
+// A browser cannot set the Authorization header of such a request: its clients
+// send the token as the first message, or trade it for a ticket that is good
+// once. A URL is no place for a token (RFC 9700, section 4.3.2).
 package main
 
 import (
@@ -50,7 +52,8 @@ func newHandler(site demo.Site) (http.Handler, error) {
 	return mux, nil
 }
 
-// echo sends back what it is sent, until the peer leaves or the token expires: a connection must not outlive its token.
+// echo sends back what it is sent, until the peer leaves or the token expires:
+// a connection must not outlive its token.
 func echo(w http.ResponseWriter, r *http.Request, token *oauth2server.Token) error {
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 // written.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
 
-// ReadAtMost returns what a body has, or of a longer one its first limit+1 bytes; with an error what came before it.
+// ReadAtMost returns what a body has, or of a longer one its first limit+1
+// bytes; with an error what came before it.
 func ReadAtMost(body io.Reader, limit int64) (text string, err error) {
 	buffer := Buffer()
 	b := (*buffer)[:0]
@@ -35,7 +36,8 @@ func ReadAtMost(body io.Reader, limit int64) (text string, err error) {
 // Buffer lends a buffer of no bytes, until Release.
 func Buffer() *[]byte { return buffers.Get().(*[]byte) }
 
-// Release gives back a buffer that has become b. What was in it is nobody's any more: there were secrets.
+// Release gives back a buffer that has become b. What was in it is nobody's any
+// more: there were secrets.
 func Release(buffer *[]byte, b []byte) {
 	clear(b)
 	if *buffer = b[:0]; cap(b) <= 64<<10 {

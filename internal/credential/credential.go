@@ -1,6 +1,6 @@
 // Package credential is what our models share about the secrets of clients and
-// the names and passwords of users: what may be registered, what is stored in its
-// place, and how the two are compared. It knows no storage.
+// the names and passwords of users: what may be registered, what is stored in
+// its place, and how the two are compared. It knows no storage.
 package credential
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// clientUserPrefix keeps the users that stand for clients apart from people (RFC
-// 9700, section 4.15).
+// clientUserPrefix keeps the users that stand for clients apart from people
+// (RFC 9700, section 4.15).
 const clientUserPrefix = "client:"
 
 // Rules are what the options of a model change about registration.
@@ -68,8 +68,8 @@ func Page(limit int) int {
 	return min(limit, 1000)
 }
 
-// UserOf returns the user that stands for a client: its ID is the client's behind
-// "client:", which no other user has.
+// UserOf returns the user that stands for a client: its ID is the client's
+// behind "client:", which no other user has.
 func UserOf(c *oauth2server.Client) *oauth2server.User {
 	return &oauth2server.User{ID: clientUserPrefix + c.ID}
 }

@@ -30,12 +30,12 @@ type hash struct {
 	salt, sum []byte // nil for bcrypt
 }
 
-// bcryptText is how bcrypt writes a hash: $2b$, its cost, 22 characters of salt and
-// 31 of hash.
+// bcryptText is how bcrypt writes a hash: $2b$, its cost, 22 characters of salt
+// and 31 of hash.
 var bcryptText = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
 
-// werkzeugText is how Werkzeug (Flask) writes scrypt: N, r and p, a salt that is a
-// text, and the key in hexadecimal.
+// werkzeugText is how Werkzeug (Flask) writes scrypt: N, r and p, a salt that
+// is a text, and the key in hexadecimal.
 var werkzeugText = regexp.MustCompile(`^scrypt:([0-9]{1,10}):([0-9]{1,10}):([0-9]{1,10})\$([^$]+)\$([0-9a-f]+)$`)
 
 // readForeign reads a hash as another program wrote it.
@@ -120,7 +120,8 @@ func readScrypt(text string) (*hash, error) {
 	return readKeyed(text, scryptWork{numbers[0], numbers[1], numbers[2]}, parts[3], parts[4])
 }
 
-// readNumbers reads "m=65536,t=3,p=4". Each name must be there once, in any order.
+// readNumbers reads "m=65536,t=3,p=4". Each name must be there once, in any
+// order.
 func readNumbers(text string, names ...string) ([]uint32, error) {
 	numbers, found := make([]uint32, len(names)), 0
 	for pair := range strings.SplitSeq(text, ",") {

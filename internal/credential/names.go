@@ -16,9 +16,9 @@ import (
 // registered.
 const maxPrepared = 8 << 10
 
-// prepareName returns a username as it is stored: a name of one or more parts with
-// spaces between them, each of the profile UsernameCasePreserved (RFC 8265,
-// section 3.4 and 3.1).
+// prepareName returns a username as it is stored: a name of one or more parts
+// with spaces between them, each of the profile UsernameCasePreserved (RFC
+// 8265, section 3.4 and 3.1).
 func prepareName(name string) (string, error) {
 	if len(name) > maxPrepared {
 		return "", fmt.Errorf("it has more than %d bytes", maxPrepared)

@@ -20,10 +20,10 @@ import (
 const maxForeign = 8
 
 // Passwords hashes the passwords of a model, and checks them. A wrong password
-// costs as much whether the name is unknown, or known with a hash of today, with
-// one of a lower cost or with one of another program: see rest. That holds as soon
-// as it has met a hash of each recipe that is stored. It is safe for concurrent
-// use.
+// costs as much whether the name is unknown, or known with a hash of today,
+// with one of a lower cost or with one of another program: see rest. That holds
+// as soon as it has met a hash of each recipe that is stored. It is safe for
+// concurrent use.
 type Passwords struct {
 	cost int // of bcrypt
 
@@ -40,8 +40,8 @@ func NewPasswords(cost int) *Passwords {
 	return &Passwords{cost: cost, highest: cost}
 }
 
-// Hash returns what is stored in place of a password, which must be one that can
-// be registered.
+// Hash returns what is stored in place of a password, which must be one that
+// can be registered.
 func (p *Passwords) Hash(password string) (string, error) {
 	if err := oauth2server.CheckUserPassword(password); err != nil {
 		return "", err
@@ -65,10 +65,11 @@ func (p *Passwords) Import(foreign string) (string, error) {
 	return h.text, nil
 }
 
-// Verify returns nil if stored is the password's, and [oauth2server.ErrNotFound] if
-// it is not. stored is "" if there is no such user. fresh is not empty if the
-// password is right and that should be stored instead from now on, as stored is
-// another program's, of a lower cost, or of another form of the password.
+// Verify returns nil if stored is the password's, and
+// [oauth2server.ErrNotFound] if it is not. stored is "" if there is no such
+// user. fresh is not empty if the password is right and that should be stored
+// instead from now on, as stored is another program's, of a lower cost, or of
+// another form of the password.
 func (p *Passwords) Verify(ctx context.Context, stored, password string) (fresh string, err error) {
 	if p.cost > bcrypt.MaxCost {
 		return "", fmt.Errorf("PasswordCost: %w", bcrypt.InvalidCostError(p.cost))
@@ -107,8 +108,8 @@ func (p *Passwords) bound(h *hash) error {
 	return nil
 }
 
-// stale reports whether a hash is not as they are made today. One of a higher cost
-// stays: it is not made weaker.
+// stale reports whether a hash is not as they are made today. One of a higher
+// cost stays: it is not made weaker.
 func (p *Passwords) stale(h *hash) bool {
 	work, ok := h.recipe.(bcryptWork)
 	return !ok || !h.own || work.cost < p.cost
@@ -142,10 +143,10 @@ func (p *Passwords) meet(h *hash) {
 	}
 }
 
-// rest returns the work that makes the check of h as much as that of every other
-// name: bcrypt at the highest cost, and each function of other programs once. A
-// hash of bcrypt at a lower cost c is made up for by runs of cost c, c+1 and so
-// on, as 2^c + 2^c + 2^(c+1) + … is 2^highest. h is nil for no user.
+// rest returns the work that makes the check of h as much as that of every
+// other name: bcrypt at the highest cost, and each function of other programs
+// once. A hash of bcrypt at a lower cost c is made up for by runs of cost c,
+// c+1 and so on, as 2^c + 2^c + 2^(c+1) + … is 2^highest. h is nil for no user.
 func (p *Passwords) rest(h *hash) (rest []recipe) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -168,8 +169,8 @@ func (p *Passwords) rest(h *hash) (rest []recipe) {
 	return rest
 }
 
-// condense makes 44 characters of any password: bcrypt reads 72 bytes at the most,
-// and stops at a NUL.
+// condense makes 44 characters of any password: bcrypt reads 72 bytes at the
+// most, and stops at a NUL.
 func condense(password string) []byte {
 	sum := digest.Of(password)
 	return base64.StdEncoding.AppendEncode(nil, sum[:])

@@ -1,5 +1,5 @@
-// This file has the functions that make a hash of a password, and bounds what one
-// of them may cost.
+// This file has the functions that make a hash of a password, and bounds what
+// one of them may cost.
 
 package credential
 
@@ -105,7 +105,8 @@ func (w scryptWork) check() error {
 // places bounds how many recipes that take much memory run at once.
 var places = make(chan struct{}, atOnce)
 
-// limited calls run when there is a place for the recipe, unless ctx ends first.
+// limited calls run when there is a place for the recipe, unless ctx ends
+// first.
 func limited(ctx context.Context, work recipe, run func() error) error {
 	if _, small := work.(bcryptWork); small {
 		return run()

@@ -13,15 +13,15 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/digest"
 )
 
-// Digest stands for a client's secret. Secrets are random, so no salt is needed.
-// The zero value is no secret's.
+// Digest stands for a client's secret. Secrets are random, so no salt is
+// needed. The zero value is no secret's.
 type Digest [sha256.Size]byte
 
 // DigestOf returns the digest of a secret.
 func DigestOf(secret string) Digest { return digest.Of(secret) }
 
-// ParseDigest reads what String wrote, and what other programs write of SHA-256:
-// base64 of either alphabet, with padding or without, and hexadecimal.
+// ParseDigest reads what String wrote, and what other programs write of
+// SHA-256: base64 of either alphabet, with padding or without, and hexadecimal.
 func ParseDigest(text string) (d Digest, ok bool) {
 	var decoded []byte
 	var err error
@@ -40,8 +40,8 @@ func ParseDigest(text string) (d Digest, ok bool) {
 // String returns the digest in base64url.
 func (d Digest) String() string { return base64.RawURLEncoding.EncodeToString(d[:]) }
 
-// Secrets are a client's secret and the one before it. The zero value is that of a
-// client without any.
+// Secrets are a client's secret and the one before it. The zero value is that
+// of a client without any.
 type Secrets struct {
 	Current, Former Digest
 
@@ -63,9 +63,10 @@ func (s Secrets) Replaced(by Digest, keep time.Duration) Secrets {
 	return replaced
 }
 
-// Matches reports whether secret is one of them. It takes the same time whichever
-// it is, or none. The empty secret is nobody's. A caller that found no client asks
-// the zero Secrets, so that an unknown client costs what a known one does.
+// Matches reports whether secret is one of them. It takes the same time
+// whichever it is, or none. The empty secret is nobody's. A caller that found
+// no client asks the zero Secrets, so that an unknown client costs what a known
+// one does.
 func (s Secrets) Matches(secret string) bool {
 	presented := DigestOf(secret)
 	matches := 0

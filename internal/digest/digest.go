@@ -1,5 +1,6 @@
-// Package digest makes SHA-256 digests of strings without copying them to the heap, which [sha256.Sum256] does: its
-// argument may end up anywhere, to the compiler.
+// Package digest makes SHA-256 digests of strings without copying them to the
+// heap, which [sha256.Sum256] does: its argument may end up anywhere, to the
+// compiler.
 package digest
 
 import (
@@ -8,7 +9,8 @@ import (
 	"sync"
 )
 
-// most is how long a string may be for that. Tokens, codes, secrets and verifiers are shorter.
+// most is how long a string may be for that. Tokens, codes, secrets and
+// verifiers are shorter.
 const most = 128
 
 // blank is as much as a hash keeps of its input: less than a block.

@@ -108,7 +108,8 @@ func (c *converter) value(v any, depth int) (any, *mistake) {
 	return c.byKind(reflect.ValueOf(v), depth)
 }
 
-// byKind also takes types that a program derived from those that Extra may hold.
+// byKind also takes types that a program derived from those that Extra may
+// hold.
 func (c *converter) byKind(v reflect.Value, depth int) (any, *mistake) {
 	switch {
 	case v.Kind() == reflect.Bool:
@@ -212,7 +213,8 @@ func number(n json.Number) (any, *mistake) {
 	return read, nil
 }
 
-// isInteger reports whether a JSON number is written without fraction and exponent.
+// isInteger reports whether a JSON number is written without fraction and
+// exponent.
 func isInteger(literal string) bool { return !strings.ContainsAny(literal, ".eE") }
 
 // parseNumber reads a JSON number. An integer beyond 64 bits becomes a float64.

@@ -1,6 +1,7 @@
-package extra
+// This file writes canonical attributes as JSON that loses nothing, and reads
+// them back.
 
-// This file writes canonical attributes as JSON that loses nothing, and reads it.
+package extra
 
 import (
 	"bytes"
@@ -89,7 +90,8 @@ func appendString(b []byte, s string) []byte {
 }
 
 // appendFloat writes digits where encoding/json does, so that even a storage
-// which rewrites numbers without exponents leaves the point that makes it a float.
+// which rewrites numbers without exponents leaves the point that makes it a
+// float.
 func appendFloat(b []byte, f float64) []byte {
 	if size := math.Abs(f); size != 0 && (size < 1e-6 || size >= 1e21) {
 		return strconv.AppendFloat(b, f, 'e', -1, 64)
@@ -106,7 +108,8 @@ func appendFloat(b []byte, f float64) []byte {
 func Decode(data []byte) (map[string]any, error) { return decode(data, untag) }
 
 // DecodePlain reads the plain JSON that records had before there was Encode.
-// Its integers become int64, as their digits are all there; its times are strings.
+// Its integers become int64, as their digits are all there; its times are
+// strings.
 func DecodePlain(data []byte) (map[string]any, error) {
 	return decode(data, func(s string) (any, error) { return s, nil })
 }

@@ -1,6 +1,6 @@
-// Package grammar has the character classes and elements of RFC 6749, appendix A,
-// RFC 6750, section 2.1, and RFC 7636, section 4.1. Each function is false for the
-// empty string.
+// Package grammar has the character classes and elements of RFC 6749, appendix
+// A, RFC 6750, section 2.1, and RFC 7636, section 4.1. Each function is false
+// for the empty string.
 package grammar
 
 import (
@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// IsVSCHAR reports whether s can be client_id, client_secret, state, code, refresh_token.
+// IsVSCHAR reports whether s can be client_id, client_secret, state, code,
+// refresh_token.
 func IsVSCHAR(s string) bool {
 	return ConsistsOf(s, func(c byte) bool { return 0x20 <= c && c <= 0x7E })
 }
@@ -23,7 +24,8 @@ func IsScopeToken(s string) bool {
 	return IsNQSCHAR(s) && !strings.Contains(s, " ")
 }
 
-// IsUnicodeNoCRLF reports whether s can be username and password. Astral characters are included, NUL and other controls but TAB are not.
+// IsUnicodeNoCRLF reports whether s can be username and password. Astral
+// characters are included, NUL and other controls but TAB are not.
 func IsUnicodeNoCRLF(s string) bool {
 	if s == "" || !utf8.ValidString(s) {
 		return false
@@ -36,7 +38,8 @@ func IsUnicodeNoCRLF(s string) bool {
 	return true
 }
 
-// IsURIText reports whether s can be the characters of a URI (RFC 3986, section 2).
+// IsURIText reports whether s can be the characters of a URI (RFC 3986, section
+// 2).
 func IsURIText(s string) bool {
 	return IsVSCHAR(s) && !strings.ContainsAny(s, ` "<>\^{|}`+"`")
 }

@@ -1,9 +1,11 @@
-// Package millis has times as they are stored: in milliseconds since 1970, with 0 for the zero time.
+// Package millis has times as they are stored: in milliseconds since 1970, with
+// 0 for the zero time.
 package millis
 
 import "time"
 
-// Of is 0 for the zero time alone. What expired at the beginning of 1970 is not what never expires, so it is 1.
+// Of is 0 for the zero time alone. What expired at the beginning of 1970 is not
+// what never expires, so it is 1.
 func Of(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -1,5 +1,5 @@
-// A server that answers from a function of the test: for what FerretDB cannot
-// be made to answer.
+// This file is a server that answers from a function of the test, for replies
+// that FerretDB cannot be made to give.
 
 package mongotest
 

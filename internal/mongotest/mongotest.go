@@ -21,13 +21,15 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// Variable is the environment variable that names a server to use instead of FerretDB.
+// Variable is the environment variable that names a server to use instead of
+// FerretDB.
 const Variable = "OAUTH2SERVER_MONGODB_URI"
 
 // timeout is for what a server that works does within milliseconds.
 const timeout = 30 * time.Second
 
-// shared is the server of the test binary. It ends with the process, as that holds the other end of its standard input.
+// shared is the server of the test binary. It ends with the process, as that
+// holds the other end of its standard input.
 var shared = sync.OnceValues(func() (*Server, error) { return start("") })
 
 // URI returns the URI of the server that the tests of this binary share.
@@ -41,11 +43,13 @@ func URI(t testing.TB) string {
 	return server.URI()
 }
 
-// IsFerretDB reports whether the tests run on FerretDB, which lacks TTL indexes, retryable writes and transactions.
+// IsFerretDB reports whether the tests run on FerretDB, which lacks TTL
+// indexes, retryable writes and transactions.
 func IsFerretDB() bool { return os.Getenv(Variable) == "" }
 
-// Database returns an empty database that no other test uses, on the shared server. It is dropped when the test ends.
-// opts are applied to its client after the URI.
+// Database returns an empty database that no other test uses, on the shared
+// server. It is dropped when the test ends. opts are applied to its client
+// after the URI.
 func Database(t testing.TB, opts ...*options.ClientOptions) *mongo.Database {
 	t.Helper()
 	db := Connect(t, URI(t), opts...).Database(name(t))
@@ -78,7 +82,8 @@ func naming(uri, database string) string {
 	return scheme + "://" + hosts + "/" + database + "?" + query
 }
 
-// Connect returns a client that is disconnected when the test ends. What it is asked takes half a minute at the most.
+// Connect returns a client that is disconnected when the test ends. What it is
+// asked takes half a minute at the most.
 func Connect(t testing.TB, uri string, opts ...*options.ClientOptions) *mongo.Client {
 	t.Helper()
 	return connect(t, append([]*options.ClientOptions{options.Client().ApplyURI(uri).SetTimeout(timeout)}, opts...)...)
@@ -98,7 +103,8 @@ func connect(t testing.TB, opts ...*options.ClientOptions) *mongo.Client {
 	return client
 }
 
-// name makes a name that a database can have, by which the test that left one behind can be found.
+// name makes a name that a database can have, by which the test that left one
+// behind can be found.
 func name(t testing.TB) string {
 	readable := strings.Map(func(r rune) rune {
 		if r < 'A' || r > 'z' || 'Z' < r && r < 'a' {

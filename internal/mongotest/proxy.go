@@ -1,5 +1,5 @@
-// A proxy that loses, cuts, delays and forges what a client and its server say
-// to each other.
+// This file is a proxy that loses, cuts, delays and forges what a client and
+// its server send to each other.
 
 package mongotest
 
@@ -24,16 +24,19 @@ const (
 	// CutBefore closes the connection; the server never sees the command.
 	CutBefore Fault = "cut before it arrives"
 
-	// CutAfter closes the connection once the server has carried the command out; the reply is lost.
+	// CutAfter closes the connection once the server has carried the command
+	// out; the reply is lost.
 	CutAfter Fault = "cut before the reply"
 
-	// DropBefore loses the command and keeps the connection open: no reply ever comes.
+	// DropBefore loses the command and keeps the connection open: no reply ever
+	// comes.
 	DropBefore Fault = "drop before it arrives"
 
 	// DropAfter loses the reply and keeps the connection open.
 	DropAfter Fault = "drop the reply"
 
-	// Late keeps the command back until [Proxy.Deliver], when its sender has long given up.
+	// Late keeps the command back until [Proxy.Deliver], when its sender has
+	// long given up.
 	Late Fault = "arrive late"
 )
 
@@ -61,7 +64,8 @@ type Proxy struct {
 
 // NewProxy returns a proxy in front of the servers at uri, which may be any
 // that the driver takes: with several hosts, by SRV, with TLS, with
-// credentials. It ends when the test does; the clients should have ended before.
+// credentials. It ends when the test does; the clients should have ended
+// before.
 func NewProxy(t testing.TB, uri string) *Proxy {
 	t.Helper()
 	p := &Proxy{uri: uri, closed: make(chan struct{}), conns: map[net.Conn]bool{}}
@@ -77,7 +81,8 @@ func NewProxy(t testing.TB, uri string) *Proxy {
 func (p *Proxy) Connect(t testing.TB, opts ...*options.ClientOptions) *mongo.Client {
 	t.Helper()
 	through := options.Client().ApplyURI(p.uri).SetTimeout(timeout).SetDialer(p)
-	// The proxy reads what is said: it does TLS itself, and nothing is compressed.
+	// The proxy reads what is said: it does TLS itself, and nothing is
+	// compressed.
 	through.TLSConfig, through.Compressors = nil, nil
 	return connect(t, append([]*options.ClientOptions{through}, opts...)...)
 }
@@ -212,7 +217,8 @@ func (p *Proxy) next(command string) Fault {
 	return p.fault
 }
 
-// pass brings one message to the server and the reply back. An error ends the connection.
+// pass brings one message to the server and the reply back. An error ends the
+// connection.
 func (p *Proxy) pass(client, server net.Conn) error {
 	message, err := readMessage(client)
 	if err != nil {

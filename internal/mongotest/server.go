@@ -1,3 +1,5 @@
+// This file builds FerretDB and runs it as a process.
+
 package mongotest
 
 import (
@@ -20,10 +22,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startTimeout is how long the server may take to its first line; building it is not part of that.
+// startTimeout is how long the server may take to its first line; building it
+// is not part of that.
 const startTimeout = 30 * time.Second
 
-// Server is a FerretDB process that a test has for itself. Its methods are for one goroutine.
+// Server is a FerretDB process that a test has for itself. Its methods are for
+// one goroutine.
 type Server struct {
 	dir, addr string
 	command   *exec.Cmd
@@ -31,8 +35,9 @@ type Server struct {
 	stderr    *bytes.Buffer
 }
 
-// Start starts a server that keeps its data in dir. It ends when the test does. Unlike [Database] it is FerretDB
-// whatever the environment says, as nobody wants a test to kill another server.
+// Start starts a server that keeps its data in dir. It ends when the test does.
+// Unlike [Database] it is FerretDB whatever the environment says, as nobody
+// wants a test to kill another server.
 func Start(t testing.TB, dir string) *Server {
 	t.Helper()
 	server, err := start(dir)
@@ -51,7 +56,8 @@ func (s *Server) Kill() {
 	s.stdin.Close()
 }
 
-// Restart starts the server again at the same address, with the data that it had.
+// Restart starts the server again at the same address, with the data that it
+// had.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Kill()
@@ -71,8 +77,9 @@ func (s *Server) run(addr string) error {
 	return s.launch(path, addr)
 }
 
-// launch starts the program at path. Its file may be busy for a moment: other test binaries build it at the same time, and
-// then the go command writes it to the cache once more (compare go.dev/issue/22315).
+// launch starts the program at path. Its file may be busy for a moment: other
+// test binaries build it at the same time, and then the go command writes it to
+// the cache once more (compare go.dev/issue/22315).
 func (s *Server) launch(path, addr string) error {
 	for deadline := time.Now().Add(startTimeout); ; time.Sleep(100 * time.Millisecond) {
 		err := s.try(path, addr)
@@ -114,7 +121,8 @@ func (s *Server) try(path, addr string) (err error) {
 	return fmt.Errorf("mongotest: the server said %q and then %w: %s", line, err, s.stderr)
 }
 
-// built builds the server and returns where it is: in the build cache, so that only the first time takes long.
+// built builds the server and returns where it is: in the build cache, so that
+// only the first time takes long.
 var built = sync.OnceValues(func() (string, error) {
 	tools, err := toolsFolder()
 	if err != nil {
@@ -124,7 +132,8 @@ var built = sync.OnceValues(func() (string, error) {
 	defer cancel()
 	command := exec.CommandContext(ctx, "go", "tool", "-n", "ferretdb")
 	command.Dir = tools
-	// The tools may need a newer Go than the library that is tested, perhaps with the oldest.
+	// The tools may need a newer Go than the library that is tested, perhaps
+	// with the oldest.
 	command.Env = append(os.Environ(), "GOTOOLCHAIN=auto", "PWD="+tools)
 	path, err := command.Output()
 	if err == nil {
@@ -136,7 +145,8 @@ var built = sync.OnceValues(func() (string, error) {
 	return "", fmt.Errorf("mongotest: building tools/ferretdb (or set %s to the URI of a server): %w", Variable, err)
 })
 
-// toolsFolder finds the tools module, which is beside this one: some folder above that of the test.
+// toolsFolder finds the tools module, which is beside this one: some folder
+// above that of the test.
 func toolsFolder() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

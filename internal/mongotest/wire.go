@@ -1,5 +1,6 @@
-// MongoDB's wire protocol, as far as a proxy and a fake server need it: they
-// read messages, find the command in one, and write replies.
+// This file reads and writes MongoDB's wire protocol, as far as a proxy and a
+// fake server need it: it reads messages, finds the command in one, and writes
+// replies.
 
 package mongotest
 

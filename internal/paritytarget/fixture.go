@@ -1,3 +1,6 @@
+// This file reads the fixture: the servers, clients, users, codes and tokens of
+// the parity suite.
+
 package main
 
 import (
@@ -24,7 +27,8 @@ type fixture struct {
 	RefreshTokens      []tokenRecord
 }
 
-// config is a server: node-oauth2-server's options, what the model lacks or has, and who signs in.
+// config is a server: node-oauth2-server's options, what the model lacks or
+// has, and who signs in.
 type config struct {
 	Options struct {
 		AllowEmptyState, AllowBearerTokensInQueryString, AllowExtendedTokenAttributes  bool

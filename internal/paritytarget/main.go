@@ -1,10 +1,12 @@
-// Command paritytarget serves the fixture of the parity suite, every configuration under its name, so that recorded
-// behaviour of node-oauth2-server can be replayed against this library:
+// Command paritytarget serves the fixture of the parity suite, every
+// configuration under its name, so that recorded behaviour of
+// node-oauth2-server can be replayed against this library:
 //
 //	go run ./internal/paritytarget -addr 127.0.0.1:8080
 //
-// Its first line is the URL that it listens on. POST /__reset restores the fixture. The header X-Model-Calls of an
-// answer names the model functions that were called, in order.
+// Its first line is the URL that it listens on. POST /__reset restores the
+// fixture. The header X-Model-Calls of an answer names the model functions that
+// were called, in order.
 package main
 
 import (

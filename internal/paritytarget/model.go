@@ -1,3 +1,6 @@
+// This file has the models of the parity suite, each with more functions than
+// the one before.
+
 package main
 
 import (
@@ -10,7 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// store is what all configurations share: the fixture, and three maps of codes and tokens as they were at the reset.
+// store is what all configurations share: the fixture, and three maps of codes
+// and tokens as they were at the reset.
 type store struct {
 	*fixture
 	users   map[string]userRecord
@@ -59,8 +63,9 @@ func (s *store) reset() {
 	}
 }
 
-// endGrant drops every token of a grant. A second request for a code or token that was spent, by its own client, ends
-// the grant: RFC 6749, section 4.1.2; RFC 9700, section 4.14.2. The caller holds the lock.
+// endGrant drops every token of a grant. A second request for a code or token
+// that was spent, by its own client, ends the grant: RFC 6749, section 4.1.2;
+// RFC 9700, section 4.14.2. The caller holds the lock.
 func (s *store) endGrant(id string) {
 	for _, tokens := range []map[string]*oauth2server.Token{s.access, s.refresh} {
 		for key, token := range tokens {
@@ -71,7 +76,8 @@ func (s *store) endGrant(id string) {
 	}
 }
 
-// callsKey is where a request's context has the names of the model functions that were called.
+// callsKey is where a request's context has the names of the model functions
+// that were called.
 type callsKey struct{}
 
 func called(ctx context.Context, name string) {
@@ -194,7 +200,8 @@ func (m unscoped) RevokeToken(ctx context.Context, token *oauth2server.Token) er
 	return m.spend(token.RefreshToken, token.GrantID, m.faults[token.RefreshToken].in("revokeToken"))
 }
 
-// spend is the gate. What went through it is still found, so that the second time is seen.
+// spend is the gate. What went through it is still found, so that the second
+// time is seen.
 func (m unscoped) spend(secret, grantID string, fault error) error {
 	if fault != nil {
 		return fault

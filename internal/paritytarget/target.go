@@ -1,3 +1,5 @@
+// This file turns each configuration of the fixture into a server.
+
 package main
 
 import (
@@ -13,7 +15,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// newTarget returns a handler that serves every configuration of the fixture under its name.
+// newTarget returns a handler that serves every configuration of the fixture
+// under its name.
 func newTarget(path string) (http.Handler, error) {
 	f, err := loadFixture(path)
 	if err != nil {
@@ -70,7 +73,8 @@ func newModel(s *store, c config) oauth2server.Model {
 	return scoped{unscoped{base}}
 }
 
-// newOptions says in this library's options what the configuration says in node-oauth2-server's.
+// newOptions says in this library's options what the configuration says in
+// node-oauth2-server's.
 func newOptions(s *store, c config, model oauth2server.Model) *oauth2server.Options {
 	o := c.Options
 	options := &oauth2server.Options{
@@ -157,7 +161,8 @@ func protected(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(map[string]any{"result": "ok", "user": token.User.ID, "client": token.Client.ID, "scope": token.Scope})
 }
 
-// countCalls puts the calls that were made until the answer began into its header.
+// countCalls puts the calls that were made until the answer began into its
+// header.
 func countCalls(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var calls []string

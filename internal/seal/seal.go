@@ -15,10 +15,10 @@ const version = 1
 
 // sealer encrypts a successor under the refresh token that it replaces. The key
 // is that of the one-step derivation of NIST SP 800-56C, section 4.1, with
-// SHA-256: one hash is enough, as the token has 128 random bits. It must not come
-// from the token's digest: that is stored beside it, and a dump would open what
-// it holds. Each box has a random nonce of its own, as a token may be rotated
-// twice (NIST SP 800-38D, section 8.2.2).
+// SHA-256: one hash is enough, as the token has 128 random bits. It must not
+// come from the token's digest: that is stored beside it, and a dump would open
+// what it holds. Each box has a random nonce of its own, as a token may be
+// rotated twice (NIST SP 800-38D, section 8.2.2).
 func sealer(presented string) (cipher.AEAD, error) {
 	var buffer [128]byte // for most
 	key := sha256.Sum256(append(append(append(buffer[:0], 0, 0, 0, 1), presented...), "oauth2server refresh successor"...))
@@ -29,7 +29,8 @@ func sealer(presented string) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// Seal returns successor in a form that only who has presented can open, and only for this grant.
+// Seal returns successor in a form that only who has presented can open, and
+// only for this grant.
 func Seal(presented, grantID, successor string) ([]byte, error) {
 	aead, err := sealer(presented)
 	if err != nil {

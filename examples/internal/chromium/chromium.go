@@ -1,5 +1,6 @@
-// Package chromium drives a headless Chromium for the tests and the screenshots of the examples, and notices what a page
-// must not do: an error on the console, a request that fails, a request to another host.
+// Package chromium drives a headless Chromium for the tests and the screenshots
+// of the examples, and notices what a page must not do: an error on the
+// console, a request that fails, a request to another host.
 package chromium
 
 import (
@@ -42,14 +43,16 @@ func Start(ctx context.Context) (b *Browser, stop func(), err error) {
 	return &Browser{browser}, stop, nil
 }
 
-// Look is how a reader sees pages. The zero value is English, light and 1280 x 800.
+// Look is how a reader sees pages. The zero value is English, light and 1280 x
+// 800.
 type Look struct {
 	Language      string // for Accept-Language; "": en
 	Width, Height int64
 	Dark          bool
 }
 
-// Tab is a page, and what it did that it must not. Its methods wait until what they start is done.
+// Tab is a page, and what it did that it must not. Its methods wait until what
+// they start is done.
 type Tab struct {
 	ctx  context.Context
 	host string
@@ -118,8 +121,9 @@ func (t *Tab) notice(event any) {
 			fault = "request failed: " + e.ErrorText
 		}
 	case *log.EventEntryAdded:
-		// The network's are above. An info is no fault: there is one when a field is filled in before the browser came to
-		// focus another, which on a busy machine is sometimes so.
+		// The network's are above. An info is no fault: there is one when a
+		// field is filled in before the browser came to focus another, which on
+		// a busy machine is sometimes so.
 		if e.Entry.Source != "network" && e.Entry.Level != log.EntryLevelInfo {
 			fault = fmt.Sprintf("%s: %s", e.Entry.Level, e.Entry.Text)
 		}
@@ -167,7 +171,8 @@ func (t *Tab) settle() error { return t.Until("document.getAnimations().length =
 // Back goes back in the history.
 func (t *Tab) Back() error { return t.run("back", chromedp.NavigateBack()) }
 
-// Type writes text into the field that the CSS selector names, in the place of what is there.
+// Type writes text into the field that the CSS selector names, in the place of
+// what is there.
 func (t *Tab) Type(selector, text string) error {
 	return t.run("type into "+selector, chromedp.Steps(
 		chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text)))
@@ -202,7 +207,8 @@ func (t *Tab) Enter() error {
 	return t.settle()
 }
 
-// FollowTwice clicks twice, as some do, and waits until no more page comes: the one that is shown is the second's.
+// FollowTwice clicks twice, as some do, and waits until no more page comes: the
+// one that is shown is the second's.
 func (t *Tab) FollowTwice(selector string) error {
 	return t.next("double click on "+selector, chromedp.DoubleClick(chromedp.CSS(selector)))
 }
@@ -231,7 +237,8 @@ func (t *Tab) Until(expression string) error {
 	}
 }
 
-// Eval returns the value of a JavaScript expression, or of the promise that it is.
+// Eval returns the value of a JavaScript expression, or of the promise that it
+// is.
 func Eval[T any](t *Tab, expression string) (T, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, stepTime)
 	defer cancel()

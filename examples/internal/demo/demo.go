@@ -1,5 +1,6 @@
-// Package demo is what the examples share: a model with one client and one user, a page to sign in at, and a program that
-// listens, prints how to try it, and ends well. A program of yours has its own.
+// Package demo is what the examples share: a model with one client and one
+// user, a page to sign in at, and a program that listens, prints how to try it,
+// and ends well. A program of yours has its own.
 package demo
 
 import (
@@ -21,12 +22,12 @@ type Site struct {
 	Model  *memorymodel.Model
 }
 
-// Callback is the redirection URI of the client app. Nothing is there: the code is
-// in the address that the browser ends at.
+// Callback is the redirection URI of the client app. Nothing is there: the code
+// is in the address that the browser ends at.
 func (s Site) Callback() string { return s.Base + "/callback" }
 
-// NewSite returns a site at base. Its model has the client app with secret, and the
-// user andy with the password 123456.
+// NewSite returns a site at base. Its model has the client app with secret, and
+// the user andy with the password 123456.
 func NewSite(base, secret string) (Site, error) {
 	site := Site{base, secret, memorymodel.New(nil)}
 	app := &oauth2server.Client{
@@ -40,8 +41,9 @@ func NewSite(base, secret string) (Site, error) {
 	return site, site.Model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456")
 }
 
-// Page asks until name and password are right; signing in is consent. For a page
-// that remembers who is signed in, and asks what to grant, see examples/consent.
+// Page asks until name and password are right; signing in is consent. For a
+// page that remembers who is signed in, and asks what to grant, see
+// examples/consent.
 func Page(users oauth2server.PasswordModel) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
@@ -63,8 +65,8 @@ func Page(users oauth2server.PasswordModel) http.Handler {
 	})
 }
 
-// Story is that of an example which issues tokens at /authorize and /token, and asks
-// for one at /api; see [Main].
+// Story is that of an example which issues tokens at /authorize and /token, and
+// asks for one at /api; see [Main].
 const Story = `Open this and sign in as andy with the password 123456. The browser ends at a
 page that is not there, and the code is in its address:
 

@@ -21,9 +21,10 @@ import (
 // Addr is where the examples listen, unless the flag -addr says otherwise.
 const Addr = "127.0.0.1:8080"
 
-// Program is the main function of an example: it listens at the address that the
-// flag -addr names, or else at addr, prints the story that newHandler returns, and
-// serves its handler until Ctrl-C. In the story BASE stands for the address.
+// Program is the main function of an example: it listens at the address that
+// the flag -addr names, or else at addr, prints the story that newHandler
+// returns, and serves its handler until Ctrl-C. In the story BASE stands for
+// the address.
 func Program(addr string, newHandler func(base string) (handler http.Handler, story string, err error)) {
 	flag.StringVar(&addr, "addr", addr, "`address` to listen on")
 	flag.Parse()
@@ -34,8 +35,8 @@ func Program(addr string, newHandler func(base string) (handler http.Handler, st
 	}
 }
 
-// Run is [Program] for an example that has flags of its own: it prints to out and
-// serves until ctx is done.
+// Run is [Program] for an example that has flags of its own: it prints to out
+// and serves until ctx is done.
 func Run(ctx context.Context, addr string, out io.Writer, newHandler func(string) (http.Handler, string, error)) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -51,7 +52,8 @@ func Run(ctx context.Context, addr string, out io.Writer, newHandler func(string
 	return Serve(ctx, listener, handler)
 }
 
-// Reachable is the host and port by which a browser on this machine comes to a listener.
+// Reachable is the host and port by which a browser on this machine comes to a
+// listener.
 func Reachable(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
@@ -68,7 +70,8 @@ func Reachable(addr net.Addr) string {
 const drainTime = 5 * time.Second
 
 // Serve serves until ctx is done, then lets the requests in flight end. Whoever
-// sends or reads too slowly is cut off, so that nobody can hold connections for ever.
+// sends or reads too slowly is cut off, so that nobody can hold connections for
+// ever.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,

@@ -1,4 +1,5 @@
-// Package demotest tests handlers that an example mounts into somebody's router.
+// Package demotest tests handlers that an example mounts into somebody's
+// router.
 package demotest
 
 import (
@@ -59,8 +60,9 @@ func Get(t *testing.T, address, token string) (*http.Response, string) {
 	return res, string(body)
 }
 
-// FaultIsNoWrongPassword holds that page, whose database fails, neither asks for the
-// password again nor lets anybody in: the client is told server_error, and the log why.
+// FaultIsNoWrongPassword holds that page, whose database fails, neither asks
+// for the password again nor lets anybody in: the client is told server_error,
+// and the log why.
 func FaultIsNoWrongPassword(t *testing.T, page func(oauth2server.PasswordModel) http.Handler) {
 	var log bytes.Buffer
 	server := Start(t, func(site demo.Site) (http.Handler, error) {
@@ -88,8 +90,8 @@ func (failing) GetUser(context.Context, string, string, *oauth2server.Client) (*
 	return nil, errors.New("the disk is full")
 }
 
-// Mounted holds that the five lines work in somebody's router: /authorize and /token issue, and /api greets whoever has a
-// token with the scope read.
+// Mounted holds that the five lines work in somebody's router: /authorize and
+// /token issue, and /api greets whoever has a token with the scope read.
 func Mounted(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) {
 	server := Start(t, newHandler).URL
 	for _, c := range []struct {

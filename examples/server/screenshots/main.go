@@ -1,4 +1,5 @@
-// Command screenshots takes the pictures that README.md shows, of examples/server as it is. It needs Chromium.
+// Command screenshots takes the pictures that README.md shows, of
+// examples/server as it is. It needs Chromium.
 //
 //	go run ./examples/server/screenshots [-out docs/images]
 package main
@@ -58,7 +59,8 @@ func run(ctx context.Context, out string) error {
 	return nil
 }
 
-// tell goes through the story that README.md tells, and takes pictures of its pages.
+// tell goes through the story that README.md tells, and takes pictures of its
+// pages.
 func tell(tab *chromium.Tab, base, out string, pictures map[string]string) error {
 	for _, step := range []struct {
 		page string // what is seen then; empty: nothing new
