@@ -1,5 +1,4 @@
-// This file reads what is stored in place of a password, ours or another
-// program's.
+// This file reads password hashes, ours and those of other programs.
 
 package credential
 
@@ -19,7 +18,7 @@ import (
 
 // ownPrefix begins our own bcrypt hashes. They hash the digest of a password:
 // see condense. Other programs hash the password itself; their hashes are
-// stored with $2b$ or $2y$, so the two are never confused.
+// stored as $2b$ or $2y$, so the two cannot be confused.
 const ownPrefix = "$2a$"
 
 // hash is a stored password hash.
@@ -34,11 +33,11 @@ type hash struct {
 // and 31 of hash.
 var bcryptText = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
 
-// werkzeugText is how Werkzeug (Flask) writes scrypt: N, r and p, a salt that
-// is a text, and the key in hexadecimal.
+// werkzeugText is how Werkzeug (Flask) writes scrypt: N, r and p, the salt as
+// text, and the key in hexadecimal.
 var werkzeugText = regexp.MustCompile(`^scrypt:([0-9]{1,10}):([0-9]{1,10}):([0-9]{1,10})\$([^$]+)\$([0-9a-f]+)$`)
 
-// readForeign reads a hash as another program wrote it.
+// readForeign reads a hash in the format of another program.
 func readForeign(text string) (*hash, error) {
 	if rest, found := strings.CutPrefix(text, ownPrefix); found {
 		text = "$2b$" + rest // the same function
@@ -55,7 +54,7 @@ func readForeign(text string) (*hash, error) {
 
 const knownKinds = "it can be bcrypt ($2a$, $2b$, $2y$), $argon2id$ or $scrypt$"
 
-// readStored reads a hash as it is stored. The errors do not contain it.
+// readStored reads a stored hash. The errors do not contain it.
 func readStored(text string) (*hash, error) {
 	var h *hash
 	var err error
@@ -120,8 +119,7 @@ func readScrypt(text string) (*hash, error) {
 	return readKeyed(text, scryptWork{numbers[0], numbers[1], numbers[2]}, parts[3], parts[4])
 }
 
-// readNumbers reads "m=65536,t=3,p=4". Each name must be there once, in any
-// order.
+// readNumbers reads "m=65536,t=3,p=4". Each name must occur once, in any order.
 func readNumbers(text string, names ...string) ([]uint32, error) {
 	numbers, found := make([]uint32, len(names)), 0
 	for pair := range strings.SplitSeq(text, ",") {
@@ -156,7 +154,7 @@ func readKeyed(text string, work keyed, salt, sum string) (*hash, error) {
 	return h, nil
 }
 
-// fromWerkzeug writes the same hash as passlib and the PHC format do.
+// fromWerkzeug returns the same hash in the format of passlib and PHC.
 func fromWerkzeug(parts []string) (string, error) {
 	n, err := strconv.ParseUint(parts[0], 10, 32)
 	sum, sumErr := hex.DecodeString(parts[4])

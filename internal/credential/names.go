@@ -1,5 +1,5 @@
-// This file prepares usernames and passwords (RFC 8265): what people type in
-// different ways and mean as the same is one text.
+// This file prepares usernames and passwords (RFC 8265), so that different ways
+// to type the same text are equal.
 
 package credential
 
@@ -12,8 +12,8 @@ import (
 	"golang.org/x/text/width"
 )
 
-// maxPrepared is how long a text may be to be prepared: longer than what can be
-// registered.
+// maxPrepared bounds the texts that are prepared, in bytes. It is more than can
+// be registered.
 const maxPrepared = 8 << 10
 
 // prepareName returns a username as it is stored: a name of one or more parts
@@ -29,7 +29,7 @@ func prepareName(name string) (string, error) {
 	parts := strings.Split(name, " ")
 	for i, part := range parts {
 		if part == "" {
-			continue // of several spaces in a row
+			continue // several spaces in a row
 		}
 		prepared, err := precis.UsernameCasePreserved.String(part)
 		if err != nil {
@@ -40,7 +40,7 @@ func prepareName(name string) (string, error) {
 	return strings.Join(parts, " "), nil
 }
 
-// reason returns an error that names the character that cannot be in a name.
+// reason returns an error that names the character that is not allowed.
 func reason(part string, err error) error {
 	allowed := precis.UsernameCasePreserved.Allowed()
 	for _, r := range part {
@@ -54,9 +54,9 @@ func reason(part string, err error) error {
 }
 
 // Names returns the two forms under which the user who signs in as name may be
-// stored. raw is name as it is, which only older users may have. prepared is
-// how names are stored now. They are equal if preparing changes nothing, or
-// fails.
+// stored. raw is name itself, which only older users may have. prepared is the
+// form in which names are stored now. They are equal if preparing changes
+// nothing, or fails.
 func Names(name string) (raw, prepared string) {
 	prepared, err := prepareName(name)
 	if err != nil {

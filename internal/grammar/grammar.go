@@ -1,6 +1,6 @@
 // Package grammar has the character classes and elements of RFC 6749, appendix
-// A, RFC 6750, section 2.1, and RFC 7636, section 4.1. Each function is false
-// for the empty string.
+// A, RFC 6750, section 2.1, and RFC 7636, section 4.1. Each function returns
+// false for the empty string.
 package grammar
 
 import (
@@ -24,8 +24,8 @@ func IsScopeToken(s string) bool {
 	return IsNQSCHAR(s) && !strings.Contains(s, " ")
 }
 
-// IsUnicodeNoCRLF reports whether s can be username and password. Astral
-// characters are included, NUL and other controls but TAB are not.
+// IsUnicodeNoCRLF reports whether s can be username and password. Characters
+// beyond U+FFFF are allowed; controls other than TAB are not.
 func IsUnicodeNoCRLF(s string) bool {
 	if s == "" || !utf8.ValidString(s) {
 		return false

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// store is what all configurations share: the fixture, and three maps of codes
-// and tokens as they were at the reset.
+// store is shared by all configurations: the fixture, and three maps of codes
+// and tokens, which a reset fills.
 type store struct {
 	*fixture
 	users   map[string]userRecord
@@ -25,7 +25,7 @@ type store struct {
 	codes   map[string]*oauth2server.AuthorizationCode
 	access  map[string]*oauth2server.Token
 	refresh map[string]*oauth2server.Token
-	spent   map[string]bool // codes and refresh tokens that went through their gate
+	spent   map[string]bool // codes and refresh tokens that were used
 }
 
 func newStore(f *fixture) *store {
@@ -63,9 +63,9 @@ func (s *store) reset() {
 	}
 }
 
-// endGrant drops every token of a grant. A second request for a code or token
-// that was spent, by its own client, ends the grant: RFC 6749, section 4.1.2;
-// RFC 9700, section 4.14.2. The caller holds the lock.
+// endGrant drops every token of a grant. If a client presents its spent code or
+// token again, the grant ends: RFC 6749, section 4.1.2; RFC 9700, section
+// 4.14.2. The caller holds the lock.
 func (s *store) endGrant(id string) {
 	for _, tokens := range []map[string]*oauth2server.Token{s.access, s.refresh} {
 		for key, token := range tokens {
@@ -76,8 +76,8 @@ func (s *store) endGrant(id string) {
 	}
 }
 
-// callsKey is where a request's context has the names of the model functions
-// that were called.
+// callsKey is the context key for the names of the model functions that a
+// request called.
 type callsKey struct{}
 
 func called(ctx context.Context, name string) {
@@ -86,7 +86,7 @@ func called(ctx context.Context, name string) {
 	}
 }
 
-// minimal is the model of egg-oauth2-server's own test.
+// minimal is the model in the test of egg-oauth2-server.
 type minimal struct {
 	*store
 	filterScope bool
@@ -200,8 +200,8 @@ func (m unscoped) RevokeToken(ctx context.Context, token *oauth2server.Token) er
 	return m.spend(token.RefreshToken, token.GrantID, m.faults[token.RefreshToken].in("revokeToken"))
 }
 
-// spend is the gate. What went through it is still found, so that the second
-// time is seen.
+// spend is the single-use gate. A spent code or token is still found, so that
+// its reuse is noticed.
 func (m unscoped) spend(secret, grantID string, fault error) error {
 	if fault != nil {
 		return fault
@@ -245,7 +245,7 @@ func (m scoped) ValidateScope(ctx context.Context, user *oauth2server.User, _ *o
 	return known, nil
 }
 
-// redirecting decides about redirection URIs itself.
+// redirecting checks redirection URIs itself.
 type redirecting struct{ scoped }
 
 func (m redirecting) ValidateRedirectURI(ctx context.Context, uri string, client *oauth2server.Client) (bool, error) {

@@ -47,7 +47,7 @@ func newConfig(s *store, c config) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/user/token", srv.Token(nil))
-	if c.Model.Only == nil { // otherwise nobody could be answered
+	if c.Model.Only == nil { // a model without it answers no request
 		mux.Handle("/user/authorize", srv.Authorize(nil))
 	}
 	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(protected)))
@@ -57,7 +57,7 @@ func newConfig(s *store, c config) (http.Handler, error) {
 	return mux, nil
 }
 
-// newModel is the model with what the configuration gives it.
+// newModel returns the model that the configuration asks for.
 func newModel(s *store, c config) oauth2server.Model {
 	base := minimal{s, c.Model.ValidateScope == "filter"}
 	switch {
@@ -73,8 +73,8 @@ func newModel(s *store, c config) oauth2server.Model {
 	return scoped{unscoped{base}}
 }
 
-// newOptions says in this library's options what the configuration says in
-// node-oauth2-server's.
+// newOptions translates the options of node-oauth2-server into those of this
+// library.
 func newOptions(s *store, c config, model oauth2server.Model) *oauth2server.Options {
 	o := c.Options
 	options := &oauth2server.Options{
@@ -154,15 +154,14 @@ func (s *store) otp(ctx context.Context, request *oauth2server.GrantRequest) (*o
 	return request.Issue(ctx, oauth2server.Issuance{User: user, Scope: scope})
 }
 
-// protected is the resource.
+// protected is the protected resource.
 func protected(w http.ResponseWriter, r *http.Request) {
 	token := oauth2server.TokenFromContext(r.Context())
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(map[string]any{"result": "ok", "user": token.User.ID, "client": token.Client.ID, "scope": token.Scope})
 }
 
-// countCalls puts the calls that were made until the answer began into its
-// header.
+// countCalls writes the model calls before the answer into its header.
 func countCalls(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var calls []string
