@@ -54,15 +54,24 @@ type session struct {
 
 func newSession(p peers.Peer, base string, s sender, tokens []string) *session {
 	basic := func(c peers.Client) string {
-		return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ID)+":"+url.QueryEscape(c.Secret)))
+		return "Basic " +
+			base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ID)+":"+url.QueryEscape(c.Secret)))
 	}
-	n := &session{peer: p, sender: s, base: base, tokens: tokens, authorizePath: p.Authorize + "?" + authorizeQuery(p, p.App),
-		app: basic(p.App), machine: basic(p.Machine)}
+	n := &session{
+		peer:          p,
+		sender:        s,
+		base:          base,
+		tokens:        tokens,
+		authorizePath: p.Authorize + "?" + authorizeQuery(p, p.App),
+		app:           basic(p.App),
+		machine:       basic(p.Machine),
+	}
 	n.machineForm = []byte("grant_type=client_credentials")
 	if scope := machineScope(p); scope != "" {
 		n.machineForm = append(n.machineForm, "&scope="+scope...)
 	}
-	n.codeForm = []byte("grant_type=authorization_code&redirect_uri=" + url.QueryEscape(peers.Callback) + "&code_verifier=" + verifier + "&code=")
+	n.codeForm = []byte("grant_type=authorization_code&redirect_uri=" +
+		url.QueryEscape(peers.Callback) + "&code_verifier=" + verifier + "&code=")
 	n.refForm = []byte("grant_type=refresh_token&refresh_token=")
 	n.codeAt, n.refAt = len(n.codeForm), len(n.refForm)
 	return n

@@ -22,30 +22,43 @@ const (
 
 // authorizeQuery is the authorization request of a client.
 func authorizeQuery(p peers.Peer, client peers.Client) string {
-	return url.Values{"response_type": {"code"}, "client_id": {client.ID}, "redirect_uri": {peers.Callback}, "scope": {p.Scope},
-		"state": {"a-state-of-some-length"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"}}.Encode()
+	return url.Values{"response_type": {"code"}, "client_id": {client.ID},
+		"redirect_uri": {peers.Callback}, "scope": {p.Scope},
+		"state": {"a-state-of-some-length"}, "code_challenge": {challenge},
+		"code_challenge_method": {"S256"}}.Encode()
 }
 
 // gate says whether a server does what it is measured for: what it issues is
 // accepted, and what must be refused is.
 func gate(p peers.Peer, base string) error {
-	g := &visitor{peer: p, base: base, http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	g := &visitor{
+		peer: p,
+		base: base,
+		http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}},
+	}
 	machine := g.token(p.Machine, "grant_type", "client_credentials", "scope", machineScope(p))
 	g.want("client credentials", machine.status, 200)
 	if p.API == "/api" { // what is elsewhere is another thing
 		g.want("the API with that token", g.api(machine.access), 200)
-		g.want("the API with a token of another scope", g.api(g.token(p.Machine, "grant_type", "client_credentials").access), 403)
+		g.want("the API with a token of another scope",
+			g.api(g.token(p.Machine, "grant_type", "client_credentials").access), 403)
 	}
-	g.refused("the wrong secret", g.token(peers.Client{ID: p.Machine.ID, Secret: p.Machine.Secret + "x"}, "grant_type", "client_credentials"))
+	g.refused("the wrong secret",
+		g.token(peers.Client{ID: p.Machine.ID, Secret: p.Machine.Secret + "x"}, "grant_type",
+			"client_credentials"))
 	g.refused("no secret", g.token(peers.Client{ID: p.Machine.ID}, "grant_type", "client_credentials"))
-	g.refused("an unknown client", g.token(peers.Client{ID: "nobody", Secret: p.Machine.Secret}, "grant_type", "client_credentials"))
+	g.refused("an unknown client",
+		g.token(peers.Client{ID: "nobody", Secret: p.Machine.Secret}, "grant_type", "client_credentials"))
 	g.want("the API without a token", g.api(""), 401)
 	g.want("the API with an unknown token", g.api("dW5rbm93bg"), 401)
 
 	query := authorizeQuery(p, p.App)
 	code := func() string { return g.authorize(query).Get("code") }
 	redeem := func(client peers.Client, code, verifier string) answer {
-		return g.token(client, "grant_type", "authorization_code", "code", code, "redirect_uri", peers.Callback, "code_verifier", verifier)
+		return g.token(client, "grant_type", "authorization_code", "code", code, "redirect_uri",
+			peers.Callback, "code_verifier", verifier)
 	}
 	granted := g.authorize(query)
 	g.want("state", granted.Get("state"), "a-state-of-some-length")
@@ -58,11 +71,14 @@ func gate(p peers.Peer, base string) error {
 	impostors := []struct {
 		who    string
 		client peers.Client
-	}{{"of another client", p.Other}, {"with the wrong secret", peers.Client{ID: p.App.ID, Secret: p.App.Secret + "x"}}, {"without a secret", peers.Client{ID: p.App.ID}}}
+	}{{"of another client", p.Other},
+		{"with the wrong secret", peers.Client{ID: p.App.ID, Secret: p.App.Secret + "x"}},
+		{"without a secret", peers.Client{ID: p.App.ID}}}
 	for _, i := range impostors {
 		g.refused("the code "+i.who, redeem(i.client, code(), verifier))
 	}
-	g.want("the other client's own code", redeem(p.Other, g.authorize(authorizeQuery(p, p.Other)).Get("code"), verifier).status, 200)
+	g.want("the other client's own code",
+		redeem(p.Other, g.authorize(authorizeQuery(p, p.Other)).Get("code"), verifier).status, 200)
 	g.refused("a made-up code", redeem(p.App, "made-up", verifier))
 	if granted := g.authorize(strings.Replace(query, "callback", "elsewhere", 1)); granted.Get("code") != "" {
 		g.errs = append(g.errs, errors.New("a code for another redirection URI"))

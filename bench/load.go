@@ -123,5 +123,6 @@ func (l *loader) run(ctx context.Context, f flow, length time.Duration) (done ch
 	}
 	slices.Sort(latencies)
 	many := len(latencies)
-	return chunk{float64(many) / whole.Seconds(), latencies[many*99/100], (after - before) / time.Duration(many)}, nil
+	return chunk{float64(many) / whole.Seconds(), latencies[many*99/100],
+		(after - before) / time.Duration(many)}, nil
 }

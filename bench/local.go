@@ -35,8 +35,18 @@ func (l *local) send(method, path, authorization string, body []byte) (int, erro
 		if err != nil {
 			return 0, err
 		}
-		r = &http.Request{Method: method, URL: u, RequestURI: path, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: "127.0.0.1",
-			RemoteAddr: "127.0.0.1:1234", Header: http.Header{"Authorization": {""}, "Content-Type": {"application/x-www-form-urlencoded"}}}
+		r = &http.Request{
+			Method:     method,
+			URL:        u,
+			RequestURI: path,
+			Proto:      "HTTP/1.1",
+			ProtoMajor: 1,
+			ProtoMinor: 1,
+			Host:       "127.0.0.1",
+			RemoteAddr: "127.0.0.1:1234",
+			Header: http.Header{"Authorization": {""},
+				"Content-Type": {"application/x-www-form-urlencoded"}},
+		}
 		if len(l.request) < 10 { // redirects within a server have another path each time
 			l.request[path] = r
 		}

@@ -33,8 +33,10 @@ func main() {
 	flag.IntVar(&o.stored, "stored", 100_000, "how many access tokens are stored before")
 	flag.IntVar(&o.rounds, "rounds", 13, "how often each flow has its turn at each peer")
 	flag.DurationVar(&o.turn, "turn", 500*time.Millisecond, "how long a turn is")
-	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas, the first being what the others are held against; all without it: "+listed(peers.All, peerName))
-	flag.StringVar(&o.flows, "flows", "", "the `names` of some, with commas; all without it: "+listed(flows, flowName))
+	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas, the first being "+
+		"what the others are held against; all without it: "+listed(peers.All, peerName))
+	flag.StringVar(&o.flows, "flows", "",
+		"the `names` of some, with commas; all without it: "+listed(flows, flowName))
 	flag.BoolVar(&o.local, "local", true, "measure the handlers in this process")
 	flag.BoolVar(&o.wire, "wire", true, "measure servers over HTTP")
 	flag.Parse()
@@ -59,7 +61,8 @@ func run(o options, args []string) error {
 	if o.serve != "" {
 		return serve(o.serve, o.stored)
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // servers that are frozen must end too
+	// servers that are frozen must end too
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	err := measure(ctx, o, args)
 	if ctx.Err() != nil {
@@ -73,7 +76,8 @@ func measure(ctx context.Context, o options, args []string) error {
 		return fmt.Errorf("unexpected argument %q: names with a space need quotes", args[0])
 	}
 	if o.rounds < 1 || o.turn < shortestTurn || o.stored < 0 || !o.wire && !o.local {
-		return fmt.Errorf("there is nothing to measure: rounds must be at least 1, turn %s, stored 0, and wire or local true", shortestTurn)
+		return fmt.Errorf("there is nothing to measure: rounds must be at least 1, turn %s, "+
+			"stored 0, and wire or local true", shortestTurn)
 	}
 	if err := moveToOwnProcessor(); err != nil {
 		return err
@@ -128,7 +132,9 @@ func moveToOwnProcessor() error {
 	if err != nil {
 		return err
 	}
-	return syscall.Exec(taskset, append([]string{taskset, "-c", loaderProcessor, self}, os.Args[1:]...), append(os.Environ(), moved+"=1"))
+	return syscall.Exec(taskset,
+		append([]string{taskset, "-c", loaderProcessor, self}, os.Args[1:]...),
+		append(os.Environ(), moved+"=1"))
 }
 
 func peerName(p peers.Peer) string { return p.Name }

@@ -82,7 +82,8 @@ func start(ctx context.Context, p peers.Peer, stored int, nodeDir string) (*proc
 	s := &process{peer: p, cmd: exec.CommandContext(ctx, args[0], args[1:]...)}
 	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	s.cmd.Stderr = os.Stderr
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // who is stopped does not see that its input ends
+	// who is stopped does not see that its input ends
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}

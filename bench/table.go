@@ -32,7 +32,9 @@ func (t *table) note(format string, args ...any) {
 
 // measureWire lets the peers take turns at each flow. Each flow has servers of
 // its own, as they keep what they issue.
-func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer, work []flow, nodeDir string) error {
+func (t *table) measureWire(
+	ctx context.Context, o options, chosen []peers.Peer, work []flow, nodeDir string,
+) error {
 	t.turns, t.memory, t.stored = map[string]map[string][]turn{}, map[string]int64{}, o.stored
 	for _, f := range work {
 		if err := t.measureFlow(ctx, o, chosen, f, nodeDir); err != nil {
@@ -44,7 +46,9 @@ func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer,
 
 // measureFlow starts the first peer anew in each round: it has about as many
 // turns in one as another has in all, and must not be slow for what it keeps.
-func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer, f flow, nodeDir string) error {
+func (t *table) measureFlow(
+	ctx context.Context, o options, chosen []peers.Peer, f flow, nodeDir string,
+) error {
 	var others []*loader
 	for _, p := range chosen[1:] {
 		l, err := t.open(ctx, o, p, nodeDir)
@@ -118,7 +122,9 @@ func steadiest(all []turn) []turn {
 
 // round lets all have a turn at a flow: base, then the others in any order,
 // with base after each.
-func (t *table) round(ctx context.Context, f flow, base *loader, others []*loader, length time.Duration) error {
+func (t *table) round(
+	ctx context.Context, f flow, base *loader, others []*loader, length time.Duration,
+) error {
 	others = slices.Clone(others)
 	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	before, err := base.run(ctx, f, length)
@@ -178,20 +184,28 @@ func (t *table) print(w io.Writer, rounds int, chosen []peers.Peer, work []flow)
 	if t.turns != nil {
 		where := "server and client on a processor each"
 		if os.Getenv(moved) == "" {
-			where = "SERVER AND CLIENT SHARE THE PROCESSORS, as there is no taskset, or one processor alone"
+			where = "SERVER AND CLIENT SHARE THE PROCESSORS, as there is no taskset, or one " +
+				"processor alone"
 		}
-		fmt.Fprintf(w, "Over HTTP, %d connections, %s, %d tokens stored: ratio to what %s did just before and\n", connections, where, t.stored, chosen[0].Name)
-		fmt.Fprintf(w, "after (median, middle half, least and most); medians of requests or flows per second, of p99, and of the server's processor time for\neach. Of %d rounds, the half in which %s was steadiest.\n\n", rounds, chosen[0].Name)
+		fmt.Fprintf(w, "Over HTTP, %d connections, %s, %d tokens stored: ratio to what %s did "+
+			"just before and\n", connections, where, t.stored, chosen[0].Name)
+		fmt.Fprintf(w, "after (median, middle half, least and most); medians of requests or "+
+			"flows per second, of p99, and of the server's processor time for\neach. Of %d "+
+			"rounds, the half in which %s was steadiest.\n\n", rounds, chosen[0].Name)
 		for _, f := range work {
-			fmt.Fprintf(w, "| %s | ratio | half of them | all | per second | p99 | processor |\n|---|---|---|---|---|---|---|\n", f.name)
+			fmt.Fprintf(w, "| %s | ratio | half of them | all | per second | p99 | processor "+
+				"|\n|---|---|---|---|---|---|---|\n", f.name)
 			for _, p := range chosen {
 				mine := steadiest(t.turns[p.Name][f.name])
 				ratio := sorted(mine, func(o turn) float64 { return o.ratio })
 				fmt.Fprintf(w, "| %s | %.2f | %.2f to %.2f | %.2f to %.2f | %.0f | %s | %s |\n", p.Name,
-					middle(ratio), quantile(ratio, 0.25), quantile(ratio, 0.75), ratio[0], ratio[len(ratio)-1],
+					middle(ratio), quantile(ratio, 0.25), quantile(ratio, 0.75), ratio[0],
+					ratio[len(ratio)-1],
 					middle(sorted(mine, func(o turn) float64 { return o.perSecond })),
-					middle(sorted(mine, func(o turn) time.Duration { return o.p99 })).Round(10*time.Microsecond),
-					middle(sorted(mine, func(o turn) time.Duration { return o.cpu })).Round(100*time.Nanosecond))
+					middle(sorted(mine, func(o turn) time.Duration { return o.p99 })).Round(
+						10*time.Microsecond),
+					middle(sorted(mine, func(o turn) time.Duration { return o.cpu })).Round(
+						100*time.Nanosecond))
 			}
 			fmt.Fprintln(w)
 		}
@@ -202,7 +216,8 @@ func (t *table) print(w io.Writer, rounds int, chosen []peers.Peer, work []flow)
 		fmt.Fprintln(w)
 	}
 	if t.local != nil {
-		fmt.Fprintf(w, "In this process, the handlers alone: time, bytes and allocations of each; bytes of the heap for each stored access token.\n\n| |")
+		fmt.Fprintf(w, "In this process, the handlers alone: time, bytes and allocations of "+
+			"each; bytes of the heap for each stored access token.\n\n| |")
 		for _, f := range work {
 			fmt.Fprintf(w, " %s |", f.name)
 		}
@@ -218,7 +233,8 @@ func (t *table) print(w io.Writer, rounds int, chosen []peers.Peer, work []flow)
 			fmt.Fprintf(w, "| %s |", p.Name)
 			for _, f := range work {
 				m := t.local[p.Name][f.name]
-				fmt.Fprintf(w, " %s; %d B, %d |", time.Duration(m.nanoseconds).Round(10*time.Nanosecond), m.bytes, m.allocs)
+				fmt.Fprintf(w, " %s; %d B, %d |",
+					time.Duration(m.nanoseconds).Round(10*time.Nanosecond), m.bytes, m.allocs)
 			}
 			fmt.Fprintf(w, " %d B |\n", t.heap[p.Name])
 		}

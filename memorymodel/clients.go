@@ -63,7 +63,9 @@ func (m *Model) rules() credential.Rules {
 var nobody client
 
 // GetClient implements [oauth2server.Model].
-func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*oauth2server.Client, error) {
+func (m *Model) GetClient(
+	ctx context.Context, clientID, clientSecret string,
+) (*oauth2server.Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -97,7 +99,9 @@ func (m *Model) client(id string) *client {
 // of IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An
 // empty after starts at the beginning; an empty page means that there are no
 // more.
-func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error) {
+func (m *Model) ListClients(
+	ctx context.Context, after string, limit int,
+) ([]*oauth2server.Client, error) {
 	var page []*oauth2server.Client
 	for id := range m.clientOrder.after(&m.clients, after) {
 		if err := ctx.Err(); err != nil {
@@ -142,7 +146,9 @@ func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) er
 // one that is still valid from an earlier call ends at once. Calling it again
 // with the same secret changes nothing. The error is [oauth2server.ErrNotFound]
 // if there is no such client.
-func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string, keep time.Duration) error {
+func (m *Model) RotateClientSecret(
+	ctx context.Context, clientID, secret string, keep time.Duration,
+) error {
 	if err := credential.CheckKeep(keep); err != nil {
 		return err
 	}

@@ -56,11 +56,14 @@ func (g *grant) insert(e *storedEntry, now time.Time) {
 // concerns reports whether an entry names a user and client for which concerned
 // is true.
 func (g *grant) concerns(concerned func(userID, clientID string) bool) bool {
-	return slices.ContainsFunc(g.named, func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
+	return slices.ContainsFunc(g.named,
+		func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
 }
 
 // AppendGrant implements [oauth2server.GrantLog].
-func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *Model) AppendGrant(
+	ctx context.Context, entry *oauth2server.GrantEntry,
+) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -84,7 +87,9 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 }
 
 // GrantEntries implements [oauth2server.GrantLog].
-func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *Model) GrantEntries(
+	ctx context.Context, grantID string, from int,
+) ([]*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -96,7 +101,9 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 
 // someEntries returns copies of the entries that choose selects, or none if
 // there is no such log.
-func (m *Model) someEntries(grantID string, choose func(*grant) []*storedEntry) []*oauth2server.GrantEntry {
+func (m *Model) someEntries(
+	grantID string, choose func(*grant) []*storedEntry,
+) []*oauth2server.GrantEntry {
 	k := keyOf(grantID)
 	s := m.grants.of(k)
 	s.mu.RLock()
@@ -133,7 +140,10 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 		entries = append(entries, m.someEntries(id, func(g *grant) []*storedEntry { return g.named })...)
 	}
 	for _, id := range oauth2server.GrantLogs(entries) {
-		entries = append(entries, m.someEntries(id, func(g *grant) []*storedEntry { return g.entries[max(len(g.entries)-1, 0):] })...)
+		entries = append(entries,
+			m.someEntries(id, func(g *grant) []*storedEntry {
+				return g.entries[max(len(g.entries)-1, 0):]
+			})...)
 	}
 	return oauth2server.LiveGrants(entries), nil
 }
@@ -160,7 +170,10 @@ func (m *Model) revokeUser(ctx context.Context, userID, clientID string) error {
 		return err
 	}
 	grants := func(yield func(string, error) bool) {
-		for id := range m.grantsWhere(func(user, client string) bool { return user == userID && (clientID == "" || client == clientID) }) {
+		concerned := func(user, client string) bool {
+			return user == userID && (clientID == "" || client == clientID)
+		}
+		for id := range m.grantsWhere(concerned) {
 			if !yield(id, nil) {
 				return
 			}

@@ -97,7 +97,9 @@ func keyOf(secret string) key { return digest.Of(secret) }
 
 // SaveToken implements [oauth2server.Model]. Either string may be empty: then
 // only the other token is stored.
-func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {
+func (m *Model) SaveToken(
+	ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User,
+) (*oauth2server.Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -154,7 +156,10 @@ func (m *Model) RevokeToken(ctx context.Context, token *oauth2server.Token) erro
 }
 
 // SaveAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *Model) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client,
+	_ *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -163,7 +168,9 @@ func (m *Model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.Au
 }
 
 // GetAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+func (m *Model) GetAuthorizationCode(
+	ctx context.Context, code string,
+) (*oauth2server.AuthorizationCode, error) {
 	stored, err := find(ctx, &m.codes, code)
 	if err != nil {
 		return nil, err

@@ -34,7 +34,9 @@ type sharing struct {
 
 // share returns a shared with these values. It keeps attributes, which must be
 // canonical.
-func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, attributes map[string]any) *shared {
+func (m *Model) share(
+	clientID string, scope, grantScope oauth2server.Scope, attributes map[string]any,
+) *shared {
 	if attributes != nil {
 		own := newShared(clientID, scope, grantScope)
 		own.extra = attributes
@@ -52,7 +54,8 @@ func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, att
 	known, ok := m.sharing.known[string(key)]
 	m.sharing.mu.RUnlock()
 	// Malformed texts can have the same key, so compare the values.
-	if ok && known.clientID == clientID && slices.Equal(known.scope, scope) && slices.Equal(known.grantScope, grantScope) {
+	if ok && known.clientID == clientID && slices.Equal(known.scope, scope) &&
+		slices.Equal(known.grantScope, grantScope) {
 		return known
 	}
 	own := newShared(clientID, scope, grantScope)
@@ -71,7 +74,11 @@ func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, att
 // newShared copies the texts, so that they do not keep a whole request in
 // memory.
 func newShared(clientID string, scope, grantScope oauth2server.Scope) *shared {
-	own := &shared{clientID: strings.Clone(clientID), scope: slices.Clone(scope), grantScope: slices.Clone(grantScope)}
+	own := &shared{
+		clientID:   strings.Clone(clientID),
+		scope:      slices.Clone(scope),
+		grantScope: slices.Clone(grantScope),
+	}
 	for _, s := range []oauth2server.Scope{own.scope, own.grantScope} {
 		for i := range s {
 			s[i] = strings.Clone(s[i])

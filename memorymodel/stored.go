@@ -34,9 +34,15 @@ func (t *refreshToken) expires() int64 { return t.refreshExpires }
 // store returns the record of token. attributes is the canonical form of its
 // Extra.
 func (m *Model) store(token *oauth2server.Token, attributes map[string]any) *storedToken {
-	s := &storedToken{accessExpires: millis.Of(token.AccessTokenExpiresAt), refreshExpires: millis.Of(token.RefreshTokenExpiresAt),
-		grantExpires: millis.Of(token.GrantExpiresAt), pace: millis.Of(token.GrantPace), ids: token.GrantID, seq: int32(token.GrantSeq),
-		shared: m.share(idOf(token.Client), token.Scope, token.GrantScope, attributes)}
+	s := &storedToken{
+		accessExpires:  millis.Of(token.AccessTokenExpiresAt),
+		refreshExpires: millis.Of(token.RefreshTokenExpiresAt),
+		grantExpires:   millis.Of(token.GrantExpiresAt),
+		pace:           millis.Of(token.GrantPace),
+		ids:            token.GrantID,
+		seq:            int32(token.GrantSeq),
+		shared:         m.share(idOf(token.Client), token.Scope, token.GrantScope, attributes),
+	}
 	if token.User != nil {
 		s.ids, s.userID = token.User.ID+token.GrantID, int32(len(token.User.ID))
 	}
@@ -53,8 +59,14 @@ type loaded struct {
 
 // load returns a token that belongs to the caller.
 func (s *storedToken) load() *oauth2server.Token {
-	l := &loaded{token: oauth2server.Token{AccessTokenExpiresAt: millis.Time(s.accessExpires), RefreshTokenExpiresAt: millis.Time(s.refreshExpires),
-		GrantExpiresAt: millis.Time(s.grantExpires), GrantPace: millis.Time(s.pace), GrantID: s.ids[s.userID:], GrantSeq: int(s.seq)}}
+	l := &loaded{token: oauth2server.Token{
+		AccessTokenExpiresAt:  millis.Time(s.accessExpires),
+		RefreshTokenExpiresAt: millis.Time(s.refreshExpires),
+		GrantExpiresAt:        millis.Time(s.grantExpires),
+		GrantPace:             millis.Time(s.pace),
+		GrantID:               s.ids[s.userID:],
+		GrantSeq:              int(s.seq),
+	}}
 	l.token.Scope, l.token.GrantScope = copyScopes(l.scopes[:0], s.scope, s.grantScope)
 	l.token.Extra = extra.Copy(s.shared.extra)
 	if s.clientID != "" {
@@ -103,9 +115,13 @@ type loadedCode struct {
 
 // load returns a code that belongs to the caller.
 func (c *storedCode) load() *oauth2server.AuthorizationCode {
-	l := &loadedCode{code: oauth2server.AuthorizationCode{ExpiresAt: millis.Time(c.expiresAt), GrantID: c.texts.at(codeGrant),
-		RedirectURI: c.texts.at(codeRedirectURI), CodeChallenge: c.texts.at(codeChallenge),
-		CodeChallengeMethod: c.texts.at(codeChallengeMethod)}}
+	l := &loadedCode{code: oauth2server.AuthorizationCode{
+		ExpiresAt:           millis.Time(c.expiresAt),
+		GrantID:             c.texts.at(codeGrant),
+		RedirectURI:         c.texts.at(codeRedirectURI),
+		CodeChallenge:       c.texts.at(codeChallenge),
+		CodeChallengeMethod: c.texts.at(codeChallengeMethod),
+	}}
 	l.code.Scope, _ = copyScopes(l.scope[:0], c.scope, nil)
 	if c.clientID != "" {
 		l.client.ID, l.code.Client = c.clientID, &l.client
@@ -118,7 +134,8 @@ func (c *storedCode) load() *oauth2server.AuthorizationCode {
 
 // storedEntry is an entry of a log at rest; the grant has the ID.
 type storedEntry struct {
-	time, expires, pace, accessExpires, successorExpires, grantExpires int64 // milliseconds since 1970; 0: none
+	// In milliseconds since 1970; 0 means none.
+	time, expires, pace, accessExpires, successorExpires, grantExpires int64
 
 	seq   int32
 	texts packed // by the constants below
@@ -144,8 +161,9 @@ func (m *Model) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
 		successorExpires: millis.Of(e.SuccessorExpiresAt),
 		grantExpires:     millis.Of(e.GrantExpiresAt),
 		seq:              int32(e.Seq),
-		texts:            pack(e.UserID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken, e.Successor, string(e.Sealed)),
-		shared:           m.share(e.ClientID, e.Scope, nil, nil),
+		texts: pack(e.UserID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken,
+			e.Successor, string(e.Sealed)),
+		shared: m.share(e.ClientID, e.Scope, nil, nil),
 	}
 }
 

@@ -127,7 +127,8 @@ func (s *shard[T]) sweep(current int64) {
 			continue
 		}
 		last := bucket[len(bucket)-1]
-		if e, ok := s.entries[last]; ok && e.expires() != 0 && s.bucketOf(e.expires()) <= s.swept { // not saved again since, for longer
+		// Unless it was saved again since, for longer.
+		if e, ok := s.entries[last]; ok && e.expires() != 0 && s.bucketOf(e.expires()) <= s.swept {
 			delete(s.entries, last)
 		}
 		s.due[s.swept] = bucket[:len(bucket)-1]

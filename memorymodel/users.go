@@ -73,7 +73,9 @@ func (m *Model) storeUser(u *user) {
 }
 
 // GetUser implements [oauth2server.PasswordModel].
-func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth2server.Client) (*oauth2server.User, error) {
+func (m *Model) GetUser(
+	ctx context.Context, username, password string, _ *oauth2server.Client,
+) (*oauth2server.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -135,7 +137,9 @@ func (m *Model) user(id string) *user {
 // IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An
 // empty after starts at the beginning; an empty page means that there are no
 // more.
-func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oauth2server.NamedUser, error) {
+func (m *Model) ListUsers(
+	ctx context.Context, after string, limit int,
+) ([]*oauth2server.NamedUser, error) {
 	var page []*oauth2server.NamedUser
 	for id := range m.userOrder.after(&m.userIDs, after) {
 		if err := ctx.Err(); err != nil {
@@ -161,7 +165,8 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 	}
 	return m.changeUser(ctx, u.ID, func(there user) (user, error) {
 		if other, taken := m.users.Load(name); taken && other.(*user).record.ID != u.ID {
-			return there, fmt.Errorf("memorymodel: username %q is taken: %w", name, oauth2server.ErrExists)
+			return there,
+				fmt.Errorf("memorymodel: username %q is taken: %w", name, oauth2server.ErrExists)
 		}
 		there.record, there.username = *u, name
 		return there, nil
@@ -237,7 +242,9 @@ func (m *Model) closeUser(id string) {
 // GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user
 // that acts for the client has the client's ID behind "client:", which no other
 // user can have.
-func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*oauth2server.User, error) {
+func (m *Model) GetUserFromClient(
+	ctx context.Context, c *oauth2server.Client,
+) (*oauth2server.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -67,18 +67,29 @@ func Sample() *Fixture {
 	suffix := rand.Text()[:10]
 	grants := []string{"authorization_code", "refresh_token", "client_credentials", "password"}
 	client := func(name string) *oauth2server.Client {
-		return &oauth2server.Client{ID: name + "-" + suffix, Grants: grants,
-			RedirectURIs: []string{"https://" + name + ".example/callback", "https://" + name + ".example/%C3%BC?tenant=7"},
-			Scope:        oauth2server.Scope{"read", "write:own"}, AccessTokenLifetime: 7 * time.Minute, RefreshTokenLifetime: 77 * time.Hour}
+		return &oauth2server.Client{
+			ID:     name + "-" + suffix,
+			Grants: grants,
+			RedirectURIs: []string{"https://" + name + ".example/callback",
+				"https://" + name + ".example/%C3%BC?tenant=7"},
+			Scope:                oauth2server.Scope{"read", "write:own"},
+			AccessTokenLifetime:  7 * time.Minute,
+			RefreshTokenLifetime: 77 * time.Hour,
+		}
 	}
 	public := client("Phone")
 	public.Public, public.RedirectURIs, public.Grants = true, []string{"http://127.0.0.1/callback"}, grants[:2]
-	plain := &oauth2server.Client{ID: "Other-" + suffix, Grants: grants, RedirectURIs: []string{"https://other.example/callback"}}
+	plain := &oauth2server.Client{
+		ID:           "Other-" + suffix,
+		Grants:       grants,
+		RedirectURIs: []string{"https://other.example/callback"},
+	}
 	return &Fixture{
 		Clients: [2]Client{{client("Web"), rand.Text() + "-a"}, {plain, rand.Text() + "-b"}},
 		Public:  public,
 		Users: [2]User{
-			{"user-1-" + suffix, "andy-" + suffix, "correct horse battery staple " + rand.Text() + rand.Text() + rand.Text()},
+			{"user-1-" + suffix, "andy-" + suffix,
+				"correct horse battery staple " + rand.Text() + rand.Text() + rand.Text()},
 			{"user-2-" + suffix, "zoë-" + suffix + "@example.org", "пароль Ünïcode 🔑 " + rand.Text()},
 		},
 	}

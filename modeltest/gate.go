@@ -34,11 +34,13 @@ func (t *trial) singleUse(ctx context.Context, call string, make func() (*gate, 
 			return fmt.Errorf("%d of %d concurrent callers of %s got nil, want 1", in, crowd, call)
 		}
 		if in == 0 && fault == nil {
-			return fmt.Errorf("%s: none of %d concurrent callers got nil, though no call failed; want 1", call, crowd)
+			return fmt.Errorf(
+				"%s: none of %d concurrent callers got nil, though no call failed; want 1", call, crowd)
 		}
 		if in == 0 { // a call that failed may have gone through
 			if err := g.pass(t.on); err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
-				return fmt.Errorf("%s: none of %d concurrent callers got through, nor another after them: %w", call, crowd, err)
+				return fmt.Errorf("%s: none of %d concurrent callers got through, nor another "+
+					"after them: %w", call, crowd, err)
 			}
 		}
 		if err := gone(g.pass(t.on), "%s of what was revoked", call); err != nil {

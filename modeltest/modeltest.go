@@ -105,7 +105,8 @@ type Violation struct {
 // Error returns several lines: the rule, what was seen, the reason and the
 // harm.
 func (v *Violation) Error() string {
-	return fmt.Sprintf("rule %s is broken: %v\n\twhy it is a rule: %s\n\twhat it does:     %s", v.Rule, v.Seen, v.Reason, v.Harm)
+	return fmt.Sprintf("rule %s is broken: %v\n\twhy it is a rule: %s\n\twhat it does:     %s",
+		v.Rule, v.Seen, v.Reason, v.Harm)
 }
 
 // Unwrap returns what was seen.

@@ -23,7 +23,8 @@ type rule struct {
 // rules are in the order in which to fix them. A rule fails for its own reason
 // only: if one defect would show in two rules, the second one first checks
 // whether the other reports it, and then passes.
-var rules = slices.Concat(clientRules, userRules, codeRules, tokenRules, aloneRules, extraRules, logRules, peerRules, cancelRules,
+var rules = slices.Concat(clientRules, userRules, codeRules, tokenRules, aloneRules, extraRules,
+	logRules, peerRules, cancelRules,
 	hostileRules, dumpRules, expiryRules, flowRules, revokeUserRules)
 
 // need is something that a rule cannot be tried without.
@@ -62,13 +63,15 @@ func (r rule) try(ctx context.Context, newFixture FixtureFunc) (missing string, 
 	if f.Close != nil {
 		defer func() {
 			if closing := f.Close(); closing != nil {
-				err = errors.Join(err, &fixtureError{fmt.Errorf("modeltest: Close of the fixture: %w", closing)})
+				err = errors.Join(err,
+					&fixtureError{fmt.Errorf("modeltest: Close of the fixture: %w", closing)})
 			}
 		}()
 	}
 	t := newTrial(f)
 	if !slices.Equal(t.on.abilities(), t.peer.abilities()) {
-		return "", &fixtureError{errors.New("modeltest: the fixture: its Peer has other methods than Model")}
+		return "", &fixtureError{errors.New("modeltest: the fixture: its Peer has other " +
+			"methods than Model")}
 	}
 	for _, n := range r.needs {
 		if !n.has(t) {

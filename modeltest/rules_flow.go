@@ -19,13 +19,23 @@ import (
 )
 
 var flowRules = []rule{
-	{name: "generated", needs: []need{generators}, check: generated,
-		reason: "what a model generates must be unguessable and new each time, however many requests there are at once",
-		harm:   "two users get the same token, and each is the other; or a token is guessed"},
-	{name: "flow", needs: []need{codes, refresh, flows}, check: flow, last: true,
-		reason: "in the end, all methods serve one purpose: an owner's consent becomes tokens, which work, and are refreshed, and a " +
-			"code that comes twice is refused",
-		harm: "no client can sign anybody in"},
+	{
+		name:  "generated",
+		needs: []need{generators},
+		check: generated,
+		reason: "what a model generates must be unguessable and new each time, however many " +
+			"requests there are at once",
+		harm: "two users get the same token, and each is the other; or a token is guessed",
+	},
+	{
+		name:  "flow",
+		needs: []need{codes, refresh, flows},
+		check: flow,
+		last:  true,
+		reason: "in the end, all methods serve one purpose: an owner's consent becomes tokens, " +
+			"which work, and are refreshed, and a code that comes twice is refused",
+		harm: "no client can sign anybody in",
+	},
 }
 
 type generator = func(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error)
@@ -79,9 +89,11 @@ func generated(ctx context.Context, t *trial) error {
 }
 
 // flows is needed for what flow does as the first client.
-var flows = need{"a redirection URI and the grants authorization_code and refresh_token for the first of Fixture.Clients", func(t *trial) bool {
+var flows = need{"a redirection URI and the grants authorization_code and refresh_token for the " +
+	"first of Fixture.Clients", func(t *trial) bool {
 	c := t.Clients[0]
-	return len(c.RedirectURIs) > 0 && slices.Contains(c.Grants, "authorization_code") && slices.Contains(c.Grants, "refresh_token")
+	return len(c.RedirectURIs) > 0 && slices.Contains(c.Grants, "authorization_code") &&
+		slices.Contains(c.Grants, "refresh_token")
 }}
 
 // quiet returns options for a server that logs nothing.
@@ -124,9 +136,12 @@ func flow(ctx context.Context, t *trial) error {
 // that redeems the code.
 func (t *trial) code(ctx context.Context, srv *oauth2server.Server) (redemption url.Values, err error) {
 	c, verifier := t.Clients[0], unique()
-	code, err := t.authorize(ctx, srv, url.Values{"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {c.RedirectURIs[0]},
-		"state": {"x"}, "code_challenge": {oauth2server.Digest(verifier)}, "code_challenge_method": {"S256"}})
-	return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {c.RedirectURIs[0]},
+	code, err := t.authorize(ctx, srv,
+		url.Values{"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {c.RedirectURIs[0]},
+			"state": {"x"}, "code_challenge": {oauth2server.Digest(verifier)},
+			"code_challenge_method": {"S256"}})
+	return url.Values{"grant_type": {"authorization_code"}, "code": {code},
+		"redirect_uri":  {c.RedirectURIs[0]},
 		"code_verifier": {verifier}}, err
 }
 
@@ -144,7 +159,9 @@ func accessWorks(ctx context.Context, srv *oauth2server.Server, token string) er
 }
 
 // authorize lets the first user approve and returns the code.
-func (t *trial) authorize(ctx context.Context, srv *oauth2server.Server, query url.Values) (code string, err error) {
+func (t *trial) authorize(
+	ctx context.Context, srv *oauth2server.Server, query url.Values,
+) (code string, err error) {
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		approval := oauth2server.Approval{User: t.user(0), All: true}
 		oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r, approval)
@@ -158,7 +175,8 @@ func (t *trial) authorize(ctx context.Context, srv *oauth2server.Server, query u
 	srv.Authorize(page).ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/?"+query.Encode(), nil))
 	location, err := url.Parse(w.Header().Get("Location"))
 	if err != nil || location.Query().Get("code") == "" {
-		return "", fmt.Errorf("the authorization endpoint gave no code, but status %d, Location %q and the body %s", w.Code, w.Header().Get("Location"), w.Body)
+		return "", fmt.Errorf("the authorization endpoint gave no code, but status %d, Location "+
+			"%q and the body %s", w.Code, w.Header().Get("Location"), w.Body)
 	}
 	return location.Query().Get("code"), nil
 }
@@ -170,7 +188,9 @@ type answer struct {
 }
 
 // token asks the token endpoint as the first client.
-func (t *trial) token(ctx context.Context, srv *oauth2server.Server, form url.Values) (a answer, err error) {
+func (t *trial) token(
+	ctx context.Context, srv *oauth2server.Server, form url.Values,
+) (a answer, err error) {
 	r := httptest.NewRequestWithContext(ctx, "POST", "/", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(url.QueryEscape(t.Clients[0].ID), url.QueryEscape(t.Clients[0].Secret))

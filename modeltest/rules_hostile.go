@@ -9,9 +9,14 @@ import (
 )
 
 var hostileRules = []rule{
-	{name: "hostile", check: hostile,
-		reason: "whatever a stranger sends is text to look up: never part of a query, and never a reason to fail",
-		harm:   "somebody signs in without a password, or deletes what is stored; or anybody makes the server answer 503 and fill its log"},
+	{
+		name:  "hostile",
+		check: hostile,
+		reason: "whatever a stranger sends is text to look up: never part of a query, and never " +
+			"a reason to fail",
+		harm: "somebody signs in without a password, or deletes what is stored; or anybody makes " +
+			"the server answer 503 and fill its log",
+	},
 }
 
 // hostileStrings name nothing that is stored.
@@ -59,7 +64,8 @@ func hostile(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	for _, try := range []func(context.Context, *trial) error{hostileClients, hostileUsers, hostileTokens, hostileCodes} {
+	for _, try := range []func(context.Context, *trial) error{hostileClients, hostileUsers,
+		hostileTokens, hostileCodes} {
 		if err := try(ctx, t); err != nil {
 			return err
 		}
@@ -70,7 +76,8 @@ func hostile(ctx context.Context, t *trial) error {
 		}
 	}
 	c := t.Clients[0]
-	return present("GetClient(%q), after hostile strings were looked up", c.ID)(t.on.model.GetClient(ctx, c.ID, c.Secret))
+	return present("GetClient(%q), after hostile strings were looked up",
+		c.ID)(t.on.model.GetClient(ctx, c.ID, c.Secret))
 }
 
 func hostileClients(ctx context.Context, t *trial) error {
@@ -80,13 +87,15 @@ func hostileClients(ctx context.Context, t *trial) error {
 	}
 	for _, h := range hostileTo(c.ID) {
 		for _, secret := range []string{"", c.Secret, h.text} {
-			if err := absent("GetClient with an id that is %s", h.name)(t.on.model.GetClient(ctx, h.text, secret)); err != nil {
+			if err := absent("GetClient with an id that is %s",
+				h.name)(t.on.model.GetClient(ctx, h.text, secret)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, h := range hostileTo(c.Secret) {
-		if err := absent("GetClient with a secret that is %s", h.name)(t.on.model.GetClient(ctx, c.ID, h.text)); err != nil {
+		if err := absent("GetClient with a secret that is %s",
+			h.name)(t.on.model.GetClient(ctx, c.ID, h.text)); err != nil {
 			return err
 		}
 	}
@@ -102,12 +111,14 @@ func hostileUsers(ctx context.Context, t *trial) error {
 		return nil // user-wrong-password reports it
 	}
 	for _, h := range hostileTo(u.Username) {
-		if err := absent("GetUser with a name that is %s", h.name)(t.on.users.GetUser(ctx, h.text, u.Password, c)); err != nil {
+		if err := absent("GetUser with a name that is %s",
+			h.name)(t.on.users.GetUser(ctx, h.text, u.Password, c)); err != nil {
 			return err
 		}
 	}
 	for _, h := range hostileStrings { // user-long-password tries longer ones
-		if err := absent("GetUser with a password that is %s", h.name)(t.on.users.GetUser(ctx, u.Username, h.text, c)); err != nil {
+		if err := absent("GetUser with a password that is %s",
+			h.name)(t.on.users.GetUser(ctx, u.Username, h.text, c)); err != nil {
 			return err
 		}
 	}
@@ -144,7 +155,8 @@ func hostileCodes(ctx context.Context, t *trial) error {
 		return err
 	}
 	for _, h := range hostileTo(saved.Code) {
-		if err := absent("GetAuthorizationCode with %s", h.name)(t.on.codes.GetAuthorizationCode(ctx, h.text)); err != nil {
+		if err := absent("GetAuthorizationCode with %s",
+			h.name)(t.on.codes.GetAuthorizationCode(ctx, h.text)); err != nil {
 			return err
 		}
 		err := t.on.codes.RevokeAuthorizationCode(ctx, presentedCode(t.newCode(), h.text))

@@ -12,10 +12,16 @@ import (
 )
 
 var revokeUserRules = []rule{
-	{name: "revoke-user", needs: []need{codes, refresh, log, tokens, flows, userRevokers}, check: revokeUser, last: true,
-		reason: "when RevokeUser returns nil, nothing works any more that the user began before, on whatever machine: see " +
-			"oauth2server.RevokeUser, which does so",
-		harm: "whoever took an account over stays in after its password was changed, or its owner is kept out"},
+	{
+		name:  "revoke-user",
+		needs: []need{codes, refresh, log, tokens, flows, userRevokers},
+		check: revokeUser,
+		last:  true,
+		reason: "when RevokeUser returns nil, nothing works any more that the user began before, " +
+			"on whatever machine: see oauth2server.RevokeUser, which does so",
+		harm: "whoever took an account over stays in after its password was changed, or its " +
+			"owner is kept out",
+	},
 }
 
 // userRevoker is called by a program when an account is closed or its password
@@ -42,31 +48,44 @@ func (m *meanwhile) GetClient(ctx context.Context, id, secret string) (*oauth2se
 	return m.model.GetClient(ctx, id, secret)
 }
 
-func (m *meanwhile) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m *meanwhile) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	m.before("SaveToken")
 	return m.model.SaveToken(ctx, t, c, u)
 }
 
-func (m *meanwhile) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *meanwhile) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client,
+	u *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	m.before("SaveAuthorizationCode")
 	return m.codes.SaveAuthorizationCode(ctx, code, c, u)
 }
 
-func (m *meanwhile) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+func (m *meanwhile) GetAuthorizationCode(
+	ctx context.Context, code string,
+) (*oauth2server.AuthorizationCode, error) {
 	m.before("GetAuthorizationCode")
 	return m.codes.GetAuthorizationCode(ctx, code)
 }
 
-func (m *meanwhile) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
+func (m *meanwhile) RevokeAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode,
+) error {
 	return m.codes.RevokeAuthorizationCode(ctx, code)
 }
 
-func (m *meanwhile) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *meanwhile) AppendGrant(
+	ctx context.Context, e *oauth2server.GrantEntry,
+) (*oauth2server.GrantEntry, error) {
 	m.before("AppendGrant")
 	return m.log.AppendGrant(ctx, e)
 }
 
-func (m *meanwhile) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *meanwhile) GrantEntries(
+	ctx context.Context, id string, from int,
+) ([]*oauth2server.GrantEntry, error) {
 	m.before("GrantEntries")
 	return m.log.GrantEntries(ctx, id, from)
 }
@@ -96,9 +115,10 @@ var flights = []struct {
 		}
 		return t.token(ctx, srv, redemption)
 	}, []string{"SaveAuthorizationCode", "GetAuthorizationCode"}},
-	{"the exchange of a code", func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error) {
-		return t.token(ctx, srv, had.redemption)
-	}, []string{"SaveToken", "AppendGrant", "GrantEntries"}},
+	{"the exchange of a code",
+		func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error) {
+			return t.token(ctx, srv, had.redemption)
+		}, []string{"SaveToken", "AppendGrant", "GrantEntries"}},
 	{"a refresh", func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error) {
 		return t.refreshed(ctx, srv, had.tokens)
 	}, []string{"SaveToken", "AppendGrant"}},
@@ -128,10 +148,12 @@ func revokeUser(ctx context.Context, t *trial) error {
 			model.act = func() { failed = revoke(ctx, t.user(0).ID) }
 			got, _ := flight.do(ctx, t, srv, had) // it may be refused
 			if failed != nil {
-				return fmt.Errorf("%s: RevokeUser, before %s in %s: %w", t.peer.name, method, flight.name, failed)
+				return fmt.Errorf("%s: RevokeUser, before %s in %s: %w", t.peer.name, method,
+					flight.name, failed)
 			}
 			if works := t.outlives(ctx, srv, had, got); works != "" {
-				return fmt.Errorf("%s: RevokeUser returned nil, before %s in %s, and %s works", t.peer.name, method, flight.name, works)
+				return fmt.Errorf("%s: RevokeUser returned nil, before %s in %s, and %s works",
+					t.peer.name, method, flight.name, works)
 			}
 		}
 	}

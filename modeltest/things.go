@@ -69,14 +69,16 @@ func (t *trial) codeThing() thing {
 // one.
 func (t *trial) accessThings() (all []thing) {
 	if t.on.revoker != nil {
-		all = append(all, t.accessThing("RevokeAccessToken", func(ctx context.Context, h *handle, token string) error {
-			return h.revoker.RevokeAccessToken(ctx, token)
-		}))
+		all = append(all,
+			t.accessThing("RevokeAccessToken", func(ctx context.Context, h *handle, token string) error {
+				return h.revoker.RevokeAccessToken(ctx, token)
+			}))
 	}
 	if t.on.log != nil {
-		all = append(all, t.accessThing("RevokeAccessTokens", func(ctx context.Context, h *handle, token string) error {
-			return h.log.RevokeAccessTokens(ctx, oauth2server.Digest(token))
-		}))
+		all = append(all,
+			t.accessThing("RevokeAccessTokens", func(ctx context.Context, h *handle, token string) error {
+				return h.log.RevokeAccessTokens(ctx, oauth2server.Digest(token))
+			}))
 	}
 	if all == nil {
 		all = append(all, t.accessThing("", nil))
@@ -85,7 +87,9 @@ func (t *trial) accessThings() (all []thing) {
 	return all
 }
 
-func (t *trial) accessThing(ending string, end func(ctx context.Context, h *handle, token string) error) thing {
+func (t *trial) accessThing(
+	ending string, end func(ctx context.Context, h *handle, token string) error,
+) thing {
 	given := t.newToken()
 	token := given.AccessToken
 	return thing{"SaveToken", "GetAccessToken", ending,

@@ -42,17 +42,22 @@ func newTrial(f *Fixture) *trial {
 }
 
 func newHandle(name string, model oauth2server.Model) *handle {
-	return &handle{name, model, outermost[oauth2server.Model](model), outermost[oauth2server.AccessTokenModel](model),
-		outermost[oauth2server.AccessTokenRevoker](model), outermost[oauth2server.AuthorizationCodeModel](model),
+	return &handle{name, model, outermost[oauth2server.Model](model),
+		outermost[oauth2server.AccessTokenModel](model),
+		outermost[oauth2server.AccessTokenRevoker](model),
+		outermost[oauth2server.AuthorizationCodeModel](model),
 		outermost[oauth2server.RefreshTokenModel](model), outermost[oauth2server.GrantLog](model),
-		outermost[oauth2server.PasswordModel](model), outermost[oauth2server.ClientCredentialsModel](model)}
+		outermost[oauth2server.PasswordModel](model),
+		outermost[oauth2server.ClientCredentialsModel](model)}
 }
 
 // abilities reports for each interface whether the model has it.
 func (h *handle) abilities() []bool {
 	generators := h.generators()
-	return []bool{h.tokens != nil, h.revoker != nil, h.codes != nil, h.refresh != nil, h.log != nil, h.users != nil, h.clientUsers != nil,
-		generators["GenerateAccessToken"] != nil, generators["GenerateRefreshToken"] != nil, generators["GenerateAuthorizationCode"] != nil}
+	return []bool{h.tokens != nil, h.revoker != nil, h.codes != nil, h.refresh != nil, h.log != nil,
+		h.users != nil, h.clientUsers != nil,
+		generators["GenerateAccessToken"] != nil, generators["GenerateRefreshToken"] != nil,
+		generators["GenerateAuthorizationCode"] != nil}
 }
 
 // outermost returns the interface of the outermost layer that has it, as the

@@ -46,7 +46,8 @@ func (t *trial) newCode() *oauth2server.AuthorizationCode {
 func (t *trial) newToken() *oauth2server.Token {
 	token := &oauth2server.Token{}
 	filled.Struct(token)
-	token.AccessToken, token.RefreshToken, token.GrantID, token.Client, token.User = unique(), unique(), unique(), t.client(0), t.user(0)
+	token.AccessToken, token.RefreshToken, token.GrantID, token.Client, token.User = unique(),
+		unique(), unique(), t.client(0), t.user(0)
 	if t.on.refresh == nil {
 		token.RefreshToken, token.RefreshTokenExpiresAt = "", time.Time{}
 	}
@@ -121,7 +122,8 @@ func same(call string, want picture, got any, except ...string) error {
 	var differ []string
 	for i, is := range pictureOf(got) {
 		if name := want[i][0]; want[i] != is && !slices.Contains(except, name) {
-			differ = append(differ, fmt.Sprintf("%s is %s, want %s", name, short(is[1]), short(want[i][1])))
+			differ = append(differ,
+				fmt.Sprintf("%s is %s, want %s", name, short(is[1]), short(want[i][1])))
 		}
 	}
 	if differ != nil {
@@ -178,7 +180,9 @@ func spoilValue(v any) {
 
 // copies checks that changing what was given to a model, and what it returned,
 // changes nothing that is stored.
-func copies[T any](ctx context.Context, call string, given, saved *T, get func(context.Context) (*T, error)) error {
+func copies[T any](
+	ctx context.Context, call string, given, saved *T, get func(context.Context) (*T, error),
+) error {
 	found, err := get(ctx)
 	if err := present("%s", call)(found, err); err != nil {
 		return err
@@ -187,7 +191,8 @@ func copies[T any](ctx context.Context, call string, given, saved *T, get func(c
 	for _, row := range []struct {
 		whose string
 		value *T
-	}{{"given to the model", given}, {"returned when it was saved", saved}, {"returned by an earlier call", found}} {
+	}{{"given to the model", given}, {"returned when it was saved", saved},
+		{"returned by an earlier call", found}} {
 		if row.value == nil {
 			continue
 		}
@@ -205,7 +210,9 @@ func copies[T any](ctx context.Context, call string, given, saved *T, get func(c
 }
 
 // saveCode saves a code and returns what the model returned.
-func (h *handle) saveCode(ctx context.Context, code *oauth2server.AuthorizationCode) (*oauth2server.AuthorizationCode, error) {
+func (h *handle) saveCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode,
+) (*oauth2server.AuthorizationCode, error) {
 	saved, err := h.codes.SaveAuthorizationCode(ctx, code, code.Client, code.User)
 	if err := present("SaveAuthorizationCode")(saved, err); err != nil {
 		return nil, err
@@ -224,7 +231,8 @@ func (h *handle) saveToken(ctx context.Context, token *oauth2server.Token) (*oau
 		return nil, err
 	}
 	if hadAccess && saved.AccessToken == "" || hadRefresh && saved.RefreshToken == "" {
-		return nil, errors.New("SaveToken returned a token without the AccessToken, or without the RefreshToken, that it was given")
+		return nil, errors.New("SaveToken returned a token without the AccessToken, or without " +
+			"the RefreshToken, that it was given")
 	}
 	return saved, nil
 }

@@ -30,5 +30,6 @@ func wideID() string { return "grant:größe/🔑:" + unique() + unique() }
 // nested returns Extra with every container that JSON has.
 func nested() map[string]any {
 	return map[string]any{"tenant": "größe 🔑 it's \"quoted\"", "level": 3.5, "none": nil, "yes": true,
-		"list": []any{"a", map[string]any{"deep": []any{"b", 2.0}}}, "map": map[string]any{"a.b": "c", "$d": "e"}}
+		"list": []any{"a", map[string]any{"deep": []any{"b", 2.0}}},
+		"map":  map[string]any{"a.b": "c", "$d": "e"}}
 }

@@ -96,7 +96,8 @@ func (d *clientDocument) UnmarshalBSON(data []byte) error {
 	}
 	wrong = append(wrong, misnamed(fields)...)
 	if !d.deleted && !d.client.Public && d.digest == "" && len(wrong) == 0 {
-		wrong = append(wrong, `field "secret_digest" is missing: a client that has no secret is "public": true`)
+		wrong = append(wrong,
+			`field "secret_digest" is missing: a client that has no secret is "public": true`)
 	}
 	if d.client.Public {
 		d.secrets = credential.Secrets{}
@@ -144,7 +145,8 @@ func (d *clientDocument) read(name string, value bson.RawValue) (err error) {
 // names maps names of fields, in lower case and without separators, to ours. It
 // also has the names that other packages use.
 var names = map[string]string{
-	"redirecturis": "redirect_uris", "redirecturi": "redirect_uris", "grants": "grants", "scopes": "scope",
+	"redirecturis": "redirect_uris", "redirecturi": "redirect_uris", "grants": "grants",
+	"scopes":              "scope",
 	"accesstokenlifetime": "access_token_lifetime", "refreshtokenlifetime": "refresh_token_lifetime",
 	"secretdigest": "secret_digest", "clientsecret": "secret_digest", "secret": "secret_digest",
 	"public": "public", "ispublic": "public",

@@ -19,7 +19,9 @@ import (
 
 // GetClient implements [oauth2server.Model]. Data is nil or a [bson.Raw]: read
 // it with [bson.Unmarshal].
-func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*oauth2server.Client, error) {
+func (m *Model) GetClient(
+	ctx context.Context, clientID, clientSecret string,
+) (*oauth2server.Client, error) {
 	document, err := m.findClient(ctx, byID(clientID))
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, err
@@ -106,7 +108,9 @@ func (m *Model) rules() credential.Rules {
 // of IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An
 // empty after starts at the beginning; an empty page means that there are no
 // more.
-func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error) {
+func (m *Model) ListClients(
+	ctx context.Context, after string, limit int,
+) ([]*oauth2server.Client, error) {
 	var page []*oauth2server.Client
 	err := list(ctx, m.clients, after, limit, func(d *clientDocument) { page = append(page, &d.client) })
 	return page, err
@@ -146,7 +150,9 @@ func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) er
 // one that is still valid from an earlier call ends at once. Calling it again
 // with the same secret changes nothing. The error is [oauth2server.ErrNotFound]
 // if there is no such client.
-func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string, keep time.Duration) error {
+func (m *Model) RotateClientSecret(
+	ctx context.Context, clientID, secret string, keep time.Duration,
+) error {
 	if err := credential.CheckKeep(keep); err != nil {
 		return err
 	}
@@ -243,7 +249,8 @@ func exists(ctx context.Context, c *mongo.Collection, filter bson.D) (bool, erro
 			return false, nil // BSON cannot hold the value, so nothing is stored under it
 		}
 	}
-	err := c.FindOne(alone(ctx), filter, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+	err := c.FindOne(alone(ctx), filter,
+		options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
 	if errors.Is(err, mongo.ErrNoDocuments) && ctx.Err() == nil {
 		return false, nil
 	}
@@ -294,7 +301,8 @@ func list[T any, P interface {
 	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}, marked(of.mark()), live}
 	// A batch of one more than the limit, so that the cursor ends with the
 	// first reply.
-	page := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetBatchSize(int32(limit) + 1)
+	page := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).
+		SetLimit(int64(limit)).SetBatchSize(int32(limit) + 1)
 	cursor, err := c.Find(alone(ctx), filter, page)
 	if err != nil {
 		return fault(ctx, "find in "+c.Name(), err)

@@ -82,7 +82,8 @@ func findOne(ctx context.Context, c *mongo.Collection, filter bson.D, found docu
 func decode(c *mongo.Collection, raw bson.Raw, found document) error {
 	if _, err := raw.LookupErr(found.mark()); err != nil {
 		return fmt.Errorf("mongomodel: document %s of %s is not ours: it has no field %q; "+
-			"the model needs collections of its own (Options.Prefix)", raw.Lookup("_id"), c.Name(), found.mark())
+			"the model needs collections of its own (Options.Prefix)", raw.Lookup("_id"), c.Name(),
+			found.mark())
 	}
 	if err := bson.Unmarshal(raw, found); err != nil {
 		return fmt.Errorf("mongomodel: document %s of %s: %w", raw.Lookup("_id"), c.Name(), err)

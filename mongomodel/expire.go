@@ -58,7 +58,9 @@ func (m *Model) DeleteExpired(ctx context.Context) (int64, error) {
 
 // deleteSome deletes a batch of what expired before a time. more reports
 // whether there may be more.
-func (c perishable) deleteSome(ctx context.Context, before time.Time) (deleted int64, more bool, err error) {
+func (c perishable) deleteSome(
+	ctx context.Context, before time.Time,
+) (deleted int64, more bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, false, err
 	}
@@ -80,7 +82,8 @@ func (c perishable) deleteSome(ctx context.Context, before time.Time) (deleted i
 func (c perishable) ids(ctx context.Context, filter bson.D) (ids bson.A, err error) {
 	// A batch of one more than the limit, so that the cursor ends with the
 	// first reply.
-	only := options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetLimit(deleteBatch).SetBatchSize(deleteBatch + 1)
+	only := options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).
+		SetLimit(deleteBatch).SetBatchSize(deleteBatch + 1)
 	cursor, err := c.Find(alone(ctx), filter, only)
 	if err != nil {
 		return nil, err

@@ -76,7 +76,8 @@ func readList(value bson.RawValue) ([]string, error) {
 	words := make([]string, len(values))
 	for i, element := range values {
 		if words[i], ok = element.StringValueOK(); !ok {
-			return nil, fmt.Errorf("has an element of type %s, and must be an array of strings", element.Type)
+			return nil, fmt.Errorf("has an element of type %s, and must be an array of strings",
+				element.Type)
 		}
 	}
 	return words, nil
@@ -121,7 +122,8 @@ func readDigest(value bson.RawValue) (credential.Digest, error) {
 	}
 	d, ok := credential.ParseDigest(text)
 	if !ok {
-		return d, errors.New("is no SHA-256 in base64url or hexadecimal: write oauth2server.Digest(secret)")
+		return d, errors.New("is no SHA-256 in base64url or hexadecimal: write " +
+			"oauth2server.Digest(secret)")
 	}
 	return d, nil
 }

@@ -49,7 +49,9 @@ func entryID(grantID string, seq int) (string, error) {
 // gets the place. The entry that it returns with [oauth2server.ErrExists] is
 // there for good, as a majority has it. If the server cannot promise that, the
 // error is a fault.
-func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *Model) AppendGrant(
+	ctx context.Context, entry *oauth2server.GrantEntry,
+) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -61,9 +63,17 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	if err != nil {
 		return nil, err
 	}
-	_, err = m.grants.InsertOne(alone(ctx), entryDocument{ID: id, GrantID: entry.GrantID, Seq: entry.Seq, Kind: entry.Kind,
-		ClientID: entry.ClientID, UserID: entry.UserID, Time: entry.Time, ExpiresAt: entry.ExpiresAt,
-		Record: string(record)})
+	_, err = m.grants.InsertOne(alone(ctx), entryDocument{
+		ID:        id,
+		GrantID:   entry.GrantID,
+		Seq:       entry.Seq,
+		Kind:      entry.Kind,
+		ClientID:  entry.ClientID,
+		UserID:    entry.UserID,
+		Time:      entry.Time,
+		ExpiresAt: entry.ExpiresAt,
+		Record:    string(record),
+	})
 	conflict := taken(m.grants, err, idIndex)
 	if conflict == nil && err == nil {
 		return entry, nil
@@ -74,16 +84,21 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 }
 
 // entryAt returns the entry at a place that an append found taken.
-func (m *Model) entryAt(ctx context.Context, id string, entry *oauth2server.GrantEntry, conflict *conflict) (*oauth2server.GrantEntry, error) {
+func (m *Model) entryAt(
+	ctx context.Context, id string, entry *oauth2server.GrantEntry, conflict *conflict,
+) (*oauth2server.GrantEntry, error) {
 	var document entryDocument
-	err := findOne(ctx, m.grants, bson.D{{Key: "_id", Value: id}, {Key: "grant_id", Value: entry.GrantID}}, &document)
+	err := findOne(ctx, m.grants,
+		bson.D{{Key: "_id", Value: id}, {Key: "grant_id", Value: entry.GrantID}}, &document)
 	if errors.Is(err, oauth2server.ErrNotFound) { // perhaps there is one that is not ours
 		err = findOne(ctx, m.grants, byID(id), &document)
 	}
 	if errors.Is(err, oauth2server.ErrNotFound) {
 		// It expired between the two commands, or the index is not ours. The
 		// request may be retried.
-		return nil, fmt.Errorf("mongomodel: document %q of %s is gone, though its place was taken: %w", id, m.grants.Name(), conflict.err)
+		return nil, fmt.Errorf(
+			"mongomodel: document %q of %s is gone, though its place was taken: %w", id,
+			m.grants.Name(), conflict.err)
 	} else if err != nil {
 		return nil, err
 	}
@@ -98,7 +113,9 @@ func (m *Model) entryAt(ctx context.Context, id string, entry *oauth2server.Gran
 }
 
 // GrantEntries implements [oauth2server.GrantLog].
-func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *Model) GrantEntries(
+	ctx context.Context, grantID string, from int,
+) ([]*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -106,7 +123,8 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 	if err != nil {
 		return nil, err
 	}
-	return m.findEntries(ctx, inLog(grantID, first), options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(oauth2server.GrantPage))
+	return m.findEntries(ctx, inLog(grantID, first),
+		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(oauth2server.GrantPage))
 }
 
 // inLog is the filter of the entries of a log from an _id on. It includes
@@ -120,7 +138,9 @@ func inLog(grantID, first string) bson.D {
 	}
 }
 
-func (m *Model) findEntries(ctx context.Context, filter bson.D, opts ...options.Lister[options.FindOptions]) ([]*oauth2server.GrantEntry, error) {
+func (m *Model) findEntries(
+	ctx context.Context, filter bson.D, opts ...options.Lister[options.FindOptions],
+) ([]*oauth2server.GrantEntry, error) {
 	cursor, err := m.grants.Find(alone(ctx), filter, opts...)
 	if err != nil {
 		return nil, fault(ctx, "find in "+m.grants.Name(), err)

@@ -69,9 +69,13 @@ func (m *Model) ensureUsernames(ctx context.Context) error {
 
 // ensureIndex creates an index as wanted, or with fallback if the server lacks
 // an option. A nil fallback means that there is no other way.
-func ensureIndex(ctx context.Context, c *mongo.Collection, field string, wanted, fallback *options.IndexOptionsBuilder) error {
-	_, err := c.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: bson.D{{Key: field, Value: 1}}, Options: wanted})
-	if server := mongo.ServerError(nil); fallback != nil && errors.As(err, &server) && server.HasErrorCode(notImplemented) {
+func ensureIndex(
+	ctx context.Context, c *mongo.Collection, field string, wanted, fallback *options.IndexOptionsBuilder,
+) error {
+	_, err := c.Indexes().CreateOne(ctx,
+		mongo.IndexModel{Keys: bson.D{{Key: field, Value: 1}}, Options: wanted})
+	if server := mongo.ServerError(nil); fallback != nil && errors.As(err, &server) &&
+		server.HasErrorCode(notImplemented) {
 		return ensureIndex(ctx, c, field, fallback, nil)
 	}
 	return fault(ctx, "index "+field+" of "+c.Name(), err)

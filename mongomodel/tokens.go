@@ -15,19 +15,22 @@ import (
 // tokenDocument is a stored code or token. Record has all of it; the rest is
 // for indexes and for people.
 type tokenDocument struct {
-	Digest    string    `bson:"_id"`
-	ClientID  string    `bson:"client_id,omitempty"`
-	UserID    string    `bson:"user_id,omitempty"`
-	GrantID   string    `bson:"grant_id,omitempty"`
-	Scope     []string  `bson:"scope,omitempty"`
-	ExpiresAt time.Time `bson:"oauth2_expires_at,omitempty"` // left out if zero, so that the TTL index ignores it
+	Digest   string   `bson:"_id"`
+	ClientID string   `bson:"client_id,omitempty"`
+	UserID   string   `bson:"user_id,omitempty"`
+	GrantID  string   `bson:"grant_id,omitempty"`
+	Scope    []string `bson:"scope,omitempty"`
+	// Left out if zero, so that the TTL index ignores it
+	ExpiresAt time.Time `bson:"oauth2_expires_at,omitempty"`
 	Record    string    `bson:"oauth2_record"`
 }
 
 // SaveToken implements [oauth2server.Model]. Saving the same token again is no
 // error; another one with the same string is. Either string may be empty: then
 // only the other token is stored.
-func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {
+func (m *Model) SaveToken(
+	ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User,
+) (*oauth2server.Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -35,16 +38,23 @@ func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oau
 	if err != nil {
 		return nil, err
 	}
-	document := tokenDocument{ClientID: clientID(token.Client), UserID: userID(token.User), GrantID: token.GrantID,
-		Scope: token.Scope, Record: string(record)}
+	document := tokenDocument{
+		ClientID: clientID(token.Client),
+		UserID:   userID(token.User),
+		GrantID:  token.GrantID,
+		Scope:    token.Scope,
+		Record:   string(record),
+	}
 	if token.AccessToken != "" {
-		document.Digest, document.ExpiresAt = oauth2server.Digest(token.AccessToken), token.AccessTokenExpiresAt
+		document.Digest, document.ExpiresAt = oauth2server.Digest(token.AccessToken),
+			token.AccessTokenExpiresAt
 		if err := insertOnce(ctx, m.access, document.Digest, document); err != nil {
 			return nil, err
 		}
 	}
 	if token.RefreshToken != "" {
-		document.Digest, document.ExpiresAt = oauth2server.Digest(token.RefreshToken), token.RefreshTokenExpiresAt
+		document.Digest, document.ExpiresAt = oauth2server.Digest(token.RefreshToken),
+			token.RefreshTokenExpiresAt
 		if len(token.GrantScope) > 0 {
 			document.Scope = token.GrantScope // a refresh can ask for all of it
 		}

@@ -52,7 +52,8 @@ func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) e
 	if clientID == "" {
 		return nil
 	}
-	return m.revokeUser(ctx, userID, clientID, append(byUser(userID), bson.E{Key: "client_id", Value: clientID}))
+	return m.revokeUser(ctx, userID, clientID,
+		append(byUser(userID), bson.E{Key: "client_id", Value: clientID}))
 }
 
 func byUser(userID string) bson.D { return bson.D{{Key: "user_id", Value: userID}, marked(recordMark)} }

@@ -74,12 +74,15 @@ func (d *userDocument) read(name string, value bson.RawValue) (err error) {
 
 // GetUser implements [oauth2server.PasswordModel]. Data is as in
 // [Model.UserByID].
-func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth2server.Client) (*oauth2server.User, error) {
+func (m *Model) GetUser(
+	ctx context.Context, username, password string, _ *oauth2server.Client,
+) (*oauth2server.User, error) {
 	document, err := m.findUsername(ctx, username)
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, err
 	}
-	fresh, err := m.passwords.Verify(ctx, document.hash, password) // also for an unknown user, so that it takes as long
+	// Also for an unknown user, so that it takes as long
+	fresh, err := m.passwords.Verify(ctx, document.hash, password)
 	switch {
 	case errors.Is(err, oauth2server.ErrNotFound):
 		return nil, oauth2server.ErrNotFound
@@ -146,7 +149,9 @@ func (m *Model) findUser(ctx context.Context, filter bson.D) (*userDocument, err
 // IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An
 // empty after starts at the beginning; an empty page means that there are no
 // more.
-func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oauth2server.NamedUser, error) {
+func (m *Model) ListUsers(
+	ctx context.Context, after string, limit int,
+) ([]*oauth2server.NamedUser, error) {
 	var page []*oauth2server.NamedUser
 	err := list(ctx, m.users, after, limit, func(d *userDocument) { page = append(page, &d.user) })
 	return page, err
@@ -155,7 +160,9 @@ func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oaut
 // GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user
 // that acts for the client has the ID "client:" followed by the client's, which
 // no other user can have. It sends no command.
-func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*oauth2server.User, error) {
+func (m *Model) GetUserFromClient(
+	ctx context.Context, c *oauth2server.Client,
+) (*oauth2server.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -199,7 +206,9 @@ func (m *Model) AddUserHash(ctx context.Context, u *oauth2server.User, username,
 
 // insertUser adds a user. username is the name as the caller gave it; fields
 // has its prepared form.
-func (m *Model) insertUser(ctx context.Context, u *oauth2server.User, username string, fields userFields) error {
+func (m *Model) insertUser(
+	ctx context.Context, u *oauth2server.User, username string, fields userFields,
+) error {
 	var err error
 	if fields.Data, err = encodeData(u.Data); err != nil {
 		return fmt.Errorf("mongomodel: user %q: Data: %w", username, err)
@@ -248,7 +257,8 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 	if err != nil {
 		return fmt.Errorf("mongomodel: user %q: Data: %w", username, err)
 	}
-	err = update(ctx, m.users, liveUser(u.ID), set(bson.D{{Key: "username", Value: name}, {Key: "data", Value: data}}))
+	err = update(ctx, m.users, liveUser(u.ID),
+		set(bson.D{{Key: "username", Value: name}, {Key: "data", Value: data}}))
 	if conflict := taken(m.users, err, usernameIndex); conflict != nil {
 		return fmt.Errorf("mongomodel: username %q: %w", username, conflict)
 	}
@@ -258,7 +268,9 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 // olderName returns username if the user has that name already, from a time
 // when it could be registered. Otherwise it returns refused, the reason why it
 // cannot be registered now.
-func (m *Model) olderName(ctx context.Context, u *oauth2server.User, username string, refused error) (string, error) {
+func (m *Model) olderName(
+	ctx context.Context, u *oauth2server.User, username string, refused error,
+) (string, error) {
 	if u == nil {
 		return "", refused
 	}

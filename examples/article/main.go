@@ -89,7 +89,11 @@ func at(base string, next http.Handler) http.Handler {
 func login(w http.ResponseWriter, r *http.Request) { show(w, http.StatusOK, form(r)) }
 
 func form(r *http.Request) page {
-	return page{Query: r.URL.RawQuery, Client: r.URL.Query().Get("client_id"), Username: r.PostForm.Get("username")}
+	return page{
+		Query:    r.URL.RawQuery,
+		Client:   r.URL.Query().Get("client_id"),
+		Username: r.PostForm.Get("username"),
+	}
 }
 
 // refuse shows what cannot be told to the client. After a wrong password that
@@ -159,10 +163,12 @@ func (base demoClient) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !query.Has("code") && !query.Has("error"):
 		base.ask(w, r)
 	case query.Has("error"):
-		text := fmt.Sprintf("There is no code: %q, %q.", query.Get("error"), query.Get("error_description"))
+		text := fmt.Sprintf("There is no code: %q, %q.", query.Get("error"),
+			query.Get("error_description"))
 		http.Error(w, text+" Begin again at "+string(base)+"/", http.StatusBadRequest)
 	case !asked(w, r, query.Get("state")):
-		http.Error(w, "This browser did not ask for that code. Begin at "+string(base)+"/", http.StatusBadRequest)
+		http.Error(w, "This browser did not ask for that code. Begin at "+string(base)+"/",
+			http.StatusBadRequest)
 	default:
 		base.exchange(w, query.Get("code"))
 	}
@@ -172,9 +178,16 @@ func (base demoClient) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (base demoClient) ask(w http.ResponseWriter, r *http.Request) {
 	state := rand.Text()
 	http.SetCookie(w, &http.Cookie{ // behind TLS it is Secure, too
-		Name: stateCookie, Value: state, Path: "/", MaxAge: 600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		Name:     stateCookie,
+		Value:    state,
+		Path:     "/",
+		MaxAge:   600,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+	})
 	request := url.Values{
-		"response_type": {"code"}, "client_id": {client.ID}, "state": {state}, "redirect_uri": {string(base) + "/"}}
+		"response_type": {"code"}, "client_id": {client.ID}, "state": {state},
+		"redirect_uri": {string(base) + "/"}}
 	http.Redirect(w, r, string(base)+"/authorize?"+request.Encode(), http.StatusSeeOther)
 }
 
@@ -215,7 +228,8 @@ func (base demoClient) exchange(w http.ResponseWriter, code string) {
 func open(ctx context.Context, uri string) (model oauth2server.Model, shut func(), err error) {
 	if uri == "" {
 		m := memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: true})
-		return m, func() {}, errors.Join(m.AddClient(client, clientSecret), m.AddUser(user, username, password))
+		return m, func() {},
+			errors.Join(m.AddClient(client, clientSecret), m.AddUser(user, username, password))
 	}
 	connection, err := mongo.Connect(options.Client().SetTimeout(5 * time.Second).ApplyURI(uri))
 	if err != nil {
@@ -276,7 +290,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	return demo.Run(ctx, *addr, out, func(base string) (http.Handler, string, error) {
 		if !strings.HasPrefix(base, "http://127.0.0.1:") {
-			return nil, "", fmt.Errorf("-addr %s: want 127.0.0.1, as no code is to leave this machine by http", *addr)
+			return nil, "", fmt.Errorf("-addr %s: want 127.0.0.1, as no code is to leave this "+
+				"machine by http", *addr)
 		}
 		handler, err := newHandler(base, model)
 		return handler, story, err

@@ -102,7 +102,8 @@ func (a *app) page(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		ticket := a.giveTicket(r.Context(), request)
-		pages.ExecuteTemplate(w, "consent", map[string]any{"Client": request.Client.ID, "Scope": scope, "Ticket": ticket})
+		pages.ExecuteTemplate(w, "consent",
+			map[string]any{"Client": request.Client.ID, "Scope": scope, "Ticket": ticket})
 	}
 }
 
@@ -130,15 +131,18 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request, request *oauth2serv
 		pages.ExecuteTemplate(w, "signin", "")
 		return
 	}
-	user, err := a.users.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
+	user, err := a.users.GetUser(r.Context(), r.PostForm.Get("username"),
+		r.PostForm.Get("password"), request.Client)
 	if errors.Is(err, oauth2server.ErrNotFound) {
 		pages.ExecuteTemplate(w, "signin", "Name or password is wrong.")
 		return
 	}
-	if err = errors.Join(err, a.sessions.RenewToken(r.Context())); err != nil { // lest somebody prepared this session
+	// lest somebody prepared this session
+	if err = errors.Join(err, a.sessions.RenewToken(r.Context())); err != nil {
 		request.Fail(w, r, err)
 		return
 	}
 	a.sessions.Put(r.Context(), "user", user.ID)
-	http.Redirect(w, r, r.URL.RequestURI(), http.StatusSeeOther) // so that going back does not sign in again
+	// so that going back does not sign in again
+	http.Redirect(w, r, r.URL.RequestURI(), http.StatusSeeOther)
 }

@@ -55,8 +55,12 @@ func newHandler(site demo.Site, origin string) (http.Handler, error) {
 		return nil, err
 	}
 	srv, err := oauth2server.New(site.Model, &oauth2server.Options{
-		Issuer:    site.Base,
-		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token", Revocation: "/revoke"},
+		Issuer: site.Base,
+		Endpoints: oauth2server.Endpoints{
+			Authorization: "/authorize",
+			Token:         "/token",
+			Revocation:    "/revoke",
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -30,7 +30,8 @@ The first line gets a token. Put it in the place of ACCESS_TOKEN:
 `
 
 func main() {
-	path := flag.String("db", "", "`file` of the database (default: a new one in the temporary directory)")
+	path := flag.String("db", "",
+		"`file` of the database (default: a new one in the temporary directory)")
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var s *shop
@@ -96,7 +97,9 @@ func orders(w http.ResponseWriter, r *http.Request) {
 }
 
 // ValidateScope gives "orders" to whoever asks for nothing.
-func (m *model) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
+func (m *model) ValidateScope(
+	_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	if len(scope) == 0 {
 		return oauth2server.Scope{"orders"}, nil
 	}

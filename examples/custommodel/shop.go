@@ -71,7 +71,8 @@ func (s *shop) addSamples(ctx context.Context) error {
 }
 
 func (s *shop) addCustomer(ctx context.Context, number, email, password string) error {
-	err := errors.Join(oauth2server.CheckUser(&oauth2server.User{ID: number}, email), oauth2server.CheckUserPassword(password))
+	err := errors.Join(oauth2server.CheckUser(&oauth2server.User{ID: number}, email),
+		oauth2server.CheckUserPassword(password))
 	if err != nil {
 		return err
 	}
@@ -79,7 +80,8 @@ func (s *shop) addCustomer(ctx context.Context, number, email, password string) 
 	if err != nil {
 		return err
 	}
-	_, err = s.db.ExecContext(ctx, `INSERT INTO customers (number, email, password) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+	_, err = s.db.ExecContext(ctx,
+		`INSERT INTO customers (number, email, password) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		number, email, string(hash))
 	return err
 }
@@ -88,10 +90,12 @@ func (s *shop) addCustomer(ctx context.Context, number, email, password string) 
 func (s *shop) addPartner(ctx context.Context, id, secret, callback string) error {
 	p := partner{sql.NullString{String: oauth2server.Digest(secret), Valid: secret != ""}, callback}
 	client := clientOf(id, p)
-	if err := errors.Join(oauth2server.CheckClient(client), oauth2server.CheckClientSecret(client, secret)); err != nil {
+	if err := errors.Join(oauth2server.CheckClient(client),
+		oauth2server.CheckClientSecret(client, secret)); err != nil {
 		return err
 	}
-	_, err := s.db.ExecContext(ctx, `INSERT INTO partners (id, secret_digest, callback) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+	_, err := s.db.ExecContext(ctx,
+		`INSERT INTO partners (id, secret_digest, callback) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		id, p.secretDigest, p.callback)
 	return err
 }
@@ -104,7 +108,8 @@ func (s *shop) signIn(ctx context.Context, email, password string) (customer, er
 	if !isText(email) {
 		return c, sql.ErrNoRows
 	}
-	err := s.db.QueryRowContext(ctx, `SELECT number, password FROM customers WHERE email = $1`, email).Scan(&c.number, &hash)
+	err := s.db.QueryRowContext(ctx, `SELECT number, password FROM customers WHERE email = $1`,
+		email).Scan(&c.number, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		s.hashPassword(password) // an unknown address takes as long as a known one
 	}
@@ -123,7 +128,8 @@ func (s *shop) partner(ctx context.Context, id string) (p partner, err error) {
 	if !isText(id) {
 		return p, sql.ErrNoRows
 	}
-	err = s.db.QueryRowContext(ctx, `SELECT secret_digest, callback FROM partners WHERE id = $1`, id).Scan(&p.secretDigest, &p.callback)
+	err = s.db.QueryRowContext(ctx, `SELECT secret_digest, callback FROM partners WHERE id = $1`,
+		id).Scan(&p.secretDigest, &p.callback)
 	return p, err
 }
 

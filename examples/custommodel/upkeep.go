@@ -21,7 +21,8 @@ func (m *model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 		return nil, err
 	}
 	for _, id := range oauth2server.GrantLogs(entries) {
-		last, err := m.entries(ctx, `SELECT record FROM oauth_grant_log WHERE grant_id = $1 ORDER BY seq DESC LIMIT 1`, id)
+		last, err := m.entries(ctx,
+			`SELECT record FROM oauth_grant_log WHERE grant_id = $1 ORDER BY seq DESC LIMIT 1`, id)
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +46,9 @@ func (m *model) RevokeUserClient(ctx context.Context, userID, clientID string) e
 	if userID == "" || clientID == "" {
 		return nil
 	}
-	grants := m.grantIDs(ctx, `SELECT DISTINCT grant_id FROM oauth_grant_log WHERE user_id = $1 AND client_id = $2`, userID, clientID)
+	grants := m.grantIDs(ctx,
+		`SELECT DISTINCT grant_id FROM oauth_grant_log WHERE user_id = $1 AND client_id = $2`,
+		userID, clientID)
 	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
 }
 
@@ -84,7 +87,8 @@ func (m *model) strings(ctx context.Context, query string, args ...any) (all []s
 
 // DeleteExpired makes room. The hour is for clocks that differ.
 func (m *model) DeleteExpired(ctx context.Context) error {
-	for _, statement := range []string{`DELETE FROM oauth_tokens WHERE expires_at < $1`, `DELETE FROM oauth_grant_log WHERE expires_at < $1`} {
+	for _, statement := range []string{`DELETE FROM oauth_tokens WHERE expires_at < $1`,
+		`DELETE FROM oauth_grant_log WHERE expires_at < $1`} {
 		err := m.change(ctx, statement, time.Now().Add(-time.Hour).UnixMilli())
 		if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 			return err

@@ -67,7 +67,8 @@ func page(users oauth2server.PasswordModel) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
 		if r.Method == http.MethodPost {
-			user, err := users.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
+			user, err := users.GetUser(r.Context(), r.PostForm.Get("username"),
+				r.PostForm.Get("password"), request.Client)
 			switch {
 			case err == nil:
 				request.Approve(w, r, oauth2server.Approval{User: user, All: true})

@@ -35,9 +35,12 @@ func newIntrospection(endpoint, id, secret string) *introspection {
 // GetAccessToken implements [oauth2server.AccessTokenModel]. Whatever is wrong
 // with the answer is a fault, and never a token that is good, or one that its
 // client would throw away.
-func (m *introspection) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
+func (m *introspection) GetAccessToken(
+	ctx context.Context, accessToken string,
+) (*oauth2server.Token, error) {
 	form := url.Values{"token": {accessToken}, "token_type_hint": {"access_token"}}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.endpoint, strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.endpoint,
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +77,10 @@ func (m *introspection) GetAccessToken(ctx context.Context, accessToken string) 
 	if err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
-	return &oauth2server.Token{Scope: scope, AccessTokenExpiresAt: time.Unix(answer.Expires, 0),
-		Client: &oauth2server.Client{ID: answer.ClientID}, User: &oauth2server.User{ID: answer.Subject}}, nil
+	return &oauth2server.Token{
+		Scope:                scope,
+		AccessTokenExpiresAt: time.Unix(answer.Expires, 0),
+		Client:               &oauth2server.Client{ID: answer.ClientID},
+		User:                 &oauth2server.User{ID: answer.Subject},
+	}, nil
 }

@@ -31,16 +31,19 @@ first line gets a token. Put it in the place of ACCESS_TOKEN:
 `
 
 func main() {
-	endpoint := flag.String("introspect", "http://127.0.0.1:8080/user/introspect", "`URL` of the introspection endpoint")
+	endpoint := flag.String("introspect", "http://127.0.0.1:8080/user/introspect",
+		"`URL` of the introspection endpoint")
 	id := flag.String("id", "123456", "client `ID` of the API; its secret is in API_SECRET")
 	demo.Program("127.0.0.1:8081", func(string) (http.Handler, string, error) {
 		secret := os.Getenv("API_SECRET")
 		if secret == "" {
-			return nil, "", errors.New("API_SECRET is empty: set it to the secret of the client that -id names, as in API_SECRET=qwerty")
+			return nil, "", errors.New("API_SECRET is empty: set it to the secret of the client " +
+				"that -id names, as in API_SECRET=qwerty")
 		}
 		handler, err := newHandler(newIntrospection(*endpoint, *id, secret))
 		server := strings.TrimSuffix(*endpoint, "/user/introspect")
-		return handler, strings.NewReplacer("ENDPOINT", *endpoint, "ID", *id, "SERVER", server).Replace(story), err
+		return handler,
+			strings.NewReplacer("ENDPOINT", *endpoint, "ID", *id, "SERVER", server).Replace(story), err
 	})
 }
 

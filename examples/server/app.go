@@ -52,7 +52,9 @@ func newSetup(proxies []netip.Prefix, model storage, files fs.FS, verbose io.Wri
 
 // newApp returns the application, which a browser reaches at base; see
 // [newSetup].
-func newApp(base string, proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer) (*app, error) {
+func newApp(
+	base string, proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer,
+) (*app, error) {
 	return newSetup(proxies, model, files, verbose).app(base)
 }
 
@@ -62,8 +64,15 @@ func (s setup) app(base string) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &app{pages: pages, model: s.model, sessions: newSessions("session", base, pages.fault), signIns: newSignIns(),
-		limiter: s.limiter, steps: s.steps, client: newDemoClient(base, pages, s.transport)}
+	a := &app{
+		pages:    pages,
+		model:    s.model,
+		sessions: newSessions("session", base, pages.fault),
+		signIns:  newSignIns(),
+		limiter:  s.limiter,
+		steps:    s.steps,
+		client:   newDemoClient(base, pages, s.transport),
+	}
 	srv, err := oauth2server.New(s.model, a.options(base))
 	if err != nil {
 		return nil, err

@@ -73,8 +73,9 @@ func (c *demoClient) handler() http.Handler {
 // session, so on the client's machine: the browser never sees a token, but for
 // this page that shows them.
 type connection struct {
-	Token    *oauth2.Token // nil: not connected
-	Standing string        // of a connection, by its name among the words: what the last answer says of it
+	Token *oauth2.Token // nil: not connected
+	// of a connection, by its name among the words: what the last answer says of it
+	Standing string
 	history
 }
 
@@ -107,7 +108,12 @@ func (c *demoClient) load(ctx context.Context) *connection {
 // here as often as they like.
 func (c *demoClient) show(w http.ResponseWriter, r *http.Request, known *connection, notice string) {
 	if known.Token == nil && !c.sessions.Exists(r.Context(), sessionConnection) {
-		c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: notice, Data: known})
+		c.pages.show(w, r, http.StatusOK, page{
+			Name:   "client",
+			Site:   "client",
+			Notice: notice,
+			Data:   known,
+		})
 		return
 	}
 	var text bytes.Buffer
@@ -124,7 +130,12 @@ func (c *demoClient) show(w http.ResponseWriter, r *http.Request, known *connect
 
 func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
 	notice := c.sessions.PopString(r.Context(), sessionNotice)
-	c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: notice, Data: c.load(r.Context())})
+	c.pages.show(w, r, http.StatusOK, page{
+		Name:   "client",
+		Site:   "client",
+		Notice: notice,
+		Data:   c.load(r.Context()),
+	})
 }
 
 // connect sends the browser to the server, with a state and a PKCE challenge
@@ -154,7 +165,8 @@ func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request.forget(w, c.base)
-	known.add(exchange{Title: "step.redirect", Request: cut("303 See Other\nLocation: " + breakQuery(c.address(request)))})
+	known.add(exchange{Title: "step.redirect",
+		Request: cut("303 See Other\nLocation: " + breakQuery(c.address(request)))})
 	answer := exchange{Title: "step.answer", Request: cut("GET " + breakQuery(r.URL.RequestURI()))}
 	if query.Has("error") {
 		answer.Title = "step.refusal"
@@ -173,8 +185,11 @@ func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 }
 
 // exchange exchanges a code for tokens, and uses them.
-func (c *demoClient) exchange(ctx context.Context, known *connection, code, verifier string) (notice string) {
-	token, err := c.config.Exchange(c.watched(ctx, known, "step.token"), code, oauth2.VerifierOption(verifier))
+func (c *demoClient) exchange(
+	ctx context.Context, known *connection, code, verifier string,
+) (notice string) {
+	token, err := c.config.Exchange(c.watched(ctx, known, "step.token"), code,
+		oauth2.VerifierOption(verifier))
 	if err == nil {
 		err = c.sessions.RenewToken(ctx) // somebody may have prepared this session
 	}

@@ -38,7 +38,11 @@ func (a *app) connected(w http.ResponseWriter, r *http.Request, user *oauth2serv
 				a.fault(w, r, err)
 				return
 			}
-			app := &connectedApp{ClientID: g.ClientID, Name: a.nameOf(client.Data, client.ID), UsedAt: g.UsedAt}
+			app := &connectedApp{
+				ClientID: g.ClientID,
+				Name:     a.nameOf(client.Data, client.ID),
+				UsedAt:   g.UsedAt,
+			}
 			i, apps = len(apps), append(apps, app)
 		}
 		for _, value := range g.Scope {
@@ -61,7 +65,12 @@ func (a *app) disconnect(w http.ResponseWriter, r *http.Request, user *oauth2ser
 		a.fault(w, r, err)
 		return
 	}
-	ended := oauth2server.Event{Endpoint: "apps", Kind: oauth2server.EventRevoked, ClientID: clientID, UserID: user.ID}
+	ended := oauth2server.Event{
+		Endpoint: "apps",
+		Kind:     oauth2server.EventRevoked,
+		ClientID: clientID,
+		UserID:   user.ID,
+	}
 	a.steps.event(r, ended)
 	a.sessions.Put(r.Context(), sessionNotice, "connected.ended")
 	http.Redirect(w, r, "/apps", http.StatusSeeOther)

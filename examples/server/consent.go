@@ -53,10 +53,14 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 		next := addressOf(withoutPrompts(asked, "login", "select_account"))
 		redirectToSignIn(w, r, next, request.User != nil)
 	case slices.Contains(prompts, "select_account"):
-		a.show(w, r, http.StatusOK, page{Name: "select", User: a.nameOf(request.User.Data, request.User.ID), Data: selectForm{
-			Client:  a.nameOf(request.Client.Data, request.Client.ID),
-			Address: addressOf(withoutPrompts(asked, "select_account")),
-		}})
+		a.show(w, r, http.StatusOK, page{
+			Name: "select",
+			User: a.nameOf(request.User.Data, request.User.ID),
+			Data: selectForm{
+				Client:  a.nameOf(request.Client.Data, request.Client.ID),
+				Address: addressOf(withoutPrompts(asked, "select_account")),
+			},
+		})
 	case r.PostForm.Has("verdict"):
 		a.decide(w, r, request)
 	default:
@@ -65,7 +69,9 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse tells the client what the pages cannot do for it.
-func refuse(w http.ResponseWriter, r *http.Request, request clientRequest, code oauth2server.ErrorCode, why string) {
+func refuse(
+	w http.ResponseWriter, r *http.Request, request clientRequest, code oauth2server.ErrorCode, why string,
+) {
 	request.Fail(w, r, &oauth2server.Error{Code: code, Description: why})
 }
 
@@ -74,8 +80,13 @@ func (a *app) decide(w http.ResponseWriter, r *http.Request, request clientReque
 	scope, good := a.takeTicket(r, request.asked)
 	switch {
 	case !good:
-		a.steps.event(r, oauth2server.Event{Endpoint: "consent", Kind: oauth2server.EventRefused, ClientID: request.Client.ID,
-			UserID: request.User.ID, Reason: "ticket_spent"})
+		a.steps.event(r, oauth2server.Event{
+			Endpoint: "consent",
+			Kind:     oauth2server.EventRefused,
+			ClientID: request.Client.ID,
+			UserID:   request.User.ID,
+			Reason:   "ticket_spent",
+		})
 		a.ask(w, r, request, "consent.again")
 	case r.PostForm.Get("verdict") == "allow":
 		request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: scope})
@@ -100,7 +111,8 @@ func (a *app) ask(w http.ResponseWriter, r *http.Request, request clientRequest,
 	case remembered && notice == "" && !slices.Contains(prompts, "consent"):
 		a.approveRemembered(w, r, request, scope)
 	case slices.Contains(prompts, "none"):
-		refuse(w, r, request, "consent_required", "Consent required: the user has not allowed this before")
+		refuse(w, r, request, "consent_required",
+			"Consent required: the user has not allowed this before")
 	default:
 		form := consentForm{
 			Client:     a.nameOf(request.Client.Data, request.Client.ID),
@@ -111,7 +123,12 @@ func (a *app) ask(w http.ResponseWriter, r *http.Request, request clientRequest,
 			Address:    addressOf(request.asked),
 			Ticket:     a.giveTicket(r.Context(), request.asked, scope),
 		}
-		a.show(w, r, http.StatusOK, page{Name: "consent", User: a.nameOf(user.Data, user.ID), Notice: notice, Data: form})
+		a.show(w, r, http.StatusOK, page{
+			Name:   "consent",
+			User:   a.nameOf(user.Data, user.ID),
+			Notice: notice,
+			Data:   form,
+		})
 	}
 }
 
@@ -120,7 +137,9 @@ func (a *app) ask(w http.ResponseWriter, r *http.Request, request clientRequest,
 // apps shows, however it came about, and is forgotten when it is ended there.
 // Anybody can pose as a public client, so its users are always asked (RFC 6749,
 // section 10.2).
-func (a *app) remembers(ctx context.Context, request clientRequest, scope oauth2server.Scope) (bool, error) {
+func (a *app) remembers(
+	ctx context.Context, request clientRequest, scope oauth2server.Scope,
+) (bool, error) {
 	if request.Client.Public {
 		return false, nil
 	}

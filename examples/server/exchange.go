@@ -66,7 +66,8 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 		if err != nil {
 			shown.Answer = err.Error()
 		}
-		shown.Request, shown.Answer = cut(strings.TrimSpace(shown.Request)), cut(strings.TrimSpace(shown.Answer))
+		shown.Request, shown.Answer = cut(strings.TrimSpace(shown.Request)),
+			cut(strings.TrimSpace(shown.Answer))
 		t.tell(shown)
 	}()
 	if value := r.Header.Get("Authorization"); strings.HasPrefix(value, "Basic ") {
@@ -83,7 +84,8 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 		if err != nil {
 			return nil, err
 		}
-		shown.Request += "Content-Type: " + r.Header.Get("Content-Type") + "\n\n" + breakQuery(string(form))
+		shown.Request += "Content-Type: " + r.Header.Get("Content-Type") + "\n\n" +
+			breakQuery(string(form))
 	}
 	if response, err = t.next.RoundTrip(r); err != nil {
 		return nil, err

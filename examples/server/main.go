@@ -68,15 +68,20 @@ type usageError struct{ error }
 func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	addr := flags.String("addr", "", "`address` to listen on (default "+demo.Addr+", or for a -url of plain http its port,\n"+
-		"from other machines, too); with 0.0.0.0:8080, other machines in this network can try it")
-	public := flags.String("url", "", "`URL` by which browsers reach it, such as https://auth.example, behind a proxy\n"+
+	addr := flags.String("addr", "",
+		"`address` to listen on (default "+demo.Addr+", or for a -url of plain http its port,\n"+
+			"from other machines, too); with 0.0.0.0:8080, other machines in this network can try it")
+	public := flags.String("url", "", "`URL` by which browsers reach it, such as "+
+		"https://auth.example, behind a proxy\n"+
 		"that passes Host; without it, http and the address")
-	proxy := flags.String("proxy", "", "`networks` that proxies of ours connect from, such as 127.0.0.1/32,10.0.0.0/8:\n"+
+	proxy := flags.String("proxy", "", "`networks` that proxies of ours connect from, such as "+
+		"127.0.0.1/32,10.0.0.0/8:\n"+
 		"what they add to X-Forwarded-For or Forwarded is believed")
-	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in but sign-in sessions; without it,\n"+
+	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in but sign-in "+
+		"sessions; without it,\n"+
 		"everything is in memory")
-	verbose := flags.Bool("v", false, "print a line for each step of OAuth, with the reason of each refusal")
+	verbose := flags.Bool("v", false, "print a line for each step of OAuth, with the reason of "+
+		"each refusal")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(out)
 		flags.PrintDefaults()

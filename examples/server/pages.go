@@ -94,7 +94,8 @@ func sortedNames(words map[string]string) []string { return slices.Sorted(maps.K
 // the client.
 func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content page) {
 	i := p.language(r)
-	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"), languages[i].String(), p.words[i]
+	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"),
+		languages[i].String(), p.words[i]
 	var body bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&body, content.Name+".html", content); err != nil {
 		reference := p.log(r, http.StatusInternalServerError, "the page "+content.Name, err)
@@ -102,7 +103,8 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content
 		return
 	}
 	referrer := "same-origin" // with no-referrer a browser sends "Origin: null" with the form
-	policy := "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+	policy := "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; " +
+		"frame-ancestors 'none'"
 	if content.Script {
 		policy += "; script-src 'self'; connect-src 'self'"
 		referrer = "no-referrer" // there is no form, and the address may have a code

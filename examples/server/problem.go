@@ -47,12 +47,16 @@ func (p *pages) fault(w http.ResponseWriter, r *http.Request, err error) {
 
 // problem shows data and logs it, with the cause, under the same reference.
 // user is who is signed in, for the menu.
-func (p *pages) problem(w http.ResponseWriter, r *http.Request, status int, user string, data problem, cause error) {
+func (p *pages) problem(
+	w http.ResponseWriter, r *http.Request, status int, user string, data problem, cause error,
+) {
 	data.Reference = p.log(r, status, data.Advice, cause)
 	p.showProblem(w, r, status, user, data)
 }
 
-func (p *pages) showProblem(w http.ResponseWriter, r *http.Request, status int, user string, data problem) {
+func (p *pages) showProblem(
+	w http.ResponseWriter, r *http.Request, status int, user string, data problem,
+) {
 	data.At = time.Now()
 	p.show(w, r, status, page{Name: "problem", Title: data.Advice + ".title", User: user, Data: data})
 }
@@ -65,7 +69,8 @@ func (p *pages) log(r *http.Request, status int, what string, cause error) (refe
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	slog.Log(r.Context(), level, "a page shows a problem", "reference", reference, "problem", what, "status", status,
+	slog.Log(r.Context(), level, "a page shows a problem", "reference", reference, "problem", what,
+		"status", status,
 		"method", r.Method, "path", cutTo(r.URL.Path, 200), "cause", cause)
 	return reference
 }

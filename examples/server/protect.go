@@ -40,7 +40,8 @@ var defaultPorts = map[string]string{"https": ":443", "http": ":80"}
 // /authorize, and reads the others.
 func (a *app) protect(base string, next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
-	if err := crossOrigin.AddTrustedOrigin(base); err != nil { // Host may have the default port, which Origin leaves out
+	// Host may have the default port, which Origin leaves out
+	if err := crossOrigin.AddTrustedOrigin(base); err != nil {
 		panic(err) // newApp made a server for it
 	}
 	next = a.readForm(next)

@@ -60,7 +60,8 @@ func withoutPrompts(asked url.Values, done ...string) url.Values {
 	for name, values := range asked {
 		rest[name] = values
 	}
-	left := slices.DeleteFunc(promptsOf(asked), func(prompt string) bool { return slices.Contains(done, prompt) })
+	left := slices.DeleteFunc(promptsOf(asked),
+		func(prompt string) bool { return slices.Contains(done, prompt) })
 	if rest.Del("prompt"); len(left) > 0 {
 		rest.Set("prompt", strings.Join(left, " "))
 	}

@@ -20,7 +20,9 @@ import (
 // cookie, of that name, is out of reach for scripts and other sites' forms, and
 // goes over TLS alone where browsers reach the application by that (base). When
 // the store fails, fault answers.
-func newSessions(name, base string, fault func(http.ResponseWriter, *http.Request, error)) *scs.SessionManager {
+func newSessions(
+	name, base string, fault func(http.ResponseWriter, *http.Request, error),
+) *scs.SessionManager {
 	sessions := scs.New()
 	sessions.ErrorFunc = fault
 	sessions.Lifetime, sessions.IdleTimeout = 12*time.Hour, time.Hour
@@ -144,7 +146,9 @@ func (a *app) signedInName(r *http.Request) string {
 
 // requireUser lets signed-in users in, and sends others to the sign-in page and
 // back.
-func (a *app) requireUser(next func(http.ResponseWriter, *http.Request, *oauth2server.User)) http.HandlerFunc {
+func (a *app) requireUser(
+	next func(http.ResponseWriter, *http.Request, *oauth2server.User),
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		user, err := a.signedIn(r)
 		switch {
@@ -169,7 +173,12 @@ type boundedStore struct {
 }
 
 func newBoundedStore(most int) *boundedStore {
-	return &boundedStore{MemStore: memstore.New(), most: most, saved: list.New(), at: map[string]*list.Element{}}
+	return &boundedStore{
+		MemStore: memstore.New(),
+		most:     most,
+		saved:    list.New(),
+		at:       map[string]*list.Element{},
+	}
 }
 
 // Commit implements [scs.Store].

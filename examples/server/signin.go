@@ -41,12 +41,20 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case wait > 0:
 		form.Trouble = "signin.wait"
-		a.steps.event(r, oauth2server.Event{Endpoint: "sign-in", Kind: oauth2server.EventRefused, Reason: "attempt_limited"})
+		a.steps.event(r, oauth2server.Event{
+			Endpoint: "sign-in",
+			Kind:     oauth2server.EventRefused,
+			Reason:   "attempt_limited",
+		})
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		a.show(w, r, http.StatusTooManyRequests, page{Name: "signin", Data: form})
 		return
 	case errors.Is(err, oauth2server.ErrNotFound):
-		a.steps.event(r, oauth2server.Event{Endpoint: "sign-in", Kind: oauth2server.EventRefused, Reason: "user_credentials"})
+		a.steps.event(r, oauth2server.Event{
+			Endpoint: "sign-in",
+			Kind:     oauth2server.EventRefused,
+			Reason:   "user_credentials",
+		})
 		a.show(w, r, http.StatusOK, page{Name: "signin", Data: form})
 		return
 	case err == nil:
@@ -150,7 +158,8 @@ func redirectToSignIn(w http.ResponseWriter, r *http.Request, next string, again
 // end.
 func ownPath(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || u.Path != "/authorize" && u.Path != "/apps" {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || u.Path != "/authorize" &&
+		u.Path != "/apps" {
 		return "/"
 	}
 	return (&url.URL{Path: u.Path, RawQuery: u.RawQuery}).String()

@@ -23,7 +23,8 @@ type steps struct {
 
 // event is for [oauth2server.Options.OnEvent].
 func (s *steps) event(_ *http.Request, e oauth2server.Event) {
-	s.print(string(e.Endpoint), string(e.Kind), "grant type", e.GrantType, "client", e.ClientID, "user", e.UserID,
+	s.print(string(e.Endpoint), string(e.Kind), "grant type", e.GrantType, "client", e.ClientID,
+		"user", e.UserID,
 		"scope", e.Scope.String(), "error", string(e.Error), "reason", e.Reason)
 }
 

@@ -49,9 +49,10 @@ func demoClients(base string) []registration {
 		{&oauth2server.Client{
 			ID:           clientID,
 			RedirectURIs: []string{base + callbackPath},
-			Grants:       []string{"authorization_code", "refresh_token", "client_credentials", "password"},
-			Scope:        oauth2server.Scope{"read", "write"},
-			Data:         profile{"Demo Web App"},
+			Grants: []string{"authorization_code", "refresh_token", "client_credentials",
+				"password"},
+			Scope: oauth2server.Scope{"read", "write"},
+			Data:  profile{"Demo Web App"},
 		}, clientSecret},
 		{&oauth2server.Client{
 			ID:           "spa",
@@ -66,7 +67,8 @@ func demoClients(base string) []registration {
 
 // openMemory returns a storage that is forgotten at the end.
 func openMemory(base string) (storage, error) {
-	m := memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: allowShortSecrets, PasswordCost: passwordCost})
+	m := memorymodel.New(
+		&memorymodel.Options{InsecureAllowShortSecrets: allowShortSecrets, PasswordCost: passwordCost})
 	for _, c := range demoClients(base) {
 		if err := m.AddClient(c.Client, c.secret); err != nil {
 			return nil, err

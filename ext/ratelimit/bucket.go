@@ -87,7 +87,8 @@ func (l *Limiter) keys(r *http.Request, a oauth2server.Attempt) (wanted [3]key) 
 		wanted = [3]key{{&l.Secrets, address, 0}, {&l.Secret, address, client}}
 	} else {
 		user := maphash.String(seed, spelling(a.Username))
-		wanted = [3]key{{&l.Passwords, address, 0}, {&l.Password, address, user}, {&l.User, netip.Addr{}, user}}
+		wanted = [3]key{{&l.Passwords, address, 0}, {&l.Password, address, user},
+			{&l.User, netip.Addr{}, user}}
 	}
 	for i, k := range wanted {
 		if k.limit != nil && k.limit.Burst <= 0 {

@@ -107,7 +107,9 @@ func (n networks) sent(r *http.Request, address netip.Addr) bool {
 // it returns the first: the request is the proxy's own. cut takes the last
 // entry off a list. Only entries that proxies wrote are looked at, so what a
 // stranger wrote costs nothing.
-func (n networks) client(lines []string, cut func(list string) (rest string, last netip.Addr, more bool)) netip.Addr {
+func (n networks) client(
+	lines []string, cut func(list string) (rest string, last netip.Addr, more bool),
+) netip.Addr {
 	const most = 32 // proxies in a row
 	var address netip.Addr
 	entries := 0

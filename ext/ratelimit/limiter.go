@@ -105,7 +105,9 @@ func New() *Limiter {
 //
 // It may block until other attempts end. If r's context ends first, it returns
 // a wait of a second and counts nothing.
-func (l *Limiter) LimitAttempts(r *http.Request, a oauth2server.Attempt) (done func(failed bool), wait time.Duration) {
+func (l *Limiter) LimitAttempts(
+	r *http.Request, a oauth2server.Attempt,
+) (done func(failed bool), wait time.Duration) {
 	try := &attempt{wanted: l.keys(r, a)}
 	l.enter(try)
 	if try.answered != nil { // it waits, without the lock

@@ -35,7 +35,8 @@ var bcryptText = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
 
 // werkzeugText is how Werkzeug (Flask) writes scrypt: N, r and p, the salt as
 // text, and the key in hexadecimal.
-var werkzeugText = regexp.MustCompile(`^scrypt:([0-9]{1,10}):([0-9]{1,10}):([0-9]{1,10})\$([^$]+)\$([0-9a-f]+)$`)
+var werkzeugText = regexp.MustCompile(
+	`^scrypt:([0-9]{1,10}):([0-9]{1,10}):([0-9]{1,10})\$([^$]+)\$([0-9a-f]+)$`)
 
 // readForeign reads a hash in the format of another program.
 func readForeign(text string) (*hash, error) {
@@ -98,7 +99,8 @@ func readBcrypt(text string) (*hash, error) {
 func readArgon2(text string) (*hash, error) {
 	parts := strings.Split(text, "$")
 	if len(parts) != 6 || parts[2] != "v=19" {
-		return nil, errors.New("not $argon2id$v=19$m=…,t=…,p=…$salt$hash; other versions of argon2 are not known")
+		return nil, errors.New("not $argon2id$v=19$m=…,t=…,p=…$salt$hash; other versions of " +
+			"argon2 are not known")
 	}
 	numbers, err := readNumbers(parts[3], "m", "t", "p")
 	if err != nil {
@@ -162,7 +164,8 @@ func fromWerkzeug(parts []string) (string, error) {
 		return "", errors.New("not as Werkzeug writes it: scrypt:N:r:p$salt$hash, N a power of two")
 	}
 	return fmt.Sprintf("$scrypt$ln=%d,r=%s,p=%s$%s$%s", bits.TrailingZeros64(n), parts[1], parts[2],
-		base64.RawStdEncoding.EncodeToString([]byte(parts[3])), base64.RawStdEncoding.EncodeToString(sum)), nil
+		base64.RawStdEncoding.EncodeToString([]byte(parts[3])),
+		base64.RawStdEncoding.EncodeToString(sum)), nil
 }
 
 // matches reports whether the hash is that of password.

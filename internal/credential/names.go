@@ -46,7 +46,8 @@ func reason(part string, err error) error {
 	for _, r := range part {
 		for _, folded := range width.Fold.String(string(r)) {
 			if !allowed.Contains(folded) {
-				return fmt.Errorf("%U cannot be in a username, or not where it stands (RFC 8265, section 3.4)", r)
+				return fmt.Errorf("%U cannot be in a username, or not where it stands (RFC 8265, "+
+					"section 3.4)", r)
 			}
 		}
 	}

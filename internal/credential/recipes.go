@@ -95,7 +95,8 @@ func (w scryptWork) check() error {
 	memory := uint64(w.r) << min(w.log2N, 32) / 8 // KiB: 128 bytes times N times r
 	if w.log2N > 30 || w.r > maxParallel || w.p > maxParallel ||
 		memory > maxMemory || memory*uint64(w.p) > maxScryptWork {
-		return fmt.Errorf("ln=%d,r=%d,p=%d is too much work; at most %d MiB, r=%d, p=%d and %d MiB times p",
+		return fmt.Errorf("ln=%d,r=%d,p=%d is too much work; at most %d MiB, r=%d, p=%d and %d "+
+			"MiB times p",
 			w.log2N, w.r, w.p, maxMemory>>10, maxParallel, maxParallel, maxScryptWork>>10)
 	}
 	return nil

@@ -58,7 +58,8 @@ func (s Secrets) Replaced(by Digest, keep time.Duration) Secrets {
 	}
 	replaced := Secrets{Current: by}
 	if keep > 0 {
-		replaced.Former, replaced.FormerUntil = s.Current, time.Now().Add(keep).UTC().Truncate(time.Millisecond)
+		replaced.Former, replaced.FormerUntil = s.Current,
+			time.Now().Add(keep).UTC().Truncate(time.Millisecond)
 	}
 	return replaced
 }

@@ -130,7 +130,8 @@ func (c *converter) byKind(v reflect.Value, depth int) (any, *mistake) {
 	case v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String:
 		return c.members(v, depth+1)
 	}
-	return nil, refuse("is a %s: it may hold nil, bool, string, numbers, time.Time, []byte, and slices and maps of these", v.Type())
+	return nil, refuse("is a %s: it may hold nil, bool, string, numbers, time.Time, []byte, and "+
+		"slices and maps of these", v.Type())
 }
 
 func (c *converter) text(s string) (string, *mistake) {

@@ -58,16 +58,19 @@ func IsPKCE(s string) bool {
 // IsGrantType reports whether s can be a grant name, or an absolute URI for an extension grant.
 func IsGrantType(s string) bool {
 	return ConsistsOf(s, func(c byte) bool { return IsUnreserved(c) && c != '~' }) ||
-		strings.Contains(s, ":") && ConsistsOf(s, func(c byte) bool { return 0x21 <= c && c <= 0x7E && c != '"' && c != '\\' })
+		strings.Contains(s, ":") &&
+			ConsistsOf(s, func(c byte) bool { return 0x21 <= c && c <= 0x7E && c != '"' && c != '\\' })
 }
 
 // IsUnreserved reports whether a URI can have c anywhere (RFC 3986, section 2.3).
 func IsUnreserved(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+		strings.IndexByte("-._~", c) >= 0
 }
 
-// EqualFold compares s with an ASCII word regardless of case. Letters of other alphabets that fold to ASCII, such as the
-// long s, take more bytes.
+// EqualFold reports whether s is an ASCII word, regardless of case. Other
+// letters that fold to ASCII, such as the long s, do not match: they take more
+// bytes.
 func EqualFold(s, ascii string) bool { return len(s) == len(ascii) && strings.EqualFold(s, ascii) }
 
 // ConsistsOf reports whether each byte of s is of a class.

@@ -140,7 +140,8 @@ func member(address, primary string, hosts ...any) bson.D {
 
 // Refusal returns the reply to a command that failed.
 func Refusal(code int32, name, message string) bson.D {
-	return bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: code}, {Key: "codeName", Value: name}, {Key: "errmsg", Value: message}}
+	return bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: code}, {Key: "codeName", Value: name},
+		{Key: "errmsg", Value: message}}
 }
 
 // Found returns the reply to a find in a collection, named as
@@ -153,5 +154,6 @@ func Found(collection string, documents ...any) bson.D {
 // them by the number of the cursor.
 func Batch(collection string, cursor int64, documents ...any) bson.D {
 	return bson.D{{Key: "ok", Value: 1}, {Key: "cursor", Value: bson.D{
-		{Key: "id", Value: cursor}, {Key: "ns", Value: collection}, {Key: "firstBatch", Value: append(bson.A{}, documents...)}}}}
+		{Key: "id", Value: cursor}, {Key: "ns", Value: collection},
+		{Key: "firstBatch", Value: append(bson.A{}, documents...)}}}}
 }

@@ -85,7 +85,8 @@ func naming(uri, database string) string {
 // operations take half a minute at most.
 func Connect(t testing.TB, uri string, opts ...*options.ClientOptions) *mongo.Client {
 	t.Helper()
-	return connect(t, append([]*options.ClientOptions{options.Client().ApplyURI(uri).SetTimeout(timeout)}, opts...)...)
+	return connect(t,
+		append([]*options.ClientOptions{options.Client().ApplyURI(uri).SetTimeout(timeout)}, opts...)...)
 }
 
 func connect(t testing.TB, opts ...*options.ClientOptions) *mongo.Client {

@@ -141,7 +141,8 @@ var built = sync.OnceValues(func() (string, error) {
 	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
 		err = fmt.Errorf("%w: %s", err, failed.Stderr)
 	}
-	return "", fmt.Errorf("mongotest: building tools/ferretdb (or set %s to the URI of a server): %w", Variable, err)
+	return "", fmt.Errorf(
+		"mongotest: building tools/ferretdb (or set %s to the URI of a server): %w", Variable, err)
 })
 
 // toolsFolder finds the tools module, in a folder above that of the test.
@@ -157,7 +158,8 @@ func toolsFolder() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", fmt.Errorf("mongotest: there is no folder tools/ferretdb above the test; set %s to the URI of a server", Variable)
+			return "", fmt.Errorf("mongotest: there is no folder tools/ferretdb above the test; "+
+				"set %s to the URI of a server", Variable)
 		}
 		dir = parent
 	}

@@ -120,9 +120,17 @@ func loadFixture(path string) (*fixture, error) {
 
 // code returns the code of the record, at the time of a reset.
 func (r codeRecord) code(now time.Time) *oauth2server.AuthorizationCode {
-	return &oauth2server.AuthorizationCode{Code: r.AuthorizationCode, ExpiresAt: expiry(r.ExpiresIn, now),
-		RedirectURI: r.RedirectURI, Scope: r.Scope, Client: clientNamed(r.Client), User: userNamed(r.User),
-		CodeChallenge: r.CodeChallenge, CodeChallengeMethod: r.CodeChallengeMethod, GrantID: r.AuthorizationCode}
+	return &oauth2server.AuthorizationCode{
+		Code:                r.AuthorizationCode,
+		ExpiresAt:           expiry(r.ExpiresIn, now),
+		RedirectURI:         r.RedirectURI,
+		Scope:               r.Scope,
+		Client:              clientNamed(r.Client),
+		User:                userNamed(r.User),
+		CodeChallenge:       r.CodeChallenge,
+		CodeChallengeMethod: r.CodeChallengeMethod,
+		GrantID:             r.AuthorizationCode,
+	}
 }
 
 func (r tokenRecord) token(now time.Time) *oauth2server.Token {

@@ -21,7 +21,8 @@ const version = 1
 // be rotated twice (NIST SP 800-38D, section 8.2.2).
 func sealer(presented string) (cipher.AEAD, error) {
 	var buffer [128]byte // enough for most
-	key := sha256.Sum256(append(append(append(buffer[:0], 0, 0, 0, 1), presented...), "oauth2server refresh successor"...))
+	key := sha256.Sum256(
+		append(append(append(buffer[:0], 0, 0, 0, 1), presented...), "oauth2server refresh successor"...))
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, err

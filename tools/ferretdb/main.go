@@ -40,7 +40,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 	flags := flag.NewFlagSet("ferretdb", flag.ContinueOnError)
 	flags.SetOutput(log)
 	addr := flags.String("addr", "127.0.0.1:0", "`address` to listen on")
-	dir := flags.String("dir", "", "`folder` to keep the data in; without it, a temporary one that goes at the end")
+	dir := flags.String("dir", "", "`folder` to keep the data in; without it, a temporary one "+
+		"that goes at the end")
 	stdin := flags.Bool("stdin", false, "end when standard input does")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -58,8 +59,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 		Handler:  "sqlite",
 		// Acknowledged writes survive the end of the process, but not of the
 		// machine: no test waits for a disk.
-		SQLiteURL: (&url.URL{Scheme: "file", Path: folder + "/", OmitHost: true, RawQuery: "_pragma=synchronous(off)"}).String(),
-		Logger:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
+		SQLiteURL: (&url.URL{
+			Scheme:   "file",
+			Path:     folder + "/",
+			OmitHost: true,
+			RawQuery: "_pragma=synchronous(off)",
+		}).String(),
+		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
 		return err

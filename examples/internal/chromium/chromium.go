@@ -94,7 +94,9 @@ func (t *Tab) prepare(look Look) error {
 	if err != nil {
 		return err
 	}
-	if _, err := chromedp.Call(t.ctx, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: agent, AcceptLanguage: look.Language}); err != nil {
+	if _, err := chromedp.Call(t.ctx, emulation.SetUserAgentOverride,
+		emulation.SetUserAgentOverrideParams{UserAgent: agent,
+			AcceptLanguage: look.Language}); err != nil {
 		return err
 	}
 	if _, err := chromedp.Call(t.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{

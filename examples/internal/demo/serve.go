@@ -37,7 +37,10 @@ func Program(addr string, newHandler func(base string) (handler http.Handler, st
 
 // Run is [Program] for an example that has flags of its own: it prints to out
 // and serves until ctx is done.
-func Run(ctx context.Context, addr string, out io.Writer, newHandler func(string) (http.Handler, string, error)) error {
+func Run(
+	ctx context.Context, addr string, out io.Writer,
+	newHandler func(string) (http.Handler, string, error),
+) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -48,7 +51,8 @@ func Run(ctx context.Context, addr string, out io.Writer, newHandler func(string
 		listener.Close()
 		return err
 	}
-	fmt.Fprintf(out, "The example is at %s/\n\n%s\nCtrl-C stops it.\n", base, strings.ReplaceAll(story, "BASE", base))
+	fmt.Fprintf(out, "The example is at %s/\n\n%s\nCtrl-C stops it.\n", base,
+		strings.ReplaceAll(story, "BASE", base))
 	return Serve(ctx, listener, handler)
 }
 

@@ -39,7 +39,12 @@ func Start(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) (serv
 
 // Token is a token that server issues to the client app for itself.
 func Token(t *testing.T, server string, scope ...string) string {
-	config := clientcredentials.Config{ClientID: "app", ClientSecret: Secret, TokenURL: server + "/token", Scopes: scope}
+	config := clientcredentials.Config{
+		ClientID:     "app",
+		ClientSecret: Secret,
+		TokenURL:     server + "/token",
+		Scopes:       scope,
+	}
 	token, err := config.Token(t.Context())
 	require.NoError(t, err)
 	return token.AccessToken
@@ -66,13 +71,16 @@ func Get(t *testing.T, address, token string) (*http.Response, string) {
 func FaultIsNoWrongPassword(t *testing.T, page func(oauth2server.PasswordModel) http.Handler) {
 	var log bytes.Buffer
 	server := Start(t, func(site demo.Site) (http.Handler, error) {
-		srv, err := oauth2server.New(site.Model, &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		srv, err := oauth2server.New(site.Model,
+			&oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			return nil, err
 		}
 		return srv.Authorize(page(failing{})), nil
 	})
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	answer, err := browser.PostForm(server.URL+"/authorize?response_type=code&client_id=app&state=1",
 		url.Values{"username": {"andy"}, "password": {"123456"}})
 	require.NoError(t, err)
@@ -86,7 +94,9 @@ func FaultIsNoWrongPassword(t *testing.T, page func(oauth2server.PasswordModel) 
 
 type failing struct{}
 
-func (failing) GetUser(context.Context, string, string, *oauth2server.Client) (*oauth2server.User, error) {
+func (failing) GetUser(
+	context.Context, string, string, *oauth2server.Client,
+) (*oauth2server.User, error) {
 	return nil, errors.New("the disk is full")
 }
 
@@ -104,7 +114,8 @@ func Mounted(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) {
 		{"token of the code flow", signIn(t, server), 200, "Hello, user 1!\n", ""},
 		{"no token", "", 401, "Unauthorized\n", `Bearer realm="Service", scope="read"`},
 		{"unknown token", "unknown", 401, `{"error":"invalid_token",`, `error="invalid_token"`},
-		{"scope too small", Token(t, server, "write"), 403, `{"error":"insufficient_scope",`, `error="insufficient_scope"`},
+		{"scope too small", Token(t, server, "write"), 403, `{"error":"insufficient_scope",`,
+			`error="insufficient_scope"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			res, body := Get(t, server+"/api", c.token)
@@ -128,11 +139,18 @@ func Mounted(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) {
 
 // signIn returns the token that andy lets the client app have.
 func signIn(t *testing.T, server string) string {
-	config := oauth2.Config{ClientID: "app", ClientSecret: Secret, RedirectURL: demo.Site{Base: server}.Callback(), Scopes: []string{"read"},
-		Endpoint: oauth2.Endpoint{AuthURL: server + "/authorize", TokenURL: server + "/token"}}
+	config := oauth2.Config{
+		ClientID:     "app",
+		ClientSecret: Secret,
+		RedirectURL:  demo.Site{Base: server}.Callback(),
+		Scopes:       []string{"read"},
+		Endpoint:     oauth2.Endpoint{AuthURL: server + "/authorize", TokenURL: server + "/token"},
+	}
 	verifier := oauth2.GenerateVerifier()
 	address := config.AuthCodeURL("1", oauth2.S256ChallengeOption(verifier))
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	page, err := browser.Get(address)
 	require.NoError(t, err)
 	require.NoError(t, page.Body.Close())
@@ -142,7 +160,8 @@ func signIn(t *testing.T, server string) string {
 	require.NoError(t, answer.Body.Close())
 	location, err := answer.Location()
 	require.NoError(t, err)
-	token, err := config.Exchange(t.Context(), location.Query().Get("code"), oauth2.VerifierOption(verifier))
+	token, err := config.Exchange(t.Context(), location.Query().Get("code"),
+		oauth2.VerifierOption(verifier))
 	require.NoError(t, err)
 	return token.AccessToken
 }

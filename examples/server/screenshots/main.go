@@ -44,7 +44,12 @@ func run(ctx context.Context, out string) error {
 	}{
 		{chromium.Look{Width: 560, Height: 520}, map[string]string{
 			"sign-in": "sign-in", "consent": "consent", "client": "client", "connected": "connected"}},
-		{chromium.Look{Width: 560, Height: 520, Language: "zh-CN", Dark: true}, map[string]string{"consent": "consent-zh-dark"}},
+		{chromium.Look{
+			Width:    560,
+			Height:   520,
+			Language: "zh-CN",
+			Dark:     true,
+		}, map[string]string{"consent": "consent-zh-dark"}},
 	} {
 		tab, shut, err := browser.Open(base, story.look)
 		if err != nil {
@@ -111,7 +116,8 @@ func serve(ctx context.Context) (base string, stop func(), err error) {
 		}
 	}()
 	program := filepath.Join(dir, "server")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/seed-11d18166/oauth2server/examples/server")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program,
+		"github.com/seed-11d18166/oauth2server/examples/server")
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", nil, fmt.Errorf("%w: %s", err, output)
 	}
