@@ -20,7 +20,7 @@ const (
 	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 )
 
-// authorizeQuery is the authorization request of a client.
+// authorizeQuery returns the authorization request of a client.
 func authorizeQuery(p peers.Peer, client peers.Client) string {
 	return url.Values{"response_type": {"code"}, "client_id": {client.ID},
 		"redirect_uri": {peers.Callback}, "scope": {p.Scope},
@@ -28,8 +28,8 @@ func authorizeQuery(p peers.Peer, client peers.Client) string {
 		"code_challenge_method": {"S256"}}.Encode()
 }
 
-// gate says whether a server does what it is measured for: what it issues is
-// accepted, and what must be refused is.
+// gate returns nil if a server does the work: it accepts the tokens that it
+// issues, and refuses what must be refused.
 func gate(p peers.Peer, base string) error {
 	g := &visitor{
 		peer: p,
@@ -40,7 +40,7 @@ func gate(p peers.Peer, base string) error {
 	}
 	machine := g.token(p.Machine, "grant_type", "client_credentials", "scope", machineScope(p))
 	g.want("client credentials", machine.status, 200)
-	if p.API == "/api" { // what is elsewhere is another thing
+	if p.API == "/api" { // an API at another path checks no scope
 		g.want("the API with that token", g.api(machine.access), 200)
 		g.want("the API with a token of another scope",
 			g.api(g.token(p.Machine, "grant_type", "client_credentials").access), 403)
@@ -105,7 +105,7 @@ func gate(p peers.Peer, base string) error {
 	if second.refresh == owner.refresh || second.refresh == "" {
 		g.errs = append(g.errs, errors.New("refresh tokens are not rotated"))
 	}
-	// Who asks again at once gets the same successor (ours), or nothing.
+	// An immediate repetition gets the same successor (ours), or nothing.
 	if again := refresh(owner.refresh); again.status == 200 && again.refresh != second.refresh {
 		g.errs = append(g.errs, errors.New("a refresh token that was used gives another one"))
 	}
@@ -121,7 +121,7 @@ func machineScope(p peers.Peer) string {
 	return ""
 }
 
-// visitor is a client of a server, of which it collects what is wrong.
+// visitor is a client that collects the mistakes of a server.
 type visitor struct {
 	peer peers.Peer
 	base string
@@ -141,7 +141,7 @@ func (g *visitor) refused(what string, a answer) {
 	}
 }
 
-// answer is that of a token endpoint.
+// answer is an answer of a token endpoint.
 type answer struct {
 	status          int
 	access, refresh string
@@ -164,7 +164,7 @@ func (g *visitor) do(r *http.Request, err error) (*http.Response, []byte) {
 	return res, body
 }
 
-// token asks for one. A parameter without a value is left out.
+// token asks for a token. Parameters without a value are left out.
 func (g *visitor) token(c peers.Client, pairs ...string) answer {
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -216,7 +216,7 @@ func (g *visitor) authorize(query string) url.Values {
 	return nil
 }
 
-// api returns the status that the API answers with.
+// api returns the status of the API.
 func (g *visitor) api(token string) int {
 	r, err := http.NewRequest(http.MethodGet, g.base+g.peer.API, nil)
 	if err == nil && token != "" {

@@ -72,8 +72,8 @@ func (l *local) send(method, path, authorization string, body []byte) (int, erro
 	return l.status, nil
 }
 
-// reader is a body that needs no closing; as a value of one pointer it is not
-// allocated.
+// reader is a body that needs no closing. It has one pointer, so that it fits
+// into an interface without an allocation.
 type reader struct{ *bytes.Reader }
 
 func (reader) Close() error { return nil }
@@ -108,7 +108,7 @@ func (l *local) WriteString(s string) (int, error) {
 
 var _ io.StringWriter = (*local)(nil)
 
-// inProcess is what a handler costs, without net/http's server.
+// inProcess is the cost of a handler, without the server of net/http.
 type inProcess struct{ nanoseconds, bytes, allocs int64 }
 
 // measureLocal runs a flow of a peer in this process, with tokens in its
@@ -135,7 +135,7 @@ func measureLocal(p peers.Peer, f flow, stored int) (inProcess, error) {
 	return inProcess{result.NsPerOp(), result.AllocedBytesPerOp(), result.AllocsPerOp()}, err
 }
 
-// heapPerToken is what an access token takes for as long as it lives, in bytes.
+// heapPerToken returns the bytes of heap for each stored access token.
 func heapPerToken(p peers.Peer, stored int) (int64, error) {
 	handler, err := p.New("http://127.0.0.1")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/bench/peers"
 )
 
-// table is what was measured.
+// table has the results.
 type table struct {
 	turns  map[string]map[string][]turn // by peer and flow
 	memory map[string]int64
@@ -30,8 +30,8 @@ func (t *table) note(format string, args ...any) {
 	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
-// measureWire lets the peers take turns at each flow. Each flow has servers of
-// its own, as they keep what they issue.
+// measureWire lets the peers take turns at each flow. Each flow gets new
+// servers, as they keep what they issue.
 func (t *table) measureWire(
 	ctx context.Context, o options, chosen []peers.Peer, work []flow, nodeDir string,
 ) error {
@@ -44,8 +44,8 @@ func (t *table) measureWire(
 	return nil
 }
 
-// measureFlow starts the first peer anew in each round: it has about as many
-// turns in one as another has in all, and must not be slow for what it keeps.
+// measureFlow restarts the first peer in each round: it has about as many turns
+// in one round as another has in all, and what it keeps must not slow it down.
 func (t *table) measureFlow(
 	ctx context.Context, o options, chosen []peers.Peer, f flow, nodeDir string,
 ) error {
@@ -59,7 +59,7 @@ func (t *table) measureFlow(
 		others = append(others, l)
 	}
 	for round := range o.rounds + 1 {
-		if round == 1 { // the first one was for the others to warm up
+		if round == 1 { // the first round warms the others up
 			for _, p := range chosen {
 				delete(t.turns[p.Name], f.name)
 			}
@@ -79,8 +79,7 @@ func (t *table) measureFlow(
 	return nil
 }
 
-// open starts a peer, sees that it does the work, and has clients connect to
-// it.
+// open starts a peer, checks it at the gate, and connects clients.
 func (t *table) open(ctx context.Context, o options, p peers.Peer, nodeDir string) (*loader, error) {
 	s, err := start(ctx, p, o.stored, nodeDir)
 	if err != nil {
@@ -99,9 +98,9 @@ func (t *table) open(ctx context.Context, o options, p peers.Peer, nodeDir strin
 	return newLoader(s, 1000)
 }
 
-// turn is what came of a while at one peer. Machines have better and worse
-// times, so it is held against what the first peer did just before and after,
-// and means less the more these two differ.
+// turn is the result of one turn of a peer. Machines have better and worse
+// times, so it is compared with the turns of the first peer just before and
+// after; the more those two differ, the less it means.
 type turn struct {
 	chunk
 	ratio, drift float64
@@ -112,16 +111,16 @@ func newTurn(c, before, after chunk) turn {
 	return turn{c, 2 * c.perSecond / both, math.Abs(before.perSecond-after.perSecond) / both}
 }
 
-// steadiest are the half of the turns in which the machine changed least:
-// whatever the peer itself did.
+// steadiest returns the half of the turns in which the machine changed least,
+// whatever the peer did.
 func steadiest(all []turn) []turn {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b turn) int { return cmp.Compare(a.drift, b.drift) })
 	return all[:(len(all)+1)/2]
 }
 
-// round lets all have a turn at a flow: base, then the others in any order,
-// with base after each.
+// round gives each peer a turn at a flow: base first, then the others in random
+// order, with base after each.
 func (t *table) round(
 	ctx context.Context, f flow, base *loader, others []*loader, length time.Duration,
 ) error {
@@ -260,8 +259,8 @@ func sorted[N float64 | time.Duration](all []turn, of func(turn) N) []N {
 	return values
 }
 
-// quantile is 0 for the least of them, 1 for the most, and what lies between
-// two if there is none at that place.
+// quantile returns the q-quantile: the least for 0, the most for 1,
+// interpolated between two values.
 func quantile[N float64 | time.Duration](sorted []N, q float64) N {
 	whole, part := math.Modf(q * float64(len(sorted)-1))
 	low, high := sorted[int(whole)], sorted[min(int(whole)+1, len(sorted)-1)]

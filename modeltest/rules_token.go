@@ -79,7 +79,7 @@ type kind struct {
 	name string // of the method
 	text func(*oauth2server.Token) string
 	get  func(ctx context.Context, text string) (*oauth2server.Token, error)
-	// the other token's expiry, which may stay away
+	// The other token's expiry, which may be missing.
 	others func(*oauth2server.Token) (expiry string, at time.Time)
 }
 

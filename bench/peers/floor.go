@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Floor is the least code in ordinary style that does the job with the standard
-// library: what net/http allows, and no more than the gate asks for.
+// Floor is the least code in ordinary style that passes the gate with the
+// standard library. It shows what net/http allows.
 var Floor = Peer{
 	Name:      "floor",
 	New:       newFloor,

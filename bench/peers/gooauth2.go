@@ -135,7 +135,7 @@ func newMaps() *maps {
 }
 
 func (m *maps) Create(_ context.Context, info oauth2.TokenInfo) error {
-	own := *info.(*models.Token) // which the manager changes when it refreshes
+	own := *info.(*models.Token) // the manager changes it when it refreshes
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if code := own.GetCode(); code != "" {

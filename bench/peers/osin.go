@@ -117,7 +117,7 @@ func (s *osinStorage) RemoveAuthorize(code string) error { return remove(&s.mu, 
 
 func (s *osinStorage) SaveAccess(data *osin.AccessData) error {
 	own := *data
-	own.AccessData, own.AuthorizeData = nil, nil // or each would keep all before it
+	own.AccessData, own.AuthorizeData = nil, nil // otherwise each keeps all before it
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.access[data.AccessToken] = &own

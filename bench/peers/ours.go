@@ -28,7 +28,7 @@ var Ours = Peer{
 		"scopes has any"},
 }
 
-// OursWithoutLog has a model that is no GrantLog, as those of others: refresh
+// OursWithoutLog has a model without GrantLog, as other libraries: refresh
 // tokens are used once.
 var OursWithoutLog = Peer{
 	Name: "oauth2server without a log",
@@ -85,8 +85,8 @@ func newOurs(m oauth2server.Model, err error) (http.Handler, error) {
 	return mux, nil
 }
 
-// withoutLog has no GrantLog: methods that are promoted from two fields at once
-// count as none.
+// withoutLog hides GrantLog: methods that two fields promote are ambiguous, and
+// so missing.
 type withoutLog struct {
 	*memorymodel.Model
 	oauth2server.GrantLog

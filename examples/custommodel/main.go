@@ -18,7 +18,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// story is what is printed at the start; see [demo.Program].
+// story is printed at the start; see [demo.Program].
 const story = `The shop's database is DATABASE. Its customer signs in as
 andy@example.com with the password 123456. Its partner is the client till, with the
 secret a-secret-that-nobody-guesses.
@@ -56,7 +56,7 @@ func main() {
 	}
 }
 
-// fileOf returns path, or a new file if that is empty.
+// fileOf returns path, or a new file if path is empty.
 func fileOf(path string) (string, error) {
 	if path != "" {
 		return path, nil
@@ -65,7 +65,7 @@ func fileOf(path string) (string, error) {
 	return filepath.Join(dir, "shop.db"), err
 }
 
-// deleteExpired makes room every hour until ctx is done.
+// deleteExpired deletes what has expired, every hour until ctx is done.
 func deleteExpired(ctx context.Context, m *model) {
 	for {
 		select {
@@ -96,7 +96,7 @@ func orders(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "the orders of customer %s\n", oauth2server.UserFromContext(r.Context()).ID)
 }
 
-// ValidateScope gives "orders" to whoever asks for nothing.
+// ValidateScope grants "orders" if the client asks for no scope.
 func (m *model) ValidateScope(
 	_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope,
 ) (oauth2server.Scope, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// model answers oauth2server's questions from the shop's database, see
+// model implements the interfaces of oauth2server on the shop's database; see
 // schema.sql. Each step is one statement, so there are no transactions and no
 // locks, and any number of processes may share the database.
 type model struct{ shop *shop }
@@ -42,7 +42,7 @@ func (m *model) GetClient(ctx context.Context, id, secret string) (*oauth2server
 	return clientOf(id, p), nil
 }
 
-// clientOf returns a partner as a client.
+// clientOf returns the client of a partner.
 func clientOf(id string, p partner) *oauth2server.Client {
 	client := &oauth2server.Client{
 		ID:           id,
@@ -79,13 +79,13 @@ func (m *model) GetUserFromClient(
 	return &oauth2server.User{ID: "partner:" + client.ID}, nil
 }
 
-// SaveToken needs no transaction for its two rows: after a failure nobody gets
-// to know either token.
+// SaveToken needs no transaction for its two rows: after a failure, neither
+// token leaves the server.
 func (m *model) SaveToken(
 	ctx context.Context, token *oauth2server.Token, client *oauth2server.Client, user *oauth2server.User,
 ) (*oauth2server.Token, error) {
 	var err error
-	if token.AccessToken != "" { // as always when the server asks
+	if token.AccessToken != "" { // always so when the server calls it
 		err = m.save(ctx, "access", token.AccessToken, client, user, token.GrantID,
 			token.AccessTokenExpiresAt, token)
 	}
@@ -132,7 +132,7 @@ func (m *model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.
 	return m.change(ctx, deleteToken, "code", oauth2server.Digest(code.Code))
 }
 
-// AppendGrant leaves it to the primary key that a place is taken once.
+// AppendGrant relies on the primary key, so that a place is taken once.
 func (m *model) AppendGrant(
 	ctx context.Context, entry *oauth2server.GrantEntry,
 ) (*oauth2server.GrantEntry, error) {
@@ -217,7 +217,7 @@ func (m *model) find(
 	return failure(ctx, read(m.shop.db.QueryRowContext(ctx, query, args...), thing))
 }
 
-// read reads what is in the row's only column.
+// read decodes the only column of a row.
 func read(row interface{ Scan(...any) error }, thing encoding.BinaryUnmarshaler) error {
 	var record []byte
 	if err := row.Scan(&record); err != nil {
@@ -226,9 +226,9 @@ func read(row interface{ Scan(...any) error }, thing encoding.BinaryUnmarshaler)
 	return thing.UnmarshalBinary(record)
 }
 
-// change returns ErrNotFound when the statement changed nothing. That makes a
-// gate of it: of all that delete a row or insert one with the same key, the
-// database tells one that it did.
+// change returns ErrNotFound if the statement changed nothing. That is the
+// single-use gate: of concurrent statements that delete a row, or insert one
+// with the same key, only one changes something.
 func (m *model) change(ctx context.Context, statement string, args ...any) error {
 	result, err := m.shop.db.ExecContext(ctx, statement, args...)
 	if err != nil {
@@ -241,8 +241,8 @@ func (m *model) change(ctx context.Context, statement string, args ...any) error
 	return err
 }
 
-// failure puts err into the words of the contract. Drivers have their own for a
-// context that was cancelled.
+// failure translates err into the errors of the contract. Drivers have their
+// own errors for a cancelled context.
 func failure(ctx context.Context, err error) error {
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -21,8 +21,8 @@ import (
 // 7662). It asks for each request, so a token that was revoked is refused at
 // once.
 type introspection struct {
-	endpoint   string // https, unless it is on this machine: the token and the secret go there
-	id, secret string // the API is a confidential client, whom the server's Options.MayIntrospect names
+	endpoint   string // use https, unless it is on this machine: it gets the token and the secret
+	id, secret string // the API's confidential client, which the server's Options.MayIntrospect allows
 	client     *http.Client
 }
 
@@ -32,9 +32,9 @@ func newIntrospection(endpoint, id, secret string) *introspection {
 	return &introspection{endpoint, id, secret, &http.Client{Timeout: 5 * time.Second}}
 }
 
-// GetAccessToken implements [oauth2server.AccessTokenModel]. Whatever is wrong
-// with the answer is a fault, and never a token that is good, or one that its
-// client would throw away.
+// GetAccessToken implements [oauth2server.AccessTokenModel]. An unusable answer
+// is a fault: neither a valid token, nor an unknown one, which its client would
+// throw away.
 func (m *introspection) GetAccessToken(
 	ctx context.Context, accessToken string,
 ) (*oauth2server.Token, error) {
@@ -65,8 +65,8 @@ func (m *introspection) GetAccessToken(
 	if err := json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&answer); err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
-	// An active token without a type may be the refresh token of this very
-	// client, which must not open an API.
+	// An active token without a type may be a refresh token, which must not
+	// open an API.
 	if !answer.Active || !strings.EqualFold(answer.TokenType, "Bearer") {
 		return nil, oauth2server.ErrNotFound
 	}

@@ -1,10 +1,10 @@
-// Command resource is an API in a process of its own, which asks an
-// authorization server about each token. To try it on examples/server:
+// Command resource is an API in its own process, which asks an authorization
+// server about each token. To try it with examples/server, start both
 //
 //	go run ./examples/server
 //	API_SECRET=qwerty go run ./examples/resource
 //
-// and then the lines that it prints. What to copy is introspection.go.
+// and then try the lines that it prints. The file to copy is introspection.go.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// story is what is printed at the start; see [demo.Program].
+// story is printed at the start; see [demo.Program].
 const story = `The API is at BASE/api. It asks ENDPOINT about
 each token, as the client ID with the secret in API_SECRET.
 

@@ -11,15 +11,15 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// connectedApp is a line of the page of connected apps.
+// connectedApp is a row of the page of connected apps.
 type connectedApp struct {
 	ClientID, Name string
 	Scope          oauth2server.Scope
 	UsedAt         time.Time
 }
 
-// connected shows which applications the user let in. Each sign-in of an
-// application is a grant of its own; for the user they are one.
+// connected shows which applications the user connected. Each sign-in at an
+// application is a separate grant; the page shows them as one.
 func (a *app) connected(w http.ResponseWriter, r *http.Request, user *oauth2server.User) {
 	grants, err := a.model.UserGrants(r.Context(), user.ID)
 	if err != nil {
@@ -55,8 +55,8 @@ func (a *app) connected(w http.ResponseWriter, r *http.Request, user *oauth2serv
 		Notice: a.sessions.PopString(r.Context(), sessionNotice), Data: apps})
 }
 
-// disconnect ends what the user granted to an application: when the page says
-// so, none of its tokens works any more. It must be behind [app.protect].
+// disconnect ends what the user granted to an application: when the page
+// confirms it, none of its tokens works. It must be behind [app.protect].
 func (a *app) disconnect(w http.ResponseWriter, r *http.Request, user *oauth2server.User) {
 	clientID := r.PostFormValue("client_id")
 	ctx, cancel := lasting(r)

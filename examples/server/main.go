@@ -6,13 +6,13 @@
 //	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-mongo mongodb://127.0.0.1:27017/]
 //		[-url https://auth.example -proxy 127.0.0.1/32]
 //
-// With -addr 0.0.0.0:8080 or -url http://192.168.1.5:8080, a telephone in the
-// same network can try it.
+// With -addr 0.0.0.0:8080 or -url http://192.168.1.5:8080, a phone in the same
+// network can try it.
 //
 // It knows the client 123456 with the secret qwerty and the user andy with the
-// password 123456. Everything is in memory and forgotten at the end, unless
-// -mongo names a MongoDB to keep it in, all but sign-in sessions. One to try is
-// started by
+// password 123456. Everything is in memory and forgotten at the end. With
+// -mongo, everything but the sign-in sessions is in MongoDB. To start one for a
+// try:
 //
 //	go run -C tools ./ferretdb
 package main
@@ -43,12 +43,12 @@ var files embed.FS
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(report(run(ctx, os.Args[1:], os.Stdout, files)))
 }
 
-// report prints in one line what went wrong and returns the exit status: 2 for
-// a mistake on the command line.
+// report prints the error on one line and returns the exit status: 2 for a
+// mistake on the command line.
 func report(err error) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -130,8 +130,8 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	return demo.Serve(ctx, listener, handler)
 }
 
-// addressFor returns where to listen if nothing else is said: on this machine
-// alone, unless base is a URL of plain http that only other machines can mean.
+// addressFor returns the default address to listen on: of this machine alone,
+// unless base is a plain http URL for other machines.
 func addressFor(base string) string {
 	u, err := url.Parse(base)
 	if err != nil || !inClear(base) || u.Port() == "" {
@@ -140,8 +140,8 @@ func addressFor(base string) string {
 	return ":" + u.Port()
 }
 
-// origin is a URL as browsers write it in Origin and Host; empty: there is
-// none.
+// origin returns a URL as browsers write it in Origin and Host; an empty one
+// stays empty.
 func origin(public string) (string, error) {
 	if public == "" {
 		return "", nil

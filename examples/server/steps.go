@@ -15,7 +15,7 @@ import (
 )
 
 // steps prints a line for each step of OAuth that the server takes: who got
-// what, or why not. Nil prints nothing.
+// what, or why not. A nil *steps prints nothing.
 type steps struct {
 	mu  sync.Mutex
 	out io.Writer
@@ -28,11 +28,12 @@ func (s *steps) event(_ *http.Request, e oauth2server.Event) {
 		"scope", e.Scope.String(), "error", string(e.Error), "reason", e.Reason)
 }
 
-// page is for what people are shown instead of an answer to their app.
+// page prints that people were shown an error page instead of an answer to
+// their app.
 func (s *steps) page(reference string) { s.print("authorize", "page", "reference", reference) }
 
-// print prints a line: what happened where, and of the names with their values
-// those that have one.
+// print prints a line: where, what happened, and the names whose values are not
+// empty.
 func (s *steps) print(where, what string, known ...string) {
 	if s == nil {
 		return

@@ -107,7 +107,8 @@ func newOptions(s *store, c config, model oauth2server.Model) *oauth2server.Opti
 		options.ExtensionGrants[name] = s.otp
 	}
 	for grant, required := range o.RequireClientAuthentication {
-		// The client credentials grant is for confidential clients: RFC 6749, section 4.4
+		// The client credentials grant is for confidential clients: RFC 6749,
+		// section 4.4
 		if required || grant == "client_credentials" {
 			continue
 		}

@@ -29,14 +29,14 @@ func Program(addr string, newHandler func(base string) (handler http.Handler, st
 	flag.StringVar(&addr, "addr", addr, "`address` to listen on")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	if err := Run(ctx, addr, os.Stdout, newHandler); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// Run is [Program] for an example that has flags of its own: it prints to out
-// and serves until ctx is done.
+// Run is [Program] for an example with its own flags: it prints to out and
+// serves until ctx is done.
 func Run(
 	ctx context.Context, addr string, out io.Writer,
 	newHandler func(string) (http.Handler, string, error),
@@ -56,8 +56,8 @@ func Run(
 	return Serve(ctx, listener, handler)
 }
 
-// Reachable is the host and port by which a browser on this machine comes to a
-// listener.
+// Reachable returns the host and port by which a browser on this machine
+// reaches a listener.
 func Reachable(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
@@ -73,8 +73,8 @@ func Reachable(addr net.Addr) string {
 // drainTime is how long requests in flight may take at the end.
 const drainTime = 5 * time.Second
 
-// Serve serves until ctx is done, then lets the requests in flight end. Whoever
-// sends or reads too slowly is cut off, so that nobody can hold connections for
+// Serve serves until ctx is done, then lets the requests in flight end. Slow
+// senders and readers are cut off, so that nobody can hold connections for
 // ever.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{

@@ -1,5 +1,4 @@
-// Package demotest tests handlers that an example mounts into somebody's
-// router.
+// Package demotest tests the handlers that an example mounts in a router.
 package demotest
 
 import (
@@ -22,10 +21,10 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// Secret is that of the client app.
+// Secret is the secret of the client app.
 const Secret = "a-secret-that-nobody-guesses"
 
-// Start serves what newHandler makes of a [demo.Site] until the test ends.
+// Start serves the handler of newHandler for a [demo.Site] until the test ends.
 func Start(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) (server *httptest.Server) {
 	server = httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
@@ -37,7 +36,7 @@ func Start(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) (serv
 	return server
 }
 
-// Token is a token that server issues to the client app for itself.
+// Token returns a token of the client credentials grant.
 func Token(t *testing.T, server string, scope ...string) string {
 	config := clientcredentials.Config{
 		ClientID:     "app",
@@ -50,7 +49,7 @@ func Token(t *testing.T, server string, scope ...string) string {
 	return token.AccessToken
 }
 
-// Get sends token, unless it is empty, to a URL.
+// Get sends a GET request with token, unless that is empty.
 func Get(t *testing.T, address, token string) (*http.Response, string) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	require.NoError(t, err)
@@ -65,9 +64,9 @@ func Get(t *testing.T, address, token string) (*http.Response, string) {
 	return res, string(body)
 }
 
-// FaultIsNoWrongPassword holds that page, whose database fails, neither asks
-// for the password again nor lets anybody in: the client is told server_error,
-// and the log why.
+// FaultIsNoWrongPassword checks that page, when the database fails, neither
+// asks for the password again nor lets anybody in. The client gets
+// server_error, and the log the cause.
 func FaultIsNoWrongPassword(t *testing.T, page func(oauth2server.PasswordModel) http.Handler) {
 	var log bytes.Buffer
 	server := Start(t, func(site demo.Site) (http.Handler, error) {
@@ -100,8 +99,8 @@ func (failing) GetUser(
 	return nil, errors.New("the disk is full")
 }
 
-// Mounted holds that the five lines work in somebody's router: /authorize and
-// /token issue, and /api greets whoever has a token with the scope read.
+// Mounted checks that the five lines work in a router: /authorize and /token
+// issue tokens, and /api requires one with the scope read.
 func Mounted(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) {
 	server := Start(t, newHandler).URL
 	for _, c := range []struct {
@@ -137,7 +136,7 @@ func Mounted(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) {
 	})
 }
 
-// signIn returns the token that andy lets the client app have.
+// signIn returns the token that the client app gets when andy signs in.
 func signIn(t *testing.T, server string) string {
 	config := oauth2.Config{
 		ClientID:     "app",

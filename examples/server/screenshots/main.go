@@ -64,11 +64,10 @@ func run(ctx context.Context, out string) error {
 	return nil
 }
 
-// tell goes through the story that README.md tells, and takes pictures of its
-// pages.
+// tell walks through the story of README.md, and takes pictures of its pages.
 func tell(tab *chromium.Tab, base, out string, pictures map[string]string) error {
 	for _, step := range []struct {
-		page string // what is seen then; empty: nothing new
+		page string // the page shown then; empty if there is nothing new
 		do   func() error
 	}{
 		{"", func() error { return tab.Visit(base + "/client/") }},
@@ -131,7 +130,7 @@ func serve(ctx context.Context) (base string, stop func(), err error) {
 	}
 	stop = func() {
 		server.Process.Kill()
-		server.Wait() // it was killed, and says so
+		server.Wait() // its error reports that it was killed
 		os.RemoveAll(dir)
 	}
 	line, err := bufio.NewReader(printed).ReadString('\n')
