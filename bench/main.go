@@ -2,7 +2,8 @@
 // after the other in short turns, and in this process. Each must pass a gate
 // first, so that all do the same work.
 //
-//	go run -C bench . [-rounds 13] [-turn 500ms] [-stored 100000] [-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false]
+//	go run -C bench . [-rounds 13] [-turn 500ms] [-stored 100000]
+//		[-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false]
 //
 // It takes about ten minutes, sends to loopback only, and needs node and npm
 // for node-oauth2-server; without them that peer is left out, as the table

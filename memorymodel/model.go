@@ -4,8 +4,11 @@
 // hooks by embedding *Model in a type of its own.
 //
 //	model := memorymodel.New(nil)
-//	err := model.AddClient(&oauth2server.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"},
-//		Grants: []string{"authorization_code", "refresh_token"}}, secret)
+//	err := model.AddClient(&oauth2server.Client{
+//		ID:           "app",
+//		RedirectURIs: []string{"https://app.example/callback"},
+//		Grants:       []string{"authorization_code", "refresh_token"},
+//	}, secret)
 //	err = model.AddUser(&oauth2server.User{ID: "u1"}, "andy", password)
 //
 // Codes, tokens and client secrets are kept as SHA-256 digests, passwords as

@@ -190,7 +190,7 @@ func logUsedStaysFound(ctx context.Context, t *trial) error {
 			text := saved.RefreshToken
 			used = oauth2server.Digest(text)
 			now, err := t.on.refresh.GetRefreshToken(ctx, text)
-			// if not, token-comes-back reports it
+			// If not, token-comes-back reports it.
 			keeps := err == nil && now != nil && now.GrantSeq == place
 			look = append(look, func() error {
 				found, err := t.on.refresh.GetRefreshToken(ctx, text)

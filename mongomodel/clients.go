@@ -173,7 +173,7 @@ func (m *Model) RotateClientSecret(
 			return err
 		}
 	}
-	return fmt.Errorf("mongomodel: client %q: its secret is being changed by others; try again", clientID)
+	return fmt.Errorf("mongomodel: client %q: its secret changed at the same time; try again", clientID)
 }
 
 // updateTries is how often a change is tried when others change the same

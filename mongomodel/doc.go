@@ -6,8 +6,11 @@
 //	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetTimeout(5 * time.Second))
 //	model := mongomodel.New(client.Database("auth"), nil)
 //	err = model.EnsureIndexes(ctx)
-//	err = model.AddClient(ctx, &oauth2server.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"},
-//		Grants: []string{"authorization_code", "refresh_token"}}, secret)
+//	err = model.AddClient(ctx, &oauth2server.Client{
+//		ID:           "app",
+//		RedirectURIs: []string{"https://app.example/callback"},
+//		Grants:       []string{"authorization_code", "refresh_token"},
+//	}, secret)
 //	err = model.AddUser(ctx, &oauth2server.User{ID: "u1"}, "andy", password)
 //
 // # Commands

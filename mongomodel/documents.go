@@ -106,7 +106,7 @@ func insertOnce(ctx context.Context, c *mongo.Collection, id string, document to
 	if there.Record == document.Record {
 		return nil
 	}
-	return fmt.Errorf("mongomodel: %s: there is another document with this digest: %w", c.Name(), conflict)
+	return fmt.Errorf("mongomodel: %s: another document has this digest: %w", c.Name(), conflict)
 }
 
 // removeOne deletes the document that matches the filter. It is the single-use

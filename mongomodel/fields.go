@@ -21,7 +21,7 @@ const maxSeconds = 10 * 365 * 24 * 60 * 60
 // mustBe is the error of a field of the wrong type. It does not contain the
 // value, which may be a secret.
 func mustBe(what string, value bson.RawValue) error {
-	return fmt.Errorf("is of type %s, and must be %s", value.Type, what)
+	return fmt.Errorf("has type %s, want %s", value.Type, what)
 }
 
 func readText(value bson.RawValue) (string, error) {
@@ -61,7 +61,7 @@ func readList(value bson.RawValue) ([]string, error) {
 	}
 	if text, ok := value.StringValueOK(); ok {
 		if strings.Contains(text, ",") {
-			return nil, errors.New("is a string with a comma: write an array of strings")
+			return nil, errors.New("has a comma: write an array of strings")
 		}
 		return strings.Fields(text), nil
 	}
@@ -76,7 +76,7 @@ func readList(value bson.RawValue) ([]string, error) {
 	words := make([]string, len(values))
 	for i, element := range values {
 		if words[i], ok = element.StringValueOK(); !ok {
-			return nil, fmt.Errorf("has an element of type %s, and must be an array of strings",
+			return nil, fmt.Errorf("has an element of type %s, want an array of strings",
 				element.Type)
 		}
 	}
@@ -107,8 +107,8 @@ func readLifetime(value bson.RawValue) (time.Duration, error) {
 	case !ok:
 		return 0, mustBe("a duration such as \"1h30m0s\", or a whole number of seconds", value)
 	case seconds < 0 || seconds > maxSeconds:
-		return 0, fmt.Errorf("is %d: as a number it is in seconds, and at most %d of them; "+
-			"otherwise write \"1h30m0s\"", seconds, maxSeconds)
+		return 0, fmt.Errorf("is %d: a number is in seconds, at most %d; "+
+			"write a longer or exact one as \"1h30m0s\"", seconds, maxSeconds)
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
@@ -122,7 +122,7 @@ func readDigest(value bson.RawValue) (credential.Digest, error) {
 	}
 	d, ok := credential.ParseDigest(text)
 	if !ok {
-		return d, errors.New("is no SHA-256 in base64url or hexadecimal: write " +
+		return d, errors.New("is not a SHA-256 in base64url or hexadecimal: write " +
 			"oauth2server.Digest(secret)")
 	}
 	return d, nil

@@ -40,7 +40,7 @@ type entryDocument struct {
 func entryID(grantID string, seq int) (string, error) {
 	place := strconv.Itoa(seq)
 	if seq < 0 || len(place) > placeDigits {
-		return "", fmt.Errorf("mongomodel: a log has no place %d", seq)
+		return "", fmt.Errorf("mongomodel: place %d of a log is out of range", seq)
 	}
 	return grantID + ":" + "0000000000"[len(place):] + place, nil
 }
@@ -97,7 +97,7 @@ func (m *Model) entryAt(
 		// It expired between the two commands, or the index is not ours. The
 		// request may be retried.
 		return nil, fmt.Errorf(
-			"mongomodel: document %q of %s is gone, though its place was taken: %w", id,
+			"mongomodel: document %q of %s took the place and is gone: %w", id,
 			m.grants.Name(), conflict.err)
 	} else if err != nil {
 		return nil, err

@@ -158,5 +158,5 @@ func checkName(database, name string) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("mongomodel: Options.Prefix: no collection can be named %q: %s", name, why)
+	return fmt.Errorf("mongomodel: Options.Prefix: a collection cannot be named %q: %s", name, why)
 }

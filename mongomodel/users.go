@@ -225,7 +225,7 @@ func (m *Model) insertUser(
 	}
 	_, err = m.users.InsertOne(ctx, fields)
 	if conflict := takenUser(ctx, m.users, err, u.ID); conflict != nil {
-		return fmt.Errorf("mongomodel: user %q with the ID %q: %w", username, u.ID, conflict)
+		return fmt.Errorf("mongomodel: username %q or ID %q is taken: %w", username, u.ID, conflict)
 	}
 	return fault(ctx, "insert into "+m.users.Name(), err)
 }

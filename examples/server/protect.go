@@ -39,7 +39,7 @@ var defaultPorts = map[string]string{"https": ":443", "http": ":80"}
 // and reads the others.
 func (a *app) protect(base string, next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
-	// Host may have the default port, which Origin leaves out
+	// Host may have the default port, which Origin leaves out.
 	if err := crossOrigin.AddTrustedOrigin(base); err != nil {
 		panic(err) // cannot happen: newApp made a server for base
 	}

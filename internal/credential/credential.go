@@ -84,14 +84,14 @@ func unfit(format string, args ...any) error {
 // FixedPublic returns the error for a change from a public to a confidential
 // client, or back.
 func FixedPublic(c *oauth2server.Client) error {
-	return unfit("client %q: Public cannot change, as its tokens would lose their protection: "+
-		"delete the client and add it anew, which ends them", c.ID)
+	return unfit("client %q: Public cannot change, as issued tokens would lose their protection: "+
+		"delete the client, which ends them, and add it again", c.ID)
 }
 
 // CheckKeep returns why a secret cannot be kept for that long.
 func CheckKeep(keep time.Duration) error {
 	if keep < 0 || 0 < keep && keep < time.Second {
-		return unfit("the old secret cannot be kept for %v: it is 0 or at least a second", keep)
+		return unfit("cannot keep the old secret for %v: use 0 or at least a second", keep)
 	}
 	return nil
 }

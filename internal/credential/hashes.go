@@ -61,7 +61,7 @@ func readStored(text string) (*hash, error) {
 	var err error
 	switch kind, _, _ := strings.Cut(strings.TrimPrefix(text, "$"), "$"); {
 	case !strings.HasPrefix(text, "$"):
-		return nil, errors.New("it is of no known kind; " + knownKinds)
+		return nil, errors.New("unknown kind; " + knownKinds)
 	case kind == "2a" || kind == "2b" || kind == "2y":
 		h, err = readBcrypt(text)
 	case kind == "argon2id":
@@ -69,9 +69,9 @@ func readStored(text string) (*hash, error) {
 	case kind == "scrypt":
 		h, err = readScrypt(text)
 	case kind == "2x":
-		return nil, errors.New("$2x$ marks hashes of a faulty bcrypt: their users need a new password")
+		return nil, errors.New("$2x$ is a faulty bcrypt: the user needs a new password")
 	default:
-		return nil, fmt.Errorf("the kind $%.16s$ is not known; "+knownKinds, kind)
+		return nil, fmt.Errorf("unknown kind $%.16s$; "+knownKinds, kind)
 	}
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func readStored(text string) (*hash, error) {
 func readBcrypt(text string) (*hash, error) {
 	parts := bcryptText.FindStringSubmatch(text)
 	if parts == nil {
-		return nil, errors.New("not as bcrypt writes it: $2b$, two digits of cost, $ and 53 characters")
+		return nil, errors.New("not a bcrypt hash: $2b$, two digits of cost, $ and 53 characters")
 	}
 	cost, _ := strconv.Atoi(parts[1])
 	if _, err := bcrypt.Cost([]byte(text)); err != nil {
@@ -135,7 +135,7 @@ func readNumbers(text string, names ...string) ([]uint32, error) {
 		}
 	}
 	if found != len(names) || strings.Count(text, ",") != len(names)-1 {
-		return nil, fmt.Errorf("its parameters must be %s, each a number", strings.Join(names, ", "))
+		return nil, fmt.Errorf("the parameters must be %s, each a number", strings.Join(names, ", "))
 	}
 	return numbers, nil
 }
@@ -147,11 +147,11 @@ func readKeyed(text string, work keyed, salt, sum string) (*hash, error) {
 	h.sum, sumErr = base64.RawStdEncoding.DecodeString(strings.TrimRight(sum, "="))
 	switch {
 	case saltErr != nil || sumErr != nil:
-		return nil, errors.New("its salt or hash is not base64")
+		return nil, errors.New("the salt or the hash is not base64")
 	case len(h.salt) < minSalt || len(h.salt) > maxLen:
-		return nil, fmt.Errorf("its salt has %d bytes, not between %d and %d", len(h.salt), minSalt, maxLen)
+		return nil, fmt.Errorf("the salt has %d bytes, not between %d and %d", len(h.salt), minSalt, maxLen)
 	case len(h.sum) < minSum || len(h.sum) > maxSum:
-		return nil, fmt.Errorf("it has %d bytes, not between %d and %d", len(h.sum), minSum, maxSum)
+		return nil, fmt.Errorf("the hash has %d bytes, not between %d and %d", len(h.sum), minSum, maxSum)
 	}
 	return h, nil
 }
@@ -161,7 +161,7 @@ func fromWerkzeug(parts []string) (string, error) {
 	n, err := strconv.ParseUint(parts[0], 10, 32)
 	sum, sumErr := hex.DecodeString(parts[4])
 	if err != nil || sumErr != nil || bits.OnesCount64(n) != 1 {
-		return "", errors.New("not as Werkzeug writes it: scrypt:N:r:p$salt$hash, N a power of two")
+		return "", errors.New("not a Werkzeug hash: scrypt:N:r:p$salt$hash, N a power of two")
 	}
 	return fmt.Sprintf("$scrypt$ln=%d,r=%s,p=%s$%s$%s", bits.TrailingZeros64(n), parts[1], parts[2],
 		base64.RawStdEncoding.EncodeToString([]byte(parts[3])),

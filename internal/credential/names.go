@@ -21,10 +21,10 @@ const maxPrepared = 8 << 10
 // 8265, section 3.4 and 3.1).
 func prepareName(name string) (string, error) {
 	if len(name) > maxPrepared {
-		return "", fmt.Errorf("it has more than %d bytes", maxPrepared)
+		return "", fmt.Errorf("longer than %d bytes", maxPrepared)
 	}
 	if strings.HasPrefix(name, " ") || strings.HasSuffix(name, " ") {
-		return "", errors.New("it begins or ends with a space (RFC 8265, section 3.1)")
+		return "", errors.New("a space at the beginning or the end (RFC 8265, section 3.1)")
 	}
 	parts := strings.Split(name, " ")
 	for i, part := range parts {
@@ -46,12 +46,12 @@ func reason(part string, err error) error {
 	for _, r := range part {
 		for _, folded := range width.Fold.String(string(r)) {
 			if !allowed.Contains(folded) {
-				return fmt.Errorf("%U cannot be in a username, or not where it stands (RFC 8265, "+
+				return fmt.Errorf("%U is not allowed in a username, or not in this position (RFC 8265, "+
 					"section 3.4)", r)
 			}
 		}
 	}
-	return fmt.Errorf("it cannot be a username (RFC 8265, section 3.4): %w", err)
+	return fmt.Errorf("not a username (RFC 8265, section 3.4): %w", err)
 }
 
 // Names returns the two forms under which the user who signs in as name may be

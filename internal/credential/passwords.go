@@ -102,7 +102,7 @@ func (p *Passwords) Verify(ctx context.Context, stored, password string) (fresh 
 // bound returns an error if checking one of our hashes takes too long.
 func (p *Passwords) bound(h *hash) error {
 	if work, ok := h.recipe.(bcryptWork); ok && work.cost > max(p.cost, maxBcryptCost) {
-		return fmt.Errorf("a cost of %d is more than %d, and more than PasswordCost", work.cost,
+		return fmt.Errorf("the cost %d exceeds %d and PasswordCost", work.cost,
 			maxBcryptCost)
 	}
 	return nil

@@ -50,7 +50,7 @@ func (w bcryptWork) spend(password string) error {
 
 func (w bcryptWork) check() error {
 	if w.cost < bcrypt.MinCost || w.cost > maxBcryptCost {
-		return fmt.Errorf("a cost of %d is not between %d and %d", w.cost, bcrypt.MinCost, maxBcryptCost)
+		return fmt.Errorf("the cost %d is not between %d and %d", w.cost, bcrypt.MinCost, maxBcryptCost)
 	}
 	return nil
 }

@@ -55,14 +55,16 @@ func IsPKCE(s string) bool {
 	return 43 <= len(s) && len(s) <= 128 && ConsistsOf(s, IsUnreserved)
 }
 
-// IsGrantType reports whether s can be a grant name, or an absolute URI for an extension grant.
+// IsGrantType reports whether s can be a grant name, or an absolute URI for an
+// extension grant.
 func IsGrantType(s string) bool {
 	return ConsistsOf(s, func(c byte) bool { return IsUnreserved(c) && c != '~' }) ||
 		strings.Contains(s, ":") &&
 			ConsistsOf(s, func(c byte) bool { return 0x21 <= c && c <= 0x7E && c != '"' && c != '\\' })
 }
 
-// IsUnreserved reports whether a URI can have c anywhere (RFC 3986, section 2.3).
+// IsUnreserved reports whether a URI can have c anywhere (RFC 3986, section
+// 2.3).
 func IsUnreserved(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 		strings.IndexByte("-._~", c) >= 0
