@@ -1,3 +1,5 @@
+// This file has the flows that are measured: the requests of one client.
+
 package main
 
 import (
@@ -9,7 +11,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/bench/peers"
 )
 
-// flow is a kind of work. What it does is a few requests in a row, the same for each peer.
+// flow is a kind of work: a few requests in a row, the same for each peer.
 type flow struct {
 	name string
 	run  func(s *session) error
@@ -22,8 +24,8 @@ var flows = []flow{
 	{"refresh", (*session).refresh},
 }
 
-// sender sends a request and keeps its answer until the next one. It allocates little, or nothing: what is measured is the
-// server.
+// sender sends a request and keeps its answer until the next one. It allocates
+// next to nothing, so that the server is measured.
 type sender interface {
 	// send returns the status. A body is that of a form.
 	send(method, path, authorization string, body []byte) (status int, err error)
@@ -33,7 +35,8 @@ type sender interface {
 	body() []byte
 }
 
-// session is a client at work: what it sends is made once, as far as it is always the same.
+// session is a client at work. The constant parts of its requests are made
+// once.
 type session struct {
 	peer   peers.Peer
 	sender sender
@@ -41,24 +44,33 @@ type session struct {
 
 	authorizePath, app, machine    string
 	machineForm, codeForm, refForm []byte
-	codeAt, refAt                  int // where the code and the refresh token go in their forms
+	codeAt, refAt                  int // the offsets of the code and the refresh token in their forms
 	tokens                         []string
 	next                           int
-	current                        []byte // the refresh token; empty: none yet
+	current                        []byte // the refresh token; empty at first
 	refreshes                      int
 }
 
 func newSession(p peers.Peer, base string, s sender, tokens []string) *session {
 	basic := func(c peers.Client) string {
-		return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ID)+":"+url.QueryEscape(c.Secret)))
+		return "Basic " +
+			base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ID)+":"+url.QueryEscape(c.Secret)))
 	}
-	n := &session{peer: p, sender: s, base: base, tokens: tokens, authorizePath: p.Authorize + "?" + authorizeQuery(p, p.App),
-		app: basic(p.App), machine: basic(p.Machine)}
+	n := &session{
+		peer:          p,
+		sender:        s,
+		base:          base,
+		tokens:        tokens,
+		authorizePath: p.Authorize + "?" + authorizeQuery(p, p.App),
+		app:           basic(p.App),
+		machine:       basic(p.Machine),
+	}
 	n.machineForm = []byte("grant_type=client_credentials")
 	if scope := machineScope(p); scope != "" {
 		n.machineForm = append(n.machineForm, "&scope="+scope...)
 	}
-	n.codeForm = []byte("grant_type=authorization_code&redirect_uri=" + url.QueryEscape(peers.Callback) + "&code_verifier=" + verifier + "&code=")
+	n.codeForm = []byte("grant_type=authorization_code&redirect_uri=" +
+		url.QueryEscape(peers.Callback) + "&code_verifier=" + verifier + "&code=")
 	n.refForm = []byte("grant_type=refresh_token&refresh_token=")
 	n.codeAt, n.refAt = len(n.codeForm), len(n.refForm)
 	return n
@@ -105,11 +117,11 @@ func (n *session) codeFlow() error {
 	return fmt.Errorf("%s: redirected in a circle", n.peer.Name)
 }
 
-// refreshesOfAGrant are fewer than a server may bound.
+// refreshesOfAGrant is below the bound of any server.
 const refreshesOfAGrant = 5000
 
-// refresh goes on with the token that the last refresh gave; the first of each
-// grant comes from a code.
+// refresh uses the token of the last refresh; the first one of each grant comes
+// from a code.
 func (n *session) refresh() error {
 	if n.refreshes++; n.refreshes%refreshesOfAGrant == 1 {
 		if err := n.codeFlow(); err != nil {
@@ -144,7 +156,8 @@ func parameter(address, prefix, name string) (string, bool) {
 	return "", false
 }
 
-// member returns a member of a JSON document that is a string without escapes, as tokens are.
+// member returns a member of a JSON document that is a string without escapes,
+// as tokens are.
 func member(document []byte, name string) []byte {
 	at := bytes.Index(document, []byte(name))
 	if at < 0 {
@@ -156,7 +169,7 @@ func member(document []byte, name string) []byte {
 	return rest[begin : begin+end]
 }
 
-// fill has so many tokens issued, which nobody uses.
+// fill has tokens issued that are not used.
 func (n *session) fill(tokens int) error {
 	for range tokens {
 		if err := n.clientCredentials(); err != nil {
@@ -166,13 +179,13 @@ func (n *session) fill(tokens int) error {
 	return nil
 }
 
-// issue has tokens issued, to be sent to the API.
+// issue has tokens issued, for requests to the API.
 func issue(p peers.Peer, base string, s sender, many int) (tokens []string, err error) {
 	n := newSession(p, base, s, nil)
 	for range many {
 		next := n.clientCredentials
 		if p.API != "/api" {
-			next = n.codeFlow // what is elsewhere wants the token of a user
+			next = n.codeFlow // an API at another path needs the token of a user
 		}
 		if err := next(); err != nil {
 			return nil, err

@@ -1,3 +1,5 @@
+// This file checks that a server does the work that it is measured for.
+
 package main
 
 import (
@@ -18,31 +20,45 @@ const (
 	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 )
 
-// authorizeQuery is the authorization request of a client.
+// authorizeQuery returns the authorization request of a client.
 func authorizeQuery(p peers.Peer, client peers.Client) string {
-	return url.Values{"response_type": {"code"}, "client_id": {client.ID}, "redirect_uri": {peers.Callback}, "scope": {p.Scope},
-		"state": {"a-state-of-some-length"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"}}.Encode()
+	return url.Values{"response_type": {"code"}, "client_id": {client.ID},
+		"redirect_uri": {peers.Callback}, "scope": {p.Scope},
+		"state": {"a-state-of-some-length"}, "code_challenge": {challenge},
+		"code_challenge_method": {"S256"}}.Encode()
 }
 
-// gate says whether a server does what it is measured for: what it issues is accepted, and what must be refused is.
+// gate returns nil if a server does the work: it accepts the tokens that it
+// issues, and refuses what must be refused.
 func gate(p peers.Peer, base string) error {
-	g := &visitor{peer: p, base: base, http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	g := &visitor{
+		peer: p,
+		base: base,
+		http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}},
+	}
 	machine := g.token(p.Machine, "grant_type", "client_credentials", "scope", machineScope(p))
 	g.want("client credentials", machine.status, 200)
-	if p.API == "/api" { // what is elsewhere is another thing
+	if p.API == "/api" { // an API at another path checks no scope
 		g.want("the API with that token", g.api(machine.access), 200)
-		g.want("the API with a token of another scope", g.api(g.token(p.Machine, "grant_type", "client_credentials").access), 403)
+		g.want("the API with a token of another scope",
+			g.api(g.token(p.Machine, "grant_type", "client_credentials").access), 403)
 	}
-	g.refused("the wrong secret", g.token(peers.Client{ID: p.Machine.ID, Secret: p.Machine.Secret + "x"}, "grant_type", "client_credentials"))
+	g.refused("the wrong secret",
+		g.token(peers.Client{ID: p.Machine.ID, Secret: p.Machine.Secret + "x"}, "grant_type",
+			"client_credentials"))
 	g.refused("no secret", g.token(peers.Client{ID: p.Machine.ID}, "grant_type", "client_credentials"))
-	g.refused("an unknown client", g.token(peers.Client{ID: "nobody", Secret: p.Machine.Secret}, "grant_type", "client_credentials"))
+	g.refused("an unknown client",
+		g.token(peers.Client{ID: "nobody", Secret: p.Machine.Secret}, "grant_type", "client_credentials"))
 	g.want("the API without a token", g.api(""), 401)
 	g.want("the API with an unknown token", g.api("dW5rbm93bg"), 401)
 
 	query := authorizeQuery(p, p.App)
 	code := func() string { return g.authorize(query).Get("code") }
 	redeem := func(client peers.Client, code, verifier string) answer {
-		return g.token(client, "grant_type", "authorization_code", "code", code, "redirect_uri", peers.Callback, "code_verifier", verifier)
+		return g.token(client, "grant_type", "authorization_code", "code", code, "redirect_uri",
+			peers.Callback, "code_verifier", verifier)
 	}
 	granted := g.authorize(query)
 	g.want("state", granted.Get("state"), "a-state-of-some-length")
@@ -55,11 +71,14 @@ func gate(p peers.Peer, base string) error {
 	impostors := []struct {
 		who    string
 		client peers.Client
-	}{{"of another client", p.Other}, {"with the wrong secret", peers.Client{ID: p.App.ID, Secret: p.App.Secret + "x"}}, {"without a secret", peers.Client{ID: p.App.ID}}}
+	}{{"of another client", p.Other},
+		{"with the wrong secret", peers.Client{ID: p.App.ID, Secret: p.App.Secret + "x"}},
+		{"without a secret", peers.Client{ID: p.App.ID}}}
 	for _, i := range impostors {
 		g.refused("the code "+i.who, redeem(i.client, code(), verifier))
 	}
-	g.want("the other client's own code", redeem(p.Other, g.authorize(authorizeQuery(p, p.Other)).Get("code"), verifier).status, 200)
+	g.want("the other client's own code",
+		redeem(p.Other, g.authorize(authorizeQuery(p, p.Other)).Get("code"), verifier).status, 200)
 	g.refused("a made-up code", redeem(p.App, "made-up", verifier))
 	if granted := g.authorize(strings.Replace(query, "callback", "elsewhere", 1)); granted.Get("code") != "" {
 		g.errs = append(g.errs, errors.New("a code for another redirection URI"))
@@ -86,7 +105,7 @@ func gate(p peers.Peer, base string) error {
 	if second.refresh == owner.refresh || second.refresh == "" {
 		g.errs = append(g.errs, errors.New("refresh tokens are not rotated"))
 	}
-	// Who asks again at once gets the same successor (ours), or nothing.
+	// An immediate repetition gets the same successor (ours), or nothing.
 	if again := refresh(owner.refresh); again.status == 200 && again.refresh != second.refresh {
 		g.errs = append(g.errs, errors.New("a refresh token that was used gives another one"))
 	}
@@ -102,7 +121,7 @@ func machineScope(p peers.Peer) string {
 	return ""
 }
 
-// visitor is a client of a server, of which it collects what is wrong.
+// visitor is a client that collects the mistakes of a server.
 type visitor struct {
 	peer peers.Peer
 	base string
@@ -122,7 +141,7 @@ func (g *visitor) refused(what string, a answer) {
 	}
 }
 
-// answer is that of a token endpoint.
+// answer is an answer of a token endpoint.
 type answer struct {
 	status          int
 	access, refresh string
@@ -145,7 +164,7 @@ func (g *visitor) do(r *http.Request, err error) (*http.Response, []byte) {
 	return res, body
 }
 
-// token asks for one. A parameter without a value is left out.
+// token asks for a token. Parameters without a value are left out.
 func (g *visitor) token(c peers.Client, pairs ...string) answer {
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -171,7 +190,8 @@ func (g *visitor) token(c peers.Client, pairs ...string) answer {
 	return answer{res.StatusCode, document.Access, document.Refresh}
 }
 
-// authorize follows the redirects within the server, and returns the parameters of the one to the client.
+// authorize follows the redirects within the server, and returns the parameters
+// of the one to the client.
 func (g *visitor) authorize(query string) url.Values {
 	address := g.base + g.peer.Authorize + "?" + query
 	for range 5 {
@@ -196,7 +216,7 @@ func (g *visitor) authorize(query string) url.Values {
 	return nil
 }
 
-// api returns the status that the API answers with.
+// api returns the status of the API.
 func (g *visitor) api(token string) int {
 	r, err := http.NewRequest(http.MethodGet, g.base+g.peer.API, nil)
 	if err == nil && token != "" {

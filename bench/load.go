@@ -1,3 +1,5 @@
+// This file loads a server with clients, and times them.
+
 package main
 
 import (
@@ -10,10 +12,10 @@ import (
 	"time"
 )
 
-// connections are how many clients there are at a time.
+// connections is the number of concurrent clients.
 const connections = 16
 
-// loader are clients of one server, each with a connection that it keeps.
+// loader has the clients of one server, each with a kept connection.
 type loader struct {
 	server   *process
 	sessions []*session
@@ -22,10 +24,12 @@ type loader struct {
 	fresh  time.Time
 }
 
-// lifetime is how long tokens are sent: less than any of the servers lets them live.
+// lifetime is how long tokens are used. It is shorter than in any of the
+// servers.
 const lifetime = 2 * time.Minute
 
-// newLoader connects to a server, which it ends if that fails, and with close.
+// newLoader connects to a server. It ends the server if that fails; close ends
+// it later.
 func newLoader(s *process, tokens int) (*loader, error) {
 	l := &loader{server: s}
 	addr := strings.TrimPrefix(s.base, "http://")
@@ -66,7 +70,7 @@ func (l *loader) renew() error {
 	return err
 }
 
-// chunk is what came of a while.
+// chunk is the result of one run.
 type chunk struct {
 	perSecond float64
 	p99       time.Duration
@@ -120,5 +124,6 @@ func (l *loader) run(ctx context.Context, f flow, length time.Duration) (done ch
 	}
 	slices.Sort(latencies)
 	many := len(latencies)
-	return chunk{float64(many) / whole.Seconds(), latencies[many*99/100], (after - before) / time.Duration(many)}, nil
+	return chunk{float64(many) / whole.Seconds(), latencies[many*99/100],
+		(after - before) / time.Duration(many)}, nil
 }

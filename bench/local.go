@@ -1,3 +1,5 @@
+// This file measures handlers in this process, without a network.
+
 package main
 
 import (
@@ -11,7 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/bench/peers"
 )
 
-// local is a [sender] that calls a handler of this process, and allocates nothing by itself once it has seen each path.
+// local is a [sender] that calls a handler of this process, and allocates
+// nothing by itself once it has seen each path.
 type local struct {
 	handler http.Handler
 	request map[string]*http.Request // by path, made once
@@ -32,8 +35,18 @@ func (l *local) send(method, path, authorization string, body []byte) (int, erro
 		if err != nil {
 			return 0, err
 		}
-		r = &http.Request{Method: method, URL: u, RequestURI: path, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: "127.0.0.1",
-			RemoteAddr: "127.0.0.1:1234", Header: http.Header{"Authorization": {""}, "Content-Type": {"application/x-www-form-urlencoded"}}}
+		r = &http.Request{
+			Method:     method,
+			URL:        u,
+			RequestURI: path,
+			Proto:      "HTTP/1.1",
+			ProtoMajor: 1,
+			ProtoMinor: 1,
+			Host:       "127.0.0.1",
+			RemoteAddr: "127.0.0.1:1234",
+			Header: http.Header{"Authorization": {""},
+				"Content-Type": {"application/x-www-form-urlencoded"}},
+		}
 		if len(l.request) < 10 { // redirects within a server have another path each time
 			l.request[path] = r
 		}
@@ -59,7 +72,8 @@ func (l *local) send(method, path, authorization string, body []byte) (int, erro
 	return l.status, nil
 }
 
-// reader is a body that needs no closing; as a value of one pointer it is not allocated.
+// reader is a body that needs no closing. It has one pointer, so that it fits
+// into an interface without an allocation.
 type reader struct{ *bytes.Reader }
 
 func (reader) Close() error { return nil }
@@ -94,10 +108,11 @@ func (l *local) WriteString(s string) (int, error) {
 
 var _ io.StringWriter = (*local)(nil)
 
-// inProcess is what a handler costs, without net/http's server.
+// inProcess is the cost of a handler, without the server of net/http.
 type inProcess struct{ nanoseconds, bytes, allocs int64 }
 
-// measureLocal runs a flow of a peer in this process, with tokens in its storage.
+// measureLocal runs a flow of a peer in this process, with tokens in its
+// storage.
 func measureLocal(p peers.Peer, f flow, stored int) (inProcess, error) {
 	handler, err := p.New("http://127.0.0.1")
 	if err != nil {
@@ -120,7 +135,7 @@ func measureLocal(p peers.Peer, f flow, stored int) (inProcess, error) {
 	return inProcess{result.NsPerOp(), result.AllocedBytesPerOp(), result.AllocsPerOp()}, err
 }
 
-// heapPerToken is what an access token takes for as long as it lives, in bytes.
+// heapPerToken returns the bytes of heap for each stored access token.
 func heapPerToken(p peers.Peer, stored int) (int64, error) {
 	handler, err := p.New("http://127.0.0.1")
 	if err != nil {

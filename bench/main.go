@@ -1,10 +1,13 @@
-// Command bench measures this project beside its peers: over HTTP, one server after the other in short turns, and in this
-// process. Each must pass a gate first, so that all do the same work.
+// Command bench compares this project with its peers: over HTTP, one server
+// after the other in short turns, and in this process. Each must pass a gate
+// first, so that all do the same work.
 //
-//	go run -C bench . [-rounds 13] [-turn 500ms] [-stored 100000] [-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false]
+//	go run -C bench . [-rounds 13] [-turn 500ms] [-stored 100000]
+//		[-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false]
 //
-// It takes about ten minutes, sends to loopback only, and needs node and npm for node-oauth2-server; without them that
-// peer is left out, and the table says so. What is quoted are ratios to the floor just before and after.
+// It takes about ten minutes, sends to loopback only, and needs node and npm
+// for node-oauth2-server; without them that peer is left out, as the table
+// notes. It reports ratios to the floor just before and after.
 package main
 
 import (
@@ -31,8 +34,10 @@ func main() {
 	flag.IntVar(&o.stored, "stored", 100_000, "how many access tokens are stored before")
 	flag.IntVar(&o.rounds, "rounds", 13, "how often each flow has its turn at each peer")
 	flag.DurationVar(&o.turn, "turn", 500*time.Millisecond, "how long a turn is")
-	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas, the first being what the others are held against; all without it: "+listed(peers.All, peerName))
-	flag.StringVar(&o.flows, "flows", "", "the `names` of some, with commas; all without it: "+listed(flows, flowName))
+	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas, the first being "+
+		"what the others are held against; all without it: "+listed(peers.All, peerName))
+	flag.StringVar(&o.flows, "flows", "",
+		"the `names` of some, with commas; all without it: "+listed(flows, flowName))
 	flag.BoolVar(&o.local, "local", true, "measure the handlers in this process")
 	flag.BoolVar(&o.wire, "wire", true, "measure servers over HTTP")
 	flag.Parse()
@@ -42,7 +47,7 @@ func main() {
 	}
 }
 
-// shortestTurn is what processor time is counted in (proc_pid_stat(5)).
+// shortestTurn is the unit of processor time (proc_pid_stat(5)).
 const shortestTurn = 10 * time.Millisecond
 
 type options struct {
@@ -57,11 +62,12 @@ func run(o options, args []string) error {
 	if o.serve != "" {
 		return serve(o.serve, o.stored)
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // servers that are frozen must end too
+	// Frozen servers must end too.
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	err := measure(ctx, o, args)
 	if ctx.Err() != nil {
-		return errors.New("interrupted") // whatever failed for that
+		return errors.New("interrupted") // whatever else failed because of it
 	}
 	return err
 }
@@ -71,7 +77,8 @@ func measure(ctx context.Context, o options, args []string) error {
 		return fmt.Errorf("unexpected argument %q: names with a space need quotes", args[0])
 	}
 	if o.rounds < 1 || o.turn < shortestTurn || o.stored < 0 || !o.wire && !o.local {
-		return fmt.Errorf("there is nothing to measure: rounds must be at least 1, turn %s, stored 0, and wire or local true", shortestTurn)
+		return fmt.Errorf("there is nothing to measure: rounds must be at least 1, turn %s, "+
+			"stored 0, and wire or local true", shortestTurn)
 	}
 	if err := moveToOwnProcessor(); err != nil {
 		return err
@@ -111,27 +118,30 @@ func measure(ctx context.Context, o options, args []string) error {
 	return nil
 }
 
-// moved says in the environment that this program has a processor of its own. It sees no other then.
+// moved is the environment variable that is set once this program has its own
+// processor. It sees no other then.
 const moved = "BENCH_MOVED"
 
-// moveToOwnProcessor starts this program once more on a processor that no server has.
+// moveToOwnProcessor restarts this program on a processor that no server uses.
 func moveToOwnProcessor() error {
 	taskset, err := exec.LookPath("taskset")
 	if err != nil || runtime.NumCPU() < 2 || os.Getenv(moved) != "" {
-		return nil // as it is, then
+		return nil // then stay where it is
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	return syscall.Exec(taskset, append([]string{taskset, "-c", loaderProcessor, self}, os.Args[1:]...), append(os.Environ(), moved+"=1"))
+	return syscall.Exec(taskset,
+		append([]string{taskset, "-c", loaderProcessor, self}, os.Args[1:]...),
+		append(os.Environ(), moved+"=1"))
 }
 
 func peerName(p peers.Peer) string { return p.Name }
 func flowName(f flow) string       { return f.name }
 func inNode(p peers.Peer) bool     { return p.New == nil }
 
-// listed are the names of all, as choose takes them.
+// listed returns the names of all, in the format of choose.
 func listed[T any](all []T, nameOf func(T) string) string {
 	var list []string
 	for _, one := range all {
@@ -140,7 +150,7 @@ func listed[T any](all []T, nameOf func(T) string) string {
 	return strings.Join(list, ",")
 }
 
-// choose returns those with these names; all, if there are no names.
+// choose returns the elements with these names, or all if names is empty.
 func choose[T any](all []T, names string, nameOf func(T) string) (chosen []T, err error) {
 	if names == "" {
 		return slices.Clone(all), nil
@@ -158,7 +168,8 @@ func choose[T any](all []T, names string, nameOf func(T) string) (chosen []T, er
 	return chosen, nil
 }
 
-// installNode installs what node/package-lock.json pins, if one of them needs it, in a directory of its own.
+// installNode installs what node/package-lock.json pins, if one of the peers
+// needs it, in a new directory.
 func installNode(ctx context.Context, chosen []peers.Peer) (dir string, err error) {
 	if !slices.ContainsFunc(chosen, inNode) {
 		return "", nil

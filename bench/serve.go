@@ -1,3 +1,5 @@
+// This file runs a peer as a process on a processor of its own.
+
 package main
 
 import (
@@ -19,14 +21,14 @@ import (
 	"github.com/seed-11d18166/oauth2server/bench/peers"
 )
 
-// The processor that servers run on, and the one for who loads them: each has one for itself.
+// The processor of the servers, and that of the program that loads them.
 const (
 	serverProcessor = "0"
 	loaderProcessor = "1"
 )
 
-// serve is what a process does that serves a peer, with so many tokens in its storage: until its standard input ends, as
-// it does when who started it is gone.
+// serve serves a peer with stored tokens in its storage. It runs until its
+// standard input ends, at the latest when its parent process does.
 func serve(name string, stored int) error {
 	p, ok := peers.Find(name)
 	if !ok || p.New == nil {
@@ -37,7 +39,7 @@ func serve(name string, stored int) error {
 		return err
 	}
 	base := "http://" + listener.Addr().String()
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // some write what the gate has refused
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // some log what they refuse at the gate
 	handler, err := p.New(base)
 	if err != nil {
 		return err
@@ -53,7 +55,7 @@ func serve(name string, stored int) error {
 	return http.Serve(listener, handler)
 }
 
-// process is a peer that runs, on a processor of its own.
+// process is a running peer, on its own processor.
 type process struct {
 	peer  peers.Peer
 	base  string
@@ -61,7 +63,8 @@ type process struct {
 	stdin io.Closer
 }
 
-// start starts a peer as a process, which ends at the latest with ctx. nodeDir is where what node needs is installed.
+// start starts a peer as a process, which ends at the latest with ctx. nodeDir
+// has the packages for node.
 func start(ctx context.Context, p peers.Peer, stored int, nodeDir string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -77,7 +80,8 @@ func start(ctx context.Context, p peers.Peer, stored int, nodeDir string) (*proc
 	s := &process{peer: p, cmd: exec.CommandContext(ctx, args[0], args[1:]...)}
 	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	s.cmd.Stderr = os.Stderr
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // who is stopped does not see that its input ends
+	// A stopped process does not notice the end of its input.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -100,7 +104,8 @@ func start(ctx context.Context, p peers.Peer, stored int, nodeDir string) (*proc
 	return s, nil
 }
 
-// isApart says whether the server has a processor that this program does not have, if it should.
+// isApart returns an error if the server should have its own processor and does
+// not.
 func (s *process) isApart() error {
 	if os.Getenv(moved) == "" {
 		return nil
@@ -116,20 +121,20 @@ func (s *process) isApart() error {
 	return err
 }
 
-// freeze stops a server that has no turn: what it still has to do, as to collect its garbage, must not be at the expense of
-// the next one. thaw lets it go on.
+// freeze stops a server whose turn is over, so that its garbage collection does
+// not slow the next one. thaw continues it.
 func (s *process) freeze() error { return s.cmd.Process.Signal(syscall.SIGSTOP) }
 func (s *process) thaw() error   { return s.cmd.Process.Signal(syscall.SIGCONT) }
 
 func (s *process) stop() {
-	s.thaw() // if it has ended, there is nothing to do
+	s.thaw() // fails if it has ended, which is fine
 	s.stdin.Close()
 	gone := time.AfterFunc(5*time.Second, func() { s.cmd.Process.Kill() })
-	s.cmd.Wait() // it may have been killed, and say so
+	s.cmd.Wait() // its error may report that it was killed
 	gone.Stop()
 }
 
-// cpu is the processor time that the process has used.
+// cpu returns the processor time that the process has used.
 func (s *process) cpu() (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
 	if err != nil {
@@ -148,7 +153,7 @@ func (s *process) cpu() (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / perSecond, nil
 }
 
-// memory is the resident set, in bytes.
+// memory returns the resident set, in bytes.
 func (s *process) memory() (int64, error) {
 	resident, err := processStatus(strconv.Itoa(s.cmd.Process.Pid), "VmRSS")
 	if err != nil {
@@ -158,7 +163,7 @@ func (s *process) memory() (int64, error) {
 	return kilobytes << 10, err
 }
 
-// processStatus is a line of a process's status (proc_pid_status(5)).
+// processStatus returns a line of a process's status (proc_pid_status(5)).
 func processStatus(pid, name string) (string, error) {
 	status, err := os.ReadFile("/proc/" + pid + "/status")
 	if err != nil {

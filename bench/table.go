@@ -1,3 +1,5 @@
+// This file lets the peers take turns and prints the result.
+
 package main
 
 import (
@@ -14,7 +16,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/bench/peers"
 )
 
-// table is what was measured.
+// table has the results.
 type table struct {
 	turns  map[string]map[string][]turn // by peer and flow
 	memory map[string]int64
@@ -28,8 +30,11 @@ func (t *table) note(format string, args ...any) {
 	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
-// measureWire lets the peers take turns at each flow. Each flow has servers of its own, as they keep what they issue.
-func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer, work []flow, nodeDir string) error {
+// measureWire lets the peers take turns at each flow. Each flow gets new
+// servers, as they keep what they issue.
+func (t *table) measureWire(
+	ctx context.Context, o options, chosen []peers.Peer, work []flow, nodeDir string,
+) error {
 	t.turns, t.memory, t.stored = map[string]map[string][]turn{}, map[string]int64{}, o.stored
 	for _, f := range work {
 		if err := t.measureFlow(ctx, o, chosen, f, nodeDir); err != nil {
@@ -39,9 +44,11 @@ func (t *table) measureWire(ctx context.Context, o options, chosen []peers.Peer,
 	return nil
 }
 
-// measureFlow starts the first peer anew in each round: it has about as many turns in one as another has in all, and must not
-// be slow for what it keeps.
-func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer, f flow, nodeDir string) error {
+// measureFlow restarts the first peer in each round: it has about as many turns
+// in one round as another has in all, and what it keeps must not slow it down.
+func (t *table) measureFlow(
+	ctx context.Context, o options, chosen []peers.Peer, f flow, nodeDir string,
+) error {
 	var others []*loader
 	for _, p := range chosen[1:] {
 		l, err := t.open(ctx, o, p, nodeDir)
@@ -52,7 +59,7 @@ func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer,
 		others = append(others, l)
 	}
 	for round := range o.rounds + 1 {
-		if round == 1 { // the first one was for the others to warm up
+		if round == 1 { // the first round warms the others up
 			for _, p := range chosen {
 				delete(t.turns[p.Name], f.name)
 			}
@@ -72,7 +79,7 @@ func (t *table) measureFlow(ctx context.Context, o options, chosen []peers.Peer,
 	return nil
 }
 
-// open starts a peer, sees that it does the work, and has clients connect to it.
+// open starts a peer, checks it at the gate, and connects clients.
 func (t *table) open(ctx context.Context, o options, p peers.Peer, nodeDir string) (*loader, error) {
 	s, err := start(ctx, p, o.stored, nodeDir)
 	if err != nil {
@@ -91,8 +98,9 @@ func (t *table) open(ctx context.Context, o options, p peers.Peer, nodeDir strin
 	return newLoader(s, 1000)
 }
 
-// turn is what came of a while at one peer. Machines have better and worse times, so it is held against what the first peer
-// did just before and after, and means less the more these two differ.
+// turn is the result of one turn of a peer. Machines have better and worse
+// times, so it is compared with the turns of the first peer just before and
+// after; the more those two differ, the less it means.
 type turn struct {
 	chunk
 	ratio, drift float64
@@ -103,15 +111,19 @@ func newTurn(c, before, after chunk) turn {
 	return turn{c, 2 * c.perSecond / both, math.Abs(before.perSecond-after.perSecond) / both}
 }
 
-// steadiest are the half of the turns in which the machine changed least: whatever the peer itself did.
+// steadiest returns the half of the turns in which the machine changed least,
+// whatever the peer did.
 func steadiest(all []turn) []turn {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b turn) int { return cmp.Compare(a.drift, b.drift) })
 	return all[:(len(all)+1)/2]
 }
 
-// round lets all have a turn at a flow: base, then the others in any order, with base after each.
-func (t *table) round(ctx context.Context, f flow, base *loader, others []*loader, length time.Duration) error {
+// round gives each peer a turn at a flow: base first, then the others in random
+// order, with base after each.
+func (t *table) round(
+	ctx context.Context, f flow, base *loader, others []*loader, length time.Duration,
+) error {
 	others = slices.Clone(others)
 	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	before, err := base.run(ctx, f, length)
@@ -171,20 +183,28 @@ func (t *table) print(w io.Writer, rounds int, chosen []peers.Peer, work []flow)
 	if t.turns != nil {
 		where := "server and client on a processor each"
 		if os.Getenv(moved) == "" {
-			where = "SERVER AND CLIENT SHARE THE PROCESSORS, as there is no taskset, or one processor alone"
+			where = "SERVER AND CLIENT SHARE THE PROCESSORS, as there is no taskset, or one " +
+				"processor alone"
 		}
-		fmt.Fprintf(w, "Over HTTP, %d connections, %s, %d tokens stored: ratio to what %s did just before and\n", connections, where, t.stored, chosen[0].Name)
-		fmt.Fprintf(w, "after (median, middle half, least and most); medians of requests or flows per second, of p99, and of the server's processor time for\neach. Of %d rounds, the half in which %s was steadiest.\n\n", rounds, chosen[0].Name)
+		fmt.Fprintf(w, "Over HTTP, %d connections, %s, %d tokens stored: ratio to what %s did "+
+			"just before and\n", connections, where, t.stored, chosen[0].Name)
+		fmt.Fprintf(w, "after (median, middle half, least and most); medians of requests or "+
+			"flows per second, of p99, and of the server's processor time for\neach. Of %d "+
+			"rounds, the half in which %s was steadiest.\n\n", rounds, chosen[0].Name)
 		for _, f := range work {
-			fmt.Fprintf(w, "| %s | ratio | half of them | all | per second | p99 | processor |\n|---|---|---|---|---|---|---|\n", f.name)
+			fmt.Fprintf(w, "| %s | ratio | half of them | all | per second | p99 | processor "+
+				"|\n|---|---|---|---|---|---|---|\n", f.name)
 			for _, p := range chosen {
 				mine := steadiest(t.turns[p.Name][f.name])
 				ratio := sorted(mine, func(o turn) float64 { return o.ratio })
 				fmt.Fprintf(w, "| %s | %.2f | %.2f to %.2f | %.2f to %.2f | %.0f | %s | %s |\n", p.Name,
-					middle(ratio), quantile(ratio, 0.25), quantile(ratio, 0.75), ratio[0], ratio[len(ratio)-1],
+					middle(ratio), quantile(ratio, 0.25), quantile(ratio, 0.75), ratio[0],
+					ratio[len(ratio)-1],
 					middle(sorted(mine, func(o turn) float64 { return o.perSecond })),
-					middle(sorted(mine, func(o turn) time.Duration { return o.p99 })).Round(10*time.Microsecond),
-					middle(sorted(mine, func(o turn) time.Duration { return o.cpu })).Round(100*time.Nanosecond))
+					middle(sorted(mine, func(o turn) time.Duration { return o.p99 })).Round(
+						10*time.Microsecond),
+					middle(sorted(mine, func(o turn) time.Duration { return o.cpu })).Round(
+						100*time.Nanosecond))
 			}
 			fmt.Fprintln(w)
 		}
@@ -195,7 +215,8 @@ func (t *table) print(w io.Writer, rounds int, chosen []peers.Peer, work []flow)
 		fmt.Fprintln(w)
 	}
 	if t.local != nil {
-		fmt.Fprintf(w, "In this process, the handlers alone: time, bytes and allocations of each; bytes of the heap for each stored access token.\n\n| |")
+		fmt.Fprintf(w, "In this process, the handlers alone: time, bytes and allocations of "+
+			"each; bytes of the heap for each stored access token.\n\n| |")
 		for _, f := range work {
 			fmt.Fprintf(w, " %s |", f.name)
 		}
@@ -211,7 +232,8 @@ func (t *table) print(w io.Writer, rounds int, chosen []peers.Peer, work []flow)
 			fmt.Fprintf(w, "| %s |", p.Name)
 			for _, f := range work {
 				m := t.local[p.Name][f.name]
-				fmt.Fprintf(w, " %s; %d B, %d |", time.Duration(m.nanoseconds).Round(10*time.Nanosecond), m.bytes, m.allocs)
+				fmt.Fprintf(w, " %s; %d B, %d |",
+					time.Duration(m.nanoseconds).Round(10*time.Nanosecond), m.bytes, m.allocs)
 			}
 			fmt.Fprintf(w, " %d B |\n", t.heap[p.Name])
 		}
@@ -237,7 +259,8 @@ func sorted[N float64 | time.Duration](all []turn, of func(turn) N) []N {
 	return values
 }
 
-// quantile is 0 for the least of them, 1 for the most, and what lies between two if there is none at that place.
+// quantile returns the q-quantile: the least for 0, the most for 1,
+// interpolated between two values.
 func quantile[N float64 | time.Duration](sorted []N, q float64) N {
 	whole, part := math.Modf(q * float64(len(sorted)-1))
 	low, high := sorted[int(whole)], sorted[min(int(whole)+1, len(sorted)-1)]

@@ -1,3 +1,5 @@
+// This file is a small HTTP client that allocates nothing.
+
 package main
 
 import (
@@ -11,8 +13,8 @@ import (
 	"time"
 )
 
-// wire is a [sender] on one connection that is kept alive. It knows as much of HTTP/1.1 as the peers speak: a length or
-// chunks.
+// wire is a [sender] on one connection that is kept alive. It knows as much of
+// HTTP/1.1 as the peers use: a length or chunks.
 type wire struct {
 	conn     net.Conn
 	in       *bufio.Reader
@@ -21,7 +23,8 @@ type wire struct {
 	moved    string
 }
 
-// answerTime is how long a server may take for an answer: one that hangs ends the run.
+// answerTime is how long a server may take to answer. One that hangs ends the
+// run.
 const answerTime = 20 * time.Second
 
 func dial(addr string) (*wire, error) {
@@ -117,7 +120,7 @@ func (c *wire) receive() (status int, err error) {
 	}
 }
 
-// read adds so many bytes to the body.
+// read appends many bytes to the body.
 func (c *wire) read(many int) error {
 	if many > 1<<20 {
 		return errNoHTTP

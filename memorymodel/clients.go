@@ -11,19 +11,20 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// client is a registered client. It is not changed but replaced.
+// client is a registered client. It is replaced, never changed.
 type client struct {
-	record  *oauth2server.Client // nil: it was deleted
+	record  *oauth2server.Client // nil: deleted
 	secrets credential.Secrets
-	userID  string // of the user that it acts as
+	userID  string // of the user that the client acts as
 }
 
-// AddClient registers a client. A confidential one needs a secret that nobody
-// can guess: make it with [crypto/rand.Text]. A public one has none. The error
-// is everything that is wrong with the client ([oauth2server.CheckClient],
-// [oauth2server.CheckClientSecret]), or an [oauth2server.ErrExists] if the ID
-// is taken. An ID whose client was deleted can be used again: AddClient first
-// ends once more what was granted to that client.
+// AddClient registers a client. A confidential client needs a secret that
+// cannot be guessed: make it with [crypto/rand.Text]. A public client has none.
+// The error lists everything that is wrong with the client
+// ([oauth2server.CheckClient], [oauth2server.CheckClientSecret]), or an
+// [oauth2server.ErrExists] if the ID is taken. An ID whose client was deleted
+// can be used again: AddClient first revokes again what was granted to that
+// client.
 func (m *Model) AddClient(c *oauth2server.Client, secret string) error {
 	if err := m.rules().CheckNew(c, secret); err != nil {
 		return err
@@ -57,12 +58,14 @@ func (m *Model) rules() credential.Rules {
 	}
 }
 
-// nobody takes the place of a client that does not exist, so that a secret is
+// nobody stands in for a client that does not exist, so that a secret is
 // compared all the same.
 var nobody client
 
 // GetClient implements [oauth2server.Model].
-func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*oauth2server.Client, error) {
+func (m *Model) GetClient(
+	ctx context.Context, clientID, clientSecret string,
+) (*oauth2server.Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -72,8 +75,8 @@ func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*
 		c = &nobody
 	}
 	if clientSecret != "" {
-		// The comparison comes before ok is looked at: an unknown client costs what a
-		// known one does.
+		// Compare before looking at ok, so that an unknown client takes as long
+		// as a known one.
 		same := c.secrets.Matches(clientSecret)
 		ok = ok && same
 	}
@@ -83,7 +86,7 @@ func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*
 	return copyClient(c.record), nil
 }
 
-// client returns a client that is registered; nil if there is none.
+// client returns a registered client, or nil.
 func (m *Model) client(id string) *client {
 	known, ok := m.clients.Load(id)
 	if !ok || known.(*client).record == nil {
@@ -93,10 +96,12 @@ func (m *Model) client(id string) *client {
 }
 
 // ListClients returns the clients whose IDs come after this one, in the order
-// of IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1.
-// An empty after starts at the beginning; a page without clients means that
-// there are no more.
-func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error) {
+// of IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An
+// empty after starts at the beginning; an empty page means that there are no
+// more.
+func (m *Model) ListClients(
+	ctx context.Context, after string, limit int,
+) ([]*oauth2server.Client, error) {
 	var page []*oauth2server.Client
 	for id := range m.clientOrder.after(&m.clients, after) {
 		if err := ctx.Err(); err != nil {
@@ -113,9 +118,9 @@ func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oa
 }
 
 // UpdateClient replaces everything about a client but its secrets, at once. The
-// error is everything that is wrong with it; Public cannot change, as what was
-// issued to the client would then need a secret that nobody has, or none. It is
-// [oauth2server.ErrNotFound] if there is no client with this ID.
+// error lists everything that is wrong with it. Public cannot change: issued
+// tokens would lose the protection of the secret, or need one that does not
+// exist. The error is [oauth2server.ErrNotFound] if no client has this ID.
 func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error {
 	if err := m.rules().CheckClient(c); err != nil {
 		return err
@@ -129,18 +134,21 @@ func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error 
 	})
 }
 
-// SetClientSecret gives a confidential client another secret; the ones before end
-// at once. What was issued to the client lives on. [oauth2server.ErrNotFound] if
-// there is no such client.
+// SetClientSecret gives a confidential client a new secret; earlier ones end at
+// once. What was issued to the client stays valid. The error is
+// [oauth2server.ErrNotFound] if there is no such client.
 func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) error {
 	return m.RotateClientSecret(ctx, clientID, secret, 0)
 }
 
-// RotateClientSecret gives a confidential client another secret, and the one that it
-// has goes on for keep, so that the client can be changed in the meantime. One that
-// goes on from an earlier call ends at once. Calling it again with the same secret
-// changes nothing. [oauth2server.ErrNotFound] if there is no such client.
-func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string, keep time.Duration) error {
+// RotateClientSecret gives a confidential client a new secret. The current one
+// stays valid for keep, so that the client can be reconfigured in the meantime;
+// one that is still valid from an earlier call ends at once. Calling it again
+// with the same secret changes nothing. The error is [oauth2server.ErrNotFound]
+// if there is no such client.
+func (m *Model) RotateClientSecret(
+	ctx context.Context, clientID, secret string, keep time.Duration,
+) error {
 	if err := credential.CheckKeep(keep); err != nil {
 		return err
 	}
@@ -149,14 +157,15 @@ func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string,
 			return there, err
 		}
 		if there.record.Public {
-			return there, nil // and secret is empty
+			return there, nil // secret is empty
 		}
 		there.secrets = there.secrets.Replaced(credential.DigestOf(secret), keep)
 		return there, nil
 	})
 }
 
-// changeClient replaces a client by what change makes of it.
+// changeClient replaces a client by what change returns. It tries again if
+// another call replaced the client first.
 func (m *Model) changeClient(ctx context.Context, id string, change func(client) (client, error)) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -177,11 +186,11 @@ func (m *Model) changeClient(ctx context.Context, id string, change func(client)
 }
 
 // DeleteClient deletes a client and ends what was granted to it: its codes, its
-// refresh tokens and the access tokens that came with them. Access tokens of the
-// client credentials grant live until they expire. The ID stays known
-// for a day, so that [Model.AddClient] can end what a request left that was under
-// way; one that lasts longer than that is not stopped. After an error call it again.
-// [oauth2server.ErrNotFound] if there was no client with this ID.
+// refresh tokens and the access tokens that came with them. Access tokens of
+// the client credentials grant live until they expire. The ID stays known for a
+// day, so that [Model.AddClient] can end what a request in flight still stored;
+// a request that takes longer is not stopped. After an error, call it again.
+// The error is [oauth2server.ErrNotFound] if no client had this ID.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -202,14 +211,15 @@ func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 // keepDeleted is how long the ID of a deleted client stays known.
 const keepDeleted = 24 * time.Hour
 
-// deleted is an ID that is to be forgotten.
+// deleted is the ID of a deleted client, until it is forgotten.
 type deleted struct {
 	clientID  string
 	tombstone *client
 	at        time.Time
 }
 
-// forgetLater notes that a client was deleted, and forgets those of long ago.
+// forgetLater records that a client was deleted, and forgets those that were
+// deleted long ago.
 func (m *Model) forgetLater(last deleted) {
 	m.deletedMu.Lock()
 	defer m.deletedMu.Unlock()

@@ -1,3 +1,6 @@
+// This file keeps the log of each grant, and ends the grants of users and
+// clients.
+
 package memorymodel
 
 import (
@@ -10,18 +13,18 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// grant is the log of one grant, in the order of places. It is dropped as a
-// whole. It changes, so whoever reads it holds the lock of its part of the table.
+// grant is the log of one grant, in the order of Seq. It expires as a whole. It
+// changes in place, so readers hold the lock of its shard.
 type grant struct {
 	id        string
-	entries   []*storedEntry // which are never changed
-	named     []*storedEntry // those of them that name a user, which are few
-	expiresAt int64          // of the entry that stays longest
+	entries   []*storedEntry // never changed
+	named     []*storedEntry // those that name a user; few
+	expiresAt int64          // the latest of the entries
 }
 
 func (g *grant) expires() int64 { return g.expiresAt }
 
-// load returns entries that are the caller's own.
+// load returns copies that belong to the caller.
 func (g *grant) load(stored []*storedEntry) []*oauth2server.GrantEntry {
 	entries := make([]*oauth2server.GrantEntry, len(stored))
 	for i, e := range stored {
@@ -30,8 +33,8 @@ func (g *grant) load(stored []*storedEntry) []*oauth2server.GrantEntry {
 	return entries
 }
 
-// insert puts an entry at its place, and before the log takes more memory it
-// drops what has expired.
+// insert puts an entry at its place. Before the log grows, it drops what has
+// expired.
 func (g *grant) insert(e *storedEntry, now time.Time) {
 	if len(g.entries) > 0 && len(g.entries) == cap(g.entries) {
 		gone := func(e *storedEntry) bool { return e.expires != 0 && e.expires <= now.UnixMilli() }
@@ -50,13 +53,17 @@ func (g *grant) insert(e *storedEntry, now time.Time) {
 	g.expiresAt = max(g.expiresAt, e.expires)
 }
 
-// concerns reports whether an entry names such a user and client.
+// concerns reports whether an entry names a user and client for which concerned
+// is true.
 func (g *grant) concerns(concerned func(userID, clientID string) bool) bool {
-	return slices.ContainsFunc(g.named, func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
+	return slices.ContainsFunc(g.named,
+		func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
 }
 
 // AppendGrant implements [oauth2server.GrantLog].
-func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *Model) AppendGrant(
+	ctx context.Context, entry *oauth2server.GrantEntry,
+) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -80,7 +87,9 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 }
 
 // GrantEntries implements [oauth2server.GrantLog].
-func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *Model) GrantEntries(
+	ctx context.Context, grantID string, from int,
+) ([]*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -90,9 +99,11 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 	}), nil
 }
 
-// someEntries returns the entries of a log that choose returns, none if there is
-// no such log.
-func (m *Model) someEntries(grantID string, choose func(*grant) []*storedEntry) []*oauth2server.GrantEntry {
+// someEntries returns copies of the entries that choose selects, or none if
+// there is no such log.
+func (m *Model) someEntries(
+	grantID string, choose func(*grant) []*storedEntry,
+) []*oauth2server.GrantEntry {
 	k := keyOf(grantID)
 	s := m.grants.of(k)
 	s.mu.RLock()
@@ -118,8 +129,8 @@ func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error
 	return nil
 }
 
-// UserGrants returns the grants of a user of which something still works, the one used last first. It looks at
-// everything that is stored, and reads a few entries of each grant.
+// UserGrants returns the grants of a user that still work, the most recently
+// used first. It scans all grants and reads a few entries of each.
 func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -129,19 +140,24 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 		entries = append(entries, m.someEntries(id, func(g *grant) []*storedEntry { return g.named })...)
 	}
 	for _, id := range oauth2server.GrantLogs(entries) {
-		entries = append(entries, m.someEntries(id, func(g *grant) []*storedEntry { return g.entries[max(len(g.entries)-1, 0):] })...)
+		entries = append(entries,
+			m.someEntries(id, func(g *grant) []*storedEntry {
+				return g.entries[max(len(g.entries)-1, 0):]
+			})...)
 	}
 	return oauth2server.LiveGrants(entries), nil
 }
 
-// RevokeUser ends every grant of a user, and every code that they have not redeemed yet: nothing works any more that
-// began before it was called. See [oauth2server.RevokeUser]. It looks at everything that is stored.
+// RevokeUser ends every grant of a user, and every code that is not redeemed
+// yet: when it returns, nothing works that began before the call. See
+// [oauth2server.RevokeUser]. It scans all grants.
 func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	return m.revokeUser(ctx, userID, "")
 }
 
-// RevokeUserClient ends what a user granted to one client as [Model.RevokeUser] does, and of the rest only what shares a
-// grant with it; see [oauth2server.Grant].
+// RevokeUserClient is [Model.RevokeUser] for what the user granted to one
+// client. Other clients lose only what shares a grant with it; see
+// [oauth2server.Grant].
 func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
 	if clientID == "" {
 		return nil
@@ -154,7 +170,10 @@ func (m *Model) revokeUser(ctx context.Context, userID, clientID string) error {
 		return err
 	}
 	grants := func(yield func(string, error) bool) {
-		for id := range m.grantsWhere(func(user, client string) bool { return user == userID && (clientID == "" || client == clientID) }) {
+		concerned := func(user, client string) bool {
+			return user == userID && (clientID == "" || client == clientID)
+		}
+		for id := range m.grantsWhere(concerned) {
 			if !yield(id, nil) {
 				return
 			}
@@ -163,7 +182,7 @@ func (m *Model) revokeUser(ctx context.Context, userID, clientID string) error {
 	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
 }
 
-// revokeClient ends what was granted to a client: its codes, and its grants.
+// revokeClient ends the codes and the grants of a client.
 func (m *Model) revokeClient(ctx context.Context, clientID string) error {
 	ids := m.grantsWhere(func(_, client string) bool { return client == clientID })
 	for c := range m.codes.all() {
@@ -179,7 +198,7 @@ func (m *Model) revokeClient(ctx context.Context, clientID string) error {
 	return nil
 }
 
-// grantsWhere returns the IDs of the logs that name such a user and client.
+// grantsWhere returns the IDs of the grants for which concerned is true.
 func (m *Model) grantsWhere(concerned func(userID, clientID string) bool) map[string]bool {
 	ids := map[string]bool{}
 	for g := range m.grants.all() {

@@ -1,15 +1,19 @@
-// Package memorymodel is an [oauth2server.Model] in memory, with every interface that stores something and none of the
-// hooks: for tests, demonstrations and programs whose sign-ins need not survive a restart. A program adds hooks by
-// embedding *Model in a type of its own.
+// Package memorymodel is an [oauth2server.Model] in memory, for tests,
+// demonstrations and programs whose sign-ins need not survive a restart. It has
+// every interface that stores something and none of the hooks. A program adds
+// hooks by embedding *Model in a type of its own.
 //
 //	model := memorymodel.New(nil)
-//	err := model.AddClient(&oauth2server.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"},
-//		Grants: []string{"authorization_code", "refresh_token"}}, secret)
+//	err := model.AddClient(&oauth2server.Client{
+//		ID:           "app",
+//		RedirectURIs: []string{"https://app.example/callback"},
+//		Grants:       []string{"authorization_code", "refresh_token"},
+//	}, secret)
 //	err = model.AddUser(&oauth2server.User{ID: "u1"}, "andy", password)
 //
-// Codes, tokens and client secrets are kept as SHA-256 digests, passwords as hashes. Every operation takes
-// constant time, however much is stored. What has expired is dropped bit by bit whenever something is saved; there is
-// no goroutine to stop.
+// Codes, tokens and client secrets are kept as SHA-256 digests, passwords as
+// hashes. Every operation takes constant time, however much is stored. Each
+// save drops a little of what has expired; there is no goroutine to stop.
 package memorymodel
 
 import (
@@ -25,14 +29,15 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/extra"
 )
 
-// Model keeps clients, users, codes and tokens in maps. It is safe for concurrent use: who reads does not wait for
-// others, but for the moment in which somebody writes to the same part of a map. What it returns belongs to the caller; of
-// the client and the user of a code or token it returns the ID.
+// Model keeps clients, users, codes and tokens in maps. It is safe for
+// concurrent use; readers wait only while another goroutine writes to the same
+// shard of a map. What it returns belongs to the caller. Of the client and the
+// user of a code or token it returns only the ID.
 type Model struct {
 	options   Options
 	passwords *credential.Passwords
 
-	registering sync.Mutex // a user has two keys
+	registering sync.Mutex // held while users change, as a user has two keys
 	clients     sync.Map   // *client by ID
 	users       sync.Map   // *user by username
 	userIDs     sync.Map   // *user by ID
@@ -60,17 +65,20 @@ var (
 	_ oauth2server.ClientCredentialsModel = (*Model)(nil)
 )
 
-// Options are the deviations from the default. The zero value is the safe one; nil is allowed.
+// Options are deviations from the defaults. The zero value is the safe one; nil
+// means the zero value.
 type Options struct {
-	// InsecureAllowShortSecrets lets AddClient take secrets of fewer than 22 characters, which somebody could guess.
+	// InsecureAllowShortSecrets lets AddClient take secrets of fewer than 22
+	// characters, which can be guessed.
 	InsecureAllowShortSecrets bool
 
-	// PasswordCost is the cost of bcrypt: each step doubles the time that a password takes. 0: 10.
+	// PasswordCost is the cost of bcrypt: each step doubles the time that a
+	// password takes. 0 means 10.
 	PasswordCost int
 
-	// ExtensionGrants are names of grants that clients may have, besides the five
-	// that are built in and absolute URIs: those in
-	// [oauth2server.Options.ExtensionGrants] that are no URIs.
+	// ExtensionGrants names further grants that clients may have: those of
+	// [oauth2server.Options.ExtensionGrants] that are not URIs. The five
+	// built-in grants and absolute URIs are always allowed.
 	ExtensionGrants []string
 }
 
@@ -85,20 +93,22 @@ func New(opts *Options) *Model {
 	return m
 }
 
-// key stands for a secret string: its digest.
+// key is the digest of a secret string.
 type key [sha256.Size]byte
 
 func keyOf(secret string) key { return digest.Of(secret) }
 
 // SaveToken implements [oauth2server.Model]. Either string may be empty: then
 // only the other token is stored.
-func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {
+func (m *Model) SaveToken(
+	ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User,
+) (*oauth2server.Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	attributes, err := extra.Canonical(token.Extra)
 	if err != nil {
-		_, err = token.MarshalBinary() // its error tells the server whose mistake it is
+		_, err = token.MarshalBinary() // its error tells the server whose mistake it was
 		return nil, err
 	}
 	stored, now := m.store(token, attributes), time.Now()
@@ -149,7 +159,10 @@ func (m *Model) RevokeToken(ctx context.Context, token *oauth2server.Token) erro
 }
 
 // SaveAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *Model) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client,
+	_ *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -158,7 +171,9 @@ func (m *Model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.Au
 }
 
 // GetAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+func (m *Model) GetAuthorizationCode(
+	ctx context.Context, code string,
+) (*oauth2server.AuthorizationCode, error) {
 	stored, err := find(ctx, &m.codes, code)
 	if err != nil {
 		return nil, err
@@ -173,7 +188,8 @@ func (m *Model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.
 	return remove(ctx, &m.codes, code.Code)
 }
 
-// find returns what is stored under secret. It is shared and must not be changed.
+// find returns what is stored under secret. The result is shared and must not
+// be changed.
 func find[T record](ctx context.Context, t *table[T], secret string) (found T, err error) {
 	if err := ctx.Err(); err != nil {
 		return found, err

@@ -8,21 +8,21 @@ import (
 	"sync"
 )
 
-// order is the sorted keys of a map. They are sorted when somebody lists them after
+// order is the sorted keys of a map. They are sorted on the first listing after
 // a change.
 type order struct {
 	mu     sync.Mutex
 	sorted []string // nil: to be sorted
 }
 
-// changed is called once a key has come or gone.
+// changed must be called after a key was added or removed.
 func (o *order) changed() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.sorted = nil
 }
 
-// after returns the keys behind one.
+// after returns the keys of m that follow key.
 func (o *order) after(m *sync.Map, key string) iter.Seq[string] {
 	o.mu.Lock()
 	defer o.mu.Unlock()

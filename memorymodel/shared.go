@@ -1,3 +1,6 @@
+// This file keeps equal client IDs and scopes once, however many tokens have
+// them.
+
 package memorymodel
 
 import (
@@ -8,28 +11,32 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// shared is what many records have in common. It is never changed.
+// shared has the values that many records have in common. It is never changed.
 type shared struct {
 	clientID          string // empty: none
 	scope, grantScope oauth2server.Scope
-	extra             map[string]any // canonical, of one token alone
+	extra             map[string]any // canonical; then only one token has this value
 }
 
-// Clients choose scopes, so it is bounded how many are remembered, and of how many bytes. Once there are so many, all are
-// forgotten: otherwise one client could take all the places, for good.
+// Clients choose scopes, so the number of remembered values and their size are
+// bounded. When the table is full, it starts anew: otherwise one client could
+// take all the places for good.
 const (
 	maxShared     = 10_000
 	maxSharedText = 256
 )
 
-// sharing finds them.
+// sharing finds a shared value by its texts.
 type sharing struct {
 	mu    sync.RWMutex
-	known map[string]*shared // by all texts, one after the other
+	known map[string]*shared // by all texts, joined
 }
 
-// share returns what has these values. It keeps attributes, which are canonical.
-func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, attributes map[string]any) *shared {
+// share returns a shared with these values. It keeps attributes, which must be
+// canonical.
+func (m *Model) share(
+	clientID string, scope, grantScope oauth2server.Scope, attributes map[string]any,
+) *shared {
 	if attributes != nil {
 		own := newShared(clientID, scope, grantScope)
 		own.extra = attributes
@@ -46,8 +53,9 @@ func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, att
 	m.sharing.mu.RLock()
 	known, ok := m.sharing.known[string(key)]
 	m.sharing.mu.RUnlock()
-	// The key tells apart what is well-formed; of the rest nobody knows.
-	if ok && known.clientID == clientID && slices.Equal(known.scope, scope) && slices.Equal(known.grantScope, grantScope) {
+	// Malformed texts can have the same key, so compare the values.
+	if ok && known.clientID == clientID && slices.Equal(known.scope, scope) &&
+		slices.Equal(known.grantScope, grantScope) {
 		return known
 	}
 	own := newShared(clientID, scope, grantScope)
@@ -63,9 +71,14 @@ func (m *Model) share(clientID string, scope, grantScope oauth2server.Scope, att
 	return own
 }
 
-// newShared copies the texts, as each may be a part of a request.
+// newShared copies the texts, so that they do not keep a whole request in
+// memory.
 func newShared(clientID string, scope, grantScope oauth2server.Scope) *shared {
-	own := &shared{clientID: strings.Clone(clientID), scope: slices.Clone(scope), grantScope: slices.Clone(grantScope)}
+	own := &shared{
+		clientID:   strings.Clone(clientID),
+		scope:      slices.Clone(scope),
+		grantScope: slices.Clone(grantScope),
+	}
 	for _, s := range []oauth2server.Scope{own.scope, own.grantScope} {
 		for i := range s {
 			s[i] = strings.Clone(s[i])

@@ -1,3 +1,5 @@
+// This file turns tokens, codes and log entries into compact records and back.
+
 package memorymodel
 
 import (
@@ -9,16 +11,18 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
-// storedToken is a token at rest: small, with few pointers for the collector to follow, as there may be millions.
+// storedToken is a token at rest: small and with few pointers for the garbage
+// collector, as there may be millions.
 type storedToken struct {
 	accessExpires, refreshExpires, grantExpires, pace int64 // milliseconds since 1970; 0: none
 
-	ids         string // of user and grant, one after the other
-	userID, seq int32  // the length of the first of them; the place in the log
+	ids         string // of user and grant, joined
+	userID, seq int32  // the length of the user ID in ids; the place in the log
 	*shared
 }
 
-// accessToken and refreshToken are the same thing, found by one or the other.
+// accessToken and refreshToken are one record in two tables, with the expiry of
+// each.
 type (
 	accessToken  storedToken
 	refreshToken storedToken
@@ -27,30 +31,42 @@ type (
 func (t *accessToken) expires() int64  { return t.accessExpires }
 func (t *refreshToken) expires() int64 { return t.refreshExpires }
 
-// store returns token as it is kept, with attributes, which are the canonical
-// form of its Extra.
+// store returns the record of token. attributes is the canonical form of its
+// Extra.
 func (m *Model) store(token *oauth2server.Token, attributes map[string]any) *storedToken {
-	s := &storedToken{accessExpires: millis.Of(token.AccessTokenExpiresAt), refreshExpires: millis.Of(token.RefreshTokenExpiresAt),
-		grantExpires: millis.Of(token.GrantExpiresAt), pace: millis.Of(token.GrantPace), ids: token.GrantID, seq: int32(token.GrantSeq),
-		shared: m.share(idOf(token.Client), token.Scope, token.GrantScope, attributes)}
+	s := &storedToken{
+		accessExpires:  millis.Of(token.AccessTokenExpiresAt),
+		refreshExpires: millis.Of(token.RefreshTokenExpiresAt),
+		grantExpires:   millis.Of(token.GrantExpiresAt),
+		pace:           millis.Of(token.GrantPace),
+		ids:            token.GrantID,
+		seq:            int32(token.GrantSeq),
+		shared:         m.share(idOf(token.Client), token.Scope, token.GrantScope, attributes),
+	}
 	if token.User != nil {
 		s.ids, s.userID = token.User.ID+token.GrantID, int32(len(token.User.ID))
 	}
 	return s
 }
 
-// loaded is a token that was found, in one piece with what it points to.
+// loaded is a token and what it points to, in one allocation.
 type loaded struct {
 	token  oauth2server.Token
 	client oauth2server.Client
 	user   oauth2server.User
-	scopes [2]string // for most
+	scopes [2]string // enough for most
 }
 
-// load returns a token that is the caller's own.
+// load returns a token that belongs to the caller.
 func (s *storedToken) load() *oauth2server.Token {
-	l := &loaded{token: oauth2server.Token{AccessTokenExpiresAt: millis.Time(s.accessExpires), RefreshTokenExpiresAt: millis.Time(s.refreshExpires),
-		GrantExpiresAt: millis.Time(s.grantExpires), GrantPace: millis.Time(s.pace), GrantID: s.ids[s.userID:], GrantSeq: int(s.seq)}}
+	l := &loaded{token: oauth2server.Token{
+		AccessTokenExpiresAt:  millis.Time(s.accessExpires),
+		RefreshTokenExpiresAt: millis.Time(s.refreshExpires),
+		GrantExpiresAt:        millis.Time(s.grantExpires),
+		GrantPace:             millis.Time(s.pace),
+		GrantID:               s.ids[s.userID:],
+		GrantSeq:              int(s.seq),
+	}}
 	l.token.Scope, l.token.GrantScope = copyScopes(l.scopes[:0], s.scope, s.grantScope)
 	l.token.Extra = extra.Copy(s.shared.extra)
 	if s.clientID != "" {
@@ -65,7 +81,7 @@ func (s *storedToken) load() *oauth2server.Token {
 // storedCode is a code at rest.
 type storedCode struct {
 	expiresAt int64
-	texts     packed // as below
+	texts     packed // by the constants below
 	*shared
 }
 
@@ -89,19 +105,23 @@ func (m *Model) storeCode(code *oauth2server.AuthorizationCode) *storedCode {
 		m.share(idOf(code.Client), code.Scope, nil, nil)}
 }
 
-// loadedCode is a code that was found, in one piece with what it points to.
+// loadedCode is a code and what it points to, in one allocation.
 type loadedCode struct {
 	code   oauth2server.AuthorizationCode
 	client oauth2server.Client
 	user   oauth2server.User
-	scope  [2]string // for most
+	scope  [2]string // enough for most
 }
 
-// load returns a code that is the caller's own.
+// load returns a code that belongs to the caller.
 func (c *storedCode) load() *oauth2server.AuthorizationCode {
-	l := &loadedCode{code: oauth2server.AuthorizationCode{ExpiresAt: millis.Time(c.expiresAt), GrantID: c.texts.at(codeGrant),
-		RedirectURI: c.texts.at(codeRedirectURI), CodeChallenge: c.texts.at(codeChallenge),
-		CodeChallengeMethod: c.texts.at(codeChallengeMethod)}}
+	l := &loadedCode{code: oauth2server.AuthorizationCode{
+		ExpiresAt:           millis.Time(c.expiresAt),
+		GrantID:             c.texts.at(codeGrant),
+		RedirectURI:         c.texts.at(codeRedirectURI),
+		CodeChallenge:       c.texts.at(codeChallenge),
+		CodeChallengeMethod: c.texts.at(codeChallengeMethod),
+	}}
 	l.code.Scope, _ = copyScopes(l.scope[:0], c.scope, nil)
 	if c.clientID != "" {
 		l.client.ID, l.code.Client = c.clientID, &l.client
@@ -114,10 +134,11 @@ func (c *storedCode) load() *oauth2server.AuthorizationCode {
 
 // storedEntry is an entry of a log at rest; the grant has the ID.
 type storedEntry struct {
-	time, expires, pace, accessExpires, successorExpires, grantExpires int64 // milliseconds since 1970; 0: none
+	// In milliseconds since 1970; 0 means none.
+	time, expires, pace, accessExpires, successorExpires, grantExpires int64
 
 	seq   int32
-	texts packed // as below
+	texts packed // by the constants below
 	*shared
 }
 
@@ -140,12 +161,13 @@ func (m *Model) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
 		successorExpires: millis.Of(e.SuccessorExpiresAt),
 		grantExpires:     millis.Of(e.GrantExpiresAt),
 		seq:              int32(e.Seq),
-		texts:            pack(e.UserID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken, e.Successor, string(e.Sealed)),
-		shared:           m.share(e.ClientID, e.Scope, nil, nil),
+		texts: pack(e.UserID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken,
+			e.Successor, string(e.Sealed)),
+		shared: m.share(e.ClientID, e.Scope, nil, nil),
 	}
 }
 
-// load returns an entry that is the caller's own.
+// load returns an entry that belongs to the caller.
 func (e *storedEntry) load(grantID string) *oauth2server.GrantEntry {
 	own := &oauth2server.GrantEntry{
 		GrantID:              grantID,
@@ -171,7 +193,8 @@ func (e *storedEntry) load(grantID string) *oauth2server.GrantEntry {
 	return own
 }
 
-// packed is texts in one piece of memory: a copy, so that nothing is kept that they are a part of.
+// packed is several texts in one string. It is a copy, so that it does not keep
+// a whole request in memory.
 type packed struct {
 	text string
 	ends [7]int32

@@ -1,3 +1,5 @@
+// This file stores records by their digest and drops them after they expire.
+
 package memorymodel
 
 import (
@@ -7,38 +9,43 @@ import (
 )
 
 const (
-	// period is the width of a bucket: how long an entry may stay after its expiry.
+	// period is the width of a bucket: how long an entry may stay after its
+	// expiry.
 	period = 10 * time.Minute
 
-	// dropsPerSave and periodsPerSave bound what one save does for those that expired: more than it adds, so that the
-	// sweep keeps up. A period in which nothing expires costs little, and where little is saved there are many.
+	// dropsPerSave and periodsPerSave bound the sweep that each save does: it
+	// drops more than the save adds, so that it keeps up. Empty periods cost
+	// little, and with few saves there are many of them.
 	dropsPerSave   = 4
 	periodsPerSave = 1024
 
-	// shards is how many parts a table has, each with a lock of its own: processors seldom meet at one.
+	// shards is how many parts a table has, each with its own lock, so that
+	// processors rarely contend for one.
 	shards = 64
 )
 
-// record is something that expires, in milliseconds since 1970; 0: never. It is not changed once it is in a table,
-// but for a grant, which the lock of its part guards.
+// record is something that expires, in milliseconds since 1970; 0: never. It
+// must not change once it is in a table. Only a grant does, under the lock of
+// its shard.
 type record interface{ expires() int64 }
 
 // table is a map whose entries expire.
 type table[T record] struct{ parts [shards]shard[T] }
 
-// shard is a part of a table. The keys of what it has wait in a bucket for the period of their expiry; each put looks into
-// the buckets that are due. So nothing is ever searched or sorted, and no goroutine is needed.
+// shard is a part of a table. Its keys are in buckets by the period of their
+// expiry, and each put looks into the buckets that are due. So nothing is
+// searched or sorted, and no goroutine is needed.
 type shard[T record] struct {
 	mu      sync.RWMutex
 	entries map[key]T
 	due     map[int64][]key // by period
-	swept   int64           // earlier periods are done
+	swept   int64           // earlier periods are swept
 }
 
-// of returns the part that k belongs to. Keys are digests, so they spread evenly.
+// of returns the shard of k. Keys are digests, so they spread evenly.
 func (t *table[T]) of(k key) *shard[T] { return &t.parts[k[0]%shards] }
 
-// get returns what is there, which is shared and must not be changed.
+// get returns the record of k. It is shared and must not be changed.
 func (t *table[T]) get(k key) (T, bool) {
 	s := t.of(k)
 	s.mu.RLock()
@@ -54,7 +61,7 @@ func (t *table[T]) put(k key, value T, now time.Time) {
 	s.put(k, value, now)
 }
 
-// remove is the single-use gate: one caller finds the entry there.
+// remove is the single-use gate: of concurrent callers, one gets true.
 func (t *table[T]) remove(k key) bool {
 	s := t.of(k)
 	s.mu.Lock()
@@ -64,7 +71,8 @@ func (t *table[T]) remove(k key) bool {
 	return ok
 }
 
-// all returns what is there, a part at a time: what comes and goes meanwhile may be among it or not.
+// all returns all records, one shard at a time. Records that are added or
+// removed meanwhile may be missing or not.
 func (t *table[T]) all() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for i := range t.parts {
@@ -88,7 +96,8 @@ func (s *shard[T]) yield(yield func(T) bool) bool {
 
 func periodOf(ms int64) int64 { return ms / period.Milliseconds() }
 
-// put stores value until it expires, and drops some of what expired before now. The lock is held.
+// put stores value until it expires, and drops some of what expired before now.
+// The caller holds the lock.
 func (s *shard[T]) put(k key, value T, now time.Time) {
 	if s.entries == nil {
 		s.entries, s.due = make(map[key]T), make(map[int64][]key)
@@ -101,7 +110,8 @@ func (s *shard[T]) put(k key, value T, now time.Time) {
 	}
 }
 
-// bucketOf is not one that was swept: nobody would look there again.
+// bucketOf returns the bucket for an expiry, never one that is swept already:
+// nothing would look there again.
 func (s *shard[T]) bucketOf(expires int64) int64 { return max(periodOf(expires), s.swept) }
 
 func (s *shard[T]) sweep(current int64) {
@@ -117,7 +127,8 @@ func (s *shard[T]) sweep(current int64) {
 			continue
 		}
 		last := bucket[len(bucket)-1]
-		if e, ok := s.entries[last]; ok && e.expires() != 0 && s.bucketOf(e.expires()) <= s.swept { // not saved again since, for longer
+		// Unless it was saved again since, for longer.
+		if e, ok := s.entries[last]; ok && e.expires() != 0 && s.bucketOf(e.expires()) <= s.swept {
 			delete(s.entries, last)
 		}
 		s.due[s.swept] = bucket[:len(bucket)-1]

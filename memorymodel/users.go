@@ -11,19 +11,19 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// user is a registered user, in two maps. It is not changed but replaced.
+// user is a registered user, in two maps. It is replaced, never changed.
 type user struct {
 	record   oauth2server.User
-	username string // as it is stored
+	username string // as stored
 	hash     string // of the password
-	deleted  bool   // what was issued is about to end; in one map only
+	deleted  bool   // being revoked; now only in the map of IDs
 }
 
 // AddUser registers a user who signs in with username and password. Both are
-// prepared as RFC 8265 says, so that it does not matter how they are typed. The
-// error is what is wrong with them ([oauth2server.CheckUser],
-// [oauth2server.CheckUserPassword]), or an [oauth2server.ErrExists] if ID or
-// username are taken.
+// prepared by RFC 8265, so that it does not matter how they are typed. The
+// error lists what is wrong with them ([oauth2server.CheckUser],
+// [oauth2server.CheckUserPassword]), or an [oauth2server.ErrExists] if the ID
+// or the username is taken.
 func (m *Model) AddUser(u *oauth2server.User, username, password string) error {
 	name, err := credential.CheckUser(u, username)
 	if err := errors.Join(err, oauth2server.CheckUserPassword(password)); err != nil {
@@ -38,9 +38,9 @@ func (m *Model) AddUser(u *oauth2server.User, username, password string) error {
 
 // AddUserHash registers a user by the hash of a password that another program
 // made: bcrypt ($2a$, $2b$, $2y$), argon2id or scrypt in PHC format, or scrypt
-// as Werkzeug writes it. It is replaced by one of this package when the user
-// signs in. The errors are those of [Model.AddUser]; a hash of another kind, or
-// one that would take too long or too much memory, is an error too.
+// as Werkzeug writes it. When the user signs in, it is replaced by a hash of
+// this package. The errors are those of [Model.AddUser]; a hash of another
+// kind, or one that would take too long or too much memory, is an error too.
 func (m *Model) AddUserHash(ctx context.Context, u *oauth2server.User, username, hash string) error {
 	name, err := credential.CheckUser(u, username)
 	if err := errors.Join(ctx.Err(), err); err != nil {
@@ -66,18 +66,20 @@ func (m *Model) insertUser(u *user) error {
 	return nil
 }
 
-// storeUser writes a user into both maps. The lock is held.
+// storeUser writes a user into both maps. The caller holds the lock.
 func (m *Model) storeUser(u *user) {
 	m.users.Store(u.username, u)
 	m.userIDs.Store(u.record.ID, u)
 }
 
 // GetUser implements [oauth2server.PasswordModel].
-func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth2server.Client) (*oauth2server.User, error) {
+func (m *Model) GetUser(
+	ctx context.Context, username, password string, _ *oauth2server.Client,
+) (*oauth2server.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	u := &user{} // without a hash if there is none
+	u := &user{} // without a hash if the name is unknown
 	raw, prepared := credential.Names(username)
 	for _, name := range []string{prepared, raw} {
 		if known, ok := m.users.Load(name); ok {
@@ -109,7 +111,7 @@ func (m *Model) refreshHash(u *user, hash string) {
 	}
 }
 
-// UserByID returns a user that was added; [oauth2server.ErrNotFound] if there is none.
+// UserByID returns a registered user, or [oauth2server.ErrNotFound].
 func (m *Model) UserByID(ctx context.Context, userID string) (*oauth2server.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -122,7 +124,7 @@ func (m *Model) UserByID(ctx context.Context, userID string) (*oauth2server.User
 	return &found, nil
 }
 
-// user returns a registered user; nil if there is none.
+// user returns a registered user, or nil.
 func (m *Model) user(id string) *user {
 	known, ok := m.userIDs.Load(id)
 	if !ok || known.(*user).deleted {
@@ -132,10 +134,12 @@ func (m *Model) user(id string) *user {
 }
 
 // ListUsers returns the users whose IDs come after this one, in the order of
-// IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1. An
-// empty after starts at the beginning; a page without users means that there
-// are no more.
-func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oauth2server.NamedUser, error) {
+// IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An
+// empty after starts at the beginning; an empty page means that there are no
+// more.
+func (m *Model) ListUsers(
+	ctx context.Context, after string, limit int,
+) ([]*oauth2server.NamedUser, error) {
 	var page []*oauth2server.NamedUser
 	for id := range m.userOrder.after(&m.userIDs, after) {
 		if err := ctx.Err(); err != nil {
@@ -152,8 +156,8 @@ func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oaut
 }
 
 // UpdateUser replaces the username and the Data of the user with this ID. The
-// errors are those of [Model.AddUser], and [oauth2server.ErrNotFound] if there is
-// none.
+// errors are those of [Model.AddUser], and [oauth2server.ErrNotFound] if there
+// is no such user.
 func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username string) error {
 	name, err := credential.CheckUser(u, username)
 	if err != nil {
@@ -161,16 +165,17 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 	}
 	return m.changeUser(ctx, u.ID, func(there user) (user, error) {
 		if other, taken := m.users.Load(name); taken && other.(*user).record.ID != u.ID {
-			return there, fmt.Errorf("memorymodel: username %q is taken: %w", name, oauth2server.ErrExists)
+			return there,
+				fmt.Errorf("memorymodel: username %q is taken: %w", name, oauth2server.ErrExists)
 		}
 		there.record, there.username = *u, name
 		return there, nil
 	})
 }
 
-// SetPassword gives a user another password. To end what was issued to anybody who
-// knew the old one, call [Model.RevokeUser]. [oauth2server.ErrNotFound] if there is
-// no such user.
+// SetPassword gives a user another password. It revokes nothing: to end what
+// was issued before, call [Model.RevokeUser]. The error is
+// [oauth2server.ErrNotFound] if there is no such user.
 func (m *Model) SetPassword(ctx context.Context, userID, password string) error {
 	hash, err := m.passwords.Hash(password)
 	if err != nil {
@@ -182,7 +187,7 @@ func (m *Model) SetPassword(ctx context.Context, userID, password string) error 
 	})
 }
 
-// changeUser replaces a user by what change makes of it.
+// changeUser replaces a user by what change returns.
 func (m *Model) changeUser(ctx context.Context, id string, change func(user) (user, error)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -204,9 +209,9 @@ func (m *Model) changeUser(ctx context.Context, id string, change func(user) (us
 	return nil
 }
 
-// DeleteUser deletes a user, who can no longer sign in, and revokes what was issued
-// for them as [Model.RevokeUser] does; until that is done, the ID is taken. After an
-// error call it again: a user who is gone is no error.
+// DeleteUser deletes a user, who can no longer sign in, and revokes what was
+// issued for them as [Model.RevokeUser] does; until that is done, the ID is
+// taken. After an error, call it again: an unknown user is no error.
 func (m *Model) DeleteUser(ctx context.Context, userID string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -224,7 +229,7 @@ func (m *Model) DeleteUser(ctx context.Context, userID string) error {
 	return nil
 }
 
-// closeUser lets a user sign in no more.
+// closeUser makes sign-ins of the user fail.
 func (m *Model) closeUser(id string) {
 	m.registering.Lock()
 	defer m.registering.Unlock()
@@ -234,10 +239,12 @@ func (m *Model) closeUser(id string) {
 	}
 }
 
-// GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user that
-// stands for the client has the client's ID behind "client:", which no other user
-// can have.
-func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*oauth2server.User, error) {
+// GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user
+// that acts for the client has the client's ID behind "client:", which no other
+// user can have.
+func (m *Model) GetUserFromClient(
+	ctx context.Context, c *oauth2server.Client,
+) (*oauth2server.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -1,3 +1,5 @@
+// This file has the fixture that a program gives to the suite, and checks it.
+
 package modeltest
 
 import (
@@ -10,78 +12,95 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Fixture is a model with clients and users in it, that nothing else works on. [Sample] fills in all that is not
-// the model's.
+// Fixture is a model with clients and users in it that nothing else uses
+// meanwhile. [Sample] fills in everything but the model.
 type Fixture struct {
-	// Model is what is tested.
+	// Model is the model to test.
 	Model oauth2server.Model
 
-	// Peer is the same storage as another process sees it: a second model with a connection, a cache and locks of its
-	// own. Nil: the rules about peers are skipped, and nothing shows that a lock or a cache of one process is not all
-	// that there is. A storage that has one process only, such as memory, gives Model again.
+	// Peer is the same storage as another process sees it: a second model with
+	// a connection, a cache and locks of its own. Nil skips the rules about
+	// peers, so that locks and caches which only work within one process go
+	// unnoticed. For a storage of a single process, such as memory, set it to
+	// Model.
 	Peer oauth2server.Model
 
-	// Clients are two confidential clients that are registered, with their secrets. The first may use every grant
-	// that the model can, and has a redirection URI.
+	// Clients are two registered confidential clients and their secrets. The
+	// first may use every grant that the model supports, and has a redirection
+	// URI.
 	Clients [2]Client
 
-	// Public is a public client that is registered. Nil: the rules about it are skipped.
+	// Public is a registered public client. Nil skips the rules about it.
 	Public *oauth2server.Client
 
-	// Users are two users. With Username and Password they can sign in; if one cannot, the rules about
-	// passwords are skipped.
+	// Users are two users, who sign in with Username and Password. If one of
+	// them has none, the rules about passwords are skipped.
 	Users [2]User
 
-	// Dump returns everything that the storage has at rest, as whoever steals a backup finds it: rows, documents or
-	// values, in any form that keeps strings as they are stored. Nil: nothing shows that no secret is stored in clear.
+	// Dump returns everything that the storage has at rest, as in a stolen
+	// backup: rows, documents or values, in any form that keeps strings as they
+	// are stored. Nil skips the rule that no secret is stored in clear.
 	Dump func(ctx context.Context) ([]byte, error)
 
-	// Close ends what the fixture needs. Nil: there is nothing to end.
+	// Close releases what the fixture holds. It is optional.
 	Close func() error
 }
 
-// Client is a client as it is registered, and its secret.
+// Client is a registered client and its secret.
 type Client struct {
 	*oauth2server.Client
 	Secret string
 }
 
-// User is somebody who signs in.
+// User is a user, and how they sign in.
 type User struct {
 	ID, Username, Password string
 }
 
-// Sample returns a fixture without Model, Peer, Dump and Close: clients and users to register. Where the program's
-// storage cannot take them, as it makes the ids itself, change the fixture to what was registered. IDs, names and
-// secrets differ each time, so that many fixtures can share one storage. The passwords are longer than the 72 bytes
-// that bcrypt takes: hash a digest of the password, as examples/custommodel does, or set shorter ones in Users.
+// Sample returns a fixture without Model, Peer, Dump and Close: clients and
+// users to register. If the storage assigns its own IDs, change the fixture to
+// what was registered. IDs, names and secrets differ each time, so that many
+// fixtures can share one storage. The passwords are longer than the 72 bytes
+// that bcrypt takes: hash a digest of the password, as examples/custommodel
+// does, or set shorter ones in Users.
 func Sample() *Fixture {
 	suffix := rand.Text()[:10]
 	grants := []string{"authorization_code", "refresh_token", "client_credentials", "password"}
 	client := func(name string) *oauth2server.Client {
-		return &oauth2server.Client{ID: name + "-" + suffix, Grants: grants,
-			RedirectURIs: []string{"https://" + name + ".example/callback", "https://" + name + ".example/%C3%BC?tenant=7"},
-			Scope:        oauth2server.Scope{"read", "write:own"}, AccessTokenLifetime: 7 * time.Minute, RefreshTokenLifetime: 77 * time.Hour}
+		return &oauth2server.Client{
+			ID:     name + "-" + suffix,
+			Grants: grants,
+			RedirectURIs: []string{"https://" + name + ".example/callback",
+				"https://" + name + ".example/%C3%BC?tenant=7"},
+			Scope:                oauth2server.Scope{"read", "write:own"},
+			AccessTokenLifetime:  7 * time.Minute,
+			RefreshTokenLifetime: 77 * time.Hour,
+		}
 	}
 	public := client("Phone")
 	public.Public, public.RedirectURIs, public.Grants = true, []string{"http://127.0.0.1/callback"}, grants[:2]
-	plain := &oauth2server.Client{ID: "Other-" + suffix, Grants: grants, RedirectURIs: []string{"https://other.example/callback"}}
+	plain := &oauth2server.Client{
+		ID:           "Other-" + suffix,
+		Grants:       grants,
+		RedirectURIs: []string{"https://other.example/callback"},
+	}
 	return &Fixture{
 		Clients: [2]Client{{client("Web"), rand.Text() + "-a"}, {plain, rand.Text() + "-b"}},
 		Public:  public,
 		Users: [2]User{
-			{"user-1-" + suffix, "andy-" + suffix, "correct horse battery staple " + rand.Text() + rand.Text() + rand.Text()},
+			{"user-1-" + suffix, "andy-" + suffix,
+				"correct horse battery staple " + rand.Text() + rand.Text() + rand.Text()},
 			{"user-2-" + suffix, "zoë-" + suffix + "@example.org", "пароль Ünïcode 🔑 " + rand.Text()},
 		},
 	}
 }
 
-// fixtureError is one that says nothing about the model.
+// fixtureError is an error of the fixture, not of the model.
 type fixtureError struct{ error }
 
 func (e *fixtureError) Unwrap() error { return e.error }
 
-// check finds what no rule can do without.
+// check returns an error if the fixture lacks what every rule needs.
 func (f *Fixture) check() error {
 	switch {
 	case f == nil:

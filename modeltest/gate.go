@@ -1,3 +1,6 @@
+// This file raises storms of concurrent calls at something that may let only
+// one through.
+
 package modeltest
 
 import (
@@ -8,16 +11,17 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// gate is something that lets one caller through.
+// gate is an operation that must let only one caller through.
 type gate struct {
 	pass func(h *handle) error
-	left func() error // nil when nothing is left behind the gate
+	left func() error // returns nil when nothing is left behind the gate
 }
 
-// rounds is how often a storm is raised: a race that is rare shows in one of them.
+// rounds is how often a storm is repeated, so that a rare race shows.
 const rounds = 4
 
-// singleUse raises storms at gates that make returns. A caller that meets a fault counts as neither in nor out.
+// singleUse lets a storm of callers loose on each gate that make returns. A
+// caller that gets a fault counts as neither in nor out.
 func (t *trial) singleUse(ctx context.Context, call string, make func() (*gate, error)) error {
 	for range rounds {
 		g, err := make()
@@ -30,11 +34,13 @@ func (t *trial) singleUse(ctx context.Context, call string, make func() (*gate, 
 			return fmt.Errorf("%d of %d concurrent callers of %s got nil, want 1", in, crowd, call)
 		}
 		if in == 0 && fault == nil {
-			return fmt.Errorf("%s: none of %d concurrent callers got nil, though no call failed; want 1", call, crowd)
+			return fmt.Errorf(
+				"%s: none of %d concurrent callers got nil, though no call failed; want 1", call, crowd)
 		}
-		if in == 0 { // whether the call that failed went through is not known
+		if in == 0 { // a call that failed may have gone through
 			if err := g.pass(t.on); err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
-				return fmt.Errorf("%s: none of %d concurrent callers got through, nor another after them: %w", call, crowd, err)
+				return fmt.Errorf("%s: none of %d concurrent callers got through, nor another "+
+					"after them: %w", call, crowd, err)
 			}
 		}
 		if err := gone(g.pass(t.on), "%s of what was revoked", call); err != nil {
@@ -47,7 +53,8 @@ func (t *trial) singleUse(ctx context.Context, call string, make func() (*gate, 
 	return ctx.Err()
 }
 
-// count says how many errors are nil, and returns one that is neither nil nor expected.
+// count returns how many errors are nil, and one that is neither nil nor
+// expected.
 func count(errs []error, expected error) (none int, other error) {
 	for _, err := range errs {
 		switch {

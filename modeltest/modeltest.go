@@ -1,6 +1,7 @@
-// Package modeltest proves that a model keeps the contract of [oauth2server.Model] and of the optional interfaces that
-// it has. What the server promises rests on that contract, and most breaches of it stay unseen until two requests
-// arrive at once, or somebody tries.
+// Package modeltest proves that a model keeps the contract of
+// [oauth2server.Model] and of its optional interfaces. What the server promises
+// depends on that contract, and most breaches stay unnoticed until two requests
+// arrive at once, or an attacker tries.
 //
 //	func TestModel(t *testing.T) {
 //		modeltest.Run(t, func(ctx context.Context) (*modeltest.Fixture, error) {
@@ -11,14 +12,15 @@
 //		})
 //	}
 //
-// The rules are in a table. [Run] makes a subtest of each, so that -run 'TestModel/log-' is one way to look at the
-// log alone; [Check] is for programs without package testing, such as a health check of a storage that was moved.
-// The rule expiry waits for two seconds, the others for nothing but the storage.
-// Each rule gets a fixture of its own and closes it. Fixtures may share a storage, as everything in a [Sample] and
-// everything that a rule stores has names that are used once.
+// The rules are in a table. [Run] makes a subtest of each, so that -run
+// 'TestModel/log-' tries the log alone; [Check] is for programs without package
+// testing, such as a health check of a storage that was moved. The rule expiry
+// waits for two seconds; the others only wait for the storage. Each rule gets a
+// fixture of its own and closes it. Fixtures may share a storage, as a [Sample]
+// and the rules never use a name twice.
 //
-// Which interfaces the model has is found out as [oauth2server.New] does it, through Unwrap too. The hooks, such as
-// ValidateScope, are the program's own business and not looked at.
+// The interfaces of the model are detected as in [oauth2server.New], also
+// through Unwrap. Hooks, such as ValidateScope, are not tested.
 package modeltest
 
 import (
@@ -28,12 +30,14 @@ import (
 	"testing"
 )
 
-// FixtureFunc makes a fixture. It is called once for each rule. ctx is that of the rule: what must outlive the call, such
-// as a connection, should not hang on it.
+// FixtureFunc makes a fixture. It is called once for each rule. ctx ends with
+// the rule: do not tie to it what must live longer, such as a shared
+// connection.
 type FixtureFunc func(ctx context.Context) (*Fixture, error)
 
-// Run tries each rule in a subtest that has its name. A rule that the fixture or the model lacks something for is
-// skipped, and the message names what is missing. The error of a failure is a [*Violation].
+// Run tries each rule in a subtest of its name. If the fixture or the model
+// lacks what a rule needs, the rule is skipped, and the message names what is
+// missing. The error of a failure is a [*Violation].
 func Run(t *testing.T, newFixture FixtureFunc) {
 	t.Helper()
 	stopped, broken := false, false
@@ -58,9 +62,11 @@ func Run(t *testing.T, newFixture FixtureFunc) {
 	}
 }
 
-// Check tries each rule and joins what it finds: the error is nil, or has Unwrap() []error with a [*Violation] for each
-// rule that the model breaks. A rule that the fixture or the model lacks something for is left out. When newFixture
-// fails, or ctx is cancelled, that is the last of the errors.
+// Check tries each rule and joins the errors: the result is nil, or has
+// Unwrap() []error with a [*Violation] for each rule that the model breaks.
+// Rules for which the fixture or the model lacks something are left out. If
+// newFixture fails or ctx is cancelled, Check stops, and that is the last of
+// the errors.
 func Check(ctx context.Context, newFixture FixtureFunc) error {
 	var all []error
 	for _, r := range rules {
@@ -81,7 +87,7 @@ func Check(ctx context.Context, newFixture FixtureFunc) error {
 	return errors.Join(all...)
 }
 
-// Violation is a rule that a model breaks.
+// Violation is the error for a rule that a model breaks.
 type Violation struct {
 	// Rule is the name of the rule, and of the subtest.
 	Rule string
@@ -92,13 +98,15 @@ type Violation struct {
 	// Reason is why there is such a rule.
 	Reason string
 
-	// Harm is what somebody suffers whose model breaks it.
+	// Harm is what happens to a program whose model breaks it.
 	Harm string
 }
 
-// Error is a text of several lines: the rule, what was seen, the reason and the harm.
+// Error returns several lines: the rule, what was seen, the reason and the
+// harm.
 func (v *Violation) Error() string {
-	return fmt.Sprintf("rule %s is broken: %v\n\twhy it is a rule: %s\n\twhat it does:     %s", v.Rule, v.Seen, v.Reason, v.Harm)
+	return fmt.Sprintf("rule %s is broken: %v\n\twhy it is a rule: %s\n\twhat it does:     %s",
+		v.Rule, v.Seen, v.Reason, v.Harm)
 }
 
 // Unwrap returns what was seen.

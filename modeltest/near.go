@@ -1,3 +1,5 @@
+// This file makes strings that a careless lookup takes for the right one.
+
 package modeltest
 
 import (
@@ -10,10 +12,12 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// near is a string that is like another, or like what may be stored of it, and is to be told from it.
+// near is a string that resembles another one, or its stored form, and must not
+// be taken for it.
 type near struct{ name, text string }
 
-// alike returns strings that are near to right, which is a secret, a code or a token: what it is.
+// alike returns strings that resemble right. what names it: a secret, a code or
+// a token.
 func alike(what, right string) []near {
 	digest := sha256.Sum256([]byte(right))
 	all := []near{

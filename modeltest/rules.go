@@ -1,3 +1,6 @@
+// This file joins the rules in the order in which they are best read, and tries
+// one.
+
 package modeltest
 
 import (
@@ -7,24 +10,24 @@ import (
 	"slices"
 )
 
-// rule is a line of the contract, why it is there, and how to try a model on it.
+// rule is a line of the contract, the reason for it, and how to test it.
 type rule struct {
 	name   string
 	needs  []need
 	check  func(ctx context.Context, t *trial) error
 	reason string
 	harm   string
-	last   bool // it says nothing new when others are broken
+	last   bool // it tells nothing new when others are broken
 }
 
-// rules are in the order in which they are best read: a model that fails an
-// early one need not look at the later ones yet. A rule fails for its own
-// reason only. Where one defect would show in two, the second looks first
-// whether the other rule has it, and then says nothing.
-var rules = slices.Concat(clientRules, userRules, codeRules, tokenRules, aloneRules, extraRules, logRules, peerRules, cancelRules,
+// rules are in the order in which to fix them. A rule fails for its own reason
+// only: if one defect would show in two rules, the second one first checks
+// whether the other reports it, and then passes.
+var rules = slices.Concat(clientRules, userRules, codeRules, tokenRules, aloneRules, extraRules,
+	logRules, peerRules, cancelRules,
 	hostileRules, dumpRules, expiryRules, flowRules, revokeUserRules)
 
-// need is what a rule cannot be tried without.
+// need is something that a rule cannot be tried without.
 type need struct {
 	name string
 	has  func(t *trial) bool
@@ -47,7 +50,8 @@ var (
 
 func (u User) signsIn() bool { return u.Username != "" && u.Password != "" }
 
-// try makes a fixture and tries the rule on it. missing names what the rule needs and the fixture lacks.
+// try makes a fixture and tries the rule on it. missing names what the rule
+// needs and the fixture lacks.
 func (r rule) try(ctx context.Context, newFixture FixtureFunc) (missing string, err error) {
 	f, err := newFixture(ctx)
 	if err == nil {
@@ -59,13 +63,15 @@ func (r rule) try(ctx context.Context, newFixture FixtureFunc) (missing string, 
 	if f.Close != nil {
 		defer func() {
 			if closing := f.Close(); closing != nil {
-				err = errors.Join(err, &fixtureError{fmt.Errorf("modeltest: Close of the fixture: %w", closing)})
+				err = errors.Join(err,
+					&fixtureError{fmt.Errorf("modeltest: Close of the fixture: %w", closing)})
 			}
 		}()
 	}
 	t := newTrial(f)
 	if !slices.Equal(t.on.abilities(), t.peer.abilities()) {
-		return "", &fixtureError{errors.New("modeltest: the fixture: its Peer has other methods than Model")}
+		return "", &fixtureError{errors.New("modeltest: the fixture: its Peer has other " +
+			"methods than Model")}
 	}
 	for _, n := range r.needs {
 		if !n.has(t) {

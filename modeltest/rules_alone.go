@@ -1,7 +1,7 @@
-package modeltest
-
 // This file has the rule about refresh tokens that are stored without an access
 // token.
+
+package modeltest
 
 import (
 	"context"
@@ -9,10 +9,15 @@ import (
 )
 
 var aloneRules = []rule{
-	{name: "refresh-alone", needs: []need{refresh}, check: refreshAlone,
-		reason: "a program that moves to another storage has refresh tokens whose access tokens expired long ago, any number of them",
-		harm: "nobody stays signed in over the move, as the second refresh token is refused by a unique index on an empty column; or " +
-			"an empty string is an access token"},
+	{
+		name:  "refresh-alone",
+		needs: []need{refresh},
+		check: refreshAlone,
+		reason: "a program that moves to another storage has refresh tokens whose access tokens " +
+			"expired long ago, any number of them",
+		harm: "nobody stays signed in over the move, as the second refresh token is refused by a " +
+			"unique index on an empty column; or an empty string is an access token",
+	},
 }
 
 func refreshAlone(ctx context.Context, t *trial) error {

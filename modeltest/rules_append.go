@@ -1,3 +1,5 @@
+// This file has the checks of appending to a log.
+
 package modeltest
 
 import (
@@ -13,9 +15,16 @@ func logNeverOverwrites(ctx context.Context, t *trial) error {
 	first := t.newEntry(id, 1)
 	first.Kind = "rotate"
 	nonce, want := first.Nonce, pictureOf(first)
-	twin := *first // the same but for its nonce: another attempt
+	twin := *first // only the nonce differs: another attempt
 	twin.Nonce = unique()
-	bare := &oauth2server.GrantEntry{GrantID: id, Seq: 1, Kind: "revoked", Nonce: unique(), Time: first.Time, ExpiresAt: first.ExpiresAt}
+	bare := &oauth2server.GrantEntry{
+		GrantID:   id,
+		Seq:       1,
+		Kind:      "revoked",
+		Nonce:     unique(),
+		Time:      first.Time,
+		ExpiresAt: first.ExpiresAt,
+	}
 	if err := t.on.appendTo(ctx, first, t.newEntry(id, 2)); err != nil {
 		return err
 	}
@@ -25,20 +34,24 @@ func logNeverOverwrites(ctx context.Context, t *trial) error {
 			return fmt.Errorf("AppendGrant where another entry is: %w", err)
 		}
 		if there.Nonce != nonce {
-			return errors.New("AppendGrant where another entry is: ErrExists came with an entry that is not the one that was there first")
+			return errors.New("AppendGrant where another entry is: ErrExists came with an entry " +
+				"that is not the one that was there first")
 		}
-		if err := same("what AppendGrant returned as what is there", want, there); err != nil && logComesBack(ctx, t) == nil {
+		if err := same("what AppendGrant returned as what is there", want, there); err != nil &&
+			logComesBack(ctx, t) == nil {
 			return err
 		}
 	}
 	found, err := t.on.entriesOf(ctx, id, 1, 2)
 	if err == nil && found[0].Nonce != nonce {
-		err = errors.New("GrantEntries after another append at the place returned that one, want the first")
+		err = errors.New("GrantEntries after another append at the place returned that one, " +
+			"want the first")
 	}
 	return err
 }
 
-// existing reports what is not the answer of an append where something is.
+// existing returns an error unless this is the answer of an append to a place
+// that is taken.
 func existing(there *oauth2server.GrantEntry, err error) error {
 	switch {
 	case err == nil:
@@ -51,7 +64,8 @@ func existing(there *oauth2server.GrantEntry, err error) error {
 	return nil
 }
 
-// logRepeat appends an entry again, as a driver does that got no reply. Success and ErrExists are both right.
+// logRepeat appends an entry again, as a driver does that got no reply. nil and
+// ErrExists are both right.
 func logRepeat(ctx context.Context, t *trial) error {
 	id := unique()
 	entry := t.newEntry(id, 1)
@@ -62,10 +76,12 @@ func logRepeat(ctx context.Context, t *trial) error {
 	again := *entry
 	there, err := t.on.log.AppendGrant(ctx, &again)
 	if err != nil && !errors.Is(err, oauth2server.ErrExists) {
-		return fmt.Errorf("AppendGrant of an entry that is there already: the error is %q, want nil or ErrExists", err)
+		return fmt.Errorf("AppendGrant of an entry that is there already: the error is %q, want "+
+			"nil or ErrExists", err)
 	}
 	if err != nil && there != nil && there.Nonce != nonce {
-		return errors.New("AppendGrant of an entry that is there already returned another Nonce, want its own")
+		return errors.New("AppendGrant of an entry that is there already returned another Nonce, " +
+			"want its own")
 	}
 	found, err := t.on.entriesOf(ctx, id, 1, 1)
 	if err == nil && found[0].Nonce != nonce {
@@ -76,7 +92,7 @@ func logRepeat(ctx context.Context, t *trial) error {
 
 func logRace(ctx context.Context, t *trial) error {
 	if logNeverOverwrites(ctx, t) != nil {
-		return nil // it takes no race to go wrong: log-never-overwrites says so
+		return nil // no race is needed: log-never-overwrites reports it
 	}
 	for range rounds {
 		if err := t.appendRace(ctx); err != nil {
@@ -86,7 +102,8 @@ func logRace(ctx context.Context, t *trial) error {
 	return ctx.Err()
 }
 
-// appendRace lets a crowd append at one place. A caller that meets a fault counts as neither first nor second.
+// appendRace lets a crowd append at one place. A caller that gets a fault
+// counts as neither first nor second.
 func (t *trial) appendRace(ctx context.Context) error {
 	id := unique()
 	var entries, there [crowd]*oauth2server.GrantEntry
@@ -104,11 +121,14 @@ func (t *trial) appendRace(ctx context.Context) error {
 		return fmt.Errorf("%d of %d concurrent appends at one place succeeded, want 1", won, crowd)
 	}
 	if won == 0 && fault == nil {
-		return fmt.Errorf("none of %d concurrent appends at one place succeeded, though no call failed; want 1", crowd)
+		return fmt.Errorf("none of %d concurrent appends at one place succeeded, though no call "+
+			"failed; want 1", crowd)
 	}
 	if won == 0 {
-		if _, err := t.on.log.AppendGrant(ctx, t.newEntry(id, 1)); err != nil && !errors.Is(err, oauth2server.ErrExists) {
-			return fmt.Errorf("none of %d concurrent appends got through, nor another after them: %w", crowd, err)
+		if _, err := t.on.log.AppendGrant(ctx, t.newEntry(id, 1)); err != nil &&
+			!errors.Is(err, oauth2server.ErrExists) {
+			return fmt.Errorf(
+				"none of %d concurrent appends got through, nor another after them: %w", crowd, err)
 		}
 	}
 	found, err := t.on.entriesOf(ctx, id, 1, 1)
@@ -119,7 +139,8 @@ func (t *trial) appendRace(ctx context.Context) error {
 		switch {
 		case err == nil && found[0].Nonce != nonces[i]:
 			return errors.New("the entry of the append that succeeded is not the one that is there")
-		case errors.Is(err, oauth2server.ErrExists) && (there[i] == nil || there[i].Nonce != found[0].Nonce):
+		case errors.Is(err, oauth2server.ErrExists) &&
+			(there[i] == nil || there[i].Nonce != found[0].Nonce):
 			return errors.New("an append that was too late was not told the entry that is there")
 		}
 	}
@@ -129,7 +150,7 @@ func (t *trial) appendRace(ctx context.Context) error {
 // logUsedStaysFound spends a code and two refresh tokens in the log.
 func logUsedStaysFound(ctx context.Context, t *trial) error {
 	id := unique()
-	var look []func() error // for what was used so far
+	var look []func() error // for everything used so far
 	if t.on.codes != nil {
 		code := t.newCode()
 		code.GrantID = id
@@ -138,7 +159,8 @@ func logUsedStaysFound(ctx context.Context, t *trial) error {
 			return err
 		}
 		look = append(look, func() error {
-			return present("GetAuthorizationCode of a code that was redeemed")(t.on.codes.GetAuthorizationCode(ctx, saved.Code))
+			return present("GetAuthorizationCode of a code that was redeemed")(
+				t.on.codes.GetAuthorizationCode(ctx, saved.Code))
 		})
 	}
 	var used string // the digest
@@ -168,14 +190,16 @@ func logUsedStaysFound(ctx context.Context, t *trial) error {
 			text := saved.RefreshToken
 			used = oauth2server.Digest(text)
 			now, err := t.on.refresh.GetRefreshToken(ctx, text)
-			keeps := err == nil && now != nil && now.GrantSeq == place // if not, token-comes-back says so
+			// If not, token-comes-back reports it.
+			keeps := err == nil && now != nil && now.GrantSeq == place
 			look = append(look, func() error {
 				found, err := t.on.refresh.GetRefreshToken(ctx, text)
 				if err := present("GetRefreshToken of a token that was used")(found, err); err != nil {
 					return err
 				}
 				if keeps && found.GrantSeq != place {
-					return fmt.Errorf("GetRefreshToken of a token that was used: GrantSeq is %d, want %d as it was", found.GrantSeq, place)
+					return fmt.Errorf("GetRefreshToken of a token that was used: GrantSeq is %d, "+
+						"want %d as it was", found.GrantSeq, place)
 				}
 				return nil
 			})
@@ -224,16 +248,19 @@ func logRevokesAccess(ctx context.Context, t *trial) error {
 		if i == 2 {
 			expect, whose = present, "was not"
 		}
-		err := expect("GetAccessToken of a token whose Digest %s given to RevokeAccessTokens", whose)(t.on.tokens.GetAccessToken(ctx, token.AccessToken))
+		err := expect("GetAccessToken of a token whose Digest %s given to RevokeAccessTokens",
+			whose)(t.on.tokens.GetAccessToken(ctx, token.AccessToken))
 		if err == nil && token.RefreshToken != "" {
-			err = present("GetRefreshToken after RevokeAccessTokens")(t.on.refresh.GetRefreshToken(ctx, token.RefreshToken))
+			err = present("GetRefreshToken after RevokeAccessTokens")(
+				t.on.refresh.GetRefreshToken(ctx, token.RefreshToken))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if code != nil {
-		return present("GetAuthorizationCode after RevokeAccessTokens")(t.on.codes.GetAuthorizationCode(ctx, code.Code))
+		return present("GetAuthorizationCode after RevokeAccessTokens")(
+			t.on.codes.GetAuthorizationCode(ctx, code.Code))
 	}
 	return nil
 }

@@ -1,3 +1,5 @@
+// This file has the rule that a call whose context is over tells nothing else.
+
 package modeltest
 
 import (
@@ -10,9 +12,14 @@ import (
 )
 
 var cancelRules = []rule{
-	{name: "cancelled", check: cancelled,
-		reason: "a call whose context is over says nothing about what is stored, and must not sound as if it did",
-		harm:   "a client that hung up is told that its token is unknown, and signs its user out; or what nobody waits for is stored"},
+	{
+		name:  "cancelled",
+		check: cancelled,
+		reason: "a call whose context is over says nothing about what is stored, and must not " +
+			"sound as if it did",
+		harm: "a client that hung up is told that its token is unknown, and signs its user out; " +
+			"or what nobody waits for is stored",
+	},
 }
 
 func cancelled(ctx context.Context, t *trial) error {
@@ -37,27 +44,31 @@ func cancelled(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// told is nil if err tells that the context is over, or at least nothing else that a model has words for.
+// told returns nil if err reports that the context is over, or at least is none
+// of the errors of the contract.
 func told(ended context.Context, err error, call string) error {
 	switch {
 	case err == nil:
 		return fmt.Errorf("%s succeeded though the context is over (%w)", call, ended.Err())
 	case errors.Is(err, oauth2server.ErrNotFound), errors.Is(err, oauth2server.ErrExists):
-		return fmt.Errorf("%s with a context that is over: the error is %q, want %q", call, err, ended.Err())
+		return fmt.Errorf("%s with a context that is over: the error is %q, want %q", call, err,
+			ended.Err())
 	}
 	return nil
 }
 
-// cancelledThing makes every call about something that is stored, and about its like that is not, and looks whether
-// anything came of it.
+// cancelledThing makes every call about something that is stored and about
+// something that is not, and checks that nothing changed.
 func (t *trial) cancelledThing(ctx, ended context.Context, stored, unstored thing) error {
 	_, found := stored.get(ended, t.on)
 	_, missed := unstored.get(ended, t.on)
-	if err := errors.Join(told(ended, found, stored.getting), told(ended, missed, stored.getting+" of what does not exist"),
+	if err := errors.Join(told(ended, found, stored.getting),
+		told(ended, missed, stored.getting+" of what does not exist"),
 		told(ended, unstored.save(ended, t.on), stored.saving)); err != nil {
 		return err
 	}
-	if err := absent("%s, after %s with a context that was over", stored.getting, stored.saving)(unstored.get(ctx, t.on)); err != nil {
+	if err := absent("%s, after %s with a context that was over", stored.getting,
+		stored.saving)(unstored.get(ctx, t.on)); err != nil {
 		return err
 	}
 	if stored.end == nil {
@@ -67,12 +78,14 @@ func (t *trial) cancelledThing(ctx, ended context.Context, stored, unstored thin
 		told(ended, unstored.end(ended, t.on), stored.ending+" of what does not exist")); err != nil {
 		return err
 	}
-	return present("%s, after %s with a context that was over", stored.getting, stored.ending)(stored.get(ctx, t.on))
+	return present("%s, after %s with a context that was over", stored.getting,
+		stored.ending)(stored.get(ctx, t.on))
 }
 
 func (t *trial) cancelledLookups(ctx, ended context.Context) error {
 	var errs []error
-	for _, row := range [][2]string{{t.Clients[0].ID, ""}, {t.Clients[0].ID, t.Clients[0].Secret}, {unique(), ""}, {unique(), unique()}} {
+	for _, row := range [][2]string{{t.Clients[0].ID, ""}, {t.Clients[0].ID, t.Clients[0].Secret},
+		{unique(), ""}, {unique(), unique()}} {
 		_, err := t.on.model.GetClient(ended, row[0], row[1])
 		errs = append(errs, told(ended, err, "GetClient"))
 	}
@@ -83,9 +96,10 @@ func (t *trial) cancelledLookups(ctx, ended context.Context) error {
 		}
 	}
 	if t.on.clientUsers != nil {
-		// It may need no storage, and answer as ever.
+		// It may need no storage, and answer as usual.
 		_, usual := t.on.clientUsers.GetUserFromClient(ctx, t.Clients[0].Client)
-		if _, err := t.on.clientUsers.GetUserFromClient(ended, t.Clients[0].Client); err != nil && usual == nil {
+		if _, err := t.on.clientUsers.GetUserFromClient(ended, t.Clients[0].Client); err != nil &&
+			usual == nil {
 			errs = append(errs, told(ended, err, "GetUserFromClient"))
 		}
 	}

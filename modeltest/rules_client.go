@@ -1,3 +1,5 @@
+// This file has the rules about looking clients up and comparing their secrets.
+
 package modeltest
 
 import (
@@ -9,30 +11,65 @@ import (
 )
 
 var clientRules = []rule{
-	{name: "server-accepts", check: serverAccepts,
-		reason: "New looks at every method of the model, and so finds those that are misspelt or have another signature",
-		harm:   "the server does not start; and rules about the misspelt methods are skipped here, as if they had not been meant"},
-	{name: "client-comes-back", check: clientComesBack,
-		reason: "every request is judged by the client's record: redirection URIs, grants, scope, lifetimes, public or not",
-		harm:   "a client that is registered cannot sign anybody in, or one may do what it was never allowed"},
-	{name: "client-wrong-secret", check: clientWrongSecret,
-		reason: "GetClient with a secret is the client authentication of RFC 6749, section 2.3: only the very secret may pass",
-		harm:   "whoever knows a client's id, which is public, gets tokens in its name; or a wrong secret is answered as a fault of the server"},
-	{name: "client-unknown", check: clientUnknown,
+	{
+		name:  "server-accepts",
+		check: serverAccepts,
+		reason: "New looks at every method of the model, and so finds those that are misspelt or " +
+			"have another signature",
+		harm: "the server does not start; and rules about the misspelt methods are skipped here, " +
+			"as if they had not been meant",
+	},
+	{
+		name:  "client-comes-back",
+		check: clientComesBack,
+		reason: "every request is judged by the client's record: redirection URIs, grants, " +
+			"scope, lifetimes, public or not",
+		harm: "a client that is registered cannot sign anybody in, or one may do what it was " +
+			"never allowed",
+	},
+	{
+		name:  "client-wrong-secret",
+		check: clientWrongSecret,
+		reason: "GetClient with a secret is the client authentication of RFC 6749, section 2.3: " +
+			"only the very secret may pass",
+		harm: "whoever knows a client's id, which is public, gets tokens in its name; or a wrong " +
+			"secret is answered as a fault of the server",
+	},
+	{
+		name:   "client-unknown",
+		check:  clientUnknown,
 		reason: "an id is an exact string, and of what is not registered there is no record",
-		harm:   "two clients that differ only in case or in a space are one; or a mistyped id is answered as a fault of the server"},
-	{name: "client-public-secret", needs: []need{public}, check: clientPublicSecret,
-		reason: "a public client has no secret, so nothing that is presented as one can be right (RFC 6749, section 2.1)",
-		harm:   "a request that claims to be authenticated is taken for authenticated, with a secret that somebody made up"},
-	{name: "client-cache", check: clientCache,
-		reason: "GetClient without a secret only looks a client up; what that finds, or a cache keeps of it, proves nothing about a secret",
-		harm:   "after anybody opened the sign-in page of a client, any secret authenticates it until the cache forgets; or the right one does not"},
-	{name: "client-copies", check: clientCopies,
+		harm: "two clients that differ only in case or in a space are one; or a mistyped id is " +
+			"answered as a fault of the server",
+	},
+	{
+		name:  "client-public-secret",
+		needs: []need{public},
+		check: clientPublicSecret,
+		reason: "a public client has no secret, so nothing that is presented as one can be right " +
+			"(RFC 6749, section 2.1)",
+		harm: "a request that claims to be authenticated is taken for authenticated, with a " +
+			"secret that somebody made up",
+	},
+	{
+		name:  "client-cache",
+		check: clientCache,
+		reason: "GetClient without a secret only looks a client up; what that finds, or a cache " +
+			"keeps of it, proves nothing about a secret",
+		harm: "after anybody opened the sign-in page of a client, any secret authenticates it " +
+			"until the cache forgets; or the right one does not",
+	},
+	{
+		name:   "client-copies",
+		check:  clientCopies,
 		reason: "what GetClient returns belongs to the caller, and a handler may change it",
-		harm:   "one request changes the redirection URIs or the scope of a client for every request to come"},
+		harm: "one request changes the redirection URIs or the scope of a client for every " +
+			"request to come",
+	},
 }
 
-// serverAccepts asks with a grant of its own, as a model without any grant is for a resource server.
+// serverAccepts adds an extension grant, as New takes a model without any grant
+// for that of a resource server.
 func serverAccepts(_ context.Context, t *trial) error {
 	none := func(context.Context, *oauth2server.GrantRequest) (*oauth2server.Token, error) { return nil, nil }
 	options := quiet()
@@ -69,8 +106,10 @@ func clientComesBack(ctx context.Context, t *trial) error {
 
 func clientWrongSecret(ctx context.Context, t *trial) error {
 	for i, c := range t.Clients {
-		for _, wrong := range append(alike("secret", c.Secret), near{"another client's secret", t.Clients[1-i].Secret}) {
-			if err := absent("GetClient(%q, %s)", c.ID, wrong.name)(t.on.model.GetClient(ctx, c.ID, wrong.text)); err != nil {
+		for _, wrong := range append(alike("secret", c.Secret),
+			near{"another client's secret", t.Clients[1-i].Secret}) {
+			if err := absent("GetClient(%q, %s)", c.ID,
+				wrong.name)(t.on.model.GetClient(ctx, c.ID, wrong.text)); err != nil {
 				return err
 			}
 		}
@@ -86,7 +125,8 @@ func clientUnknown(ctx context.Context, t *trial) error {
 					continue
 				}
 				found, err := t.on.model.GetClient(ctx, id, secret.text)
-				if err := absent("GetClient(%q, %s), where there is %q", id, secret.name, c.ID)(found, err); err != nil {
+				if err := absent("GetClient(%q, %s), where there is %q", id, secret.name,
+					c.ID)(found, err); err != nil {
 					return err
 				}
 			}
@@ -97,34 +137,40 @@ func clientUnknown(ctx context.Context, t *trial) error {
 
 func clientPublicSecret(ctx context.Context, t *trial) error {
 	if clientWrongSecret(ctx, t) != nil {
-		return nil // secrets are not looked at: client-wrong-secret says so
+		return nil // secrets are ignored: client-wrong-secret reports it
 	}
-	for _, secret := range []near{{"a made-up secret", unique()}, {"another client's secret", t.Clients[0].Secret},
+	for _, secret := range []near{{"a made-up secret", unique()},
+		{"another client's secret", t.Clients[0].Secret},
 		{"its id", t.Public.ID}, {"a space", " "}, {"the word null", "null"}} {
 		found, err := t.on.model.GetClient(ctx, t.Public.ID, secret.text)
-		if err := absent("GetClient(%q, %s), which is a public client", t.Public.ID, secret.name)(found, err); err != nil {
+		if err := absent("GetClient(%q, %s), which is a public client", t.Public.ID,
+			secret.name)(found, err); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// clientCache tries wrong secrets again after calls that a cache could remember.
+// clientCache tries wrong secrets again after calls that a cache could
+// remember.
 func clientCache(ctx context.Context, t *trial) error {
 	for i, c := range t.Clients {
 		wrong := t.Clients[1-i].Secret
 		if absent("")(t.on.model.GetClient(ctx, c.ID, wrong)) != nil {
-			return nil // no cache is needed for that: client-wrong-secret says so
+			return nil // no cache is needed for that: client-wrong-secret reports it
 		}
 		for _, h := range t.both() {
 			for _, step := range []struct {
 				secret, name string
 				right        bool
 			}{
-				{wrong, "a wrong secret", false}, {"", "no secret", true}, {wrong, "a wrong secret", false},
-				{c.Secret, "its secret", true}, {wrong, "a wrong secret", false}, {"", "no secret", true}, {c.Secret, "its secret", true},
+				{wrong, "a wrong secret", false}, {"", "no secret", true},
+				{wrong, "a wrong secret", false},
+				{c.Secret, "its secret", true}, {wrong, "a wrong secret", false},
+				{"", "no secret", true}, {c.Secret, "its secret", true},
 			} {
-				call := fmt.Sprintf("%s: GetClient(%q, %s), after other calls with that id", h.name, c.ID, step.name)
+				call := fmt.Sprintf("%s: GetClient(%q, %s), after other calls with that id", h.name,
+					c.ID, step.name)
 				expected := absent("%s", call)
 				if step.right {
 					expected = present("%s", call)

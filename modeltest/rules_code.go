@@ -1,3 +1,5 @@
+// This file has the rules about authorization codes.
+
 package modeltest
 
 import (
@@ -8,23 +10,44 @@ import (
 )
 
 var codeRules = []rule{
-	{name: "code-comes-back", needs: []need{codes}, check: codeComesBack,
-		reason: "what the owner granted, to whom and with which PKCE challenge, is between the two halves of the flow in the model only",
-		harm: "a lost challenge or redirection URI is no longer demanded, so a stolen code works (RFC 7636, RFC 9700, section 4.5); " +
-			"a lost CodeChallengeMethod counts as plain and is refused; without expiry, client or user no code can be redeemed"},
-	{name: "code-exact", needs: []need{codes}, check: codeExact,
-		reason: "a code is found by exactly the string that was given out, and not by what is stored of it",
-		harm:   "codes can be guessed with fewer tries, or read from a backup; or an unknown code is answered as a fault of the server"},
-	{name: "code-apart", needs: []need{codes}, check: codeApart,
+	{
+		name:  "code-comes-back",
+		needs: []need{codes},
+		check: codeComesBack,
+		reason: "what the owner granted, to whom and with which PKCE challenge, is between the " +
+			"two halves of the flow in the model only",
+		harm: "a lost challenge or redirection URI is no longer demanded, so a stolen code works " +
+			"(RFC 7636, RFC 9700, section 4.5); a lost CodeChallengeMethod counts as plain and " +
+			"is refused; without expiry, client or user no code can be redeemed",
+	},
+	{
+		name:  "code-exact",
+		needs: []need{codes},
+		check: codeExact,
+		reason: "a code is found by exactly the string that was given out, and not by what is " +
+			"stored of it",
+		harm: "codes can be guessed with fewer tries, or read from a backup; or an unknown code " +
+			"is answered as a fault of the server",
+	},
+	{
+		name:   "code-apart",
+		needs:  []need{codes},
+		check:  codeApart,
 		reason: "each code has its own client and owner, and spending one says nothing about the others",
-		harm:   "an owner's consent is used for another client or another person; or one sign-in breaks those of others"},
+		harm: "an owner's consent is used for another client or another person; or one sign-in " +
+			"breaks those of others",
+	},
 	{name: "code-copies", needs: []need{codes}, check: codeCopies,
 		reason: "what is given to the model and what it returns belongs to nobody else",
 		harm:   "a handler that changes a value in one request changes what another request is granted"},
-	{name: "code-single-use", needs: []need{codes}, check: codeSingleUse,
-		reason: "RevokeAuthorizationCode is the gate that lets a code through once, whatever happens at the same time and on other " +
-			"machines (RFC 6749, section 4.1.2)",
-		harm: "a code that was stolen is redeemed by the thief too; or nobody can redeem one"},
+	{
+		name:  "code-single-use",
+		needs: []need{codes},
+		check: codeSingleUse,
+		reason: "RevokeAuthorizationCode is the gate that lets a code through once, whatever " +
+			"happens at the same time and on other machines (RFC 6749, section 4.1.2)",
+		harm: "a code that was stolen is redeemed by the thief too; or nobody can redeem one",
+	},
 	{name: "code-wide", needs: []need{codes}, check: codeWide,
 		reason: "redirection URIs, scopes and challenges may be long, and need not be ASCII",
 		harm:   "sign-ins of the one client with the long URI fail, or end with a scope that was cut"},
@@ -45,8 +68,11 @@ func codeComesBack(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// codeComesBack saves a code and compares what becomes of it; it may have been dropped if it has expired.
-func (t *trial) codeComesBack(ctx context.Context, name string, code *oauth2server.AuthorizationCode, expired bool) error {
+// codeComesBack saves a code and compares what comes back. An expired one may
+// be gone.
+func (t *trial) codeComesBack(
+	ctx context.Context, name string, code *oauth2server.AuthorizationCode, expired bool,
+) error {
 	want := pictureOf(code)
 	saved, err := t.on.saveCode(ctx, code)
 	if err != nil {
@@ -75,16 +101,19 @@ func codeExact(ctx context.Context, t *trial) error {
 		return err
 	}
 	for _, wrong := range append(alike("code", saved.Code), near{"the empty string", ""}) {
-		if err := absent("GetAuthorizationCode(%s)", wrong.name)(t.on.codes.GetAuthorizationCode(ctx, wrong.text)); err != nil {
+		if err := absent("GetAuthorizationCode(%s)",
+			wrong.name)(t.on.codes.GetAuthorizationCode(ctx, wrong.text)); err != nil {
 			return err
 		}
 		other := t.newCode()
 		other.Code = wrong.text
-		if err := gone(t.on.codes.RevokeAuthorizationCode(ctx, other), "RevokeAuthorizationCode(%s)", wrong.name); err != nil {
+		if err := gone(t.on.codes.RevokeAuthorizationCode(ctx, other),
+			"RevokeAuthorizationCode(%s)", wrong.name); err != nil {
 			return err
 		}
 	}
-	return present("GetAuthorizationCode, after others were tried")(t.on.codes.GetAuthorizationCode(ctx, saved.Code))
+	return present("GetAuthorizationCode, after others were tried")(
+		t.on.codes.GetAuthorizationCode(ctx, saved.Code))
 }
 
 func codeApart(ctx context.Context, t *trial) error {
@@ -100,7 +129,8 @@ func codeApart(ctx context.Context, t *trial) error {
 	}
 	for i, code := range all {
 		found, err := t.on.codes.GetAuthorizationCode(ctx, code.Code)
-		if err := present("GetAuthorizationCode of the last %d of four codes, after the others were revoked", 4-i)(found, err); err != nil {
+		if err := present("GetAuthorizationCode of the last %d of four codes, after the others "+
+			"were revoked", 4-i)(found, err); err != nil {
 			return err
 		}
 		if err := ownersOf("GetAuthorizationCode", found.Client, found.User, t.client(i/2), t.user(i%2)); err != nil {
@@ -120,9 +150,10 @@ func codeCopies(ctx context.Context, t *trial) error {
 		return err
 	}
 	code := saved.Code
-	return copies(ctx, "GetAuthorizationCode", given, saved, func(ctx context.Context) (*oauth2server.AuthorizationCode, error) {
-		return t.on.codes.GetAuthorizationCode(ctx, code)
-	})
+	return copies(ctx, "GetAuthorizationCode", given, saved,
+		func(ctx context.Context) (*oauth2server.AuthorizationCode, error) {
+			return t.on.codes.GetAuthorizationCode(ctx, code)
+		})
 }
 
 func codeSingleUse(ctx context.Context, t *trial) error {
@@ -136,9 +167,12 @@ func codeSingleUse(ctx context.Context, t *trial) error {
 			return nil, err
 		}
 		return &gate{
-			pass: func(h *handle) error { return h.codes.RevokeAuthorizationCode(ctx, presentedCode(found, saved.Code)) },
+			pass: func(h *handle) error {
+				return h.codes.RevokeAuthorizationCode(ctx, presentedCode(found, saved.Code))
+			},
 			left: func() error {
-				return absent("GetAuthorizationCode after RevokeAuthorizationCode")(t.on.codes.GetAuthorizationCode(ctx, saved.Code))
+				return absent("GetAuthorizationCode after RevokeAuthorizationCode")(
+					t.on.codes.GetAuthorizationCode(ctx, saved.Code))
 			},
 		}, nil
 	})
@@ -146,14 +180,15 @@ func codeSingleUse(ctx context.Context, t *trial) error {
 
 func codeWide(ctx context.Context, t *trial) error {
 	if codeComesBack(ctx, t) != nil {
-		return nil // short values do not come back either: code-comes-back says so
+		return nil // short values do not come back either: code-comes-back reports it
 	}
 	code := t.newCode()
 	code.RedirectURI, code.Scope, code.CodeChallenge = wideURI, wideScope(), wideChallenge
 	return t.codeComesBack(ctx, "a code with long values", code, false)
 }
 
-// presentedCode is the value that the server gives the gate: what was found, with the string that the client presented.
+// presentedCode returns the value that the server passes to the gate: what was
+// found, with the string that the client presented.
 func presentedCode(found *oauth2server.AuthorizationCode, code string) *oauth2server.AuthorizationCode {
 	own := *found
 	own.Code = code

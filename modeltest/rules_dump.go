@@ -1,3 +1,5 @@
+// This file has the rule that no secret is stored in clear.
+
 package modeltest
 
 import (
@@ -15,16 +17,25 @@ import (
 )
 
 var dumpRules = []rule{
-	{name: "clear-text", needs: []need{dump}, check: clearText,
-		reason: "whoever reads a backup must not be able to use what is in it: tokens, codes and secrets are stored as digests, " +
-			"passwords as hashes",
-		harm: "who steals a backup signs in as every user and every client"},
-	{name: "password-digest", needs: []need{dump, passwords}, check: passwordDigest,
-		reason: "the digest of a password is computed a billion times a second, so passwords need argon2id, scrypt or bcrypt and a salt",
-		harm:   "who steals a backup has most of the passwords within days"},
+	{
+		name:  "clear-text",
+		needs: []need{dump},
+		check: clearText,
+		reason: "whoever reads a backup must not be able to use what is in it: tokens, codes and " +
+			"secrets are stored as digests, passwords as hashes",
+		harm: "who steals a backup signs in as every user and every client",
+	},
+	{
+		name:  "password-digest",
+		needs: []need{dump, passwords},
+		check: passwordDigest,
+		reason: "the digest of a password is computed a billion times a second, so passwords " +
+			"need argon2id, scrypt or bcrypt and a salt",
+		harm: "who steals a backup has most of the passwords within days",
+	},
 }
 
-// readDump stores through act and returns what is at rest then.
+// readDump calls act, which stores something, and returns the dump after it.
 func (t *trial) readDump(ctx context.Context, act func() error) ([]byte, error) {
 	before, err := t.Dump(ctx)
 	if err != nil {
@@ -38,7 +49,8 @@ func (t *trial) readDump(ctx context.Context, act func() error) ([]byte, error) 
 		return nil, fmt.Errorf("Fixture.Dump: %w", err)
 	}
 	if bytes.Equal(before, after) {
-		return nil, errors.New("Fixture.Dump returned the same after a token was stored: it is not of this storage")
+		return nil, errors.New("Fixture.Dump returned the same after a token was stored: it is " +
+			"not of this storage")
 	}
 	return after, nil
 }
@@ -51,7 +63,8 @@ func clearText(ctx context.Context, t *trial) error {
 		if err != nil {
 			return err
 		}
-		secrets = append(secrets, near{"an access token", token.AccessToken}, near{"a refresh token", token.RefreshToken})
+		secrets = append(secrets, near{"an access token", token.AccessToken},
+			near{"a refresh token", token.RefreshToken})
 		if t.on.codes == nil {
 			return nil
 		}
@@ -82,8 +95,10 @@ func passwordDigest(ctx context.Context, t *trial) error {
 	}
 	for _, u := range t.Users {
 		password := []byte(u.Password)
-		digest5, digest1, digest256, digest512 := md5.Sum(password), sha1.Sum(password), sha256.Sum256(password), sha512.Sum512(password)
-		for name, digest := range map[string][]byte{"MD5": digest5[:], "SHA-1": digest1[:], "SHA-256": digest256[:], "SHA-512": digest512[:]} {
+		digest5, digest1, digest256, digest512 := md5.Sum(password), sha1.Sum(password),
+			sha256.Sum256(password), sha512.Sum512(password)
+		for name, digest := range map[string][]byte{"MD5": digest5[:], "SHA-1": digest1[:],
+			"SHA-256": digest256[:], "SHA-512": digest512[:]} {
 			if form := formIn(rest, string(digest)); form != "" {
 				return fmt.Errorf("what is at rest contains the %s of a password, %s", name, form)
 			}
@@ -92,8 +107,8 @@ func passwordDigest(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// formIn says in which form a secret is in what is at rest; "": in none. Of a text, the longest part is enough that
-// looks the same however strings are quoted.
+// formIn returns the form in which rest has a secret, or "". For text, it looks
+// for the longest part that is the same however strings are quoted.
 func formIn(rest []byte, secret string) string {
 	if len(secret) < 4 {
 		return "" // it would be found by chance
@@ -109,8 +124,10 @@ func formIn(rest []byte, secret string) string {
 	if decimal := strings.Trim(fmt.Sprint([]byte(secret)), "[]"); bytes.Contains(rest, []byte(decimal)) {
 		return "as numbers"
 	}
-	// Base64 in any alphabet, also in the midst of something longer: what of it depends on neighbours is left out.
-	standard := bytes.ReplaceAll(bytes.ReplaceAll(rest, []byte("-"), []byte("+")), []byte("_"), []byte("/"))
+	// Base64 in any alphabet, also in the midst of something longer: the
+	// characters that depend on neighbours are left out.
+	standard := bytes.ReplaceAll(bytes.ReplaceAll(rest, []byte("-"), []byte("+")), []byte("_"),
+		[]byte("/"))
 	for shift := range 3 {
 		encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("\x00", shift) + secret))
 		first, last := []int{0, 2, 3}[shift], len(encoded)
@@ -124,9 +141,11 @@ func formIn(rest []byte, secret string) string {
 	return ""
 }
 
-// plainest returns the longest part of printable ASCII without quotes, backslashes and the like.
+// plainest returns the longest part of printable ASCII without quotes,
+// backslashes and the like.
 func plainest(s string) (longest string) {
-	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("\"'`\\<>&/", r) }) {
+	for _, part := range strings.FieldsFunc(s,
+		func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("\"'`\\<>&/", r) }) {
 		if len(part) > len(longest) {
 			longest = part
 		}

@@ -1,6 +1,6 @@
-package modeltest
-
 // This file has the rule that a storage drops nothing before its time.
+
+package modeltest
 
 import (
 	"context"
@@ -13,16 +13,20 @@ import (
 )
 
 var expiryRules = []rule{
-	{name: "expiry", check: expiry,
-		reason: "each token, code and log entry has an expiry of its own, and a storage drops it after that one only. The rule waits " +
-			"about two seconds: it does not see what a sweep drops later, as the TTL monitor of MongoDB does once a minute, nor a " +
-			"fixed lifetime that is longer",
-		harm: "people are signed out when their access token expires; or a log forgets that a token was used or that the grant was " +
-			"revoked, so that what was stolen works again"},
+	{
+		name:  "expiry",
+		check: expiry,
+		reason: "each token, code and log entry has an expiry of its own, and a storage drops it " +
+			"after that one only. The rule waits about two seconds: it does not see what a sweep " +
+			"drops later, as the TTL monitor of MongoDB does once a minute, nor a fixed lifetime " +
+			"that is longer",
+		harm: "people are signed out when their access token expires; or a log forgets that a " +
+			"token was used or that the grant was revoked, so that what was stolen works again",
+	},
 }
 
-// In pause, what expires soon has expired, also where a storage counts in
-// whole seconds and rounds up.
+// After pause, what expires soon has expired, even if a storage counts in whole
+// seconds and rounds up.
 const (
 	soon  = time.Second
 	later = time.Hour
@@ -35,20 +39,21 @@ func from(d time.Duration) time.Time { return time.Now().UTC().Truncate(time.Mil
 // lasting is something stored that lives on when pause is over, though what is
 // beside it does not.
 type lasting struct {
-	call string // how it is looked up, and what it is
+	call string // the lookup, and what it finds
 	get  func(ctx context.Context, h *handle) (any, error)
 }
 
 // expiry stores all of them first, as it waits only once.
 func expiry(ctx context.Context, t *trial) error {
 	var all []lasting
-	for _, store := range []func(context.Context, *trial) ([]lasting, error){lastingTokens, lastingCodes, lastingEntries} {
+	for _, store := range []func(context.Context, *trial) ([]lasting, error){lastingTokens,
+		lastingCodes, lastingEntries} {
 		stored, err := store(ctx, t)
 		if err != nil {
 			return err
 		}
 		if !t.finds(ctx, stored) {
-			return nil // not even at once: other rules report it
+			return nil // not even before the pause: other rules report it
 		}
 		all = append(all, stored...)
 	}
@@ -98,7 +103,7 @@ func lastingTokens(ctx context.Context, t *trial) (all []lasting, err error) {
 	}
 	for _, row := range []struct {
 		access, refresh time.Time
-		call, of        string // how what lasts is looked up, and what it is
+		call, of        string // the lookup, and what it finds
 	}{
 		{access: from(soon), refresh: from(later), call: "GetRefreshToken",
 			of: "a refresh token that lives for an hour, beside an access token that lives for a second"},
@@ -123,9 +128,10 @@ func lastingTokens(ctx context.Context, t *trial) (all []lasting, err error) {
 			return nil, err
 		}
 		text := t.on.kinds()[at].text(saved)
-		all = append(all, lasting{row.call + " of " + row.of, func(ctx context.Context, h *handle) (any, error) {
-			return h.kinds()[at].get(ctx, text)
-		}})
+		all = append(all,
+			lasting{row.call + " of " + row.of, func(ctx context.Context, h *handle) (any, error) {
+				return h.kinds()[at].get(ctx, text)
+			}})
 	}
 	return all, nil
 }
@@ -141,9 +147,10 @@ func lastingCodes(ctx context.Context, t *trial) ([]lasting, error) {
 		return nil, err
 	}
 	text := saved.Code
-	return []lasting{{"GetAuthorizationCode of a code that lives for an hour", func(ctx context.Context, h *handle) (any, error) {
-		return h.codes.GetAuthorizationCode(ctx, text)
-	}}}, nil
+	return []lasting{{"GetAuthorizationCode of a code that lives for an hour",
+		func(ctx context.Context, h *handle) (any, error) {
+			return h.codes.GetAuthorizationCode(ctx, text)
+		}}}, nil
 }
 
 // lastingEntries stores logs of which one entry expires soon, the first or the
@@ -157,8 +164,10 @@ func lastingEntries(ctx context.Context, t *trial) (all []lasting, err error) {
 		lasts   int // the place
 		name    string
 	}{
-		{[2]time.Time{from(soon), from(later)}, 2, "an entry that lives for an hour, behind one that lives for a second"},
-		{[2]time.Time{from(later), from(soon)}, 1, "an entry that lives for an hour, before one that lives for a second"},
+		{[2]time.Time{from(soon), from(later)}, 2,
+			"an entry that lives for an hour, behind one that lives for a second"},
+		{[2]time.Time{from(later), from(soon)}, 1,
+			"an entry that lives for an hour, before one that lives for a second"},
 	} {
 		id := unique()
 		for i, expires := range row.expires {
@@ -168,15 +177,18 @@ func lastingEntries(ctx context.Context, t *trial) (all []lasting, err error) {
 				return nil, err
 			}
 		}
-		all = append(all, lasting{"GrantEntries with " + row.name, func(ctx context.Context, h *handle) (any, error) {
-			return h.entryAt(ctx, id, row.lasts)
-		}})
+		all = append(all,
+			lasting{"GrantEntries with " + row.name, func(ctx context.Context, h *handle) (any, error) {
+				return h.entryAt(ctx, id, row.lasts)
+			}})
 	}
 	return all, nil
 }
 
 // entryAt returns the entry at a place of a log.
-func (h *handle) entryAt(ctx context.Context, grantID string, place int) (*oauth2server.GrantEntry, error) {
+func (h *handle) entryAt(
+	ctx context.Context, grantID string, place int,
+) (*oauth2server.GrantEntry, error) {
 	entries, err := h.log.GrantEntries(ctx, grantID, 1)
 	if err != nil {
 		return nil, fmt.Errorf("GrantEntries: %w", err)

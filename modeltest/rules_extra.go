@@ -1,6 +1,6 @@
-package modeltest
-
 // This file has the rule that each value of Token.Extra comes back exactly.
+
+package modeltest
 
 import (
 	"bytes"
@@ -16,11 +16,15 @@ import (
 )
 
 var extraRules = []rule{
-	{name: "token-extra", check: tokenExtra,
-		reason: "a program decides by what it put into Extra, so each value comes back with the type and the value that it had; " +
-			"oauth2server.Token has what Extra may hold, and MarshalBinary writes all of it",
-		harm: "an id beyond 2^53 becomes the id of another tenant, a time becomes text, an empty list becomes none: requests fail, or " +
-			"read what they must not"},
+	{
+		name:  "token-extra",
+		check: tokenExtra,
+		reason: "a program decides by what it put into Extra, so each value comes back with the " +
+			"type and the value that it had; oauth2server.Token has what Extra may hold, and " +
+			"MarshalBinary writes all of it",
+		harm: "an id beyond 2^53 becomes the id of another tenant, a time becomes text, an empty " +
+			"list becomes none: requests fail, or read what they must not",
+	},
 }
 
 // exactValues are values of each kind that Extra may hold, in the form that the
@@ -28,15 +32,19 @@ var extraRules = []rule{
 func exactValues() map[string]any {
 	return map[string]any{
 		"none": nil, "yes": true, "no": false,
-		"id": int64(1<<53 + 1), "least": int64(math.MinInt64), "small": int64(3), "most": uint64(math.MaxUint64),
+		"id": int64(1<<53 + 1), "least": int64(math.MinInt64), "small": int64(3),
+		"most":  uint64(math.MaxUint64),
 		"whole": 3.0, "fraction": 0.1, "large": 1e300, "tiny": math.SmallestNonzeroFloat64,
-		"since": time.Date(2131, 2, 3, 4, 5, 6, 123_456_789, time.UTC), "second": time.Date(1969, 2, 3, 4, 5, 6, 0, time.UTC), "never": time.Time{},
-		"text": "größe 🔑 it's \"quoted\" \\ <&> \u2028 \x00", "no text": "", "text like a time": "2131-02-03T04:05:06Z",
+		"since":  time.Date(2131, 2, 3, 4, 5, 6, 123_456_789, time.UTC),
+		"second": time.Date(1969, 2, 3, 4, 5, 6, 0, time.UTC), "never": time.Time{},
+		"text": "größe 🔑 it's \"quoted\" \\ <&> \u2028 \x00", "no text": "",
+		"text like a time":   "2131-02-03T04:05:06Z",
 		"text like a number": "3", "long": strings.Repeat("longer..", 1<<10),
 		"bytes": []byte{0, 255, 'a'}, "no bytes": []byte{},
 		"list":    []any{int64(1), "a", nil, 2.0, []any{map[string]any{"deep": []any{int64(1<<53 + 1)}}}},
 		"no list": []any{},
-		"map":     map[string]any{"a": map[string]any{"b": map[string]any{"c": uint64(1 << 63)}}, "none": nil},
+		"map": map[string]any{"a": map[string]any{"b": map[string]any{"c": uint64(1 << 63)}},
+			"none": nil},
 		"no map":  map[string]any{},
 		"":        "without a name",
 		"a.b":     "a dot",
@@ -105,7 +113,7 @@ func difference(path string, want, got any) string {
 	case time.Time:
 		got, ok := got.(time.Time)
 		same = ok && want.Format(time.RFC3339Nano) == got.Format(time.RFC3339Nano) // the zone too
-	default: // types that == compares, of which got may be another
+	default: // types that == compares; got may have another type
 		same = fmt.Sprintf("%T", want) == fmt.Sprintf("%T", got) && want == got
 	}
 	if same {

@@ -1,3 +1,5 @@
+// This file has the rules that run a whole server on the model.
+
 package modeltest
 
 import (
@@ -17,18 +19,28 @@ import (
 )
 
 var flowRules = []rule{
-	{name: "generated", needs: []need{generators}, check: generated,
-		reason: "what a model generates must be unguessable and new each time, however many requests there are at once",
-		harm:   "two users get the same token, and each is the other; or a token is guessed"},
-	{name: "flow", needs: []need{codes, refresh, flows}, check: flow, last: true,
-		reason: "in the end, all methods serve one purpose: an owner's consent becomes tokens, which work, and are refreshed, and a " +
-			"code that comes twice is refused",
-		harm: "no client can sign anybody in"},
+	{
+		name:  "generated",
+		needs: []need{generators},
+		check: generated,
+		reason: "what a model generates must be unguessable and new each time, however many " +
+			"requests there are at once",
+		harm: "two users get the same token, and each is the other; or a token is guessed",
+	},
+	{
+		name:  "flow",
+		needs: []need{codes, refresh, flows},
+		check: flow,
+		last:  true,
+		reason: "in the end, all methods serve one purpose: an owner's consent becomes tokens, " +
+			"which work, and are refreshed, and a code that comes twice is refused",
+		harm: "no client can sign anybody in",
+	},
 }
 
 type generator = func(context.Context, *oauth2server.Client, *oauth2server.User, oauth2server.Scope) (string, error)
 
-// generators are the model's own.
+// generators are the Generate methods of the model.
 func (h *handle) generators() map[string]generator {
 	all := map[string]generator{}
 	if g := outermost[oauth2server.AccessTokenGenerator](h.given); g != nil {
@@ -46,7 +58,7 @@ func (h *handle) generators() map[string]generator {
 var generators = need{"AccessTokenGenerator, RefreshTokenGenerator or AuthorizationCodeGenerator",
 	func(t *trial) bool { return len(t.on.generators()) > 0 }}
 
-// generated: an empty string leaves it to the server.
+// generated accepts an empty string, which leaves it to the server.
 func generated(ctx context.Context, t *trial) error {
 	for name := range t.on.generators() {
 		var seen sync.Map
@@ -76,18 +88,20 @@ func generated(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// flows says whether the first client may do what flow does.
-var flows = need{"a redirection URI and the grants authorization_code and refresh_token for the first of Fixture.Clients", func(t *trial) bool {
+// flows is needed for what flow does as the first client.
+var flows = need{"a redirection URI and the grants authorization_code and refresh_token for the " +
+	"first of Fixture.Clients", func(t *trial) bool {
 	c := t.Clients[0]
-	return len(c.RedirectURIs) > 0 && slices.Contains(c.Grants, "authorization_code") && slices.Contains(c.Grants, "refresh_token")
+	return len(c.RedirectURIs) > 0 && slices.Contains(c.Grants, "authorization_code") &&
+		slices.Contains(c.Grants, "refresh_token")
 }}
 
-// quiet are options for a server that is only tried out.
+// quiet returns options for a server that logs nothing.
 func quiet() *oauth2server.Options {
 	return &oauth2server.Options{Logger: slog.New(slog.DiscardHandler)}
 }
 
-// flow is the code flow with PKCE, a refresh, and both again.
+// flow runs the code flow with PKCE and a refresh, each twice.
 func flow(ctx context.Context, t *trial) error {
 	srv, err := oauth2server.New(t.Model, quiet())
 	if err != nil {
@@ -122,18 +136,21 @@ func flow(ctx context.Context, t *trial) error {
 // that redeems the code.
 func (t *trial) code(ctx context.Context, srv *oauth2server.Server) (redemption url.Values, err error) {
 	c, verifier := t.Clients[0], unique()
-	code, err := t.authorize(ctx, srv, url.Values{"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {c.RedirectURIs[0]},
-		"state": {"x"}, "code_challenge": {oauth2server.Digest(verifier)}, "code_challenge_method": {"S256"}})
-	return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {c.RedirectURIs[0]},
+	code, err := t.authorize(ctx, srv,
+		url.Values{"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {c.RedirectURIs[0]},
+			"state": {"x"}, "code_challenge": {oauth2server.Digest(verifier)},
+			"code_challenge_method": {"S256"}})
+	return url.Values{"grant_type": {"authorization_code"}, "code": {code},
+		"redirect_uri":  {c.RedirectURIs[0]},
 		"code_verifier": {verifier}}, err
 }
 
-// refreshed is the answer to a refresh.
+// refreshed returns the answer to a refresh.
 func (t *trial) refreshed(ctx context.Context, srv *oauth2server.Server, a answer) (answer, error) {
 	return t.token(ctx, srv, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.Refresh}})
 }
 
-// accessWorks returns why an access token is refused.
+// accessWorks returns nil if the access token is accepted.
 func accessWorks(ctx context.Context, srv *oauth2server.Server, token string) error {
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
@@ -141,8 +158,10 @@ func accessWorks(ctx context.Context, srv *oauth2server.Server, token string) er
 	return err
 }
 
-// authorize lets the first user agree and returns the code.
-func (t *trial) authorize(ctx context.Context, srv *oauth2server.Server, query url.Values) (code string, err error) {
+// authorize lets the first user approve and returns the code.
+func (t *trial) authorize(
+	ctx context.Context, srv *oauth2server.Server, query url.Values,
+) (code string, err error) {
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		approval := oauth2server.Approval{User: t.user(0), All: true}
 		oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r, approval)
@@ -156,19 +175,22 @@ func (t *trial) authorize(ctx context.Context, srv *oauth2server.Server, query u
 	srv.Authorize(page).ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/?"+query.Encode(), nil))
 	location, err := url.Parse(w.Header().Get("Location"))
 	if err != nil || location.Query().Get("code") == "" {
-		return "", fmt.Errorf("the authorization endpoint gave no code, but status %d, Location %q and the body %s", w.Code, w.Header().Get("Location"), w.Body)
+		return "", fmt.Errorf("the authorization endpoint gave no code, but status %d, Location "+
+			"%q and the body %s", w.Code, w.Header().Get("Location"), w.Body)
 	}
 	return location.Query().Get("code"), nil
 }
 
-// answer is that of the token endpoint.
+// answer is an answer of the token endpoint.
 type answer struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
 }
 
 // token asks the token endpoint as the first client.
-func (t *trial) token(ctx context.Context, srv *oauth2server.Server, form url.Values) (a answer, err error) {
+func (t *trial) token(
+	ctx context.Context, srv *oauth2server.Server, form url.Values,
+) (a answer, err error) {
 	r := httptest.NewRequestWithContext(ctx, "POST", "/", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(url.QueryEscape(t.Clients[0].ID), url.QueryEscape(t.Clients[0].Secret))

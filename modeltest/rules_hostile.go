@@ -1,3 +1,5 @@
+// This file has the rule about hostile strings: operators, patterns, NULs.
+
 package modeltest
 
 import (
@@ -7,12 +9,17 @@ import (
 )
 
 var hostileRules = []rule{
-	{name: "hostile", check: hostile,
-		reason: "whatever a stranger sends is text to look up: never part of a query, and never a reason to fail",
-		harm:   "somebody signs in without a password, or deletes what is stored; or anybody makes the server answer 503 and fill its log"},
+	{
+		name:  "hostile",
+		check: hostile,
+		reason: "whatever a stranger sends is text to look up: never part of a query, and never " +
+			"a reason to fail",
+		harm: "somebody signs in without a password, or deletes what is stored; or anybody makes " +
+			"the server answer 503 and fill its log",
+	},
 }
 
-// hostileStrings are none of anything's names.
+// hostileStrings name nothing that is stored.
 var hostileStrings = []near{
 	{"a MongoDB operator", `{"$ne":""}`},
 	{"another operator", `{"$gt":""}`},
@@ -38,7 +45,7 @@ var hostileStrings = []near{
 	{"64 KiB", strings.Repeat("longer..", 8<<10)},
 }
 
-// hostileTo adds what a careless lookup would take for right.
+// hostileTo adds strings that a careless lookup takes for right.
 func hostileTo(right string) []near {
 	most := right[:len(right)-1]
 	return append([]near{
@@ -57,7 +64,8 @@ func hostile(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	for _, try := range []func(context.Context, *trial) error{hostileClients, hostileUsers, hostileTokens, hostileCodes} {
+	for _, try := range []func(context.Context, *trial) error{hostileClients, hostileUsers,
+		hostileTokens, hostileCodes} {
 		if err := try(ctx, t); err != nil {
 			return err
 		}
@@ -68,23 +76,26 @@ func hostile(ctx context.Context, t *trial) error {
 		}
 	}
 	c := t.Clients[0]
-	return present("GetClient(%q), after hostile strings were looked up", c.ID)(t.on.model.GetClient(ctx, c.ID, c.Secret))
+	return present("GetClient(%q), after hostile strings were looked up",
+		c.ID)(t.on.model.GetClient(ctx, c.ID, c.Secret))
 }
 
 func hostileClients(ctx context.Context, t *trial) error {
 	c := t.Clients[0]
 	if clientUnknown(ctx, t) != nil || clientWrongSecret(ctx, t) != nil {
-		return nil // nothing hostile is needed: those rules say so
+		return nil // nothing hostile is needed: those rules report it
 	}
 	for _, h := range hostileTo(c.ID) {
 		for _, secret := range []string{"", c.Secret, h.text} {
-			if err := absent("GetClient with an id that is %s", h.name)(t.on.model.GetClient(ctx, h.text, secret)); err != nil {
+			if err := absent("GetClient with an id that is %s",
+				h.name)(t.on.model.GetClient(ctx, h.text, secret)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, h := range hostileTo(c.Secret) {
-		if err := absent("GetClient with a secret that is %s", h.name)(t.on.model.GetClient(ctx, c.ID, h.text)); err != nil {
+		if err := absent("GetClient with a secret that is %s",
+			h.name)(t.on.model.GetClient(ctx, c.ID, h.text)); err != nil {
 			return err
 		}
 	}
@@ -97,15 +108,17 @@ func hostileUsers(ctx context.Context, t *trial) error {
 	}
 	u, c := t.Users[1], t.Clients[0].Client
 	if absent("")(t.on.users.GetUser(ctx, u.Username, unique(), c)) != nil {
-		return nil // user-wrong-password says so
+		return nil // user-wrong-password reports it
 	}
 	for _, h := range hostileTo(u.Username) {
-		if err := absent("GetUser with a name that is %s", h.name)(t.on.users.GetUser(ctx, h.text, u.Password, c)); err != nil {
+		if err := absent("GetUser with a name that is %s",
+			h.name)(t.on.users.GetUser(ctx, h.text, u.Password, c)); err != nil {
 			return err
 		}
 	}
-	for _, h := range hostileStrings { // user-long-password is about more
-		if err := absent("GetUser with a password that is %s", h.name)(t.on.users.GetUser(ctx, u.Username, h.text, c)); err != nil {
+	for _, h := range hostileStrings { // user-long-password tries longer ones
+		if err := absent("GetUser with a password that is %s",
+			h.name)(t.on.users.GetUser(ctx, u.Username, h.text, c)); err != nil {
 			return err
 		}
 	}
@@ -142,7 +155,8 @@ func hostileCodes(ctx context.Context, t *trial) error {
 		return err
 	}
 	for _, h := range hostileTo(saved.Code) {
-		if err := absent("GetAuthorizationCode with %s", h.name)(t.on.codes.GetAuthorizationCode(ctx, h.text)); err != nil {
+		if err := absent("GetAuthorizationCode with %s",
+			h.name)(t.on.codes.GetAuthorizationCode(ctx, h.text)); err != nil {
 			return err
 		}
 		err := t.on.codes.RevokeAuthorizationCode(ctx, presentedCode(t.newCode(), h.text))

@@ -1,3 +1,5 @@
+// This file has the rules about the log of a grant.
+
 package modeltest
 
 import (
@@ -10,48 +12,90 @@ import (
 )
 
 var logRules = []rule{
-	{name: "log-comes-back", needs: []need{log}, check: logComesBack,
+	{
+		name:   "log-comes-back",
+		needs:  []need{log},
+		check:  logComesBack,
 		reason: "the log decides from what its entries say: digests, times, and the sealed successor",
-		harm:   "a client that lost a reply cannot get its token again, theft is not seen, or access tokens survive a revocation"},
-	{name: "log-never-overwrites", needs: []need{log}, check: logNeverOverwrites,
-		reason: "AppendGrant puts an entry where nothing is: what was committed must stay, and who comes second must learn what is there",
-		harm:   "a code is redeemed twice, a stolen refresh token works beside the owner's, and a revocation is undone"},
-	{name: "log-repeat", needs: []need{log}, check: logRepeat,
-		reason: "a reply may get lost on the way from the storage, and a driver may ask again: the nonce shows that it is the same attempt",
-		harm:   "a sign-in that succeeded looks like a replay, and the grant is revoked"},
-	{name: "log-race", needs: []need{log}, check: logRace,
-		reason: "of all that append at one place, on any number of machines, one is first; the others are told who",
-		harm:   "two requests both believe that they won, so that both of two tokens live, and the owner is signed out as a thief"},
-	{name: "log-order", needs: []need{log}, check: logOrder,
+		harm: "a client that lost a reply cannot get its token again, theft is not seen, or " +
+			"access tokens survive a revocation",
+	},
+	{
+		name:  "log-never-overwrites",
+		needs: []need{log},
+		check: logNeverOverwrites,
+		reason: "AppendGrant puts an entry where nothing is: what was committed must stay, and " +
+			"who comes second must learn what is there",
+		harm: "a code is redeemed twice, a stolen refresh token works beside the owner's, and a " +
+			"revocation is undone",
+	},
+	{
+		name:  "log-repeat",
+		needs: []need{log},
+		check: logRepeat,
+		reason: "a reply may get lost on the way from the storage, and a driver may ask again: " +
+			"the nonce shows that it is the same attempt",
+		harm: "a sign-in that succeeded looks like a replay, and the grant is revoked",
+	},
+	{
+		name:  "log-race",
+		needs: []need{log},
+		check: logRace,
+		reason: "of all that append at one place, on any number of machines, one is first; the " +
+			"others are told who",
+		harm: "two requests both believe that they won, so that both of two tokens live, and the " +
+			"owner is signed out as a thief",
+	},
+	{
+		name:   "log-order",
+		needs:  []need{log},
+		check:  logOrder,
 		reason: "the log is judged from a place on, entry by entry, to its end",
-		harm:   "an entry that is missing or in the wrong place turns a retry into a theft, or hides one"},
+		harm:   "an entry that is missing or in the wrong place turns a retry into a theft, or hides one",
+	},
 	{name: "log-gaps", needs: []need{log}, check: logGaps,
 		reason: "entries expire one by one, so that places may be missing",
 		harm:   "the rest of a log is not seen: who is a thief, and that the grant was revoked"},
 	{name: "log-none", needs: []need{log}, check: logNone,
 		reason: "a grant of which nothing is known has an empty log, and that is no error",
 		harm:   "revocation of a code that nobody redeemed yet fails, and so does signing a user out"},
-	{name: "log-apart", needs: []need{log}, check: logApart,
-		reason: "a grant id is an exact string: an entry is stored under it and its place, and under nothing that looks alike",
-		harm:   "what one owner does revokes the grant of another, or leaves it alive"},
+	{
+		name:  "log-apart",
+		needs: []need{log},
+		check: logApart,
+		reason: "a grant id is an exact string: an entry is stored under it and its place, and " +
+			"under nothing that looks alike",
+		harm: "what one owner does revokes the grant of another, or leaves it alive",
+	},
 	{name: "log-copies", needs: []need{log}, check: logCopies,
 		reason: "what is given to the model and what it returns belongs to nobody else",
 		harm:   "the history of a grant is changed after it was written"},
 	{name: "log-wide", needs: []need{log}, check: logWide,
 		reason: "grant ids and scopes may be long, and need not be ASCII; what is sealed is binary",
 		harm:   "the sign-ins of the one client with long values fail, or cannot be refreshed"},
-	{name: "log-outlives", needs: []need{log}, check: logOutlives,
-		reason: "an entry stays until its own ExpiresAt, whatever it speaks of has expired before: spent must stay spent",
-		harm:   "a code or a refresh token that was used works again a while later"},
-	{name: "log-used-stays-found", needs: []need{log}, check: logUsedStaysFound,
-		reason: "with a log, GetAuthorizationCode and GetRefreshToken go on finding what was used, as the log decides about it",
-		harm:   "a replay is taken for a mistyped code, so that theft goes unseen; and a client that lost a reply is signed out"},
+	{
+		name:  "log-outlives",
+		needs: []need{log},
+		check: logOutlives,
+		reason: "an entry stays until its own ExpiresAt, whatever it speaks of has expired " +
+			"before: spent must stay spent",
+		harm: "a code or a refresh token that was used works again a while later",
+	},
+	{
+		name:  "log-used-stays-found",
+		needs: []need{log},
+		check: logUsedStaysFound,
+		reason: "with a log, GetAuthorizationCode and GetRefreshToken go on finding what was " +
+			"used, as the log decides about it",
+		harm: "a replay is taken for a mistyped code, so that theft goes unseen; and a client " +
+			"that lost a reply is signed out",
+	},
 	{name: "log-revokes-access", needs: []need{log, tokens}, check: logRevokesAccess,
 		reason: "RevokeAccessTokens ends the access tokens of a grant, given by Digest, and nothing else",
 		harm:   "whoever stole a token goes on after the grant was revoked; or others are signed out"},
 }
 
-// appendTo appends and reports anything but success.
+// appendTo appends entries and returns an error for anything but success.
 func (h *handle) appendTo(ctx context.Context, entries ...*oauth2server.GrantEntry) error {
 	for _, e := range entries {
 		seq := e.Seq
@@ -62,16 +106,20 @@ func (h *handle) appendTo(ctx context.Context, entries ...*oauth2server.GrantEnt
 	return nil
 }
 
-// entriesOf reads a log, page by page, and reports when it does not have so
-// many entries.
-func (h *handle) entriesOf(ctx context.Context, grantID string, from, want int) (entries []*oauth2server.GrantEntry, err error) {
+// entriesOf reads a log, page by page, and returns an error unless it has want
+// entries.
+func (h *handle) entriesOf(
+	ctx context.Context, grantID string, from, want int,
+) (entries []*oauth2server.GrantEntry, err error) {
 	for {
 		page, err := h.log.GrantEntries(ctx, grantID, from)
 		if err != nil {
 			return nil, fmt.Errorf("GrantEntries: %w", err)
 		}
-		if left := want - len(entries); len(page) > left || len(page) < min(left, oauth2server.GrantPage) {
-			return nil, fmt.Errorf("GrantEntries from place %d on returned %d entries; there are %d, and %d make a page",
+		if left := want - len(entries); len(page) > left ||
+			len(page) < min(left, oauth2server.GrantPage) {
+			return nil, fmt.Errorf("GrantEntries from place %d on returned %d entries; there are "+
+				"%d, and %d make a page",
 				from, len(page), left, oauth2server.GrantPage)
 		}
 		for _, e := range page {
@@ -89,13 +137,22 @@ func (h *handle) entriesOf(ctx context.Context, grantID string, from, want int) 
 func logComesBack(ctx context.Context, t *trial) error {
 	id := unique()
 	full := t.newEntry(id, 1)
-	sparse := &oauth2server.GrantEntry{GrantID: id, Seq: 2, Kind: "revoked", Nonce: unique(), Time: full.Time, ExpiresAt: full.ExpiresAt}
+	sparse := &oauth2server.GrantEntry{
+		GrantID:   id,
+		Seq:       2,
+		Kind:      "revoked",
+		Nonce:     unique(),
+		Time:      full.Time,
+		ExpiresAt: full.ExpiresAt,
+	}
 	future := t.newEntry(id, 3)
 	future.Kind = "a kind of a later version"
 	return t.entriesComeBack(ctx, id, full, sparse, future)
 }
 
-func (t *trial) entriesComeBack(ctx context.Context, id string, entries ...*oauth2server.GrantEntry) error {
+func (t *trial) entriesComeBack(
+	ctx context.Context, id string, entries ...*oauth2server.GrantEntry,
+) error {
 	var want []picture
 	for _, e := range entries {
 		want = append(want, pictureOf(e))
@@ -117,7 +174,7 @@ func (t *trial) entriesComeBack(ctx context.Context, id string, entries ...*oaut
 
 func logWide(ctx context.Context, t *trial) error {
 	if logComesBack(ctx, t) != nil {
-		return nil // short values do not come back either: log-comes-back says so
+		return nil // short values do not come back either: log-comes-back reports it
 	}
 	id := wideID()
 	entry := t.newEntry(id, 1)
@@ -144,7 +201,8 @@ func logNone(ctx context.Context, t *trial) error {
 	return err
 }
 
-// logOrder has more places than one digit can tell apart, and than a page of most storages holds.
+// logOrder uses more places than fit in one digit, and than most storages
+// return in a page.
 func logOrder(ctx context.Context, t *trial) error {
 	const places = 1030
 	id := unique()
@@ -160,17 +218,20 @@ func logOrder(ctx context.Context, t *trial) error {
 		}
 		for i, e := range entries {
 			if e.Seq != from+i {
-				return fmt.Errorf("GrantEntries from place %d on returned place %d as number %d", from, e.Seq, i+1)
+				return fmt.Errorf("GrantEntries from place %d on returned place %d as number %d",
+					from, e.Seq, i+1)
 			}
 		}
 	}
 	return nil
 }
 
-// logApart has ids that a storage could take for each other, or together with a place for those of another.
+// logApart uses IDs that a storage could confuse, by themselves or together
+// with a place.
 func logApart(ctx context.Context, t *trial) error {
 	id := "Grant-" + unique()
-	ids := []string{id, swapCase(id), id + " ", id[:len(id)-1], id + "1", id + ":1", id + ":1:", id + "/1", id + "%", id[:len(id)-1] + "_", id + "*",
+	ids := []string{id, swapCase(id), id + " ", id[:len(id)-1], id + "1", id + ":1", id + ":1:",
+		id + "/1", id + "%", id[:len(id)-1] + "_", id + "*",
 		id + "é", id + "e\u0301"}
 	const places = 12 // id + "1" at place 2, and id at place 12
 	for _, id := range ids {
@@ -219,7 +280,7 @@ func logCopies(ctx context.Context, t *trial) error {
 		return there, err
 	}
 	if found, err := there(ctx); err != nil || found == nil || found.Nonce != nonce {
-		return nil // log-never-overwrites says so
+		return nil // log-never-overwrites reports it
 	}
 	return copies(ctx, "AppendGrant where an entry is", nil, nil, there)
 }

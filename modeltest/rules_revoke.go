@@ -1,3 +1,5 @@
+// This file has the checks of revoking a token.
+
 package modeltest
 
 import (
@@ -7,23 +9,27 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// presentedToken is the value that the server gives the gate: what was found, with the string that the client presented.
+// presentedToken returns the value that the server passes to the gate: what was
+// found, with the string that the client presented.
 func presentedToken(found *oauth2server.Token, refreshToken string) *oauth2server.Token {
 	own := *found
 	own.RefreshToken = refreshToken
 	return &own
 }
 
-// revokeAbsent tries to revoke what is no refresh token.
+// revokeAbsent tries to revoke something that is not a refresh token.
 func (t *trial) revokeAbsent(ctx context.Context, wrong near) error {
 	if t.on.refresh == nil {
 		return nil
 	}
-	return gone(t.on.refresh.RevokeToken(ctx, presentedToken(t.newToken(), wrong.text)), "RevokeToken(%s)", wrong.name)
+	return gone(t.on.refresh.RevokeToken(ctx, presentedToken(t.newToken(), wrong.text)),
+		"RevokeToken(%s)", wrong.name)
 }
 
-// revoke ends a token in the way of its kind, where the model has one.
-func (t *trial) revoke(ctx context.Context, k kind, found *oauth2server.Token, text string) (call string, err error) {
+// revoke revokes a token, if the model has a method for its kind.
+func (t *trial) revoke(
+	ctx context.Context, k kind, found *oauth2server.Token, text string,
+) (call string, err error) {
 	switch {
 	case k.name == "GetRefreshToken":
 		return "RevokeToken", t.on.refresh.RevokeToken(ctx, presentedToken(found, text))
@@ -51,7 +57,8 @@ func tokenApart(ctx context.Context, t *trial) error {
 				continue
 			}
 			found, err := k.get(ctx, text)
-			if err := present("%s of the last %d of four tokens, after the others were revoked", k.name, 4-i)(found, err); err != nil {
+			if err := present("%s of the last %d of four tokens, after the others were revoked",
+				k.name, 4-i)(found, err); err != nil {
 				return err
 			}
 			if err := ownersOf(k.name, found.Client, found.User, t.client(i/2), t.user(i%2)); err != nil {
@@ -65,13 +72,17 @@ func tokenApart(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// ownersOf compares whose a code or a token is. It is quiet about one that has lost its client or user: that is the
-// business of the rules on what comes back.
-func ownersOf(call string, client *oauth2server.Client, user *oauth2server.User, ofClient *oauth2server.Client, ofUser *oauth2server.User) error {
+// ownersOf compares the owners of a code or a token. It ignores a missing
+// client or user, which the rules on what comes back report.
+func ownersOf(
+	call string, client *oauth2server.Client, user *oauth2server.User, ofClient *oauth2server.Client,
+	ofUser *oauth2server.User,
+) error {
 	if client == nil || user == nil || client.ID == ofClient.ID && user.ID == ofUser.ID {
 		return nil
 	}
-	return fmt.Errorf("%s returned client %q and user %q, want %q and %q", call, client.ID, user.ID, ofClient.ID, ofUser.ID)
+	return fmt.Errorf("%s returned client %q and user %q, want %q and %q", call, client.ID, user.ID,
+		ofClient.ID, ofUser.ID)
 }
 
 func refreshSingleUse(ctx context.Context, t *trial) error {
@@ -86,9 +97,12 @@ func refreshSingleUse(ctx context.Context, t *trial) error {
 			return nil, err
 		}
 		return &gate{
-			pass: func(h *handle) error { return h.refresh.RevokeToken(ctx, presentedToken(found, text)) },
+			pass: func(h *handle) error {
+				return h.refresh.RevokeToken(ctx, presentedToken(found, text))
+			},
 			left: func() error {
-				return absent("GetRefreshToken after RevokeToken")(t.on.refresh.GetRefreshToken(ctx, text))
+				return absent("GetRefreshToken after RevokeToken")(
+					t.on.refresh.GetRefreshToken(ctx, text))
 			},
 		}, nil
 	})
@@ -113,7 +127,8 @@ func accessRevoked(ctx context.Context, t *trial) error {
 		return err
 	}
 	for _, wrong := range append(alike("token", text), near{"the empty string", ""}) {
-		if err := gone(t.on.revoker.RevokeAccessToken(ctx, wrong.text), "RevokeAccessToken(%s)", wrong.name); err != nil {
+		if err := gone(t.on.revoker.RevokeAccessToken(ctx, wrong.text), "RevokeAccessToken(%s)",
+			wrong.name); err != nil {
 			return err
 		}
 	}

@@ -12,14 +12,20 @@ import (
 )
 
 var revokeUserRules = []rule{
-	{name: "revoke-user", needs: []need{codes, refresh, log, tokens, flows, userRevokers}, check: revokeUser, last: true,
-		reason: "when RevokeUser returns nil, nothing works any more that the user began before, on whatever machine: see " +
-			"oauth2server.RevokeUser, which does so",
-		harm: "whoever took an account over stays in after its password was changed, or its owner is kept out"},
+	{
+		name:  "revoke-user",
+		needs: []need{codes, refresh, log, tokens, flows, userRevokers},
+		check: revokeUser,
+		last:  true,
+		reason: "when RevokeUser returns nil, nothing works any more that the user began before, " +
+			"on whatever machine: see oauth2server.RevokeUser, which does so",
+		harm: "whoever took an account over stays in after its password was changed, or its " +
+			"owner is kept out",
+	},
 }
 
-// userRevoker is what a program calls when an account is closed, or its
-// password is changed.
+// userRevoker is called by a program when an account is closed or its password
+// changes.
 type userRevoker interface {
 	RevokeUser(ctx context.Context, userID string) error
 }
@@ -28,8 +34,8 @@ var userRevokers = need{"a method RevokeUser(ctx, userID) error", func(t *trial)
 	return outermost[userRevoker](t.on.given) != nil && outermost[userRevoker](t.peer.given) != nil
 }}
 
-// meanwhile is a model on which something happens once, before a method is
-// called. What happens after one happens before the next.
+// meanwhile is a model that does something once, before a given method is
+// called. That covers the time after each method, too: it is before the next.
 type meanwhile struct {
 	*handle
 	method string
@@ -42,31 +48,44 @@ func (m *meanwhile) GetClient(ctx context.Context, id, secret string) (*oauth2se
 	return m.model.GetClient(ctx, id, secret)
 }
 
-func (m *meanwhile) SaveToken(ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.Token, error) {
+func (m *meanwhile) SaveToken(
+	ctx context.Context, t *oauth2server.Token, c *oauth2server.Client, u *oauth2server.User,
+) (*oauth2server.Token, error) {
 	m.before("SaveToken")
 	return m.model.SaveToken(ctx, t, c, u)
 }
 
-func (m *meanwhile) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *meanwhile) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client,
+	u *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	m.before("SaveAuthorizationCode")
 	return m.codes.SaveAuthorizationCode(ctx, code, c, u)
 }
 
-func (m *meanwhile) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+func (m *meanwhile) GetAuthorizationCode(
+	ctx context.Context, code string,
+) (*oauth2server.AuthorizationCode, error) {
 	m.before("GetAuthorizationCode")
 	return m.codes.GetAuthorizationCode(ctx, code)
 }
 
-func (m *meanwhile) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
+func (m *meanwhile) RevokeAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode,
+) error {
 	return m.codes.RevokeAuthorizationCode(ctx, code)
 }
 
-func (m *meanwhile) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+func (m *meanwhile) AppendGrant(
+	ctx context.Context, e *oauth2server.GrantEntry,
+) (*oauth2server.GrantEntry, error) {
 	m.before("AppendGrant")
 	return m.log.AppendGrant(ctx, e)
 }
 
-func (m *meanwhile) GrantEntries(ctx context.Context, id string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *meanwhile) GrantEntries(
+	ctx context.Context, id string, from int,
+) ([]*oauth2server.GrantEntry, error) {
 	m.before("GrantEntries")
 	return m.log.GrantEntries(ctx, id, from)
 }
@@ -82,8 +101,8 @@ func (m *meanwhile) before(method string) {
 	}
 }
 
-// flights are what is under way while everything of a user is revoked, and the
-// methods that they call.
+// flights are the requests in flight while a user is revoked, and the methods
+// that each calls.
 var flights = []struct {
 	name    string
 	do      func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error)
@@ -96,15 +115,16 @@ var flights = []struct {
 		}
 		return t.token(ctx, srv, redemption)
 	}, []string{"SaveAuthorizationCode", "GetAuthorizationCode"}},
-	{"the exchange of a code", func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error) {
-		return t.token(ctx, srv, had.redemption)
-	}, []string{"SaveToken", "AppendGrant", "GrantEntries"}},
+	{"the exchange of a code",
+		func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error) {
+			return t.token(ctx, srv, had.redemption)
+		}, []string{"SaveToken", "AppendGrant", "GrantEntries"}},
 	{"a refresh", func(ctx context.Context, t *trial, srv *oauth2server.Server, had begun) (answer, error) {
 		return t.refreshed(ctx, srv, had.tokens)
 	}, []string{"SaveToken", "AppendGrant"}},
 }
 
-// begun is what a user has by then.
+// begun is what a user has before the revocation.
 type begun struct {
 	tokens     answer
 	redemption url.Values // of a code
@@ -128,10 +148,12 @@ func revokeUser(ctx context.Context, t *trial) error {
 			model.act = func() { failed = revoke(ctx, t.user(0).ID) }
 			got, _ := flight.do(ctx, t, srv, had) // it may be refused
 			if failed != nil {
-				return fmt.Errorf("%s: RevokeUser, before %s in %s: %w", t.peer.name, method, flight.name, failed)
+				return fmt.Errorf("%s: RevokeUser, before %s in %s: %w", t.peer.name, method,
+					flight.name, failed)
 			}
 			if works := t.outlives(ctx, srv, had, got); works != "" {
-				return fmt.Errorf("%s: RevokeUser returned nil, before %s in %s, and %s works", t.peer.name, method, flight.name, works)
+				return fmt.Errorf("%s: RevokeUser returned nil, before %s in %s, and %s works",
+					t.peer.name, method, flight.name, works)
 			}
 		}
 	}
@@ -142,8 +164,8 @@ func revokeUser(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// begin lets the first user connect the first client twice: once up to the
-// code.
+// begin lets the first user connect the first client twice, the second time
+// only up to the code.
 func (t *trial) begin(ctx context.Context, srv *oauth2server.Server) (had begun, err error) {
 	redemption, err := t.code(ctx, srv)
 	if err == nil {
@@ -155,7 +177,8 @@ func (t *trial) begin(ctx context.Context, srv *oauth2server.Server) (had begun,
 	return had, err
 }
 
-// outlives returns what works of what a user had and got.
+// outlives returns which of the things that a user had or got still works, or
+// "".
 func (t *trial) outlives(ctx context.Context, srv *oauth2server.Server, had begun, got answer) string {
 	if what := t.works(ctx, srv, got); what != "" {
 		return what + " that was on its way"
@@ -169,7 +192,7 @@ func (t *trial) outlives(ctx context.Context, srv *oauth2server.Server, had begu
 	return ""
 }
 
-// works returns which of the tokens still works.
+// works returns which of the tokens still works, or "".
 func (t *trial) works(ctx context.Context, srv *oauth2server.Server, a answer) string {
 	if accessWorks(ctx, srv, a.Access) == nil {
 		return "an access token"

@@ -1,3 +1,5 @@
+// This file has the rules about access and refresh tokens.
+
 package modeltest
 
 import (
@@ -9,69 +11,109 @@ import (
 )
 
 var tokenRules = []rule{
-	{name: "token-comes-back", check: tokenComesBack,
-		reason: "of what a token stands for, the server knows no more than GetAccessToken and GetRefreshToken return",
-		harm: "a lost expiry lets a token live for ever, or kills it at once; a lost scope, owner or grant takes it out of the " +
-			"rules that bound it, revocation among them"},
-	{name: "token-alone", check: tokenAlone,
-		reason: "tokens without a refresh token and without a grant are what the client credentials grant issues, any number of them",
-		harm:   "the second token of its kind is refused by a unique index on an empty column; or an empty string is a refresh token"},
-	{name: "token-exact", check: tokenExact,
-		reason: "a token is found by exactly the string that was given out, and not by what is stored of it",
-		harm:   "tokens can be guessed with fewer tries, or read from a backup; or an unknown token is answered as a fault of the server"},
-	{name: "token-kinds", needs: []need{tokens, refresh}, check: tokenKinds,
-		reason: "an access token goes to every API that is called; only a refresh token may be exchanged for others (RFC 6749, section 1.5)",
-		harm:   "an API that is given an access token can renew it for ever; or a refresh token, which lives for weeks, opens APIs"},
+	{
+		name:  "token-comes-back",
+		check: tokenComesBack,
+		reason: "of what a token stands for, the server knows no more than GetAccessToken and " +
+			"GetRefreshToken return",
+		harm: "a lost expiry lets a token live for ever, or kills it at once; a lost scope, " +
+			"owner or grant takes it out of the rules that bound it, revocation among them",
+	},
+	{
+		name:  "token-alone",
+		check: tokenAlone,
+		reason: "tokens without a refresh token and without a grant are what the client " +
+			"credentials grant issues, any number of them",
+		harm: "the second token of its kind is refused by a unique index on an empty column; or " +
+			"an empty string is a refresh token",
+	},
+	{
+		name:  "token-exact",
+		check: tokenExact,
+		reason: "a token is found by exactly the string that was given out, and not by what is " +
+			"stored of it",
+		harm: "tokens can be guessed with fewer tries, or read from a backup; or an unknown " +
+			"token is answered as a fault of the server",
+	},
+	{
+		name:  "token-kinds",
+		needs: []need{tokens, refresh},
+		check: tokenKinds,
+		reason: "an access token goes to every API that is called; only a refresh token may be " +
+			"exchanged for others (RFC 6749, section 1.5)",
+		harm: "an API that is given an access token can renew it for ever; or a refresh token, " +
+			"which lives for weeks, opens APIs",
+	},
 	{name: "token-apart", check: tokenApart,
 		reason: "each token has its own client and owner, and ending one says nothing about the others",
 		harm:   "somebody reads another person's data; or one sign-out signs out others"},
-	{name: "token-copies", check: tokenCopies,
+	{
+		name:   "token-copies",
+		check:  tokenCopies,
 		reason: "what is given to the model and what it returns belongs to nobody else",
-		harm:   "a handler that changes a token's scope or attributes in one request changes what another request may do"},
-	{name: "token-wide", check: tokenWide,
+		harm: "a handler that changes a token's scope or attributes in one request changes " +
+			"what another request may do",
+	},
+	{
+		name:   "token-wide",
+		check:  tokenWide,
 		reason: "scopes and grant ids may be long, and need not be ASCII",
-		harm:   "the tokens of the one client with the long scope cannot be issued, or grant what is left of a scope that was cut"},
-	{name: "refresh-single-use", needs: []need{refresh}, check: refreshSingleUse,
-		reason: "RevokeToken is the gate that lets a refresh token through once, whatever happens at the same time and on other " +
-			"machines (RFC 9700, section 4.14.2)",
-		harm: "a refresh token that was stolen works beside the owner's, unseen; or nobody can use one"},
+		harm: "the tokens of the one client with the long scope cannot be issued, or grant " +
+			"what is left of a scope that was cut",
+	},
+	{
+		name:  "refresh-single-use",
+		needs: []need{refresh},
+		check: refreshSingleUse,
+		reason: "RevokeToken is the gate that lets a refresh token through once, whatever " +
+			"happens at the same time and on other machines (RFC 9700, section 4.14.2)",
+		harm: "a refresh token that was stolen works beside the owner's, unseen; or nobody can use one",
+	},
 	{name: "access-revoked", needs: []need{tokens, revoker}, check: accessRevoked,
 		reason: "RevokeAccessToken ends a token at once: it is how a program signs somebody out",
 		harm:   "a device that was lost, and signed out, still reads"},
 }
 
-// kind is one of the two ways to look a token up.
+// kind is one of the two ways to look up a token.
 type kind struct {
-	name   string // of the call
-	text   func(*oauth2server.Token) string
-	get    func(ctx context.Context, text string) (*oauth2server.Token, error)
-	others func(*oauth2server.Token) (expiry string, at time.Time) // the other token's expiry, which may stay away
+	name string // of the method
+	text func(*oauth2server.Token) string
+	get  func(ctx context.Context, text string) (*oauth2server.Token, error)
+	// The other token's expiry, which may be missing.
+	others func(*oauth2server.Token) (expiry string, at time.Time)
 }
 
-// kinds are the lookups that the model has.
+// kinds returns the lookups that the model has.
 func (h *handle) kinds() (all []kind) {
 	if h.tokens != nil {
-		all = append(all, kind{"GetAccessToken", func(t *oauth2server.Token) string { return t.AccessToken },
-			h.tokens.GetAccessToken,
-			func(t *oauth2server.Token) (string, time.Time) {
-				return "RefreshTokenExpiresAt", t.RefreshTokenExpiresAt
-			}})
+		all = append(all,
+			kind{"GetAccessToken", func(t *oauth2server.Token) string { return t.AccessToken },
+				h.tokens.GetAccessToken,
+				func(t *oauth2server.Token) (string, time.Time) {
+					return "RefreshTokenExpiresAt", t.RefreshTokenExpiresAt
+				}})
 	}
 	if h.refresh != nil {
-		all = append(all, kind{"GetRefreshToken", func(t *oauth2server.Token) string { return t.RefreshToken },
-			h.refresh.GetRefreshToken,
-			func(t *oauth2server.Token) (string, time.Time) { return "AccessTokenExpiresAt", t.AccessTokenExpiresAt }})
+		all = append(all,
+			kind{"GetRefreshToken", func(t *oauth2server.Token) string { return t.RefreshToken },
+				h.refresh.GetRefreshToken,
+				func(t *oauth2server.Token) (string, time.Time) {
+					return "AccessTokenExpiresAt",
+						t.AccessTokenExpiresAt
+				}})
 	}
 	return all
 }
 
 func tokenComesBack(ctx context.Context, t *trial) error {
 	full, expired, lasting := t.newToken(), t.newToken(), t.newToken()
-	expired.AccessTokenExpiresAt, expired.RefreshTokenExpiresAt, expired.GrantExpiresAt = past(), past(), past()
+	expired.AccessTokenExpiresAt, expired.RefreshTokenExpiresAt, expired.GrantExpiresAt = past(),
+		past(), past()
 	if expired.RefreshToken == "" {
 		expired.RefreshTokenExpiresAt = time.Time{}
 	}
-	lasting.RefreshTokenExpiresAt, lasting.GrantExpiresAt, lasting.GrantScope, lasting.Extra = time.Time{}, time.Time{}, nil, nil
+	lasting.RefreshTokenExpiresAt, lasting.GrantExpiresAt, lasting.GrantScope, lasting.Extra = time.Time{},
+		time.Time{}, nil, nil
 	for _, row := range []struct {
 		name  string
 		token *oauth2server.Token
@@ -83,8 +125,11 @@ func tokenComesBack(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// tokenComesBack saves a token and compares what becomes of it; it may have been dropped if it has expired.
-func (t *trial) tokenComesBack(ctx context.Context, name string, token *oauth2server.Token, expired bool) error {
+// tokenComesBack saves a token and compares what comes back. An expired one may
+// be gone.
+func (t *trial) tokenComesBack(
+	ctx context.Context, name string, token *oauth2server.Token, expired bool,
+) error {
 	want := pictureOf(token)
 	saved, err := t.on.saveToken(ctx, token)
 	if err != nil {
@@ -106,7 +151,8 @@ func (t *trial) tokenComesBack(ctx context.Context, name string, token *oauth2se
 		if err := present("%s", call)(found, err); err != nil {
 			return err
 		}
-		if found.AccessToken != "" && found.AccessToken != given.AccessToken || found.RefreshToken != "" && found.RefreshToken != given.RefreshToken {
+		if found.AccessToken != "" && found.AccessToken != given.AccessToken ||
+			found.RefreshToken != "" && found.RefreshToken != given.RefreshToken {
 			return fmt.Errorf("%s returned another token than was asked for", call)
 		}
 		except := []string{"AccessToken", "RefreshToken"}
@@ -122,19 +168,24 @@ func (t *trial) tokenComesBack(ctx context.Context, name string, token *oauth2se
 
 func tokenAlone(ctx context.Context, t *trial) error {
 	if tokenComesBack(ctx, t) != nil {
-		return nil // that needs no tokens of this kind: token-comes-back says so
+		return nil // that needs no tokens of this kind: token-comes-back reports it
 	}
 	for _, which := range []string{"the first", "the second"} {
 		token := t.newToken()
-		*token = oauth2server.Token{AccessToken: token.AccessToken, AccessTokenExpiresAt: token.AccessTokenExpiresAt,
-			Client: token.Client, User: token.User}
+		*token = oauth2server.Token{
+			AccessToken:          token.AccessToken,
+			AccessTokenExpiresAt: token.AccessTokenExpiresAt,
+			Client:               token.Client,
+			User:                 token.User,
+		}
 		if t.on.clientUsers != nil {
 			own, err := t.on.clientUsers.GetUserFromClient(ctx, t.Clients[0].Client)
 			if present("")(own, err) == nil {
 				token.User = &oauth2server.User{ID: own.ID}
 			}
 		}
-		if err := t.tokenComesBack(ctx, which+" token that has no refresh token and no grant", token, false); err != nil {
+		if err := t.tokenComesBack(ctx, which+" token that has no refresh token and no grant",
+			token, false); err != nil {
 			return err
 		}
 	}
@@ -176,21 +227,24 @@ func tokenKinds(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	access, refresh := near{"an access token", saved.AccessToken}, near{"a refresh token", saved.RefreshToken}
+	access, refresh := near{"an access token", saved.AccessToken},
+		near{"a refresh token", saved.RefreshToken}
 	if err := absent("GetAccessToken of a refresh token")(t.on.tokens.GetAccessToken(ctx, refresh.text)); err != nil {
 		return err
 	}
 	if err := absent("GetRefreshToken of an access token")(t.on.refresh.GetRefreshToken(ctx, access.text)); err != nil {
 		return err
 	}
-	if err := gone(t.on.refresh.RevokeToken(ctx, presentedToken(t.newToken(), access.text)), "RevokeToken of an access token"); err != nil {
+	if err := gone(t.on.refresh.RevokeToken(ctx, presentedToken(t.newToken(), access.text)),
+		"RevokeToken of an access token"); err != nil {
 		return err
 	}
 	if t.on.codes == nil {
 		return nil
 	}
 	for _, token := range []near{access, refresh} {
-		if err := absent("GetAuthorizationCode of %s", token.name)(t.on.codes.GetAuthorizationCode(ctx, token.text)); err != nil {
+		if err := absent("GetAuthorizationCode of %s",
+			token.name)(t.on.codes.GetAuthorizationCode(ctx, token.text)); err != nil {
 			return err
 		}
 	}
@@ -229,7 +283,7 @@ func tokenCopies(ctx context.Context, t *trial) error {
 
 func tokenWide(ctx context.Context, t *trial) error {
 	if tokenComesBack(ctx, t) != nil {
-		return nil // short values do not come back either: token-comes-back says so
+		return nil // short values do not come back either: token-comes-back reports it
 	}
 	token := t.newToken()
 	token.Scope, token.GrantScope, token.GrantID = wideScope(), wideScope(), wideID()

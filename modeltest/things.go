@@ -1,3 +1,6 @@
+// This file lists everything that a model can store, for rules that hold for
+// all of it.
+
 package modeltest
 
 import (
@@ -6,16 +9,17 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// thing is something to store, and the ways to look for it and to end it.
+// thing is something to store, with the calls that save, find and end it.
 type thing struct {
 	saving, getting, ending string // the methods
 
 	save func(ctx context.Context, h *handle) error
 	get  func(ctx context.Context, h *handle) (any, error)
-	end  func(ctx context.Context, h *handle) error // nil: it has no end
+	end  func(ctx context.Context, h *handle) error // nil: it cannot be ended
 }
 
-// things are one of everything that the model can store, not stored yet.
+// things returns one of everything that the model can store. Nothing is stored
+// yet.
 func (t *trial) things() (all []thing) {
 	if t.on.codes != nil {
 		all = append(all, t.codeThing())
@@ -61,17 +65,20 @@ func (t *trial) codeThing() thing {
 	}
 }
 
-// accessThings has an access token for each way that the model has to end one.
+// accessThings returns an access token for each way in which the model can end
+// one.
 func (t *trial) accessThings() (all []thing) {
 	if t.on.revoker != nil {
-		all = append(all, t.accessThing("RevokeAccessToken", func(ctx context.Context, h *handle, token string) error {
-			return h.revoker.RevokeAccessToken(ctx, token)
-		}))
+		all = append(all,
+			t.accessThing("RevokeAccessToken", func(ctx context.Context, h *handle, token string) error {
+				return h.revoker.RevokeAccessToken(ctx, token)
+			}))
 	}
 	if t.on.log != nil {
-		all = append(all, t.accessThing("RevokeAccessTokens", func(ctx context.Context, h *handle, token string) error {
-			return h.log.RevokeAccessTokens(ctx, oauth2server.Digest(token))
-		}))
+		all = append(all,
+			t.accessThing("RevokeAccessTokens", func(ctx context.Context, h *handle, token string) error {
+				return h.log.RevokeAccessTokens(ctx, oauth2server.Digest(token))
+			}))
 	}
 	if all == nil {
 		all = append(all, t.accessThing("", nil))
@@ -80,7 +87,9 @@ func (t *trial) accessThings() (all []thing) {
 	return all
 }
 
-func (t *trial) accessThing(ending string, end func(ctx context.Context, h *handle, token string) error) thing {
+func (t *trial) accessThing(
+	ending string, end func(ctx context.Context, h *handle, token string) error,
+) thing {
 	given := t.newToken()
 	token := given.AccessToken
 	return thing{"SaveToken", "GetAccessToken", ending,
@@ -114,7 +123,7 @@ func (t *trial) refreshThing() thing {
 	}
 }
 
-// entryThing is a log with one entry; an empty log counts as not found.
+// entryThing returns a log with one entry. An empty log counts as not found.
 func (t *trial) entryThing() thing {
 	id := unique()
 	return thing{saving: "AppendGrant", getting: "GrantEntries",

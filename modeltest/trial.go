@@ -1,3 +1,6 @@
+// This file is what each rule works with: the handles on the model, and the
+// answers expected of it.
+
 package modeltest
 
 import (
@@ -9,13 +12,13 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// trial is one rule's go at one fixture.
+// trial is the run of one rule on one fixture.
 type trial struct {
 	*Fixture
-	on, peer *handle // the same when there is no Peer
+	on, peer *handle // peer is on if there is no Peer
 }
 
-// handle is a model, and what it can do. Nil: it cannot.
+// handle is a model and its interfaces. Those that it lacks are nil.
 type handle struct {
 	name        string
 	given       oauth2server.Model // with all its layers
@@ -39,20 +42,26 @@ func newTrial(f *Fixture) *trial {
 }
 
 func newHandle(name string, model oauth2server.Model) *handle {
-	return &handle{name, model, outermost[oauth2server.Model](model), outermost[oauth2server.AccessTokenModel](model),
-		outermost[oauth2server.AccessTokenRevoker](model), outermost[oauth2server.AuthorizationCodeModel](model),
+	return &handle{name, model, outermost[oauth2server.Model](model),
+		outermost[oauth2server.AccessTokenModel](model),
+		outermost[oauth2server.AccessTokenRevoker](model),
+		outermost[oauth2server.AuthorizationCodeModel](model),
 		outermost[oauth2server.RefreshTokenModel](model), outermost[oauth2server.GrantLog](model),
-		outermost[oauth2server.PasswordModel](model), outermost[oauth2server.ClientCredentialsModel](model)}
+		outermost[oauth2server.PasswordModel](model),
+		outermost[oauth2server.ClientCredentialsModel](model)}
 }
 
-// abilities says which interfaces there are.
+// abilities reports for each interface whether the model has it.
 func (h *handle) abilities() []bool {
 	generators := h.generators()
-	return []bool{h.tokens != nil, h.revoker != nil, h.codes != nil, h.refresh != nil, h.log != nil, h.users != nil, h.clientUsers != nil,
-		generators["GenerateAccessToken"] != nil, generators["GenerateRefreshToken"] != nil, generators["GenerateAuthorizationCode"] != nil}
+	return []bool{h.tokens != nil, h.revoker != nil, h.codes != nil, h.refresh != nil, h.log != nil,
+		h.users != nil, h.clientUsers != nil,
+		generators["GenerateAccessToken"] != nil, generators["GenerateRefreshToken"] != nil,
+		generators["GenerateAuthorizationCode"] != nil}
 }
 
-// outermost takes an interface from the outermost layer of a model that has it, as the server does.
+// outermost returns the interface of the outermost layer that has it, as the
+// server does.
 func outermost[T any](model oauth2server.Model) (found T) {
 	layer := any(model)
 	for range 64 {
@@ -73,7 +82,7 @@ func outermost[T any](model oauth2server.Model) (found T) {
 	return found
 }
 
-// both are the two ways to the storage.
+// both returns the handles, once each.
 func (t *trial) both() []*handle {
 	if t.peer == t.on {
 		return []*handle{t.on}
@@ -81,10 +90,12 @@ func (t *trial) both() []*handle {
 	return []*handle{t.on, t.peer}
 }
 
-// crowd is how many callers a storm has. The pool of a database is smaller, so some have to wait.
+// crowd is how many callers a storm has: more than the connection pool of a
+// database, so that some wait.
 const crowd = 64
 
-// storm calls f from many goroutines at once, half of them at each handle, and returns their errors.
+// storm calls f from many goroutines at once, half of them at each handle, and
+// returns their errors.
 func (t *trial) storm(f func(h *handle, caller int) error) []error {
 	var (
 		errs  = make([]error, crowd)
@@ -106,10 +117,10 @@ func (t *trial) storm(f func(h *handle, caller int) error) []error {
 	return errs
 }
 
-// absent returns nil if a model answered that there is no such thing, and what
-// is wrong otherwise. Use it as absent("GetUser of %q", name)(model.GetUser(...)).
-// The format is that of [fmt.Sprintf], so vet checks the arguments; it is the
-// beginning of a sentence, and what the model answered follows after a colon.
+// absent returns an error unless a model answered ErrNotFound. Use it as
+// absent("GetUser of %q", name)(model.GetUser(...)). The format is that of
+// [fmt.Sprintf], so vet checks the arguments; it begins a sentence, and the
+// answer of the model follows after a colon.
 func absent(format string, args ...any) func(v any, err error) error {
 	call := fmt.Sprintf(format, args...)
 	return func(v any, err error) error {
@@ -125,7 +136,7 @@ func absent(format string, args ...any) func(v any, err error) error {
 	}
 }
 
-// gone is absent for a call that returns nothing else.
+// gone is absent for a call that returns only an error.
 func gone(err error, format string, args ...any) error {
 	call := fmt.Sprintf(format, args...)
 	if err == nil {
@@ -134,7 +145,7 @@ func gone(err error, format string, args ...any) error {
 	return absent("%s", call)(nil, err)
 }
 
-// present returns nil if a model answered with something.
+// present returns an error unless a model returned a value.
 func present(format string, args ...any) func(v any, err error) error {
 	call := fmt.Sprintf(format, args...)
 	return func(v any, err error) error {

@@ -1,3 +1,5 @@
+// This file makes the values that the rules store, and compares them.
+
 package modeltest
 
 import (
@@ -16,15 +18,17 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/filled"
 )
 
-// unique is a string that nobody used before, of the length and alphabet of the server's own tokens.
+// unique returns a new random string with the length and alphabet of the
+// server's own tokens.
 func unique() string { return oauth2server.Digest(rand.Text()) }
 
-// past is a time at which something expired.
+// past returns a time before now.
 func past() time.Time {
 	return time.Now().UTC().Truncate(time.Second).Add(-48*time.Hour + 123*time.Millisecond)
 }
 
-// client and user are what a stored value names, by their place in the fixture.
+// client and user return what a stored value names: the ID of the i-th in the
+// fixture.
 func (t *trial) client(i int) *oauth2server.Client { return &oauth2server.Client{ID: t.Clients[i].ID} }
 func (t *trial) user(i int) *oauth2server.User     { return &oauth2server.User{ID: t.Users[i].ID} }
 
@@ -37,12 +41,13 @@ func (t *trial) newCode() *oauth2server.AuthorizationCode {
 	return code
 }
 
-// newToken returns a token of the first client in which no field is zero, as far as the server would fill it for this
-// model.
+// newToken returns a token of the first client in which no field is zero, as
+// far as the server would set it for this model.
 func (t *trial) newToken() *oauth2server.Token {
 	token := &oauth2server.Token{}
 	filled.Struct(token)
-	token.AccessToken, token.RefreshToken, token.GrantID, token.Client, token.User = unique(), unique(), unique(), t.client(0), t.user(0)
+	token.AccessToken, token.RefreshToken, token.GrantID, token.Client, token.User = unique(),
+		unique(), unique(), t.client(0), t.user(0)
 	if t.on.refresh == nil {
 		token.RefreshToken, token.RefreshTokenExpiresAt = "", time.Time{}
 	}
@@ -62,12 +67,12 @@ func (t *trial) newEntry(grantID string, seq int) *oauth2server.GrantEntry {
 	return entry
 }
 
-// picture is what the exported fields of a struct were at a time, in words, by their names.
+// picture is the names and values of the exported fields of a struct, as text.
 type picture [][2]string
 
-// pictureOf leaves out of a client and a user what is not their ID, and does
-// not tell an empty list from none, nor apart what has the same JSON in a map.
-// The rule token-extra does.
+// pictureOf takes only the ID of a client and a user. It does not distinguish
+// an empty list from nil, nor values in maps that have the same JSON: the rule
+// token-extra does.
 func pictureOf(structure any) (p picture) {
 	v := reflect.ValueOf(structure).Elem()
 	for i := range v.NumField() {
@@ -105,19 +110,20 @@ func inWords(v any) string {
 		if len(v) == 0 {
 			return "{}"
 		}
-		if text, err := json.Marshal(v); err == nil { // with the members in order
+		if text, err := json.Marshal(v); err == nil { // JSON sorts the members
 			return string(text)
 		}
 	}
 	return fmt.Sprint(v)
 }
 
-// same names the fields of got that differ from a picture.
+// same returns an error that names the fields of got that differ from want.
 func same(call string, want picture, got any, except ...string) error {
 	var differ []string
 	for i, is := range pictureOf(got) {
 		if name := want[i][0]; want[i] != is && !slices.Contains(except, name) {
-			differ = append(differ, fmt.Sprintf("%s is %s, want %s", name, short(is[1]), short(want[i][1])))
+			differ = append(differ,
+				fmt.Sprintf("%s is %s, want %s", name, short(is[1]), short(want[i][1])))
 		}
 	}
 	if differ != nil {
@@ -126,7 +132,8 @@ func same(call string, want picture, got any, except ...string) error {
 	return nil
 }
 
-// spoil changes everything that can be changed through a pointer to a struct: as a careless caller might.
+// spoil changes everything that is reachable through a pointer to a struct, as
+// a careless caller might.
 func spoil(structure any) {
 	v := reflect.ValueOf(structure).Elem()
 	for i := range v.NumField() {
@@ -171,8 +178,11 @@ func spoilValue(v any) {
 	}
 }
 
-// copies tries that spoiling what was given to a model, and what it returned, changes nothing that is stored.
-func copies[T any](ctx context.Context, call string, given, saved *T, get func(context.Context) (*T, error)) error {
+// copies checks that changing what was given to a model, and what it returned,
+// changes nothing that is stored.
+func copies[T any](
+	ctx context.Context, call string, given, saved *T, get func(context.Context) (*T, error),
+) error {
 	found, err := get(ctx)
 	if err := present("%s", call)(found, err); err != nil {
 		return err
@@ -181,7 +191,8 @@ func copies[T any](ctx context.Context, call string, given, saved *T, get func(c
 	for _, row := range []struct {
 		whose string
 		value *T
-	}{{"given to the model", given}, {"returned when it was saved", saved}, {"returned by an earlier call", found}} {
+	}{{"given to the model", given}, {"returned when it was saved", saved},
+		{"returned by an earlier call", found}} {
 		if row.value == nil {
 			continue
 		}
@@ -198,8 +209,10 @@ func copies[T any](ctx context.Context, call string, given, saved *T, get func(c
 	return nil
 }
 
-// saveCode saves a code and returns what the model made of it.
-func (h *handle) saveCode(ctx context.Context, code *oauth2server.AuthorizationCode) (*oauth2server.AuthorizationCode, error) {
+// saveCode saves a code and returns what the model returned.
+func (h *handle) saveCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode,
+) (*oauth2server.AuthorizationCode, error) {
 	saved, err := h.codes.SaveAuthorizationCode(ctx, code, code.Client, code.User)
 	if err := present("SaveAuthorizationCode")(saved, err); err != nil {
 		return nil, err
@@ -210,7 +223,7 @@ func (h *handle) saveCode(ctx context.Context, code *oauth2server.AuthorizationC
 	return saved, nil
 }
 
-// saveToken saves a token and returns what the model made of it.
+// saveToken saves a token and returns what the model returned.
 func (h *handle) saveToken(ctx context.Context, token *oauth2server.Token) (*oauth2server.Token, error) {
 	hadAccess, hadRefresh := token.AccessToken != "", token.RefreshToken != ""
 	saved, err := h.model.SaveToken(ctx, token, token.Client, token.User)
@@ -218,7 +231,8 @@ func (h *handle) saveToken(ctx context.Context, token *oauth2server.Token) (*oau
 		return nil, err
 	}
 	if hadAccess && saved.AccessToken == "" || hadRefresh && saved.RefreshToken == "" {
-		return nil, errors.New("SaveToken returned a token without the AccessToken, or without the RefreshToken, that it was given")
+		return nil, errors.New("SaveToken returned a token without the AccessToken, or without " +
+			"the RefreshToken, that it was given")
 	}
 	return saved, nil
 }

@@ -105,22 +105,22 @@ func TestBrokenClientsWrittenByHand(t *testing.T) {
 		document bson.M
 		want     string
 	}{
-		"number":       {byHand("grants", 7), `"grants" is of type 32-bit integer, and must be an array of strings`},
+		"number":       {byHand("grants", 7), `"grants" has type 32-bit integer, want an array of strings`},
 		"commas":       {byHand("grants", "password,refresh_token"), `"grants" is a string with a comma`},
 		"mixed":        {byHand("grants", bson.A{"password", 7}), `"grants" has an element of type 32-bit integer`},
 		"uris":         {byHand("redirect_uris", bson.D{}), `"redirect_uris"`},
 		"scope":        {byHand("scope", true), `"scope"`},
-		"public":       {byHand("public", "yes"), `"public" is of type string, and must be true or false`},
+		"public":       {byHand("public", "yes"), `"public" has type string, want true or false`},
 		"an hour":      {byHand("access_token_lifetime", "an hour"), `"access_token_lifetime" must be a duration`},
 		"half seconds": {byHand("access_token_lifetime", 1.5), `a whole number of seconds`},
-		"nanoseconds":  {byHand("refresh_token_lifetime", int64(time.Hour)), `as a number it is in seconds`},
+		"nanoseconds":  {byHand("refresh_token_lifetime", int64(time.Hour)), `a number is in seconds`},
 		"negative":     {byHand("refresh_token_lifetime", -1), `"refresh_token_lifetime" is -1`},
-		"in clear":     {byHand("secret_digest", secret), `"secret_digest" is no SHA-256`},
+		"in clear":     {byHand("secret_digest", secret), `"secret_digest" is not a SHA-256`},
 		"no digest":    {bson.M{"grants": nil}, `"secret_digest" is missing`},
-		"empty digest": {byHand("secret_digest", ""), `"secret_digest" is no SHA-256`},
-		"null digest":  {byHand("secret_digest", nil), `"secret_digest" is of type null`},
+		"empty digest": {byHand("secret_digest", ""), `"secret_digest" is not a SHA-256`},
+		"null digest":  {byHand("secret_digest", nil), `"secret_digest" has type null`},
 		"former":       {byHand("former_secret_digest", 7), `"former_secret_digest"`},
-		"until":        {byHand("former_secret_until", "tomorrow"), `"former_secret_until" is of type string`},
+		"until":        {byHand("former_secret_until", "tomorrow"), `"former_secret_until" has type string`},
 		"deleted":      {byHand("deleted_at", "yesterday"), `"deleted_at"`},
 		"of egg": {bson.M{"grants": nil, "clientId": "i", "clientSecret": secret},
 			notRead("clientSecret", "secret_digest")},
@@ -192,7 +192,7 @@ func TestUsersWrittenByHand(t *testing.T) {
 		"number":  {7, "must be a string"},
 		"empty":   {"", "is empty"},
 		"null":    {nil, "must be a string"},
-		"unknown": {"5f4dcc3b5aa765d61d8327deb882cf99", "no known kind"},
+		"unknown": {"5f4dcc3b5aa765d61d8327deb882cf99", "unknown kind"},
 		"bomb": {"$argon2id$v=19$m=4194304,t=9,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
 			"too much work"},
 		"faulty": {strings.Replace(foreignHash, "$2y$", "$2x$", 1), "faulty"},
@@ -209,5 +209,5 @@ func TestUsersWrittenByHand(t *testing.T) {
 	}
 	write(t, users, bson.NewObjectID(), user("object", foreignHash))
 	require.ErrorContains(t, second(m.GetUser(ctx, "object", "pass word", nil)),
-		`field "_id" is of type objectID, and must be a string`)
+		`field "_id" has type objectID, want a string`)
 }

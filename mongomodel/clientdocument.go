@@ -1,5 +1,5 @@
-// This file writes clients as documents, and reads those that this package or
-// people wrote.
+// This file writes clients as documents, and reads documents that this package
+// or people wrote.
 
 package mongomodel
 
@@ -15,23 +15,23 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// Fields that a client has for a time.
+// Fields that a client has only at times.
 const (
 	formerDigest = "former_secret_digest"
 	formerUntil  = "former_secret_until"
 	deletedAt    = "deleted_at"
 )
 
-// clientFields are how a client is written.
+// clientFields is a client as it is written.
 type clientFields struct {
 	ID           string `bson:"_id"`
 	Public       bool   `bson:"public"`
-	SecretDigest string `bson:"secret_digest,omitempty"` // a public client has none
+	SecretDigest string `bson:"secret_digest,omitempty"` // empty for a public client
 
 	Settings clientSettings `bson:",inline"`
 }
 
-// clientSettings are what UpdateClient replaces.
+// clientSettings has the fields that UpdateClient replaces.
 type clientSettings struct {
 	RedirectURIs         []string      `bson:"redirect_uris"`
 	Grants               []string      `bson:"grants"`
@@ -65,7 +65,7 @@ func encodeData(data any) (bson.RawValue, error) {
 	return bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: document}, err
 }
 
-// decodeData returns the record as it was written; nil if there is none.
+// decodeData returns the record as it was written, or nil.
 func decodeData(value bson.RawValue) any {
 	if document, ok := value.DocumentOK(); ok {
 		return slices.Clone(document)
@@ -73,7 +73,7 @@ func decodeData(value bson.RawValue) any {
 	return nil
 }
 
-// clientDocument is a client as it was read.
+// clientDocument is a client as it is read.
 type clientDocument struct {
 	client  oauth2server.Client
 	secrets credential.Secrets
@@ -81,8 +81,8 @@ type clientDocument struct {
 	deleted bool
 }
 
-// UnmarshalBSON reads a document. What people write differently is accepted if
-// it can mean one thing only. The error names each field that cannot be used.
+// UnmarshalBSON reads a document. Other spellings are accepted if they are
+// unambiguous. The error names each field that cannot be used.
 func (d *clientDocument) UnmarshalBSON(data []byte) error {
 	fields, err := bson.Raw(data).Elements()
 	if err != nil {
@@ -96,7 +96,8 @@ func (d *clientDocument) UnmarshalBSON(data []byte) error {
 	}
 	wrong = append(wrong, misnamed(fields)...)
 	if !d.deleted && !d.client.Public && d.digest == "" && len(wrong) == 0 {
-		wrong = append(wrong, `field "secret_digest" is missing: a client that has no secret is "public": true`)
+		wrong = append(wrong,
+			`field "secret_digest" is missing: a client that has no secret is "public": true`)
 	}
 	if d.client.Public {
 		d.secrets = credential.Secrets{}
@@ -142,15 +143,16 @@ func (d *clientDocument) read(name string, value bson.RawValue) (err error) {
 }
 
 // names maps names of fields, in lower case and without separators, to ours. It
-// has the names that others use for the same, too.
+// also has the names that other packages use.
 var names = map[string]string{
-	"redirecturis": "redirect_uris", "redirecturi": "redirect_uris", "grants": "grants", "scopes": "scope",
+	"redirecturis": "redirect_uris", "redirecturi": "redirect_uris", "grants": "grants",
+	"scopes":              "scope",
 	"accesstokenlifetime": "access_token_lifetime", "refreshtokenlifetime": "refresh_token_lifetime",
 	"secretdigest": "secret_digest", "clientsecret": "secret_digest", "secret": "secret_digest",
 	"public": "public", "ispublic": "public",
 }
 
-// misnamed returns which fields have the names of another package, such as
+// misnamed returns the fields that have the names of another package, such as
 // egg-oauth2-server or node-oauth2-server: ignoring them would change what the
 // client may do. They are allowed beside ours.
 func misnamed(fields []bson.RawElement) (wrong []string) {

@@ -17,16 +17,18 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// GetClient implements [oauth2server.Model]. Data is a [bson.Raw] if the client
-// has any: read it with [bson.Unmarshal].
-func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*oauth2server.Client, error) {
+// GetClient implements [oauth2server.Model]. Data is nil or a [bson.Raw]: read
+// it with [bson.Unmarshal].
+func (m *Model) GetClient(
+	ctx context.Context, clientID, clientSecret string,
+) (*oauth2server.Client, error) {
 	document, err := m.findClient(ctx, byID(clientID))
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, err
 	}
 	if clientSecret != "" {
-		// The comparison comes before err is looked at: an unknown client costs
-		// what a known one does.
+		// Compare before looking at err, so that an unknown client takes as
+		// long as a known one.
 		if same := document.secrets.Matches(clientSecret); err == nil && !same {
 			err = oauth2server.ErrNotFound
 		}
@@ -37,8 +39,8 @@ func (m *Model) GetClient(ctx context.Context, clientID, clientSecret string) (*
 	return &document.client, nil
 }
 
-// findClient returns the document of a client that is registered. It is never
-// nil, even with an error.
+// findClient returns the document of a registered client. It is never nil, even
+// with an error.
 func (m *Model) findClient(ctx context.Context, filter bson.D) (*clientDocument, error) {
 	var document clientDocument
 	if err := findOne(ctx, m.clients, filter, &document); err != nil {
@@ -50,13 +52,14 @@ func (m *Model) findClient(ctx context.Context, filter bson.D) (*clientDocument,
 	return &document, nil
 }
 
-// AddClient registers a client. A confidential one needs a secret that nobody
-// can guess: make it with [crypto/rand.Text]. A public one has none. Data must
-// be nil or what BSON can write as a document: a struct, a map. The error is
-// everything that is wrong with the client ([oauth2server.CheckClient],
-// [oauth2server.CheckClientSecret]), or an [oauth2server.ErrExists] if the ID
-// is taken, and nothing has changed then. An ID whose client was deleted can be
-// used again: AddClient first ends once more what was granted to that client.
+// AddClient registers a client. A confidential client needs a secret that
+// cannot be guessed: make it with [crypto/rand.Text]. A public client has none.
+// Data must be nil or something that BSON writes as a document: a struct, a
+// map. The error lists everything that is wrong with the client
+// ([oauth2server.CheckClient], [oauth2server.CheckClientSecret]), or an
+// [oauth2server.ErrExists] if the ID is taken, and nothing has changed then. An
+// ID whose client was deleted can be used again: AddClient first revokes again
+// what was granted to that client.
 func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret string) error {
 	if err := m.rules().CheckNew(c, secret); err != nil {
 		return err
@@ -79,9 +82,9 @@ func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret st
 	return fault(ctx, "insert into "+m.clients.Name(), err)
 }
 
-// endFormer ends once more what was granted to a client that had this ID and
-// was deleted: something may have been under way then. If the ID is taken it
-// ends nothing, and leaves it to the insert to say so.
+// endFormer revokes again what was granted to a deleted client with this ID, as
+// requests may have been in flight when it was deleted. If the ID is taken, it
+// does nothing: the insert will fail.
 func (m *Model) endFormer(ctx context.Context, id string) error {
 	deleted, err := exists(ctx, m.clients, ownClient(deletedPrefix+id))
 	if err != nil || !deleted {
@@ -102,19 +105,21 @@ func (m *Model) rules() credential.Rules {
 }
 
 // ListClients returns the clients whose IDs come after this one, in the order
-// of IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1.
-// An empty after starts at the beginning; a page without clients means that
-// there are no more.
-func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error) {
+// of IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An
+// empty after starts at the beginning; an empty page means that there are no
+// more.
+func (m *Model) ListClients(
+	ctx context.Context, after string, limit int,
+) ([]*oauth2server.Client, error) {
 	var page []*oauth2server.Client
 	err := list(ctx, m.clients, after, limit, func(d *clientDocument) { page = append(page, &d.client) })
 	return page, err
 }
 
 // UpdateClient replaces everything about a client but its secrets, at once. The
-// error is everything that is wrong with it; Public cannot change, as what was
-// issued to the client would then need a secret that nobody has, or none. It is
-// [oauth2server.ErrNotFound] if there is no client with this ID.
+// error lists everything that is wrong with it. Public cannot change: issued
+// tokens would lose the protection of the secret, or need one that does not
+// exist. The error is [oauth2server.ErrNotFound] if no client has this ID.
 func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error {
 	if err := m.rules().CheckClient(c); err != nil {
 		return err
@@ -133,19 +138,21 @@ func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error 
 	return credential.FixedPublic(c)
 }
 
-// SetClientSecret gives a confidential client another secret; the ones before
-// end at once. What was issued to the client lives on.
+// SetClientSecret gives a confidential client a new secret; earlier ones end at
+// once. What was issued to the client stays valid. The error is
 // [oauth2server.ErrNotFound] if there is no such client.
 func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) error {
 	return m.RotateClientSecret(ctx, clientID, secret, 0)
 }
 
-// RotateClientSecret gives a confidential client another secret, and the one
-// that it has stays valid for keep, so that the client can be changed in the
-// meantime. One that is still valid from an earlier call ends at once. Calling
-// it again with the same secret changes nothing. [oauth2server.ErrNotFound] if
-// there is no such client.
-func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string, keep time.Duration) error {
+// RotateClientSecret gives a confidential client a new secret. The current one
+// stays valid for keep, so that the client can be reconfigured in the meantime;
+// one that is still valid from an earlier call ends at once. Calling it again
+// with the same secret changes nothing. The error is [oauth2server.ErrNotFound]
+// if there is no such client.
+func (m *Model) RotateClientSecret(
+	ctx context.Context, clientID, secret string, keep time.Duration,
+) error {
 	if err := credential.CheckKeep(keep); err != nil {
 		return err
 	}
@@ -157,8 +164,8 @@ func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string,
 		if err := m.rules().CheckSecret(&document.client, secret); err != nil || document.client.Public {
 			return err
 		}
-		// The filter finds nothing if somebody else was faster: then the secret
-		// that goes on is another one.
+		// The filter matches nothing if another call was faster: then the
+		// former secret is a different one.
 		found := append(liveClient(clientID), bson.E{Key: "secret_digest", Value: document.digest})
 		replaced := document.secrets.Replaced(credential.DigestOf(secret), keep)
 		err = update(ctx, m.clients, found, secretsUpdate(replaced))
@@ -166,13 +173,14 @@ func (m *Model) RotateClientSecret(ctx context.Context, clientID, secret string,
 			return err
 		}
 	}
-	return fmt.Errorf("mongomodel: client %q: its secret is being changed by others; try again", clientID)
+	return fmt.Errorf("mongomodel: client %q: its secret changed at the same time; try again", clientID)
 }
 
-// updateTries is how often a change is tried when others change the same.
+// updateTries is how often a change is tried when others change the same
+// document.
 const updateTries = 10
 
-// secretsUpdate is the update that stores them.
+// secretsUpdate returns the update that stores s.
 func secretsUpdate(s credential.Secrets) bson.D {
 	fields := bson.D{{Key: "secret_digest", Value: s.Current.String()}}
 	if s.FormerUntil.IsZero() {
@@ -191,12 +199,12 @@ const deletedPrefix = "deleted\u2014"
 // DeleteClient deletes a client and ends what was granted to it: its codes, its
 // refresh tokens and the access tokens that came with them. Access tokens of
 // the client credentials grant live until they expire. A document that
-// remembers the ID stays in the collection, so that [Model.AddClient] can end
-// what a request left that was under way, if the ID is used again; one that lasts
-// longer than that is not stopped. After an error call it again.
-// [oauth2server.ErrNotFound] if there was no client with this ID. It takes five
-// commands, two of them queries by index, and then those of revoking a grant
-// for each of the client's.
+// remembers the ID stays in the collection: if the ID is used again,
+// [Model.AddClient] can end what a request in flight still stored; a request
+// that takes longer is not stopped. After an error, call it again. The error is
+// [oauth2server.ErrNotFound] if no client had this ID. It takes five commands,
+// two of them queries by index, and then those of revoking a grant, for each
+// grant of the client.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 	live, err := exists(ctx, m.clients, ownClient(clientID))
 	if err != nil {
@@ -213,10 +221,9 @@ func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 	return m.revokeClient(ctx, clientID)
 }
 
-// forget deletes a client, after it has stored the document that remembers its
-// ID.
+// forget deletes a client, after storing the document that remembers its ID.
 func (m *Model) forget(ctx context.Context, clientID string) error {
-	// With the mark of clients, as it is a document of ours.
+	// It has the mark of clients, as it is a document of ours.
 	memory := bson.D{
 		{Key: "_id", Value: deletedPrefix + clientID},
 		{Key: clientMark, Value: bson.A{}},
@@ -232,17 +239,18 @@ func (m *Model) forget(ctx context.Context, clientID string) error {
 	return nil
 }
 
-// exists reports whether there is a document that the filter names.
+// exists reports whether a document matches the filter.
 func exists(ctx context.Context, c *mongo.Collection, filter bson.D) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
 	for _, field := range filter {
 		if text, ok := field.Value.(string); ok && !utf8.ValidString(text) {
-			return false, nil // nothing is stored under what BSON cannot hold
+			return false, nil // BSON cannot hold the value, so nothing is stored under it
 		}
 	}
-	err := c.FindOne(alone(ctx), filter, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+	err := c.FindOne(alone(ctx), filter,
+		options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
 	if errors.Is(err, mongo.ErrNoDocuments) && ctx.Err() == nil {
 		return false, nil
 	}
@@ -252,8 +260,8 @@ func exists(ctx context.Context, c *mongo.Collection, filter bson.D) (bool, erro
 // liveClient is the filter of a client of ours that was not deleted.
 func liveClient(id string) bson.D { return append(ownClient(id), live) }
 
-// ofKind is the filter of public or of confidential clients. People who write a
-// document by hand may leave the field out.
+// ofKind is the filter of public or of confidential clients. In a document
+// written by hand the field may be missing.
 func ofKind(public bool) bson.E {
 	if public {
 		return bson.E{Key: "public", Value: true}
@@ -261,11 +269,11 @@ func ofKind(public bool) bson.E {
 	return bson.E{Key: "public", Value: bson.D{{Key: "$ne", Value: true}}}
 }
 
-// live is the condition that something was not deleted: it has no such time.
+// live is the condition that something was not deleted.
 var live = bson.E{Key: deletedAt, Value: nil}
 
-// update changes the one document that the filter names, in a transaction of
-// the caller's if there is one.
+// update changes the one document that matches the filter, in the caller's
+// transaction if there is one.
 func update(ctx context.Context, c *mongo.Collection, filter, change bson.D) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -277,10 +285,10 @@ func update(ctx context.Context, c *mongo.Collection, filter, change bson.D) err
 	return fault(ctx, "update in "+c.Name(), err)
 }
 
-// set is the update that replaces these fields.
+// set returns the update that replaces these fields.
 func set(fields any) bson.D { return bson.D{{Key: "$set", Value: fields}} }
 
-// list calls each with the documents of ours whose _ids come after this one.
+// list calls each for the documents of ours whose _id follows after.
 func list[T any, P interface {
 	*T
 	document
@@ -291,9 +299,10 @@ func list[T any, P interface {
 	var of P
 	limit = credential.Page(limit)
 	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}, marked(of.mark()), live}
-	// One more than the limit fits into the reply, so that the cursor ends with
-	// it.
-	page := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetBatchSize(int32(limit) + 1)
+	// A batch of one more than the limit, so that the cursor ends with the
+	// first reply.
+	page := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).
+		SetLimit(int64(limit)).SetBatchSize(int32(limit) + 1)
 	cursor, err := c.Find(alone(ctx), filter, page)
 	if err != nil {
 		return fault(ctx, "find in "+c.Name(), err)

@@ -1,4 +1,4 @@
-// Authorization codes in their collection.
+// This file stores authorization codes in their collection.
 
 package mongomodel
 
@@ -9,7 +9,10 @@ import (
 )
 
 // SaveAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *Model) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client,
+	_ *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -28,7 +31,9 @@ func (m *Model) SaveAuthorizationCode(ctx context.Context, code *oauth2server.Au
 }
 
 // GetAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+func (m *Model) GetAuthorizationCode(
+	ctx context.Context, code string,
+) (*oauth2server.AuthorizationCode, error) {
 	var document tokenDocument
 	if err := findOne(ctx, m.codes, byID(oauth2server.Digest(code)), &document); err != nil {
 		return nil, err
@@ -38,7 +43,7 @@ func (m *Model) GetAuthorizationCode(ctx context.Context, code string) (*oauth2s
 }
 
 // RevokeAuthorizationCode implements [oauth2server.AuthorizationCodeModel]. The
-// server does not call it, as there is a log.
+// server does not call it, as the model has a log.
 func (m *Model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
 	return removeOne(ctx, m.codes, ownRecord(oauth2server.Digest(code.Code)))
 }

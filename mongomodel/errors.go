@@ -1,4 +1,4 @@
-// What the errors of the driver mean: a fault, or that a key is taken.
+// This file sorts the driver's errors: a fault, or a key that is taken.
 
 package mongomodel
 
@@ -14,8 +14,8 @@ import (
 )
 
 // fault wraps err with what was being done. When a context has ended, the
-// driver's error need not say so: it can be a network error of the connection
-// that was closed because of it.
+// driver may return the network error of the connection that it closed, so the
+// context's own error is added.
 func fault(ctx context.Context, what string, err error) error {
 	switch ended := ctx.Err(); {
 	case err == nil:
@@ -32,11 +32,11 @@ const (
 	usernameIndex = "username_1"
 )
 
-// conflict is the error of a write whose key is taken. It is an
+// conflict is the error of a write whose key is taken. It wraps
 // [oauth2server.ErrExists].
 type conflict struct {
 	collection string
-	index      string // "": the server did not name it
+	index      string // "" if the server did not name it
 	err        error
 }
 
@@ -51,14 +51,14 @@ func (c *conflict) Error() string {
 func (c *conflict) Unwrap() []error { return []error{oauth2server.ErrExists, c.err} }
 
 // taken returns the conflict that the error of a write to c reports: another
-// document has the key, and a majority has that document. nil: err is nil, or a
-// fault. index is the one that is meant if the server does not name any.
+// document has the key, and a majority has that document. It is nil if err is
+// nil or a fault. index is used if the server does not name one.
 func taken(c *mongo.Collection, err error, index string) *conflict {
 	if !mongo.IsDuplicateKeyError(err) {
 		return nil
 	}
-	// With a write concern error no majority has the document yet, and it can
-	// still be rolled back: that decides nothing.
+	// With a write concern error, the document is not on a majority yet and can
+	// still be rolled back: that is not a decision.
 	if write := (mongo.WriteException{}); errors.As(err, &write) && write.WriteConcernError != nil {
 		return nil
 	}
@@ -79,8 +79,8 @@ func indexIn(text string) string {
 	return name
 }
 
-// takenUser is taken for the insert of a user. Where the server does not name
-// the index, it looks whether it was the ID.
+// takenUser is taken for the insert of a user. If the server does not name the
+// index, it checks whether the ID was taken.
 func takenUser(ctx context.Context, c *mongo.Collection, err error, userID string) *conflict {
 	conflict := taken(c, err, "")
 	if conflict == nil || conflict.index != "" {

@@ -1,4 +1,4 @@
-// Deleting what has expired, for servers that do not do it by themselves.
+// This file deletes what has expired, for servers without TTL indexes.
 
 package mongomodel
 
@@ -13,17 +13,18 @@ import (
 )
 
 // codeRetention is how long a code stays after its expiry, so that a client
-// that presents it late is told that.
+// that presents it late learns that it has expired.
 const codeRetention = time.Hour
 
 // deleteBatch is how many documents one command of DeleteExpired deletes.
 const deleteBatch = 1000
 
-// perishable is a collection whose documents go some time after they expire.
+// perishable is a collection whose documents are deleted some time after they
+// expire.
 type perishable struct {
 	*mongo.Collection
 	retention time.Duration
-	parties   []string // fields by which RevokeUser and DeleteClient look here
+	parties   []string // fields that RevokeUser and DeleteClient search
 }
 
 func (m *Model) perishables() []perishable {
@@ -34,10 +35,10 @@ func (m *Model) perishables() []perishable {
 }
 
 // DeleteExpired deletes what a TTL index would, and returns how many documents
-// that were. Call it now and then where the server has no TTL indexes;
-// elsewhere it does no harm. It deletes at most 1,000 documents in one command,
-// and stops between two commands when ctx ends: what it deleted until then
-// stays deleted. What has expired is refused whether it was deleted or not.
+// it deleted. Call it now and then if the server has no TTL indexes; otherwise
+// it does no harm. It deletes at most 1,000 documents per command. When ctx
+// ends, it stops between two commands, and what it deleted stays deleted.
+// Expired tokens are refused whether or not they are deleted.
 func (m *Model) DeleteExpired(ctx context.Context) (int64, error) {
 	var deleted int64
 	for _, c := range m.perishables() {
@@ -55,9 +56,11 @@ func (m *Model) DeleteExpired(ctx context.Context) (int64, error) {
 	return deleted, nil
 }
 
-// deleteSome deletes a batch of what expired before that time. It reports
+// deleteSome deletes a batch of what expired before a time. more reports
 // whether there may be more.
-func (c perishable) deleteSome(ctx context.Context, before time.Time) (deleted int64, more bool, err error) {
+func (c perishable) deleteSome(
+	ctx context.Context, before time.Time,
+) (deleted int64, more bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, false, err
 	}
@@ -66,7 +69,7 @@ func (c perishable) deleteSome(ctx context.Context, before time.Time) (deleted i
 	if err != nil || len(ids) == 0 {
 		return 0, false, fault(ctx, "find in "+c.Name(), err)
 	}
-	// The filter once more: somebody may have put another document there.
+	// Filter by time again: another document may be there by now.
 	batch := append(expired, bson.E{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}})
 	result, err := c.DeleteMany(alone(ctx), batch)
 	if result != nil {
@@ -75,11 +78,12 @@ func (c perishable) deleteSome(ctx context.Context, before time.Time) (deleted i
 	return deleted, len(ids) == deleteBatch, fault(ctx, "delete from "+c.Name(), err)
 }
 
-// ids returns the _ids of a batch of the documents that the filter names.
+// ids returns the _ids of a batch of the documents that match the filter.
 func (c perishable) ids(ctx context.Context, filter bson.D) (ids bson.A, err error) {
-	// One more than the limit fits into the reply, so that the cursor ends with
-	// it.
-	only := options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetLimit(deleteBatch).SetBatchSize(deleteBatch + 1)
+	// A batch of one more than the limit, so that the cursor ends with the
+	// first reply.
+	only := options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).
+		SetLimit(deleteBatch).SetBatchSize(deleteBatch + 1)
 	cursor, err := c.Find(alone(ctx), filter, only)
 	if err != nil {
 		return nil, err

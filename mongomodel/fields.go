@@ -14,14 +14,14 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// maxSeconds is the longest lifetime that a number can be: ten years. Of
-// nanoseconds it would be less than a third of a second.
+// maxSeconds is the longest lifetime that a number can mean: ten years. So a
+// number of nanoseconds is refused, unless it is below a third of a second.
 const maxSeconds = 10 * 365 * 24 * 60 * 60
 
-// mustBe is the error of a field of another type. It does not contain the
+// mustBe is the error of a field of the wrong type. It does not contain the
 // value, which may be a secret.
 func mustBe(what string, value bson.RawValue) error {
-	return fmt.Errorf("is of type %s, and must be %s", value.Type, what)
+	return fmt.Errorf("has type %s, want %s", value.Type, what)
 }
 
 func readText(value bson.RawValue) (string, error) {
@@ -32,7 +32,7 @@ func readText(value bson.RawValue) (string, error) {
 	return text, nil
 }
 
-// readBool takes null for false.
+// readBool reads a boolean; null is false.
 func readBool(value bson.RawValue) (bool, error) {
 	yes, ok := value.BooleanOK()
 	if !ok && value.Type != bson.TypeNull {
@@ -41,7 +41,7 @@ func readBool(value bson.RawValue) (bool, error) {
 	return yes, nil
 }
 
-// readTime takes null for the zero time.
+// readTime reads a date; null is the zero time.
 func readTime(value bson.RawValue) (time.Time, error) {
 	if value.Type == bson.TypeNull {
 		return time.Time{}, nil
@@ -53,15 +53,15 @@ func readTime(value bson.RawValue) (time.Time, error) {
 	return at.UTC(), nil
 }
 
-// readList takes an array of strings, or a string of words with spaces between
-// them, as scopes are written (RFC 6749, section 3.3). null is no words.
+// readList reads an array of strings, or words separated by spaces, as scopes
+// are written (RFC 6749, section 3.3). null is an empty list.
 func readList(value bson.RawValue) ([]string, error) {
 	if value.Type == bson.TypeNull {
 		return nil, nil
 	}
 	if text, ok := value.StringValueOK(); ok {
 		if strings.Contains(text, ",") {
-			return nil, errors.New("is a string with a comma: write an array of strings")
+			return nil, errors.New("has a comma: write an array of strings")
 		}
 		return strings.Fields(text), nil
 	}
@@ -76,14 +76,15 @@ func readList(value bson.RawValue) ([]string, error) {
 	words := make([]string, len(values))
 	for i, element := range values {
 		if words[i], ok = element.StringValueOK(); !ok {
-			return nil, fmt.Errorf("has an element of type %s, and must be an array of strings", element.Type)
+			return nil, fmt.Errorf("has an element of type %s, want an array of strings",
+				element.Type)
 		}
 	}
 	return words, nil
 }
 
-// readLifetime takes a duration as Go writes it, "1h30m0s", or a number of
-// seconds. "", 0 and null are none.
+// readLifetime reads a duration as Go writes it, "1h30m0s", or a number of
+// seconds. "" and null are 0.
 func readLifetime(value bson.RawValue) (time.Duration, error) {
 	if value.Type == bson.TypeNull {
 		return 0, nil
@@ -106,14 +107,14 @@ func readLifetime(value bson.RawValue) (time.Duration, error) {
 	case !ok:
 		return 0, mustBe("a duration such as \"1h30m0s\", or a whole number of seconds", value)
 	case seconds < 0 || seconds > maxSeconds:
-		return 0, fmt.Errorf("is %d: as a number it is in seconds, and at most %d of them; "+
-			"otherwise write \"1h30m0s\"", seconds, maxSeconds)
+		return 0, fmt.Errorf("is %d: a number is in seconds, at most %d; "+
+			"write a longer or exact one as \"1h30m0s\"", seconds, maxSeconds)
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// readDigest takes the SHA-256 of a secret in base64url or another usual
-// spelling.
+// readDigest reads the SHA-256 of a secret in base64url or another usual
+// encoding.
 func readDigest(value bson.RawValue) (credential.Digest, error) {
 	text, err := readText(value)
 	if err != nil {
@@ -121,7 +122,8 @@ func readDigest(value bson.RawValue) (credential.Digest, error) {
 	}
 	d, ok := credential.ParseDigest(text)
 	if !ok {
-		return d, errors.New("is no SHA-256 in base64url or hexadecimal: write oauth2server.Digest(secret)")
+		return d, errors.New("is not a SHA-256 in base64url or hexadecimal: write " +
+			"oauth2server.Digest(secret)")
 	}
 	return d, nil
 }

@@ -1,3 +1,5 @@
+// This file keeps the log of each grant in its collection.
+
 package mongomodel
 
 import (
@@ -16,13 +18,14 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// placeDigits is how long a place is in an _id: so that _ids sort as places do.
+// placeDigits is the fixed number of digits of a place in an _id, so that _ids
+// sort like places.
 const placeDigits = 10
 
 // entryDocument is how a log entry is stored. Record is the whole of it.
 type entryDocument struct {
 	ID        string                 `bson:"_id"`
-	GrantID   string                 `bson:"grant_id"` // the shard key: in every filter
+	GrantID   string                 `bson:"grant_id"` // the shard key; in every filter
 	Seq       int                    `bson:"seq"`
 	Kind      oauth2server.EntryKind `bson:"kind"`
 	ClientID  string                 `bson:"client_id,omitempty"`
@@ -32,20 +35,23 @@ type entryDocument struct {
 	Record    string                 `bson:"oauth2_record"`
 }
 
-// entryID is the _id of a place. No two places share one, whatever is in a grant id, as the end has a fixed length.
+// entryID returns the _id of a place. It is unique whatever a grant ID
+// contains, as its end has a fixed length.
 func entryID(grantID string, seq int) (string, error) {
 	place := strconv.Itoa(seq)
 	if seq < 0 || len(place) > placeDigits {
-		return "", fmt.Errorf("mongomodel: a log has no place %d", seq)
+		return "", fmt.Errorf("mongomodel: place %d of a log is out of range", seq)
 	}
 	return grantID + ":" + "0000000000"[len(place):] + place, nil
 }
 
-// AppendGrant implements [oauth2server.GrantLog] by an insert: the one that
-// comes first has the place. What it returns with [oauth2server.ErrExists] is
-// there for good, as a majority has it. Where the server cannot promise that,
-// the error is a fault.
-func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry) (*oauth2server.GrantEntry, error) {
+// AppendGrant implements [oauth2server.GrantLog] by an insert: the first one
+// gets the place. The entry that it returns with [oauth2server.ErrExists] is
+// there for good, as a majority has it. If the server cannot promise that, the
+// error is a fault.
+func (m *Model) AppendGrant(
+	ctx context.Context, entry *oauth2server.GrantEntry,
+) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -57,9 +63,17 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	if err != nil {
 		return nil, err
 	}
-	_, err = m.grants.InsertOne(alone(ctx), entryDocument{ID: id, GrantID: entry.GrantID, Seq: entry.Seq, Kind: entry.Kind,
-		ClientID: entry.ClientID, UserID: entry.UserID, Time: entry.Time, ExpiresAt: entry.ExpiresAt,
-		Record: string(record)})
+	_, err = m.grants.InsertOne(alone(ctx), entryDocument{
+		ID:        id,
+		GrantID:   entry.GrantID,
+		Seq:       entry.Seq,
+		Kind:      entry.Kind,
+		ClientID:  entry.ClientID,
+		UserID:    entry.UserID,
+		Time:      entry.Time,
+		ExpiresAt: entry.ExpiresAt,
+		Record:    string(record),
+	})
 	conflict := taken(m.grants, err, idIndex)
 	if conflict == nil && err == nil {
 		return entry, nil
@@ -69,17 +83,22 @@ func (m *Model) AppendGrant(ctx context.Context, entry *oauth2server.GrantEntry)
 	return m.entryAt(ctx, id, entry, conflict)
 }
 
-// entryAt returns what is at the place of entry, which an append found taken.
-func (m *Model) entryAt(ctx context.Context, id string, entry *oauth2server.GrantEntry, conflict *conflict) (*oauth2server.GrantEntry, error) {
+// entryAt returns the entry at a place that an append found taken.
+func (m *Model) entryAt(
+	ctx context.Context, id string, entry *oauth2server.GrantEntry, conflict *conflict,
+) (*oauth2server.GrantEntry, error) {
 	var document entryDocument
-	err := findOne(ctx, m.grants, bson.D{{Key: "_id", Value: id}, {Key: "grant_id", Value: entry.GrantID}}, &document)
-	if errors.Is(err, oauth2server.ErrNotFound) { // perhaps one that is not ours
+	err := findOne(ctx, m.grants,
+		bson.D{{Key: "_id", Value: id}, {Key: "grant_id", Value: entry.GrantID}}, &document)
+	if errors.Is(err, oauth2server.ErrNotFound) { // perhaps there is one that is not ours
 		err = findOne(ctx, m.grants, byID(id), &document)
 	}
 	if errors.Is(err, oauth2server.ErrNotFound) {
 		// It expired between the two commands, or the index is not ours. The
-		// request may be repeated.
-		return nil, fmt.Errorf("mongomodel: document %q of %s is gone, though its place was taken: %w", id, m.grants.Name(), conflict.err)
+		// request may be retried.
+		return nil, fmt.Errorf(
+			"mongomodel: document %q of %s took the place and is gone: %w", id,
+			m.grants.Name(), conflict.err)
 	} else if err != nil {
 		return nil, err
 	}
@@ -94,7 +113,9 @@ func (m *Model) entryAt(ctx context.Context, id string, entry *oauth2server.Gran
 }
 
 // GrantEntries implements [oauth2server.GrantLog].
-func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*oauth2server.GrantEntry, error) {
+func (m *Model) GrantEntries(
+	ctx context.Context, grantID string, from int,
+) ([]*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -102,12 +123,13 @@ func (m *Model) GrantEntries(ctx context.Context, grantID string, from int) ([]*
 	if err != nil {
 		return nil, err
 	}
-	return m.findEntries(ctx, inLog(grantID, first), options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(oauth2server.GrantPage))
+	return m.findEntries(ctx, inLog(grantID, first),
+		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(oauth2server.GrantPage))
 }
 
-// inLog is the filter of the entries of a log from an _id on. grant_id once
-// more: the _ids of another grant can lie between these if its id begins with
-// this one's and a colon.
+// inLog is the filter of the entries of a log from an _id on. It includes
+// grant_id because the _ids of another grant can lie between these: its ID may
+// begin with this one and a colon.
 func inLog(grantID, first string) bson.D {
 	return bson.D{
 		{Key: "_id", Value: bson.D{{Key: "$gte", Value: first}, {Key: "$lt", Value: grantID + ";"}}},
@@ -116,7 +138,9 @@ func inLog(grantID, first string) bson.D {
 	}
 }
 
-func (m *Model) findEntries(ctx context.Context, filter bson.D, opts ...options.Lister[options.FindOptions]) ([]*oauth2server.GrantEntry, error) {
+func (m *Model) findEntries(
+	ctx context.Context, filter bson.D, opts ...options.Lister[options.FindOptions],
+) ([]*oauth2server.GrantEntry, error) {
 	cursor, err := m.grants.Find(alone(ctx), filter, opts...)
 	if err != nil {
 		return nil, fault(ctx, "find in "+m.grants.Name(), err)
@@ -136,7 +160,8 @@ func (m *Model) findEntries(ctx context.Context, filter bson.D, opts ...options.
 	return entries, nil
 }
 
-// RevokeAccessTokens implements [oauth2server.GrantLog]. An error says that some of them may be left.
+// RevokeAccessTokens implements [oauth2server.GrantLog]. After an error, some
+// of the tokens may be left.
 func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error {
 	return atOnce(ctx, len(digests), func(i int) error {
 		err := removeOne(ctx, m.access, ownRecord(digests[i]))
@@ -147,13 +172,12 @@ func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error
 	})
 }
 
-// commandsAtOnce is how many commands of a list are under way at the same time:
-// a thief who refreshes all the time must not make so many access tokens that
-// they cannot be deleted while somebody waits.
+// commandsAtOnce is how many commands of a list run at the same time. One after
+// the other would be too slow for a thief who refreshed all the time and got
+// many access tokens.
 const commandsAtOnce = 8
 
-// atOnce calls do with each number below n, some at the same time, until one
-// fails.
+// atOnce calls do for 0 to n-1, some at the same time, until one fails.
 func atOnce(ctx context.Context, n int, do func(i int) error) error {
 	var group sync.WaitGroup
 	var next atomic.Int64

@@ -146,9 +146,9 @@ func TestAConflictNamesItsIndex(t *testing.T) {
 	_, m := start(t)
 	for want, err := range map[string]error{
 		`client "web": oauth2server: exists already (index _id_ of oauth2_clients)`: m.AddClient(ctx, &oauth2server.Client{ID: "web"}, secret),
-		`user "bert" with the ID "u1": oauth2server: exists already (index _id_ of oauth2_users)`: m.AddUser(ctx,
+		`username "bert" or ID "u1" is taken: oauth2server: exists already (index _id_ of oauth2_users)`: m.AddUser(ctx,
 			&oauth2server.User{ID: "u1"}, "bert", "p"),
-		`user "andy" with the ID "u2": oauth2server: exists already (index username_1 of oauth2_users)`: m.AddUser(ctx,
+		`username "andy" or ID "u2" is taken: oauth2server: exists already (index username_1 of oauth2_users)`: m.AddUser(ctx,
 			&oauth2server.User{ID: "u2"}, "andy", "p"),
 	} {
 		require.ErrorIs(t, err, oauth2server.ErrExists)

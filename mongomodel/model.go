@@ -1,5 +1,5 @@
-// The model's handles on its collections, and the options that decide their
-// names and how they are read.
+// This file has the model's handles on its collections, and the options that
+// decide their names and how they are read.
 
 package mongomodel
 
@@ -22,15 +22,15 @@ import (
 )
 
 // Model keeps clients, users, codes, tokens and the log of each grant in
-// MongoDB. It is safe for concurrent use. Its only state of its own is which
-// kinds of password hashes it has met. What it returns belongs to the caller.
-// Of the client and the user of a code or a token it returns the ID only.
+// MongoDB. It is safe for concurrent use. Its only state in memory is which
+// kinds of password hashes it has seen. What it returns belongs to the caller.
+// Of the client and the user of a code or a token it returns only the ID.
 type Model struct {
 	options   Options
 	passwords *credential.Passwords
 
-	// misnamed is why the collections cannot have the names that the options
-	// ask for. nil: they can.
+	// misnamed is the error if the collections cannot have the names that the
+	// options ask for.
 	misnamed error
 
 	clients, users, codes, access, refresh, grants *mongo.Collection
@@ -47,52 +47,51 @@ var (
 	_ oauth2server.ClientCredentialsModel = (*Model)(nil)
 )
 
-// DefaultPrefix stands before the names of the collections unless
-// [Options.Prefix] or [Options.NoPrefix] says otherwise.
+// DefaultPrefix is the prefix of the collection names, unless [Options.Prefix]
+// or [Options.NoPrefix] is set.
 const DefaultPrefix = "oauth2_"
 
-// Options are the deviations from the default. The zero value is the safe one;
-// nil is allowed.
+// Options are deviations from the defaults. The zero value is the safe one; nil
+// means the zero value.
 type Options struct {
-	// Prefix stands before the names of the collections. Empty means
-	// [DefaultPrefix]. [Model.EnsureIndexes] refuses a prefix that no
-	// collection can have: one with "$" or a NUL, one that begins with
-	// "system." or ".", one that makes the names too long.
+	// Prefix is the prefix of the collection names. Empty means
+	// [DefaultPrefix]. [Model.EnsureIndexes] refuses a prefix that MongoDB does
+	// not allow: one with "$" or a NUL, one that begins with "system." or ".",
+	// one that makes the names too long.
 	Prefix string
 
-	// NoPrefix names the collections without any prefix: "clients", "users" and
-	// so on. Other programs are likely to have such names too; see the package
-	// comment for what happens then. It goes with an empty Prefix.
+	// NoPrefix names the collections without a prefix: "clients", "users" and
+	// so on. Other programs are likely to use such names too; see the package
+	// comment for what happens then. Prefix must be empty.
 	NoPrefix bool
 
 	// Linearizable makes each read confirm with a majority of the replica set
-	// that the primary is still the primary. Without it an access token that
-	// was revoked can be let in for some seconds while the members elect
-	// another primary: see docs/scaling.md. Each read then takes a round trip
-	// between the members more, and waits where no majority can be reached, so
-	// give the client a timeout. It needs a replica set or a sharded cluster of
-	// MongoDB.
+	// that the primary is still the primary. Without it, a revoked access token
+	// can be accepted for some seconds while the members elect another primary:
+	// see docs/scaling.md. With it, each read costs one more round trip between
+	// the members, and waits if no majority can be reached, so give the client
+	// a timeout. It needs a replica set or a sharded cluster of MongoDB.
 	Linearizable bool
 
 	// InsecureAllowShortSecrets lets clients have secrets of fewer than 22
-	// characters. Such a secret can be guessed, the more easily by anybody who
-	// sees its digest in the database.
+	// characters. Such a secret can be guessed, most easily by anyone who sees
+	// its digest in the database.
 	InsecureAllowShortSecrets bool
 
 	// PasswordCost is the cost of bcrypt: each step doubles the time that a
-	// password takes. 0: 10.
+	// password takes. 0 means 10.
 	PasswordCost int
 
-	// ExtensionGrants are names of grants that clients may have, besides the
-	// five that are built in and absolute URIs: those in
-	// [oauth2server.Options.ExtensionGrants] that are no URIs.
+	// ExtensionGrants names further grants that clients may have: those of
+	// [oauth2server.Options.ExtensionGrants] that are not URIs. The five
+	// built-in grants and absolute URIs are always allowed.
 	ExtensionGrants []string
 }
 
-// New returns a Model that stores in db, which must not be nil. It sends
-// nothing: a server that cannot be reached is a fault of the requests. Call
-// [Model.EnsureIndexes] before the first one; it also says what is wrong with
-// the options.
+// New returns a Model that stores in db, which must not be nil. New sends
+// nothing: if the server cannot be reached, the requests fail. Call
+// [Model.EnsureIndexes] before the first request; it also reports what is wrong
+// with the options.
 func New(db *mongo.Database, opts *Options) *Model {
 	m := &Model{}
 	if opts != nil {
@@ -115,8 +114,8 @@ func New(db *mongo.Database, opts *Options) *Model {
 	return m
 }
 
-// handle returns what holds for each collection, whatever the database's own
-// settings are.
+// handle returns the settings of each collection. They override those of the
+// database.
 func (o Options) handle() *options.CollectionOptionsBuilder {
 	journaled := true
 	reads := readconcern.Local()
@@ -144,7 +143,7 @@ func (m *Model) collections() map[string]**mongo.Collection {
 // a sharded collection, with the dot between them. Others may have 20 more.
 const maxNamespace = 235
 
-// checkName returns why a collection cannot have this name. nil: it can.
+// checkName returns an error if a collection cannot have this name.
 func checkName(database, name string) error {
 	why := ""
 	switch {
@@ -159,5 +158,5 @@ func checkName(database, name string) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("mongomodel: Options.Prefix: no collection can be named %q: %s", name, why)
+	return fmt.Errorf("mongomodel: Options.Prefix: a collection cannot be named %q: %s", name, why)
 }

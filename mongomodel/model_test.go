@@ -163,9 +163,9 @@ func TestNothingIsReplaced(t *testing.T) {
 		require.NoError(t, second(m.SaveAuthorizationCode(ctx, &code, nil, nil)))
 	}
 	token.Scope, code.GrantID = oauth2server.Scope{"write"}, "h"
-	require.ErrorContains(t, second(m.SaveToken(ctx, &token, nil, nil)), "access_tokens: there is another document")
+	require.ErrorContains(t, second(m.SaveToken(ctx, &token, nil, nil)), "access_tokens: another document")
 	token.AccessToken = "b"
-	require.ErrorContains(t, second(m.SaveToken(ctx, &token, nil, nil)), "refresh_tokens: there is another document")
+	require.ErrorContains(t, second(m.SaveToken(ctx, &token, nil, nil)), "refresh_tokens: another document")
 	require.ErrorContains(t, second(m.SaveAuthorizationCode(ctx, &code, nil, nil)), "authorization_codes: there is another")
 	found, err := m.GetAccessToken(ctx, "a")
 	require.NoError(t, err)

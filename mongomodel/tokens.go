@@ -1,4 +1,4 @@
-// Access and refresh tokens in their collections.
+// This file stores access and refresh tokens in their collections.
 
 package mongomodel
 
@@ -12,22 +12,25 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// tokenDocument is how codes and tokens are stored. Record is the whole of it;
-// the rest is for indexes and for people.
+// tokenDocument is a stored code or token. Record has all of it; the rest is
+// for indexes and for people.
 type tokenDocument struct {
-	Digest    string    `bson:"_id"`
-	ClientID  string    `bson:"client_id,omitempty"`
-	UserID    string    `bson:"user_id,omitempty"`
-	GrantID   string    `bson:"grant_id,omitempty"`
-	Scope     []string  `bson:"scope,omitempty"`
-	ExpiresAt time.Time `bson:"oauth2_expires_at,omitempty"` // not there if zero: then a TTL index leaves the document alone
+	Digest   string   `bson:"_id"`
+	ClientID string   `bson:"client_id,omitempty"`
+	UserID   string   `bson:"user_id,omitempty"`
+	GrantID  string   `bson:"grant_id,omitempty"`
+	Scope    []string `bson:"scope,omitempty"`
+	// Left out if zero, so that the TTL index ignores it
+	ExpiresAt time.Time `bson:"oauth2_expires_at,omitempty"`
 	Record    string    `bson:"oauth2_record"`
 }
 
-// SaveToken implements [oauth2server.Model]. A token that was saved before,
-// exactly so, is no error; another one with the same string is. Either string
-// may be empty: then only the other token is stored.
-func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User) (*oauth2server.Token, error) {
+// SaveToken implements [oauth2server.Model]. Saving the same token again is no
+// error; another one with the same string is. Either string may be empty: then
+// only the other token is stored.
+func (m *Model) SaveToken(
+	ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User,
+) (*oauth2server.Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -35,18 +38,25 @@ func (m *Model) SaveToken(ctx context.Context, token *oauth2server.Token, _ *oau
 	if err != nil {
 		return nil, err
 	}
-	document := tokenDocument{ClientID: clientID(token.Client), UserID: userID(token.User), GrantID: token.GrantID,
-		Scope: token.Scope, Record: string(record)}
+	document := tokenDocument{
+		ClientID: clientID(token.Client),
+		UserID:   userID(token.User),
+		GrantID:  token.GrantID,
+		Scope:    token.Scope,
+		Record:   string(record),
+	}
 	if token.AccessToken != "" {
-		document.Digest, document.ExpiresAt = oauth2server.Digest(token.AccessToken), token.AccessTokenExpiresAt
+		document.Digest, document.ExpiresAt = oauth2server.Digest(token.AccessToken),
+			token.AccessTokenExpiresAt
 		if err := insertOnce(ctx, m.access, document.Digest, document); err != nil {
 			return nil, err
 		}
 	}
 	if token.RefreshToken != "" {
-		document.Digest, document.ExpiresAt = oauth2server.Digest(token.RefreshToken), token.RefreshTokenExpiresAt
+		document.Digest, document.ExpiresAt = oauth2server.Digest(token.RefreshToken),
+			token.RefreshTokenExpiresAt
 		if len(token.GrantScope) > 0 {
-			document.Scope = token.GrantScope // what it can be refreshed to
+			document.Scope = token.GrantScope // a refresh can ask for all of it
 		}
 		if err := insertOnce(ctx, m.refresh, document.Digest, document); err != nil {
 			return nil, err
@@ -82,7 +92,7 @@ func (m *Model) RevokeAccessToken(ctx context.Context, accessToken string) error
 }
 
 // RevokeToken implements [oauth2server.RefreshTokenModel]. The server calls it
-// for a token that nobody was given; else the log decides.
+// only for tokens that it did not hand out; otherwise the log decides.
 func (m *Model) RevokeToken(ctx context.Context, token *oauth2server.Token) error {
 	return removeOne(ctx, m.refresh, ownRecord(oauth2server.Digest(token.RefreshToken)))
 }

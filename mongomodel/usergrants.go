@@ -1,4 +1,4 @@
-// What a user granted: the list of it, and its end.
+// This file lists what a user granted, and ends it.
 
 package mongomodel
 
@@ -14,9 +14,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// UserGrants returns the grants of a user of which something still works, the
-// one used last first. It takes one command with an index, and two for each
-// grant that is not over, however often that was used.
+// UserGrants returns the grants of a user that still work, the most recently
+// used first. It takes one indexed query, and two commands for each live grant,
+// however often that was used.
 func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -35,24 +35,25 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 	return oauth2server.LiveGrants(slices.Concat(append(last, entries)...)), err
 }
 
-// RevokeUser ends every grant of a user, and every code that they have not
-// redeemed yet: nothing works any more that began before it was called. See
-// [oauth2server.RevokeUser]. Tokens without a grant, those of the client
-// credentials grant, are not theirs. A user of whom nothing is known is no
-// error; after an error, call it again. It takes two commands and a query by
-// index, and then the commands of revoking a grant for each of theirs.
+// RevokeUser ends every grant of a user, and every code that is not redeemed
+// yet: when it returns, nothing works that began before the call. See
+// [oauth2server.RevokeUser]. Tokens of the client credentials grant are not
+// affected. An unknown user is no error; after an error, call it again. It
+// takes two commands and an indexed query, and then the commands of revoking a
+// grant, for each grant.
 func (m *Model) RevokeUser(ctx context.Context, userID string) error {
 	return m.revokeUser(ctx, userID, "", byUser(userID))
 }
 
-// RevokeUserClient ends what a user granted to one client as [Model.RevokeUser]
-// does, and of the rest only what shares a grant with it; see
+// RevokeUserClient is [Model.RevokeUser] for what the user granted to one
+// client. Other clients lose only what shares a grant with it; see
 // [oauth2server.Grant].
 func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
 	if clientID == "" {
 		return nil
 	}
-	return m.revokeUser(ctx, userID, clientID, append(byUser(userID), bson.E{Key: "client_id", Value: clientID}))
+	return m.revokeUser(ctx, userID, clientID,
+		append(byUser(userID), bson.E{Key: "client_id", Value: clientID}))
 }
 
 func byUser(userID string) bson.D { return bson.D{{Key: "user_id", Value: userID}, marked(recordMark)} }
@@ -76,7 +77,7 @@ func (m *Model) revokeUser(ctx context.Context, userID, clientID string, filter 
 	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
 }
 
-// revokeClient ends what was granted to a client: its codes, and its grants.
+// revokeClient ends the codes and the grants of a client.
 func (m *Model) revokeClient(ctx context.Context, clientID string) error {
 	filter := bson.D{{Key: "client_id", Value: clientID}, marked(recordMark)}
 	grants, err := grantsOf(ctx, m.codes, filter)

@@ -18,8 +18,8 @@ import (
 // rehashTime is how long a sign-in waits for a hash to be replaced.
 const rehashTime = time.Second
 
-// userFields are how a user is written. The ID is for good, as tokens carry it;
-// the username may change.
+// userFields is a user as it is written. The ID never changes, as tokens carry
+// it; the username may.
 type userFields struct {
 	ID           string        `bson:"_id"`
 	Username     string        `bson:"username"`
@@ -27,7 +27,7 @@ type userFields struct {
 	Data         bson.RawValue `bson:"data"`
 }
 
-// userDocument is a user as it was read.
+// userDocument is a user as it is read.
 type userDocument struct {
 	user    oauth2server.NamedUser
 	hash    string
@@ -72,13 +72,17 @@ func (d *userDocument) read(name string, value bson.RawValue) (err error) {
 	return err
 }
 
-// GetUser implements [oauth2server.PasswordModel]. Data is as in [Model.UserByID].
-func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth2server.Client) (*oauth2server.User, error) {
+// GetUser implements [oauth2server.PasswordModel]. Data is as in
+// [Model.UserByID].
+func (m *Model) GetUser(
+	ctx context.Context, username, password string, _ *oauth2server.Client,
+) (*oauth2server.User, error) {
 	document, err := m.findUsername(ctx, username)
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, err
 	}
-	fresh, err := m.passwords.Verify(ctx, document.hash, password) // even if there is no such user, so that it costs the same
+	// Also for an unknown user, so that it takes as long
+	fresh, err := m.passwords.Verify(ctx, document.hash, password)
 	switch {
 	case errors.Is(err, oauth2server.ErrNotFound):
 		return nil, oauth2server.ErrNotFound
@@ -94,8 +98,8 @@ func (m *Model) GetUser(ctx context.Context, username, password string, _ *oauth
 }
 
 // findUsername returns the document of the user who signs in by this name. It
-// is never nil, even with an error. The name as it was typed comes before its
-// prepared form: an older user may have it.
+// is never nil, even with an error. It tries the name as typed before its
+// prepared form, as older users may have an unprepared name.
 func (m *Model) findUsername(ctx context.Context, username string) (*userDocument, error) {
 	var found userDocument
 	raw, prepared := credential.Names(username)
@@ -111,18 +115,17 @@ func (m *Model) findUsername(ctx context.Context, username string) (*userDocumen
 }
 
 // refreshHash replaces the hash of a user, unless it was changed since. The
-// user was let in already, so a failure does not matter: the next sign-in tries
-// again.
+// user is signed in already, so a failure does not matter: the next sign-in
+// tries again.
 func (m *Model) refreshHash(ctx context.Context, d *userDocument, hash string) {
 	ctx, cancel := context.WithTimeout(alone(ctx), rehashTime)
 	defer cancel()
-	stale := append(byID(d.user.ID), bson.E{Key: userMark, Value: d.hash}) // so it is ours
+	stale := append(byID(d.user.ID), bson.E{Key: userMark, Value: d.hash}) // so the document is ours
 	update(ctx, m.users, stale, set(bson.D{{Key: userMark, Value: hash}}))
 }
 
-// UserByID returns a user who was added. Data is a [bson.Raw] if the user has
-// any: read it with [bson.Unmarshal]. [oauth2server.ErrNotFound] if there is
-// none.
+// UserByID returns a registered user, or [oauth2server.ErrNotFound]. Data is
+// nil or a [bson.Raw]: read it with [bson.Unmarshal].
 func (m *Model) UserByID(ctx context.Context, userID string) (*oauth2server.User, error) {
 	found, err := m.findUser(ctx, byID(userID))
 	if err != nil {
@@ -143,19 +146,23 @@ func (m *Model) findUser(ctx context.Context, filter bson.D) (*userDocument, err
 }
 
 // ListUsers returns the users whose IDs come after this one, in the order of
-// IDs: as many as limit says, 1,000 at the most, and 100 if it is below 1. An
-// empty after starts at the beginning; a page without users means that there
-// are no more.
-func (m *Model) ListUsers(ctx context.Context, after string, limit int) ([]*oauth2server.NamedUser, error) {
+// IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An
+// empty after starts at the beginning; an empty page means that there are no
+// more.
+func (m *Model) ListUsers(
+	ctx context.Context, after string, limit int,
+) ([]*oauth2server.NamedUser, error) {
 	var page []*oauth2server.NamedUser
 	err := list(ctx, m.users, after, limit, func(d *userDocument) { page = append(page, &d.user) })
 	return page, err
 }
 
 // GetUserFromClient implements [oauth2server.ClientCredentialsModel]: the user
-// that stands for the client has the ID "client:" followed by the client's,
-// which no other user can have. It sends no command.
-func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*oauth2server.User, error) {
+// that acts for the client has the ID "client:" followed by the client's, which
+// no other user can have. It sends no command.
+func (m *Model) GetUserFromClient(
+	ctx context.Context, c *oauth2server.Client,
+) (*oauth2server.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -163,11 +170,11 @@ func (m *Model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (
 }
 
 // AddUser registers a user who signs in with username and password. Both are
-// prepared as RFC 8265 says, so that it does not matter how they are typed.
-// Data must be nil or what BSON can write as a document. The error is what is
+// prepared by RFC 8265, so that it does not matter how they are typed. Data
+// must be nil or what BSON can write as a document. The error lists what is
 // wrong with them ([oauth2server.CheckUser], [oauth2server.CheckUserPassword]),
-// or an [oauth2server.ErrExists] if ID or username are taken, and nothing has
-// changed then.
+// or an [oauth2server.ErrExists] if the ID or the username is taken, and
+// nothing has changed then.
 func (m *Model) AddUser(ctx context.Context, u *oauth2server.User, username, password string) error {
 	name, err := credential.CheckUser(u, username)
 	if err := errors.Join(err, oauth2server.CheckUserPassword(password)); err != nil {
@@ -182,9 +189,9 @@ func (m *Model) AddUser(ctx context.Context, u *oauth2server.User, username, pas
 
 // AddUserHash registers a user by the hash of a password that another program
 // made: bcrypt ($2a$, $2b$, $2y$), argon2id or scrypt in PHC format, or scrypt
-// as Werkzeug writes it. It is replaced by one of this package when the user
-// signs in. The errors are those of [Model.AddUser]; a hash of another kind, or
-// one that would take too long or too much memory, is an error too.
+// as Werkzeug writes it. When the user signs in, it is replaced by a hash of
+// this package. The errors are those of [Model.AddUser]; a hash of another
+// kind, or one that would take too long or too much memory, is an error too.
 func (m *Model) AddUserHash(ctx context.Context, u *oauth2server.User, username, hash string) error {
 	name, err := credential.CheckUser(u, username)
 	if err != nil {
@@ -197,14 +204,17 @@ func (m *Model) AddUserHash(ctx context.Context, u *oauth2server.User, username,
 	return m.insertUser(ctx, u, username, userFields{ID: u.ID, Username: name, PasswordHash: stored})
 }
 
-// insertUser adds a user whose name was given as username.
-func (m *Model) insertUser(ctx context.Context, u *oauth2server.User, username string, fields userFields) error {
+// insertUser adds a user. username is the name as the caller gave it; fields
+// has its prepared form.
+func (m *Model) insertUser(
+	ctx context.Context, u *oauth2server.User, username string, fields userFields,
+) error {
 	var err error
 	if fields.Data, err = encodeData(u.Data); err != nil {
 		return fmt.Errorf("mongomodel: user %q: Data: %w", username, err)
 	}
 	// Without the index two users could share a name, so it is made here too,
-	// in case nobody called EnsureIndexes.
+	// in case EnsureIndexes was not called.
 	if err := m.ensureUsernames(ctx); err != nil {
 		return err
 	}
@@ -215,13 +225,13 @@ func (m *Model) insertUser(ctx context.Context, u *oauth2server.User, username s
 	}
 	_, err = m.users.InsertOne(ctx, fields)
 	if conflict := takenUser(ctx, m.users, err, u.ID); conflict != nil {
-		return fmt.Errorf("mongomodel: user %q with the ID %q: %w", username, u.ID, conflict)
+		return fmt.Errorf("mongomodel: username %q or ID %q is taken: %w", username, u.ID, conflict)
 	}
 	return fault(ctx, "insert into "+m.users.Name(), err)
 }
 
-// requireFree returns an error if a user has exactly this name. If its prepared
-// form differs, that is an older user.
+// requireFree returns an error if a user has exactly this name, without
+// preparation: an older user may.
 func (m *Model) requireFree(ctx context.Context, username string) error {
 	err := findOne(ctx, m.users, byUsername(username), &userDocument{})
 	switch {
@@ -235,7 +245,7 @@ func (m *Model) requireFree(ctx context.Context, username string) error {
 
 // UpdateUser replaces the username and the Data of the user with this ID. The
 // errors are those of [Model.AddUser], and [oauth2server.ErrNotFound] if there
-// is none.
+// is no such user.
 func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username string) error {
 	name, err := credential.CheckUser(u, username)
 	if err != nil {
@@ -247,17 +257,20 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 	if err != nil {
 		return fmt.Errorf("mongomodel: user %q: Data: %w", username, err)
 	}
-	err = update(ctx, m.users, liveUser(u.ID), set(bson.D{{Key: "username", Value: name}, {Key: "data", Value: data}}))
+	err = update(ctx, m.users, liveUser(u.ID),
+		set(bson.D{{Key: "username", Value: name}, {Key: "data", Value: data}}))
 	if conflict := taken(m.users, err, usernameIndex); conflict != nil {
 		return fmt.Errorf("mongomodel: username %q: %w", username, conflict)
 	}
 	return err
 }
 
-// olderName returns username if the user already has that name, from a time
-// when it could be registered. Otherwise it returns refused, which says why it
+// olderName returns username if the user has that name already, from a time
+// when it could be registered. Otherwise it returns refused, the reason why it
 // cannot be registered now.
-func (m *Model) olderName(ctx context.Context, u *oauth2server.User, username string, refused error) (string, error) {
+func (m *Model) olderName(
+	ctx context.Context, u *oauth2server.User, username string, refused error,
+) (string, error) {
 	if u == nil {
 		return "", refused
 	}
@@ -271,9 +284,9 @@ func (m *Model) olderName(ctx context.Context, u *oauth2server.User, username st
 	return username, nil
 }
 
-// SetPassword gives a user another password. To end what was issued to anybody
-// who knew the old one, call [Model.RevokeUser]. [oauth2server.ErrNotFound] if
-// there is no such user.
+// SetPassword gives a user another password. It revokes nothing: to end what
+// was issued before, call [Model.RevokeUser]. The error is
+// [oauth2server.ErrNotFound] if there is no such user.
 func (m *Model) SetPassword(ctx context.Context, userID, password string) error {
 	hash, err := m.passwords.Hash(password)
 	if err != nil {
@@ -287,10 +300,10 @@ func liveUser(id string) bson.D { return append(ownUser(id), live) }
 
 // DeleteUser deletes a user, who can no longer sign in, and revokes what was
 // issued for them as [Model.RevokeUser] does; until that is done, ID and
-// username are taken. After an error call it again: a user who is gone is no
+// username are taken. After an error, call it again: an unknown user is no
 // error.
 func (m *Model) DeleteUser(ctx context.Context, userID string) error {
-	ctx = alone(ctx) // as a revocation is not undone
+	ctx = alone(ctx) // a revocation cannot be undone
 	err := update(ctx, m.users, liveUser(userID), set(bson.D{{Key: deletedAt, Value: time.Now().UTC()}}))
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return err

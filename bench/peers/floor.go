@@ -1,3 +1,5 @@
+// This file is the floor: the least code that does the work.
+
 package peers
 
 import (
@@ -14,13 +16,21 @@ import (
 	"time"
 )
 
-// Floor is the least code in ordinary style that does the job with the standard library: what net/http allows, and no more
-// than the gate asks for.
+// Floor is the least code in ordinary style that passes the gate with the
+// standard library. It shows what net/http allows.
 var Floor = Peer{
 	Name:      "floor",
 	New:       newFloor,
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
-	Unequal: []string{"tokens are stored in clear; refresh tokens are used once, without a retry, theft detection or revocation; nothing ever expires from memory; any scope that is asked for is granted, as by all but fosite; no error descriptions, options, hooks or log"},
+	Authorize: "/authorize",
+	Token:     "/token",
+	API:       "/api",
+	App:       app,
+	Machine:   machine,
+	Other:     other,
+	Scope:     Scope,
+	Unequal: []string{"tokens are stored in clear; refresh tokens are used once, without a " +
+		"retry, theft detection or revocation; nothing ever expires from memory; any scope that " +
+		"is asked for is granted, as by all but fosite; no error descriptions, options, hooks or log"},
 }
 
 type floorClient struct {
@@ -52,8 +62,10 @@ type floor struct {
 func newFloor(string) (http.Handler, error) {
 	f := &floor{
 		clients: map[string]*floorClient{
-			app.ID:     {sha256.Sum256([]byte(app.Secret)), []string{"authorization_code", "refresh_token"}, Callback},
-			other.ID:   {sha256.Sum256([]byte(other.Secret)), []string{"authorization_code", "refresh_token"}, Callback},
+			app.ID: {sha256.Sum256([]byte(app.Secret)),
+				[]string{"authorization_code", "refresh_token"}, Callback},
+			other.ID: {sha256.Sum256([]byte(other.Secret)),
+				[]string{"authorization_code", "refresh_token"}, Callback},
 			machine.ID: {sha256.Sum256([]byte(machine.Secret)), []string{"client_credentials"}, ""},
 		},
 		codes: map[string]floorCode{}, access: map[string]floorToken{}, refresh: map[string]floorToken{},
@@ -79,12 +91,14 @@ func (f *floor) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := url.Values{"state": {query.Get("state")}}
-	if query.Get("response_type") != "code" || query.Get("code_challenge_method") != "S256" || query.Get("code_challenge") == "" {
+	if query.Get("response_type") != "code" || query.Get("code_challenge_method") != "S256" ||
+		query.Get("code_challenge") == "" {
 		answer.Set("error", "invalid_request")
 	} else {
 		code := randomToken()
 		f.mu.Lock()
-		f.codes[code] = floorCode{floorToken{client, User, query.Get("scope"), time.Now().Add(5 * time.Minute)}, query.Get("redirect_uri"), query.Get("code_challenge")}
+		f.codes[code] = floorCode{floorToken{client, User, query.Get("scope"),
+			time.Now().Add(5 * time.Minute)}, query.Get("redirect_uri"), query.Get("code_challenge")}
 		f.mu.Unlock()
 		answer.Set("code", code)
 	}
@@ -115,7 +129,8 @@ func (f *floor) token(w http.ResponseWriter, r *http.Request) {
 		delete(f.codes, r.PostForm.Get("code"))
 		f.mu.Unlock()
 		verifier := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
-		if !ok || code.client != client || code.callback != r.PostForm.Get("redirect_uri") || code.expires.Before(time.Now()) ||
+		if !ok || code.client != client || code.callback != r.PostForm.Get("redirect_uri") ||
+			code.expires.Before(time.Now()) ||
 			base64.RawURLEncoding.EncodeToString(verifier[:]) != code.challenge {
 			refuse(w, http.StatusBadRequest, "invalid_grant")
 			return
@@ -134,7 +149,12 @@ func (f *floor) token(w http.ResponseWriter, r *http.Request) {
 		}
 		token.user, token.scope = old.user, old.scope
 	}
-	answer := floorAnswer{AccessToken: randomToken(), TokenType: "Bearer", ExpiresIn: 3600, Scope: token.scope}
+	answer := floorAnswer{
+		AccessToken: randomToken(),
+		TokenType:   "Bearer",
+		ExpiresIn:   3600,
+		Scope:       token.scope,
+	}
 	f.mu.Lock()
 	f.access[answer.AccessToken] = token
 	if grant != "client_credentials" {

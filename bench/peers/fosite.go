@@ -1,3 +1,5 @@
+// This file sets up ory/fosite.
+
 package peers
 
 import (
@@ -17,8 +19,18 @@ import (
 var Fosite = Peer{
 	Name:      "fosite 0.49.0",
 	New:       newFosite,
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: "read offline",
-	Unequal: []string{"client secrets are SHA-256 digests, not bcrypt as by default, which would be all that is measured; a code or refresh token that is used again ends the grant, for which its store keeps what was used, with the whole request; nothing ever expires from memory; a refresh removes the old access token too; a scope must be one of the client's"},
+	Authorize: "/authorize",
+	Token:     "/token",
+	API:       "/api",
+	App:       app,
+	Machine:   machine,
+	Other:     other,
+	Scope:     "read offline",
+	Unequal: []string{"client secrets are SHA-256 digests, not bcrypt as by default, which " +
+		"would be all that is measured; a code or refresh token that is used again ends the " +
+		"grant, for which its store keeps what was used, with the whole request; nothing ever " +
+		"expires from memory; a refresh removes the old access token too; a scope must be one of " +
+		"the client's"},
 }
 
 // sha256Hasher compares digests of secrets, as the other peers do.
@@ -39,22 +51,36 @@ func (sha256Hasher) Compare(_ context.Context, hash, data []byte) error {
 
 func newFosite(string) (http.Handler, error) {
 	config := &fosite.Config{
-		AccessTokenLifespan: time.Hour, RefreshTokenLifespan: 14 * 24 * time.Hour, AuthorizeCodeLifespan: 5 * time.Minute,
-		GlobalSecret: []byte("0123456789abcdef0123456789abcdef"), ClientSecretsHasher: sha256Hasher{},
-		EnforcePKCE: true, RefreshTokenScopes: []string{"offline"}, MinParameterEntropy: fosite.MinParameterEntropy,
+		AccessTokenLifespan:   time.Hour,
+		RefreshTokenLifespan:  14 * 24 * time.Hour,
+		AuthorizeCodeLifespan: 5 * time.Minute,
+		GlobalSecret:          []byte("0123456789abcdef0123456789abcdef"),
+		ClientSecretsHasher:   sha256Hasher{},
+		EnforcePKCE:           true,
+		RefreshTokenScopes:    []string{"offline"},
+		MinParameterEntropy:   fosite.MinParameterEntropy,
 		RedirectSecureChecker: fosite.IsRedirectURISecureStrict,
 	}
 	stored := storage.NewMemoryStore()
 	for _, c := range []struct {
 		Client
 		grants []string
-	}{{app, []string{"authorization_code", "refresh_token"}}, {other, []string{"authorization_code", "refresh_token"}}, {machine, []string{"client_credentials"}}} {
+	}{{app, []string{"authorization_code", "refresh_token"}},
+		{other, []string{"authorization_code", "refresh_token"}},
+		{machine, []string{"client_credentials"}}} {
 		digest := sha256.Sum256([]byte(c.Secret))
-		stored.Clients[c.ID] = &fosite.DefaultClient{ID: c.ID, Secret: digest[:], RedirectURIs: []string{Callback},
-			ResponseTypes: []string{"code"}, GrantTypes: c.grants, Scopes: []string{"read", "offline"}}
+		stored.Clients[c.ID] = &fosite.DefaultClient{
+			ID:            c.ID,
+			Secret:        digest[:],
+			RedirectURIs:  []string{Callback},
+			ResponseTypes: []string{"code"},
+			GrantTypes:    c.grants,
+			Scopes:        []string{"read", "offline"},
+		}
 	}
 	provider := compose.Compose(config, stored, compose.NewOAuth2HMACStrategy(config),
-		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2ClientCredentialsGrantFactory, compose.OAuth2RefreshTokenGrantFactory,
+		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2ClientCredentialsGrantFactory,
+		compose.OAuth2RefreshTokenGrantFactory,
 		compose.OAuth2TokenIntrospectionFactory, compose.OAuth2PKCEFactory)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +93,8 @@ func newFosite(string) (http.Handler, error) {
 		for _, scope := range request.GetRequestedScopes() {
 			request.GrantScope(scope)
 		}
-		response, err := provider.NewAuthorizeResponse(ctx, request, &fosite.DefaultSession{Subject: User})
+		response, err := provider.NewAuthorizeResponse(ctx, request,
+			&fosite.DefaultSession{Subject: User})
 		if err != nil {
 			provider.WriteAuthorizeError(ctx, w, request, err)
 			return
@@ -94,7 +121,8 @@ func newFosite(string) (http.Handler, error) {
 		provider.WriteAccessResponse(ctx, w, request, response)
 	})
 	mux.HandleFunc("/api", func(w http.ResponseWriter, r *http.Request) {
-		_, _, err := provider.IntrospectToken(r.Context(), fosite.AccessTokenFromRequest(r), fosite.AccessToken, &fosite.DefaultSession{}, Scope)
+		_, _, err := provider.IntrospectToken(r.Context(), fosite.AccessTokenFromRequest(r),
+			fosite.AccessToken, &fosite.DefaultSession{}, Scope)
 		switch {
 		case errors.Is(err, fosite.ErrInvalidScope), errors.Is(err, fosite.ErrScopeNotGranted):
 			w.WriteHeader(http.StatusForbidden)

@@ -1,3 +1,5 @@
+// This file sets up go-oauth2.
+
 package peers
 
 import (
@@ -16,19 +18,39 @@ import (
 	"github.com/go-oauth2/oauth2/v4/store"
 )
 
-// GoOAuth2 is github.com/go-oauth2/oauth2 with its own store in memory, GoOAuth2Maps with one of maps.
+// GoOAuth2 is github.com/go-oauth2/oauth2 with its own store in memory,
+// GoOAuth2Maps with one of maps.
 var (
 	GoOAuth2 = Peer{
-		Name:      "go-oauth2 4.5.4",
-		New:       func(string) (http.Handler, error) { return newGoOAuth2(store.NewMemoryTokenStore()) },
-		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope, AnybodyRefreshes: true,
-		Unequal: []string{"a refresh authenticates no client; any client may use any grant, and has any scope; looks up, then removes: two requests at once may both succeed; secrets are compared byte by byte; tokens are stored in clear"},
+		Name: "go-oauth2 4.5.4",
+		New: func(string) (http.Handler, error) {
+			return newGoOAuth2(store.NewMemoryTokenStore())
+		},
+		Authorize:        "/authorize",
+		Token:            "/token",
+		API:              "/api",
+		App:              app,
+		Machine:          machine,
+		Other:            other,
+		Scope:            Scope,
+		AnybodyRefreshes: true,
+		Unequal: []string{"a refresh authenticates no client; any client may use any " +
+			"grant, and has any scope; looks up, then removes: two requests at once may both " +
+			"succeed; secrets are compared byte by byte; tokens are stored in clear"},
 	}
 	GoOAuth2Maps = Peer{
-		Name:      "go-oauth2 4.5.4 with maps",
-		New:       func(string) (http.Handler, error) { return newGoOAuth2(newMaps(), nil) },
-		Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope, AnybodyRefreshes: true,
-		Unequal: []string{"as above, but for its store of buntdb and JSON it has maps of ours, from which nothing ever expires"},
+		Name:             "go-oauth2 4.5.4 with maps",
+		New:              func(string) (http.Handler, error) { return newGoOAuth2(newMaps(), nil) },
+		Authorize:        "/authorize",
+		Token:            "/token",
+		API:              "/api",
+		App:              app,
+		Machine:          machine,
+		Other:            other,
+		Scope:            Scope,
+		AnybodyRefreshes: true,
+		Unequal: []string{"as above, but for its store of buntdb and JSON it has maps " +
+			"of ours, from which nothing ever expires"},
 	}
 )
 
@@ -38,8 +60,13 @@ func newGoOAuth2(tokens oauth2.TokenStore, err error) (http.Handler, error) {
 	}
 	manager := manage.NewDefaultManager()
 	manager.MapTokenStorage(tokens)
-	manager.SetRefreshTokenCfg(&manage.RefreshingConfig{IsGenerateRefresh: true, IsRemoveRefreshing: true, IsResetRefreshTime: true,
-		AccessTokenExp: time.Hour, RefreshTokenExp: 14 * 24 * time.Hour})
+	manager.SetRefreshTokenCfg(&manage.RefreshingConfig{
+		IsGenerateRefresh:  true,
+		IsRemoveRefreshing: true,
+		IsResetRefreshTime: true,
+		AccessTokenExp:     time.Hour,
+		RefreshTokenExp:    14 * 24 * time.Hour,
+	})
 	manager.SetValidateURIHandler(func(registered, asked string) error {
 		if registered != asked {
 			return errors.New("redirect URI")
@@ -48,16 +75,26 @@ func newGoOAuth2(tokens oauth2.TokenStore, err error) (http.Handler, error) {
 	})
 	clients := store.NewClientStore()
 	for _, c := range []Client{app, other, machine} {
-		if err := clients.Set(c.ID, &models.Client{ID: c.ID, Secret: c.Secret, Domain: Callback}); err != nil {
+		if err := clients.Set(c.ID, &models.Client{
+			ID:     c.ID,
+			Secret: c.Secret,
+			Domain: Callback,
+		}); err != nil {
 			return nil, err
 		}
 	}
 	manager.MapClientStorage(clients)
-	srv := server.NewServer(&server.Config{TokenType: "Bearer", AllowedResponseTypes: []oauth2.ResponseType{oauth2.Code},
-		AllowedGrantTypes:           []oauth2.GrantType{oauth2.AuthorizationCode, oauth2.Refreshing, oauth2.ClientCredentials},
-		AllowedCodeChallengeMethods: []oauth2.CodeChallengeMethod{oauth2.CodeChallengeS256}, ForcePKCE: true}, manager)
+	srv := server.NewServer(&server.Config{
+		TokenType:            "Bearer",
+		AllowedResponseTypes: []oauth2.ResponseType{oauth2.Code},
+		AllowedGrantTypes: []oauth2.GrantType{oauth2.AuthorizationCode, oauth2.Refreshing,
+			oauth2.ClientCredentials},
+		AllowedCodeChallengeMethods: []oauth2.CodeChallengeMethod{oauth2.CodeChallengeS256},
+		ForcePKCE:                   true,
+	}, manager)
 	srv.SetClientInfoHandler(server.ClientBasicHandler)
-	srv.SetUserAuthorizationHandler(func(http.ResponseWriter, *http.Request) (string, error) { return User, nil })
+	srv.SetUserAuthorizationHandler(
+		func(http.ResponseWriter, *http.Request) (string, error) { return User, nil })
 	mux := http.NewServeMux()
 	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
 		if err := srv.HandleAuthorizeRequest(w, r); err != nil {
@@ -90,11 +127,15 @@ type maps struct {
 }
 
 func newMaps() *maps {
-	return &maps{codes: map[string]oauth2.TokenInfo{}, access: map[string]oauth2.TokenInfo{}, refresh: map[string]oauth2.TokenInfo{}}
+	return &maps{
+		codes:   map[string]oauth2.TokenInfo{},
+		access:  map[string]oauth2.TokenInfo{},
+		refresh: map[string]oauth2.TokenInfo{},
+	}
 }
 
 func (m *maps) Create(_ context.Context, info oauth2.TokenInfo) error {
-	own := *info.(*models.Token) // which the manager changes when it refreshes
+	own := *info.(*models.Token) // the manager changes it when it refreshes
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if code := own.GetCode(); code != "" {

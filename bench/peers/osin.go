@@ -1,3 +1,5 @@
+// This file sets up osin.
+
 package peers
 
 import (
@@ -9,25 +11,42 @@ import (
 	"github.com/openshift/osin"
 )
 
-// Osin is github.com/openshift/osin with a storage of maps, as it has none of its own.
+// Osin is github.com/openshift/osin with a storage of maps, as it has none of
+// its own.
 var Osin = Peer{
 	Name:      "osin 1.0.1",
 	New:       newOsin,
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
-	Unequal: []string{"any client may use any grant, and has any scope; a code is given without a challenge too; looks up and checks, then removes: two requests at once may both succeed; secrets are compared byte by byte; tokens are stored in clear; nothing ever expires from memory; a refresh removes the old access token too"},
+	Authorize: "/authorize",
+	Token:     "/token",
+	API:       "/api",
+	App:       app,
+	Machine:   machine,
+	Other:     other,
+	Scope:     Scope,
+	Unequal: []string{"any client may use any grant, and has any scope; a code is given " +
+		"without a challenge too; looks up and checks, then removes: two requests at once may " +
+		"both succeed; secrets are compared byte by byte; tokens are stored in clear; nothing " +
+		"ever expires from memory; a refresh removes the old access token too"},
 }
 
 func newOsin(string) (http.Handler, error) {
 	config := osin.NewServerConfig()
-	config.AllowedAccessTypes = osin.AllowedAccessType{osin.AUTHORIZATION_CODE, osin.REFRESH_TOKEN, osin.CLIENT_CREDENTIALS}
+	config.AllowedAccessTypes = osin.AllowedAccessType{osin.AUTHORIZATION_CODE, osin.REFRESH_TOKEN,
+		osin.CLIENT_CREDENTIALS}
 	config.ErrorStatusCode = http.StatusBadRequest
 	server := osin.NewServer(config, &osinStorage{
 		clients: map[string]osin.Client{
-			app.ID:     &osin.DefaultClient{Id: app.ID, Secret: app.Secret, RedirectUri: Callback},
-			other.ID:   &osin.DefaultClient{Id: other.ID, Secret: other.Secret, RedirectUri: Callback},
-			machine.ID: &osin.DefaultClient{Id: machine.ID, Secret: machine.Secret, RedirectUri: Callback},
+			app.ID:   &osin.DefaultClient{Id: app.ID, Secret: app.Secret, RedirectUri: Callback},
+			other.ID: &osin.DefaultClient{Id: other.ID, Secret: other.Secret, RedirectUri: Callback},
+			machine.ID: &osin.DefaultClient{
+				Id:          machine.ID,
+				Secret:      machine.Secret,
+				RedirectUri: Callback,
+			},
 		},
-		codes: map[string]*osin.AuthorizeData{}, access: map[string]*osin.AccessData{}, refresh: map[string]*osin.AccessData{},
+		codes:   map[string]*osin.AuthorizeData{},
+		access:  map[string]*osin.AccessData{},
+		refresh: map[string]*osin.AccessData{},
 	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
@@ -98,7 +117,7 @@ func (s *osinStorage) RemoveAuthorize(code string) error { return remove(&s.mu, 
 
 func (s *osinStorage) SaveAccess(data *osin.AccessData) error {
 	own := *data
-	own.AccessData, own.AuthorizeData = nil, nil // or each would keep all before it
+	own.AccessData, own.AuthorizeData = nil, nil // otherwise each keeps all before it
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.access[data.AccessToken] = &own

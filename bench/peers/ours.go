@@ -1,3 +1,5 @@
+// This file sets up this project.
+
 package peers
 
 import (
@@ -13,19 +15,35 @@ import (
 var Ours = Peer{
 	Name:      "oauth2server",
 	New:       func(string) (http.Handler, error) { return newOurs(memory()) },
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
-	Unequal: []string{"each refresh has a log entry and a sealed successor, by which a lost reply is made good and a thief is seen; an answer of the API has two headers with scopes, as node-oauth2-server's; what has expired leaves memory; a client that names no scopes has any"},
+	Authorize: "/authorize",
+	Token:     "/token",
+	API:       "/api",
+	App:       app,
+	Machine:   machine,
+	Other:     other,
+	Scope:     Scope,
+	Unequal: []string{"each refresh has a log entry and a sealed successor, by which a lost " +
+		"reply is made good and a thief is seen; an answer of the API has two headers with " +
+		"scopes, as node-oauth2-server's; what has expired leaves memory; a client that names no " +
+		"scopes has any"},
 }
 
-// OursWithoutLog has a model that is no GrantLog, as those of others: refresh tokens are used once.
+// OursWithoutLog has a model without GrantLog, as other libraries: refresh
+// tokens are used once.
 var OursWithoutLog = Peer{
 	Name: "oauth2server without a log",
 	New: func(string) (http.Handler, error) {
 		m, err := memory()
 		return newOurs(withoutLog{Model: m}, err)
 	},
-	Authorize: "/authorize", Token: "/token", API: "/api", App: app, Machine: machine, Other: other, Scope: Scope,
-	Unequal: []string{"as above, but a refresh token is used once, and nobody sees a thief"},
+	Authorize: "/authorize",
+	Token:     "/token",
+	API:       "/api",
+	App:       app,
+	Machine:   machine,
+	Other:     other,
+	Scope:     Scope,
+	Unequal:   []string{"as above, but a refresh token is used once, and nobody sees a thief"},
 }
 
 func memory() (*memorymodel.Model, error) {
@@ -33,8 +51,14 @@ func memory() (*memorymodel.Model, error) {
 	for _, c := range []struct {
 		Client
 		grants []string
-	}{{app, []string{"authorization_code", "refresh_token"}}, {other, []string{"authorization_code", "refresh_token"}}, {machine, []string{"client_credentials"}}} {
-		if err := m.AddClient(&oauth2server.Client{ID: c.ID, RedirectURIs: []string{Callback}, Grants: c.grants}, c.Secret); err != nil {
+	}{{app, []string{"authorization_code", "refresh_token"}},
+		{other, []string{"authorization_code", "refresh_token"}},
+		{machine, []string{"client_credentials"}}} {
+		if err := m.AddClient(&oauth2server.Client{
+			ID:           c.ID,
+			RedirectURIs: []string{Callback},
+			Grants:       c.grants,
+		}, c.Secret); err != nil {
 			return nil, err
 		}
 	}
@@ -46,8 +70,10 @@ func newOurs(m oauth2server.Model, err error) (http.Handler, error) {
 		return nil, err
 	}
 	srv, err := oauth2server.New(m, &oauth2server.Options{
-		AuthenticateUser: func(*http.Request) (*oauth2server.User, error) { return &oauth2server.User{ID: User}, nil },
-		Logger:           slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
+			return &oauth2server.User{ID: User}, nil
+		},
+		Logger: slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return nil, err
@@ -59,7 +85,8 @@ func newOurs(m oauth2server.Model, err error) (http.Handler, error) {
 	return mux, nil
 }
 
-// withoutLog has no GrantLog: methods that are promoted from two fields at once count as none.
+// withoutLog hides GrantLog: methods that two fields promote are ambiguous, and
+// so missing.
 type withoutLog struct {
 	*memorymodel.Model
 	oauth2server.GrantLog

@@ -1,6 +1,7 @@
-// Package peers has OAuth servers that do the same work over HTTP: this project's, others', and a floor for comparison.
-// All keep everything in memory, ask nobody whether he consents, and are alike in what they must refuse; see the gate in
-// package main. What they do beyond that, or not, is in [Peer.Unequal].
+// Package peers has OAuth servers that do the same work over HTTP: this
+// project, others, and a floor for comparison. All keep everything in memory,
+// ask for no consent, and refuse the same requests; see the gate in package
+// main. [Peer.Unequal] lists the other differences.
 package peers
 
 import (
@@ -12,29 +13,33 @@ import (
 type Peer struct {
 	Name string
 
-	// New returns the whole server, which is reached at base. Nil: it is no Go program.
+	// New returns the whole server, for base. It is nil if the peer is not a Go
+	// program.
 	New func(base string) (http.Handler, error)
 
-	// Authorize, Token and API are its paths. API answers [Answer] to who has a token with the scope read.
+	// Authorize, Token and API are its paths. API returns [Answer] for a token
+	// with the scope read.
 	Authorize, Token, API string
 
-	// App uses the code flow, Machine client credentials. Other is a second App, for the gate.
+	// App uses the code flow, Machine client credentials. Other is a second
+	// App, for the gate.
 	App, Machine, Other Client
 
 	// Scope is what App asks for.
 	Scope string
 
-	// AnybodyRefreshes is whether it takes a refresh token from whoever has it. The gate sees that what is said here is true.
+	// AnybodyRefreshes reports whether any client can use a refresh token. The
+	// gate checks it.
 	AnybodyRefreshes bool
 
-	// Unequal is what makes a comparison unfair, to whom it may be.
+	// Unequal lists what makes the comparison unfair, in either direction.
 	Unequal []string
 }
 
 // Client is a confidential client.
 type Client struct{ ID, Secret string }
 
-// What the servers have in common.
+// Values that the servers have in common.
 const (
 	Callback = "https://app.example/callback"
 	User     = "u1"
@@ -48,7 +53,7 @@ var (
 	other   = Client{"other", "a-third-secret-that-nobody-guesses"}
 )
 
-// All are the peers, the floor first.
+// All has the peers, the floor first.
 var All = []Peer{Floor, Ours, OursWithoutLog, GoOAuth2, GoOAuth2Maps, Fosite, Osin, Zitadel, Node}
 
 // Find returns the peer of that name.
@@ -61,5 +66,5 @@ func Find(name string) (Peer, bool) {
 	return Peer{}, false
 }
 
-// api is what a token is for.
+// api is the API that a token opens.
 func api(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, Answer) }

@@ -36,8 +36,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
-// The article turns on the first two grants and names the others, which are
-// here for curl. RFC 9700, section 2.4, advises against password.
+// The article enables the first two grants and names the others, which are here
+// for curl. RFC 9700, section 2.4, advises against password.
 var grants = []string{"authorization_code", "refresh_token", "password", "client_credentials"}
 
 // The client and the user of the article. A loopback URI may be at any port
@@ -67,14 +67,14 @@ func newHandler(base string, model oauth2server.Model) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", at(base, demoClient(base)))
 	mux.Handle("GET /authorize", at(base, srv.Authorize(http.HandlerFunc(login))))
-	mux.Handle("/user/authorize", srv.Authorize(nil)) // takes username and password from the form
+	mux.Handle("/user/authorize", srv.Authorize(nil)) // checks the username and password of the form
 	mux.Handle("/user/token", srv.Token(nil))
 	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(authenticate)))
 	return mux, nil
 }
 
-// at sends browsers that came by another name, such as localhost, to the one
-// that the cookie and the redirection URI are for.
+// at redirects browsers that use another name, such as localhost, to base,
+// which the cookie and the redirection URI are for.
 func at(base string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if "http://"+r.Host != base {
@@ -85,15 +85,19 @@ func at(base string, next http.Handler) http.Handler {
 	})
 }
 
-// login shows the form, once the server has found the request good.
+// login shows the form after the server has checked the request.
 func login(w http.ResponseWriter, r *http.Request) { show(w, http.StatusOK, form(r)) }
 
 func form(r *http.Request) page {
-	return page{Query: r.URL.RawQuery, Client: r.URL.Query().Get("client_id"), Username: r.PostForm.Get("username")}
+	return page{
+		Query:    r.URL.RawQuery,
+		Client:   r.URL.Query().Get("client_id"),
+		Username: r.PostForm.Get("username"),
+	}
 }
 
-// refuse shows what cannot be told to the client. After a wrong password that
-// is the form once more.
+// refuse shows errors that cannot go to the client. After a wrong password it
+// shows the form again.
 func refuse(w http.ResponseWriter, r *http.Request, err *oauth2server.Error) {
 	p := page{Trouble: err.Description, Reference: err.Reference}
 	if err.Code == oauth2server.AccessDenied && err.Status == http.StatusBadRequest {
@@ -105,8 +109,8 @@ func refuse(w http.ResponseWriter, r *http.Request, err *oauth2server.Error) {
 	show(w, err.Status, p)
 }
 
-// page is what login.html shows: a form if there is a Query, which is the
-// client's request and goes on to /user/authorize.
+// page is the data of login.html. With a Query, the client's request, it shows
+// a form for /user/authorize.
 type page struct{ Query, Client, Username, Trouble, Reference, Nonce string }
 
 //go:embed login.html
@@ -114,7 +118,8 @@ var loginHTML string
 
 var loginPage = template.Must(template.New("login.html").Parse(loginHTML))
 
-// show adds to the header fields with which the server protects its pages.
+// show writes a page. It adds to the header fields that the server sets to
+// protect its pages.
 func show(w http.ResponseWriter, status int, p page) {
 	p.Nonce = rand.Text()
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -122,7 +127,7 @@ func show(w http.ResponseWriter, status int, p page) {
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+p.Nonce+
 		"'; img-src data:; base-uri 'none'; frame-ancestors 'none'")
 	w.WriteHeader(status)
-	loginPage.Execute(w, p) // an error means that the browser hung up
+	loginPage.Execute(w, p) // it fails only if the browser hung up
 }
 
 // authenticate answers with what the article has in ctx.state.oauth.
@@ -143,7 +148,7 @@ func authenticate(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	json.NewEncoder(w).Encode(map[string]any{"token": answer}) // an error means that the client hung up
+	json.NewEncoder(w).Encode(map[string]any{"token": answer}) // it fails only if the client hung up
 }
 
 // demoClient plays another app, at / of this address: it asks for a code,
@@ -155,31 +160,41 @@ const stateCookie = "article_state"
 func (base demoClient) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	switch {
-	case r.Method == http.MethodHead: // spends no code
+	case r.Method == http.MethodHead: // must not spend the code
 	case !query.Has("code") && !query.Has("error"):
 		base.ask(w, r)
 	case query.Has("error"):
-		text := fmt.Sprintf("There is no code: %q, %q.", query.Get("error"), query.Get("error_description"))
+		text := fmt.Sprintf("There is no code: %q, %q.", query.Get("error"),
+			query.Get("error_description"))
 		http.Error(w, text+" Begin again at "+string(base)+"/", http.StatusBadRequest)
 	case !asked(w, r, query.Get("state")):
-		http.Error(w, "This browser did not ask for that code. Begin at "+string(base)+"/", http.StatusBadRequest)
+		http.Error(w, "This browser did not ask for that code. Begin at "+string(base)+"/",
+			http.StatusBadRequest)
 	default:
 		base.exchange(w, query.Get("code"))
 	}
 }
 
-// ask sends the browser to the server, with a state that it has in a cookie.
+// ask sends the browser to the server, with a state that it also keeps in a
+// cookie.
 func (base demoClient) ask(w http.ResponseWriter, r *http.Request) {
 	state := rand.Text()
-	http.SetCookie(w, &http.Cookie{ // behind TLS it is Secure, too
-		Name: stateCookie, Value: state, Path: "/", MaxAge: 600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{ // behind TLS, set Secure too
+		Name:     stateCookie,
+		Value:    state,
+		Path:     "/",
+		MaxAge:   600,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+	})
 	request := url.Values{
-		"response_type": {"code"}, "client_id": {client.ID}, "state": {state}, "redirect_uri": {string(base) + "/"}}
+		"response_type": {"code"}, "client_id": {client.ID}, "state": {state},
+		"redirect_uri": {string(base) + "/"}}
 	http.Redirect(w, r, string(base)+"/authorize?"+request.Encode(), http.StatusSeeOther)
 }
 
 // asked reports whether this browser asked for the answer. Otherwise a link may
-// have led it here with somebody else's code (RFC 6749, section 10.12). In the
+// have led it here with someone else's code (RFC 6749, section 10.12). In the
 // article the sign-in page is opened by hand, so there is no cookie: then the
 // request must come from that page, or from no browser at all.
 func asked(w http.ResponseWriter, r *http.Request, state string) bool {
@@ -208,14 +223,15 @@ func (base demoClient) exchange(w http.ResponseWriter, code string) {
 		w.Header().Set(name, answer.Header.Get(name))
 	}
 	w.WriteHeader(answer.StatusCode)
-	io.Copy(w, answer.Body) // an error means that the browser hung up
+	io.Copy(w, answer.Body) // it fails only if the browser hung up
 }
 
 // open returns the model at uri, or in memory, with the client and the user.
 func open(ctx context.Context, uri string) (model oauth2server.Model, shut func(), err error) {
 	if uri == "" {
 		m := memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: true})
-		return m, func() {}, errors.Join(m.AddClient(client, clientSecret), m.AddUser(user, username, password))
+		return m, func() {},
+			errors.Join(m.AddClient(client, clientSecret), m.AddUser(user, username, password))
 	}
 	connection, err := mongo.Connect(options.Client().SetTimeout(5 * time.Second).ApplyURI(uri))
 	if err != nil {
@@ -229,7 +245,8 @@ func open(ctx context.Context, uri string) (model oauth2server.Model, shut func(
 	return m, func() { connection.Disconnect(context.WithoutCancel(ctx)) }, register(ctx, m)
 }
 
-// register adds what is not there from the last time.
+// register adds the client and the user, unless they are there from an earlier
+// start.
 func register(ctx context.Context, m *mongomodel.Model) error {
 	err := m.EnsureIndexes(ctx)
 	if err == nil {
@@ -246,7 +263,7 @@ func register(ctx context.Context, m *mongomodel.Model) error {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "article:", err)
 		os.Exit(1)
@@ -276,14 +293,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	return demo.Run(ctx, *addr, out, func(base string) (http.Handler, string, error) {
 		if !strings.HasPrefix(base, "http://127.0.0.1:") {
-			return nil, "", fmt.Errorf("-addr %s: want 127.0.0.1, as no code is to leave this machine by http", *addr)
+			return nil, "", fmt.Errorf("-addr %s: want 127.0.0.1, as no code is to leave this "+
+				"machine by http", *addr)
 		}
 		handler, err := newHandler(base, model)
 		return handler, story, err
 	})
 }
 
-// story is what is printed at the start; BASE stands for the address.
+// story is printed at the start; BASE stands for the address.
 const story = `Open this in a browser and sign in as andy with the password 123456. The client
 123456, whose secret is qwerty, shows the token that it gets for the code:
 

@@ -1,4 +1,5 @@
-// Command chi is an authorization server and an API with chi, which takes the handlers and the middleware as they are.
+// Command chi is an authorization server and an API with chi, which takes the
+// handlers and the middleware as they are.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Command consent is an authorization server whose one page signs people in, remembers that with a session, and asks
-// them what the application may do. Start it and try what it prints.
+// Command consent is an authorization server whose one page signs people in,
+// remembers that with a session, and asks them what the application may do.
+// Start it and try what it prints.
 package main
 
 import (
@@ -32,7 +33,7 @@ var pages = template.Must(template.New("").Parse(`
 {{range .Scope}}<label><input type="checkbox" name="granted" value="{{.}}" checked> {{.}}</label>{{end}}
 <button name="verdict" value="allow">Allow</button> <button name="verdict" value="deny">Deny</button></form>{{end}}`))
 
-// story is what is printed at the start; see [demo.Program].
+// story is printed at the start; see [demo.Program].
 const story = `Open this and sign in as andy with the password 123456. Decide, and the browser
 ends at a page that is not there. The code is in its address:
 
@@ -73,17 +74,19 @@ func newHandler(model *memorymodel.Model, base string) (http.Handler, error) {
 	return a.sessions.LoadAndSave(mux), nil
 }
 
-// signedIn tells the server who the session belongs to: nobody, when the ID is empty.
+// signedIn tells the server whose session it is; an empty ID means that nobody
+// is signed in.
 func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
 	return &oauth2server.User{ID: a.sessions.GetString(r.Context(), "user")}, nil
 }
 
-// page is called again and again on one URL, which keeps the client's request, until it has a verdict.
+// page is called on one URL, which keeps the client's request, until there is a
+// verdict.
 func (a *app) page(w http.ResponseWriter, r *http.Request) {
 	request := oauth2server.AuthorizationRequestFromContext(r.Context())
 	verdict := r.PostForm.Get("verdict")
 	if verdict != "" && !a.takeTicket(r, request) {
-		verdict = "" // ask once more
+		verdict = "" // ask again
 	}
 	switch {
 	case request.User == nil:
@@ -99,13 +102,16 @@ func (a *app) page(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		ticket := a.giveTicket(r.Context(), request)
-		pages.ExecuteTemplate(w, "consent", map[string]any{"Client": request.Client.ID, "Scope": scope, "Ticket": ticket})
+		pages.ExecuteTemplate(w, "consent",
+			map[string]any{"Client": request.Client.ID, "Scope": scope, "Ticket": ticket})
 	}
 }
 
-// giveTicket returns what the form has to send back. The session keeps the last one, with a digest of the request that it
-// was given for, which may be long. So a form decides about what its owner has read, in the browser that showed it, and
-// once, unless it is sent twice at the same moment: a session is loaded and saved, and no gate.
+// giveTicket returns a ticket that the form sends back. The session keeps the
+// last one, with a digest of its request, which may be long. So a form decides
+// only about the request that it shows, in the browser that shows it, and once.
+// Two submissions at the same moment may both count, as a session is loaded and
+// saved without a lock.
 func (a *app) giveTicket(ctx context.Context, request *oauth2server.AuthorizationRequest) string {
 	ticket := rand.Text()
 	a.sessions.Put(ctx, "ticket", boundTo(request, ticket))
@@ -125,15 +131,18 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request, request *oauth2serv
 		pages.ExecuteTemplate(w, "signin", "")
 		return
 	}
-	user, err := a.users.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
+	user, err := a.users.GetUser(r.Context(), r.PostForm.Get("username"),
+		r.PostForm.Get("password"), request.Client)
 	if errors.Is(err, oauth2server.ErrNotFound) {
 		pages.ExecuteTemplate(w, "signin", "Name or password is wrong.")
 		return
 	}
-	if err = errors.Join(err, a.sessions.RenewToken(r.Context())); err != nil { // lest somebody prepared this session
+	// Someone else may have prepared this session.
+	if err = errors.Join(err, a.sessions.RenewToken(r.Context())); err != nil {
 		request.Fail(w, r, err)
 		return
 	}
 	a.sessions.Put(r.Context(), "user", user.ID)
-	http.Redirect(w, r, r.URL.RequestURI(), http.StatusSeeOther) // so that going back does not sign in again
+	// So that going back does not sign in again.
+	http.Redirect(w, r, r.URL.RequestURI(), http.StatusSeeOther)
 }

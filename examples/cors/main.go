@@ -1,4 +1,5 @@
-// Command cors lets an app in the browser, which comes from another origin, call the endpoints that scripts call.
+// Command cors lets an app in the browser, which comes from another origin,
+// call the endpoints that scripts call.
 package main
 
 import (
@@ -14,7 +15,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// story is what is printed at the start; see [demo.Program].
+// story is printed at the start; see [demo.Program].
 const story = `The app in the browser comes from ORIGIN; the flag -origin names another
 place. Its client is spa, without a secret, and its redirection URI ORIGIN/callback.
 People sign in as andy with the password 123456.
@@ -43,7 +44,7 @@ func main() {
 }
 
 func newHandler(site demo.Site, origin string) (http.Handler, error) {
-	// What a script knows, everybody knows, so its client has no secret.
+	// A script cannot keep a secret, so its client has none.
 	spa := &oauth2server.Client{
 		ID:           "spa",
 		Public:       true,
@@ -54,14 +55,18 @@ func newHandler(site demo.Site, origin string) (http.Handler, error) {
 		return nil, err
 	}
 	srv, err := oauth2server.New(site.Model, &oauth2server.Options{
-		Issuer:    site.Base,
-		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token", Revocation: "/revoke"},
+		Issuer: site.Base,
+		Endpoints: oauth2server.Endpoints{
+			Authorization: "/authorize",
+			Token:         "/token",
+			Revocation:    "/revoke",
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
 	shared := cors.New(cors.Options{
-		AllowedOrigins: []string{origin}, // never credentials besides: nothing here looks at cookies
+		AllowedOrigins: []string{origin}, // without credentials: nothing here reads cookies
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
 		AllowedHeaders: []string{"Authorization", "Content-Type"},
 		ExposedHeaders: []string{"WWW-Authenticate", "Retry-After"},
@@ -69,12 +74,14 @@ func newHandler(site demo.Site, origin string) (http.Handler, error) {
 	}).Handler
 
 	mux := http.NewServeMux()
-	// The browser goes to /authorize, no script does, and none may read the page (RFC 9700, section 2.6).
+	// Browsers navigate to /authorize; no script may read the page (RFC 9700,
+	// section 2.6).
 	mux.Handle("/authorize", srv.Authorize(demo.Page(site.Model)))
 	mux.Handle("/token", shared(srv.Token(nil)))
 	mux.Handle("/revoke", shared(srv.Revoke()))
 	mux.Handle(srv.MetadataPath(), shared(srv.Metadata()))
-	// Outside of Authenticate: a preflight has no token, and the app has to read a refusal.
+	// CORS comes before Authenticate: a preflight has no token, and the app
+	// must be able to read a refusal.
 	mux.Handle("/api", shared(srv.Authenticate("read")(http.HandlerFunc(hello))))
 	return mux, nil
 }

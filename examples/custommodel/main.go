@@ -1,5 +1,6 @@
-// Command custommodel shows an application that has its own types and its own database, and becomes an authorization
-// server by a model between them and oauth2server: see model.go. Start it and try what it prints.
+// Command custommodel shows an application that has its own types and its own
+// database, and becomes an authorization server by a model between them and
+// oauth2server: see model.go. Start it and try what it prints.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// story is what is printed at the start; see [demo.Program].
+// story is printed at the start; see [demo.Program].
 const story = `The shop's database is DATABASE. Its customer signs in as
 andy@example.com with the password 123456. Its partner is the client till, with the
 secret a-secret-that-nobody-guesses.
@@ -29,7 +30,8 @@ The first line gets a token. Put it in the place of ACCESS_TOKEN:
 `
 
 func main() {
-	path := flag.String("db", "", "`file` of the database (default: a new one in the temporary directory)")
+	path := flag.String("db", "",
+		"`file` of the database (default: a new one in the temporary directory)")
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var s *shop
@@ -54,7 +56,7 @@ func main() {
 	}
 }
 
-// fileOf returns path, or a new file if that is empty.
+// fileOf returns path, or a new file if path is empty.
 func fileOf(path string) (string, error) {
 	if path != "" {
 		return path, nil
@@ -63,7 +65,7 @@ func fileOf(path string) (string, error) {
 	return filepath.Join(dir, "shop.db"), err
 }
 
-// deleteExpired makes room every hour until ctx is done.
+// deleteExpired deletes what has expired, every hour until ctx is done.
 func deleteExpired(ctx context.Context, m *model) {
 	for {
 		select {
@@ -94,8 +96,10 @@ func orders(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "the orders of customer %s\n", oauth2server.UserFromContext(r.Context()).ID)
 }
 
-// ValidateScope gives "orders" to whoever asks for nothing.
-func (m *model) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
+// ValidateScope grants "orders" if the client asks for no scope.
+func (m *model) ValidateScope(
+	_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	if len(scope) == 0 {
 		return oauth2server.Scope{"orders"}, nil
 	}

@@ -1,3 +1,6 @@
+// This file stands for a program that existed before: a shop with customers and
+// partners in its own database.
+
 package main
 
 import (
@@ -16,7 +19,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// shop stands for a program that existed before: it has customers and partners of its own, in a database of its own.
+// shop stands for a program that existed before, with its own customers and
+// partners in its own database.
 type shop struct {
 	db   *sql.DB
 	cost int // of bcrypt
@@ -25,15 +29,16 @@ type shop struct {
 type customer struct{ number string }
 
 type partner struct {
-	secretDigest sql.NullString // NULL: an app on somebody's phone, which cannot keep a secret
+	secretDigest sql.NullString // NULL for an app on a phone, which cannot keep a secret
 	callback     string
 }
 
 //go:embed schema.sql
 var schema string
 
-// openShop opens the database and makes what it lacks. The statements are those that SQLite and PostgreSQL have in
-// common, placeholders included, so the driver is the caller's choice.
+// openShop opens the database and creates missing tables. All statements work
+// on SQLite and PostgreSQL, placeholders included, so the caller chooses the
+// driver.
 func openShop(ctx context.Context, driver, source string) (*shop, error) {
 	db, err := sql.Open(driver, source)
 	if err != nil {
@@ -47,10 +52,11 @@ func openShop(ctx context.Context, driver, source string) (*shop, error) {
 	return s, nil
 }
 
-// sqliteFile is the source for a file. With the write-ahead log readers do not wait for the writer, and the timeout makes
-// writers wait for each other, in this process and in others; that wait does not end early when a context is cancelled.
-// Commits reach the disk before they are acknowledged, as is the default: what was spent must not come back with the
-// power.
+// sqliteFile returns the data source for a file. With the write-ahead log,
+// readers do not wait for the writer. The timeout makes writers wait for each
+// other, in this process and in others; cancelling a context does not end that
+// wait. Commits reach the disk before they are acknowledged, which is the
+// default: a used code must not come back after a power failure.
 func sqliteFile(path string) string {
 	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: pragmas.Encode()}).String()
@@ -65,7 +71,8 @@ func (s *shop) addSamples(ctx context.Context) error {
 }
 
 func (s *shop) addCustomer(ctx context.Context, number, email, password string) error {
-	err := errors.Join(oauth2server.CheckUser(&oauth2server.User{ID: number}, email), oauth2server.CheckUserPassword(password))
+	err := errors.Join(oauth2server.CheckUser(&oauth2server.User{ID: number}, email),
+		oauth2server.CheckUserPassword(password))
 	if err != nil {
 		return err
 	}
@@ -73,31 +80,37 @@ func (s *shop) addCustomer(ctx context.Context, number, email, password string) 
 	if err != nil {
 		return err
 	}
-	_, err = s.db.ExecContext(ctx, `INSERT INTO customers (number, email, password) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+	_, err = s.db.ExecContext(ctx,
+		`INSERT INTO customers (number, email, password) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		number, email, string(hash))
 	return err
 }
 
-// addPartner registers a partner; without a secret, one that cannot keep any.
+// addPartner registers a partner. An empty secret is for one that cannot keep a
+// secret.
 func (s *shop) addPartner(ctx context.Context, id, secret, callback string) error {
 	p := partner{sql.NullString{String: oauth2server.Digest(secret), Valid: secret != ""}, callback}
 	client := clientOf(id, p)
-	if err := errors.Join(oauth2server.CheckClient(client), oauth2server.CheckClientSecret(client, secret)); err != nil {
+	if err := errors.Join(oauth2server.CheckClient(client),
+		oauth2server.CheckClientSecret(client, secret)); err != nil {
 		return err
 	}
-	_, err := s.db.ExecContext(ctx, `INSERT INTO partners (id, secret_digest, callback) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+	_, err := s.db.ExecContext(ctx,
+		`INSERT INTO partners (id, secret_digest, callback) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		id, p.secretDigest, p.callback)
 	return err
 }
 
-// signIn returns the customer whose address and password these are, or [sql.ErrNoRows].
+// signIn returns the customer with this address and password, or
+// [sql.ErrNoRows].
 func (s *shop) signIn(ctx context.Context, email, password string) (customer, error) {
 	var c customer
 	var hash []byte
 	if !isText(email) {
 		return c, sql.ErrNoRows
 	}
-	err := s.db.QueryRowContext(ctx, `SELECT number, password FROM customers WHERE email = $1`, email).Scan(&c.number, &hash)
+	err := s.db.QueryRowContext(ctx, `SELECT number, password FROM customers WHERE email = $1`,
+		email).Scan(&c.number, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		s.hashPassword(password) // an unknown address takes as long as a known one
 	}
@@ -116,16 +129,18 @@ func (s *shop) partner(ctx context.Context, id string) (p partner, err error) {
 	if !isText(id) {
 		return p, sql.ErrNoRows
 	}
-	err = s.db.QueryRowContext(ctx, `SELECT secret_digest, callback FROM partners WHERE id = $1`, id).Scan(&p.secretDigest, &p.callback)
+	err = s.db.QueryRowContext(ctx, `SELECT secret_digest, callback FROM partners WHERE id = $1`,
+		id).Scan(&p.secretDigest, &p.callback)
 	return p, err
 }
 
-// isText says whether a column can hold s. To PostgreSQL anything else is an error, when in fact there is just no such row.
+// isText reports whether a column can hold s. For other strings PostgreSQL
+// returns an error, though there is just no such row.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 func (s *shop) hashPassword(password string) ([]byte, error) {
 	return bcrypt.GenerateFromPassword(condense(password), s.cost)
 }
 
-// condense makes 43 characters of any password: bcrypt reads 72 bytes at the most.
+// condense returns a digest of 43 characters, as bcrypt reads at most 72 bytes.
 func condense(password string) []byte { return []byte(oauth2server.Digest(password)) }

@@ -1,4 +1,5 @@
-// Command echo is an authorization server and an API with echo, which has a wrapper for handlers and one for middleware.
+// Command echo is an authorization server and an API with echo, which wraps
+// handlers and middleware.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command gin is an authorization server and an API with gin, whose middleware is of a type of its own.
+// Command gin is an authorization server and an API with gin, which has its own
+// type of middleware.
 package main
 
 import (
@@ -11,7 +12,7 @@ import (
 )
 
 func main() {
-	gin.SetMode(gin.ReleaseMode) // the list of its routes would hide what is printed
+	gin.SetMode(gin.ReleaseMode) // otherwise its list of routes hides the story
 	demo.Main(demo.Story, newHandler)
 }
 
@@ -27,7 +28,8 @@ func newHandler(site demo.Site) (http.Handler, error) {
 	return router, nil
 }
 
-// authenticate is [oauth2server.Server.Authenticate] for gin, but for the headers that tell scopes.
+// authenticate is [oauth2server.Server.Authenticate] for gin, without the
+// headers that name scopes.
 func authenticate(api *oauth2server.Server, scope ...string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		token, err := api.AuthenticateRequest(c.Request, scope...)

@@ -1,4 +1,5 @@
-// Command minimal is an authorization server as small as it gets. Start it and try what it prints.
+// Command minimal is an authorization server as small as it gets. Start it and
+// try what it prints.
 package main
 
 import (
@@ -61,17 +62,18 @@ func newHandler(model *memorymodel.Model, secret string) (http.Handler, error) {
 	return mux, nil
 }
 
-// page asks until name and password are right.
+// page asks for name and password until they are right.
 func page(users oauth2server.PasswordModel) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
 		if r.Method == http.MethodPost {
-			user, err := users.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
+			user, err := users.GetUser(r.Context(), r.PostForm.Get("username"),
+				r.PostForm.Get("password"), request.Client)
 			switch {
 			case err == nil:
 				request.Approve(w, r, oauth2server.Approval{User: user, All: true})
 				return
-			case !errors.Is(err, oauth2server.ErrNotFound): // no wrong password: the storage failed
+			case !errors.Is(err, oauth2server.ErrNotFound): // not a wrong password: the storage failed
 				request.Fail(w, r, err)
 				return
 			}
@@ -86,8 +88,8 @@ func hello(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "Hello, user %s!\n", oauth2server.UserFromContext(r.Context()).ID)
 }
 
-// serve serves until Ctrl-C, then lets the requests in flight end. Whoever sends or
-// reads too slowly is cut off.
+// serve serves until Ctrl-C, then lets the requests in flight end. Slow senders
+// and readers are cut off.
 func serve(listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,

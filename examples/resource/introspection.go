@@ -1,3 +1,6 @@
+// This file finds access tokens by introspection (RFC 7662). It is meant to be
+// copied.
+
 package main
 
 import (
@@ -14,11 +17,12 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// introspection finds access tokens by asking the authorization server (RFC 7662). It asks for each request, so a token
-// that was revoked is refused at once.
+// introspection finds access tokens by asking the authorization server (RFC
+// 7662). It asks for each request, so a token that was revoked is refused at
+// once.
 type introspection struct {
-	endpoint   string // https, unless it is on this machine: the token and the secret go there
-	id, secret string // the API is a confidential client, whom the server's Options.MayIntrospect names
+	endpoint   string // use https, unless it is on this machine: it gets the token and the secret
+	id, secret string // the API's confidential client, which the server's Options.MayIntrospect allows
 	client     *http.Client
 }
 
@@ -28,11 +32,15 @@ func newIntrospection(endpoint, id, secret string) *introspection {
 	return &introspection{endpoint, id, secret, &http.Client{Timeout: 5 * time.Second}}
 }
 
-// GetAccessToken implements [oauth2server.AccessTokenModel]. Whatever is wrong with the answer is a fault, and never a
-// token that is good, or one that its client would throw away.
-func (m *introspection) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
+// GetAccessToken implements [oauth2server.AccessTokenModel]. An unusable answer
+// is a fault: neither a valid token, nor an unknown one, which its client would
+// throw away.
+func (m *introspection) GetAccessToken(
+	ctx context.Context, accessToken string,
+) (*oauth2server.Token, error) {
 	form := url.Values{"token": {accessToken}, "token_type_hint": {"access_token"}}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.endpoint, strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.endpoint,
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +65,8 @@ func (m *introspection) GetAccessToken(ctx context.Context, accessToken string) 
 	if err := json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&answer); err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
-	// An active token without a type may be the refresh token of this very client, which must not open an API.
+	// An active token without a type may be a refresh token, which must not
+	// open an API.
 	if !answer.Active || !strings.EqualFold(answer.TokenType, "Bearer") {
 		return nil, oauth2server.ErrNotFound
 	}
@@ -68,6 +77,10 @@ func (m *introspection) GetAccessToken(ctx context.Context, accessToken string) 
 	if err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
-	return &oauth2server.Token{Scope: scope, AccessTokenExpiresAt: time.Unix(answer.Expires, 0),
-		Client: &oauth2server.Client{ID: answer.ClientID}, User: &oauth2server.User{ID: answer.Subject}}, nil
+	return &oauth2server.Token{
+		Scope:                scope,
+		AccessTokenExpiresAt: time.Unix(answer.Expires, 0),
+		Client:               &oauth2server.Client{ID: answer.ClientID},
+		User:                 &oauth2server.User{ID: answer.Subject},
+	}, nil
 }

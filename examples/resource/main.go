@@ -1,10 +1,10 @@
-// Command resource is an API in a process of its own, which asks an authorization server about each token. To try it on
-// examples/server:
+// Command resource is an API in its own process, which asks an authorization
+// server about each token. To try it with examples/server, start both
 //
 //	go run ./examples/server
 //	API_SECRET=qwerty go run ./examples/resource
 //
-// and then the lines that it prints. What to copy is introspection.go.
+// and then try the lines that it prints. The file to copy is introspection.go.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// story is what is printed at the start; see [demo.Program].
+// story is printed at the start; see [demo.Program].
 const story = `The API is at BASE/api. It asks ENDPOINT about
 each token, as the client ID with the secret in API_SECRET.
 
@@ -31,16 +31,19 @@ first line gets a token. Put it in the place of ACCESS_TOKEN:
 `
 
 func main() {
-	endpoint := flag.String("introspect", "http://127.0.0.1:8080/user/introspect", "`URL` of the introspection endpoint")
+	endpoint := flag.String("introspect", "http://127.0.0.1:8080/user/introspect",
+		"`URL` of the introspection endpoint")
 	id := flag.String("id", "123456", "client `ID` of the API; its secret is in API_SECRET")
 	demo.Program("127.0.0.1:8081", func(string) (http.Handler, string, error) {
 		secret := os.Getenv("API_SECRET")
 		if secret == "" {
-			return nil, "", errors.New("API_SECRET is empty: set it to the secret of the client that -id names, as in API_SECRET=qwerty")
+			return nil, "", errors.New("API_SECRET is empty: set it to the secret of the client " +
+				"that -id names, as in API_SECRET=qwerty")
 		}
 		handler, err := newHandler(newIntrospection(*endpoint, *id, secret))
 		server := strings.TrimSuffix(*endpoint, "/user/introspect")
-		return handler, strings.NewReplacer("ENDPOINT", *endpoint, "ID", *id, "SERVER", server).Replace(story), err
+		return handler,
+			strings.NewReplacer("ENDPOINT", *endpoint, "ID", *id, "SERVER", server).Replace(story), err
 	})
 }
 

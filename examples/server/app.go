@@ -1,3 +1,5 @@
+// This file puts the server, the pages and the API together and mounts them.
+
 package main
 
 import (
@@ -15,8 +17,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/ext/ratelimit"
 )
 
-// app is the authorization server's side: accounts, their pages, and the API.
-// As a handler it is the whole application.
+// app is the side of the authorization server: accounts, pages, and the API. As
+// a handler it is the whole application.
 type app struct {
 	http.Handler
 	*pages
@@ -28,17 +30,17 @@ type app struct {
 	client   *demoClient
 }
 
-// setup is what an application is made of, whatever address it is for.
+// setup is everything in an application that does not depend on its address.
 type setup struct {
 	model     storage
 	files     fs.FS
 	limiter   *ratelimit.Limiter
 	steps     *steps
-	transport http.RoundTripper // of the demo client, to the server
+	transport http.RoundTripper // from the demo client to the server
 }
 
-// newSetup is for an application behind proxies of ours or none. What the
-// server does is printed to verbose, unless that is nil.
+// newSetup returns the setup for an application behind our proxies, or none.
+// The steps of the server are printed to verbose, unless that is nil.
 func newSetup(proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer) setup {
 	s := setup{model: model, files: files, limiter: ratelimit.New(), transport: http.DefaultTransport}
 	s.limiter.Address = ratelimit.Forwarded(proxies)
@@ -48,8 +50,11 @@ func newSetup(proxies []netip.Prefix, model storage, files fs.FS, verbose io.Wri
 	return s
 }
 
-// newApp returns the application, which a browser reaches at base; see [newSetup].
-func newApp(base string, proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer) (*app, error) {
+// newApp returns the application, which a browser reaches at base; see
+// [newSetup].
+func newApp(
+	base string, proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer,
+) (*app, error) {
 	return newSetup(proxies, model, files, verbose).app(base)
 }
 
@@ -59,8 +64,15 @@ func (s setup) app(base string) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &app{pages: pages, model: s.model, sessions: newSessions("session", base, pages.fault), signIns: newSignIns(),
-		limiter: s.limiter, steps: s.steps, client: newDemoClient(base, pages, s.transport)}
+	a := &app{
+		pages:    pages,
+		model:    s.model,
+		sessions: newSessions("session", base, pages.fault),
+		signIns:  newSignIns(),
+		limiter:  s.limiter,
+		steps:    s.steps,
+		client:   newDemoClient(base, pages, s.transport),
+	}
 	srv, err := oauth2server.New(s.model, a.options(base))
 	if err != nil {
 		return nil, err
@@ -80,13 +92,13 @@ func (a *app) options(base string) *oauth2server.Options {
 		AuthenticateUser: a.signedIn,
 		LimitAttempts:    a.limiter.LimitAttempts,
 		ErrorHandler:     a.refuse,
-		// For telephones in the same network, which there is no certificate for.
+		// For phones in the same network, where there is no certificate.
 		InsecureHTTPIssuer:         inClear(base),
 		InsecureAllowHTTPRedirects: inClear(base),
 	}
 	if a.steps != nil {
 		options.OnEvent = a.steps.event
-		faults := &slog.HandlerOptions{Level: slog.LevelError} // the steps say the rest
+		faults := &slog.HandlerOptions{Level: slog.LevelError} // the steps tell the rest
 		options.Logger = slog.New(slog.NewTextHandler(os.Stderr, faults))
 	}
 	return options
@@ -127,13 +139,13 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	a.show(w, r, http.StatusOK, page{Name: "home", User: a.signedInName(r)})
 }
 
-// singlePage is the page of a client that runs in the browser. It lives here
-// for want of another host.
+// singlePage is the page of a client that runs in the browser. It is here only
+// because the demonstration has no other host.
 func (a *app) singlePage(w http.ResponseWriter, r *http.Request) {
 	a.show(w, r, http.StatusOK, page{Name: "spa", Site: "spa", Script: true})
 }
 
-// showToken is the API: it answers with what it knows of the token.
+// showToken is the API: it returns what it knows about the token.
 func (a *app) showToken(w http.ResponseWriter, r *http.Request) {
 	token := oauth2server.TokenFromContext(r.Context())
 	a.steps.event(r, oauth2server.Event{

@@ -1,3 +1,6 @@
+// This file is the demo client: another application, which asks the server for
+// a token and uses it.
+
 package main
 
 import (
@@ -21,9 +24,9 @@ const (
 	callbackPath = "/client/callback"
 )
 
-// demoClient is the other side: an application that wants a token. It speaks to
-// the server over HTTP only, has sessions of its own, and would work the same
-// on another machine. It shows all that it sends and gets.
+// demoClient is the other side: an application that wants a token. It talks to
+// the server over HTTP only, has its own sessions, and would work the same on
+// another machine. It shows everything that it sends and gets.
 type demoClient struct {
 	base      string
 	config    oauth2.Config
@@ -51,8 +54,8 @@ func newDemoClient(base string, pages *pages, transport http.RoundTripper) *demo
 	}
 }
 
-// maxConnections is how many sessions the client keeps, of all browsers. One
-// that is not used makes place.
+// maxConnections is how many sessions the client keeps, of all browsers. The
+// one saved longest ago is dropped for a new one.
 const maxConnections = 1000
 
 func (c *demoClient) handler() http.Handler {
@@ -66,27 +69,28 @@ func (c *demoClient) handler() http.Handler {
 	return c.sessions.LoadAndSave(mux)
 }
 
-// connection is what the client knows of one browser's user. It is in the
-// session, so on the client's machine: the browser never sees a token, but for
-// this page that shows them.
+// connection is what the client knows about the user of one browser. It is in
+// the session on the client's machine: in a real client the browser never sees
+// a token, but this page shows them.
 type connection struct {
-	Token    *oauth2.Token // nil: not connected
-	Standing string        // of a connection, by its name among the words: what the last answer says of it
+	Token *oauth2.Token // nil if not connected
+	// What the last answer means for the connection, as a key of the words.
+	Standing string
 	history
 }
 
-// What the last answer says of a connection.
+// What the last answer means for the connection.
 const (
 	standingGood    = "client.connected"
 	standingRefused = "client.doubt.refused" // by the API
-	standingDenied  = "client.doubt.denied"  // by the user, who was asked again
+	standingDenied  = "client.doubt.denied"  // by the user, when asked again
 	standingUnclear = "client.doubt.unclear"
 )
 
-// sessionConnection is where the session has it.
+// sessionConnection is the key of the connection in a session.
 const sessionConnection = "connection"
 
-// load returns an empty connection if there is none.
+// load returns the connection of the session, empty if there is none.
 func (c *demoClient) load(ctx context.Context) *connection {
 	var known connection
 	if text := c.sessions.GetString(ctx, sessionConnection); text != "" {
@@ -97,19 +101,24 @@ func (c *demoClient) load(ctx context.Context) *connection {
 	return &known
 }
 
-// show shows what is known, with what is to be said first: a name among the
-// words, or nothing. Of a browser that was connected once, that is kept, and
-// shown on another page, so that no code stays in the address, where others
-// could read it and try it. Of any other nothing is kept, as anybody can come
-// here as often as they like.
+// show shows the connection and a notice, which is a key of the words or empty.
+// For a browser that was connected once, it saves them and redirects to another
+// page, so that no code stays in the address bar, where others could read it.
+// For other browsers nothing is saved, as anybody can make any number of such
+// requests.
 func (c *demoClient) show(w http.ResponseWriter, r *http.Request, known *connection, notice string) {
 	if known.Token == nil && !c.sessions.Exists(r.Context(), sessionConnection) {
-		c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: notice, Data: known})
+		c.pages.show(w, r, http.StatusOK, page{
+			Name:   "client",
+			Site:   "client",
+			Notice: notice,
+			Data:   known,
+		})
 		return
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false) // it would take six bytes for each ampersand
+	encoder.SetEscapeHTML(false) // otherwise each ampersand takes six bytes
 	if err := encoder.Encode(known); err != nil {
 		c.pages.fault(w, r, err)
 		return
@@ -121,12 +130,18 @@ func (c *demoClient) show(w http.ResponseWriter, r *http.Request, known *connect
 
 func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
 	notice := c.sessions.PopString(r.Context(), sessionNotice)
-	c.pages.show(w, r, http.StatusOK, page{Name: "client", Site: "client", Notice: notice, Data: c.load(r.Context())})
+	c.pages.show(w, r, http.StatusOK, page{
+		Name:   "client",
+		Site:   "client",
+		Notice: notice,
+		Data:   c.load(r.Context()),
+	})
 }
 
 // connect sends the browser to the server, with a state and a PKCE challenge
 // that nobody else knows. The browser keeps them, in a cookie that no script
-// and no other site sees. So whoever only asks leaves nothing behind here.
+// and no other site can read. So a request that is never answered leaves
+// nothing behind here.
 func (c *demoClient) connect(w http.ResponseWriter, r *http.Request) {
 	request := pending{State: rand.Text(), Verifier: oauth2.GenerateVerifier()}
 	request.remember(w, c.base)
@@ -137,9 +152,9 @@ func (c *demoClient) address(request pending) string {
 	return c.config.AuthCodeURL(request.State, oauth2.S256ChallengeOption(request.Verifier))
 }
 
-// callback is where the server's answer arrives. One that this browser did not
-// ask for changes nothing, be it somebody else's (RFC 6749, section 10.12) or
-// one that was used, to which somebody went back.
+// callback gets the server's answer. An answer that this browser did not ask
+// for changes nothing: it may belong to someone else (RFC 6749, section 10.12),
+// or be a used one to which the user went back.
 func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 	query, known, request := r.URL.Query(), c.load(r.Context()), pendingIn(r, c.base)
 	switch {
@@ -151,7 +166,8 @@ func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request.forget(w, c.base)
-	known.add(exchange{Title: "step.redirect", Request: cut("303 See Other\nLocation: " + breakQuery(c.address(request)))})
+	known.add(exchange{Title: "step.redirect",
+		Request: cut("303 See Other\nLocation: " + breakQuery(c.address(request)))})
 	answer := exchange{Title: "step.answer", Request: cut("GET " + breakQuery(r.URL.RequestURI()))}
 	if query.Has("error") {
 		answer.Title = "step.refusal"
@@ -169,11 +185,14 @@ func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// exchange exchanges a code for tokens, and uses them.
-func (c *demoClient) exchange(ctx context.Context, known *connection, code, verifier string) (notice string) {
-	token, err := c.config.Exchange(c.watched(ctx, known, "step.token"), code, oauth2.VerifierOption(verifier))
+// exchange redeems a code for tokens, and uses them.
+func (c *demoClient) exchange(
+	ctx context.Context, known *connection, code, verifier string,
+) (notice string) {
+	token, err := c.config.Exchange(c.watched(ctx, known, "step.token"), code,
+		oauth2.VerifierOption(verifier))
 	if err == nil {
-		err = c.sessions.RenewToken(ctx) // somebody may have prepared this session
+		err = c.sessions.RenewToken(ctx) // someone else may have prepared this session
 	}
 	if err != nil {
 		return known.failed(err)
@@ -182,8 +201,8 @@ func (c *demoClient) exchange(ctx context.Context, known *connection, code, veri
 	return c.callAPI(ctx, known)
 }
 
-// step does one thing, which returns what is to be said first, and shows the
-// page again.
+// step returns a handler that calls do and shows the page again, with the
+// notice that do returns.
 func (c *demoClient) step(do func(context.Context, *connection) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		known, notice := c.load(r.Context()), "client.unconnected"
@@ -194,7 +213,8 @@ func (c *demoClient) step(do func(context.Context, *connection) string) http.Han
 	}
 }
 
-// watched has what the client sends and gets in ctx shown under title.
+// watched returns a context in which the requests of the client are shown under
+// title.
 func (c *demoClient) watched(ctx context.Context, known *connection, title string) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, watched(c.transport, title, known.add))
 }
@@ -223,8 +243,7 @@ func (c *demoClient) callAPI(ctx context.Context, known *connection) (notice str
 	return "client.failed"
 }
 
-// refresh gets another pair of tokens for the refresh token, which is good for
-// that once.
+// refresh gets a new pair of tokens for the refresh token, which works once.
 func (c *demoClient) refresh(ctx context.Context, known *connection) (notice string) {
 	ctx = c.watched(ctx, known, "step.refresh")
 	token, err := c.config.TokenSource(ctx, &oauth2.Token{RefreshToken: known.Token.RefreshToken}).Token()
@@ -240,8 +259,8 @@ func (c *demoClient) refresh(ctx context.Context, known *connection) (notice str
 	return "client.refreshed"
 }
 
-// disconnect gives the grant back: no token of it works after that (RFC 7009).
-// It calls the API once more to show that.
+// disconnect revokes the grant: no token of it works after that (RFC 7009). It
+// calls the API once more to show that.
 func (c *demoClient) disconnect(ctx context.Context, known *connection) (notice string) {
 	form := url.Values{"token": {known.Token.RefreshToken}, "token_type_hint": {"refresh_token"}}
 	body := strings.NewReader(form.Encode())
@@ -265,8 +284,8 @@ func (c *demoClient) disconnect(ctx context.Context, known *connection) (notice 
 	return "client.disconnected"
 }
 
-// failed is told of a step that came to nothing. Why is in the last answer that
-// is shown.
+// failed returns the notice for a step that failed. The cause is in the last
+// answer shown.
 func (known *connection) failed(err error) (notice string) {
 	slog.Info("the demo client", "error", err)
 	known.Standing = standingUnclear

@@ -1,3 +1,5 @@
+// This file shows users which apps they connected, and disconnects them.
+
 package main
 
 import (
@@ -9,15 +11,15 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// connectedApp is a line of the page of connected apps.
+// connectedApp is a row of the page of connected apps.
 type connectedApp struct {
 	ClientID, Name string
 	Scope          oauth2server.Scope
 	UsedAt         time.Time
 }
 
-// connected shows which applications the user let in. Each sign-in of an
-// application is a grant of its own; for the user they are one.
+// connected shows which applications the user connected. Each sign-in at an
+// application is a separate grant; the page shows them as one.
 func (a *app) connected(w http.ResponseWriter, r *http.Request, user *oauth2server.User) {
 	grants, err := a.model.UserGrants(r.Context(), user.ID)
 	if err != nil {
@@ -36,7 +38,11 @@ func (a *app) connected(w http.ResponseWriter, r *http.Request, user *oauth2serv
 				a.fault(w, r, err)
 				return
 			}
-			app := &connectedApp{ClientID: g.ClientID, Name: a.nameOf(client.Data, client.ID), UsedAt: g.UsedAt}
+			app := &connectedApp{
+				ClientID: g.ClientID,
+				Name:     a.nameOf(client.Data, client.ID),
+				UsedAt:   g.UsedAt,
+			}
 			i, apps = len(apps), append(apps, app)
 		}
 		for _, value := range g.Scope {
@@ -49,8 +55,8 @@ func (a *app) connected(w http.ResponseWriter, r *http.Request, user *oauth2serv
 		Notice: a.sessions.PopString(r.Context(), sessionNotice), Data: apps})
 }
 
-// disconnect ends what the user granted to an application: when the page says
-// so, none of its tokens works any more. It must be behind [app.protect].
+// disconnect ends what the user granted to an application: when the page
+// confirms it, none of its tokens works. It must be behind [app.protect].
 func (a *app) disconnect(w http.ResponseWriter, r *http.Request, user *oauth2server.User) {
 	clientID := r.PostFormValue("client_id")
 	ctx, cancel := lasting(r)
@@ -59,7 +65,12 @@ func (a *app) disconnect(w http.ResponseWriter, r *http.Request, user *oauth2ser
 		a.fault(w, r, err)
 		return
 	}
-	ended := oauth2server.Event{Endpoint: "apps", Kind: oauth2server.EventRevoked, ClientID: clientID, UserID: user.ID}
+	ended := oauth2server.Event{
+		Endpoint: "apps",
+		Kind:     oauth2server.EventRevoked,
+		ClientID: clientID,
+		UserID:   user.ID,
+	}
 	a.steps.event(r, ended)
 	a.sessions.Put(r.Context(), sessionNotice, "connected.ended")
 	http.Redirect(w, r, "/apps", http.StatusSeeOther)

@@ -1,3 +1,6 @@
+// This file asks users what a client may do, and answers the authorization
+// request.
+
 package main
 
 import (
@@ -13,25 +16,25 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// consentForm is what the consent page shows.
+// consentForm is the data of the consent page.
 type consentForm struct {
 	Client     string
 	Host       string // where the answer goes
 	Public     bool
 	Scope      oauth2server.Scope
 	Parameters url.Values
-	Address    string // of the request, for whoever wants to sign in as somebody else first
+	Address    string // of the request, to sign in as someone else first
 	Ticket     string
 }
 
-// selectForm is what the page shows where people choose an account.
+// selectForm is the data of the page where people choose an account.
 type selectForm struct {
 	Client  string
 	Address string // of the request, to go on with
 }
 
 // consent signs people in, asks what the client may do, and is called again
-// with what they decide. A client may ask for more pages than need be, or for
+// with their decision. A client may ask for more pages than necessary, or for
 // none.
 func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 	request := clientRequest{AuthorizationRequest: oauth2server.AuthorizationRequestFromContext(r.Context())}
@@ -46,14 +49,18 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 	case quiet && request.User == nil:
 		refuse(w, r, request, "login_required", "Login required: nobody is signed in")
 	case request.User == nil, slices.Contains(prompts, "login"):
-		// Whoever signs in has chosen an account, too.
+		// Signing in also chooses an account.
 		next := addressOf(withoutPrompts(asked, "login", "select_account"))
 		redirectToSignIn(w, r, next, request.User != nil)
 	case slices.Contains(prompts, "select_account"):
-		a.show(w, r, http.StatusOK, page{Name: "select", User: a.nameOf(request.User.Data, request.User.ID), Data: selectForm{
-			Client:  a.nameOf(request.Client.Data, request.Client.ID),
-			Address: addressOf(withoutPrompts(asked, "select_account")),
-		}})
+		a.show(w, r, http.StatusOK, page{
+			Name: "select",
+			User: a.nameOf(request.User.Data, request.User.ID),
+			Data: selectForm{
+				Client:  a.nameOf(request.Client.Data, request.Client.ID),
+				Address: addressOf(withoutPrompts(asked, "select_account")),
+			},
+		})
 	case r.PostForm.Has("verdict"):
 		a.decide(w, r, request)
 	default:
@@ -61,18 +68,26 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse tells the client what the pages cannot do for it.
-func refuse(w http.ResponseWriter, r *http.Request, request clientRequest, code oauth2server.ErrorCode, why string) {
+// refuse sends an error to the client.
+func refuse(
+	w http.ResponseWriter, r *http.Request, request clientRequest, code oauth2server.ErrorCode, why string,
+) {
 	request.Fail(w, r, &oauth2server.Error{Code: code, Description: why})
 }
 
-// decide does what the user wants, if it is about what they were shown.
+// decide carries out the decision of the user, if it is about the request that
+// they were shown.
 func (a *app) decide(w http.ResponseWriter, r *http.Request, request clientRequest) {
 	scope, good := a.takeTicket(r, request.asked)
 	switch {
 	case !good:
-		a.steps.event(r, oauth2server.Event{Endpoint: "consent", Kind: oauth2server.EventRefused, ClientID: request.Client.ID,
-			UserID: request.User.ID, Reason: "ticket_spent"})
+		a.steps.event(r, oauth2server.Event{
+			Endpoint: "consent",
+			Kind:     oauth2server.EventRefused,
+			ClientID: request.Client.ID,
+			UserID:   request.User.ID,
+			Reason:   "ticket_spent",
+		})
 		a.ask(w, r, request, "consent.again")
 	case r.PostForm.Get("verdict") == "allow":
 		request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: scope})
@@ -81,8 +96,8 @@ func (a *app) decide(w http.ResponseWriter, r *http.Request, request clientReque
 	}
 }
 
-// ask asks for consent, unless it was given before. A notice, by its name among the
-// words, says why it is asked once more.
+// ask asks for consent, unless it was given before. The notice, a key of the
+// words, tells why it asks again.
 func (a *app) ask(w http.ResponseWriter, r *http.Request, request clientRequest, notice string) {
 	user, prompts := request.User, promptsOf(request.asked)
 	scope, err := request.ScopeFor(r.Context(), user)
@@ -97,7 +112,8 @@ func (a *app) ask(w http.ResponseWriter, r *http.Request, request clientRequest,
 	case remembered && notice == "" && !slices.Contains(prompts, "consent"):
 		a.approveRemembered(w, r, request, scope)
 	case slices.Contains(prompts, "none"):
-		refuse(w, r, request, "consent_required", "Consent required: the user has not allowed this before")
+		refuse(w, r, request, "consent_required",
+			"Consent required: the user has not allowed this before")
 	default:
 		form := consentForm{
 			Client:     a.nameOf(request.Client.Data, request.Client.ID),
@@ -108,16 +124,22 @@ func (a *app) ask(w http.ResponseWriter, r *http.Request, request clientRequest,
 			Address:    addressOf(request.asked),
 			Ticket:     a.giveTicket(r.Context(), request.asked, scope),
 		}
-		a.show(w, r, http.StatusOK, page{Name: "consent", User: a.nameOf(user.Data, user.ID), Notice: notice, Data: form})
+		a.show(w, r, http.StatusOK, page{
+			Name:   "consent",
+			User:   a.nameOf(user.Data, user.ID),
+			Notice: notice,
+			Data:   form,
+		})
 	}
 }
 
-// remembers reports whether user need not be asked: the client is connected,
-// with all of this scope. So what is remembered is what the page of connected
-// apps shows, however it came about, and is forgotten when it is ended there.
-// Anybody can pose as a public client, so its users are always asked (RFC 6749,
-// section 10.2).
-func (a *app) remembers(ctx context.Context, request clientRequest, scope oauth2server.Scope) (bool, error) {
+// remembers reports whether consent was given before: the client is connected
+// with all of this scope. So consent lasts as long as the page of connected
+// apps shows the client. Anybody can pose as a public client, so its users are
+// always asked (RFC 6749, section 10.2).
+func (a *app) remembers(
+	ctx context.Context, request clientRequest, scope oauth2server.Scope,
+) (bool, error) {
 	if request.Client.Public {
 		return false, nil
 	}
@@ -130,9 +152,9 @@ func (a *app) remembers(ctx context.Context, request clientRequest, scope oauth2
 	return false, err
 }
 
-// approveRemembered approves as was decided before, and then looks whether that
-// still stands: otherwise a code that was on its way when its application was
-// disconnected would be the way back in.
+// approveRemembered approves by the earlier decision, and then checks that it
+// still stands: otherwise a code in flight while the application is
+// disconnected would connect it again.
 func (a *app) approveRemembered(w http.ResponseWriter, r *http.Request, request clientRequest,
 	scope oauth2server.Scope) {
 	request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: scope})
@@ -147,23 +169,24 @@ func (a *app) approveRemembered(w http.ResponseWriter, r *http.Request, request 
 	}
 }
 
-// lasting is for what must not end half-way because the browser hung up.
+// lasting returns a context for work that must not stop half-way when the
+// browser hangs up.
 func lasting(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(r.Context()), time.Minute)
 }
 
-// sessionTickets is where the session has its tickets.
+// sessionTickets is the key of the tickets in a session.
 const sessionTickets = "tickets"
 
 // maxTickets is how many consent pages of one browser can be open at once;
 // older ones ask again.
 const maxTickets = 8
 
-// giveTicket returns what the form has to send back, with the scope and the
-// request that it is for. The session keeps a digest of all that, as a request
-// may be long. So a form decides about what its owner has read, in the browser
-// that showed it, and once, unless it is sent twice at the same moment: a
-// session is loaded and saved, and no gate.
+// giveTicket returns a ticket that the form sends back, with the scope and the
+// request that it is for. The session keeps a digest of all three, as a request
+// may be long. So a form decides only about the request that it shows, in the
+// browser that shows it, and once. Two submissions at the same moment may both
+// count, as a session is loaded and saved without a lock.
 func (a *app) giveTicket(ctx context.Context, asked url.Values, scope oauth2server.Scope) string {
 	ticket := rand.Text()
 	tickets, _ := a.sessions.Get(ctx, sessionTickets).([]string)
@@ -172,7 +195,8 @@ func (a *app) giveTicket(ctx context.Context, asked url.Values, scope oauth2serv
 	return ticket
 }
 
-// takeTicket returns the scope that the form was shown with.
+// takeTicket removes a ticket from the session and returns the scope of its
+// form.
 func (a *app) takeTicket(r *http.Request, asked url.Values) (scope oauth2server.Scope, good bool) {
 	tickets, _ := a.sessions.Get(r.Context(), sessionTickets).([]string)
 	shown := r.PostForm.Get("shown")
@@ -185,8 +209,8 @@ func (a *app) takeTicket(r *http.Request, asked url.Values) (scope oauth2server.
 	return scope, err == nil
 }
 
-// boundTo binds a ticket to the request and the scope that it is shown with.
-// None of the three can have a line break in it.
+// boundTo returns a digest of the ticket, the request and the scope. None of
+// the three can contain a line break.
 func boundTo(asked url.Values, shown, ticket string) string {
 	return oauth2server.Digest(strings.Join([]string{ticket, shown, asked.Encode()}, "\n"))
 }

@@ -1,3 +1,5 @@
+// This file records what the demo client sends and gets, for its page.
+
 package main
 
 import (
@@ -10,15 +12,16 @@ import (
 	"unicode"
 )
 
-// exchange is a request of the demo client and its answer, as its page shows them.
+// exchange is a request of the demo client and its answer, as the page shows
+// them.
 type exchange struct {
 	Number          int    // of the step
-	Title           string // by its name among the words
+	Title           string // a key of the words
 	Request, Answer string
 }
 
-// history is what was sent and answered: numbered, the last step first, and the
-// oldest ones left out.
+// history has the exchanges, numbered, the last one first. The oldest are left
+// out.
 type history struct {
 	Steps     int // how many there were
 	Exchanges []exchange
@@ -45,14 +48,15 @@ func (h *history) add(step exchange) {
 	}
 }
 
-// watcher tells of what goes through it.
+// watcher reports each request that it sends, and the answer.
 type watcher struct {
 	next  http.RoundTripper
 	title string
 	tell  func(exchange)
 }
 
-// watched is an [http.Client] that tells of its requests, under title.
+// watched returns an [http.Client] that reports its requests to tell, under
+// title.
 func watched(transport http.RoundTripper, title string, tell func(exchange)) *http.Client {
 	return &http.Client{Transport: &watcher{transport, title, tell}, Timeout: 10 * time.Second}
 }
@@ -63,7 +67,8 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 		if err != nil {
 			shown.Answer = err.Error()
 		}
-		shown.Request, shown.Answer = cut(strings.TrimSpace(shown.Request)), cut(strings.TrimSpace(shown.Answer))
+		shown.Request, shown.Answer = cut(strings.TrimSpace(shown.Request)),
+			cut(strings.TrimSpace(shown.Answer))
 		t.tell(shown)
 	}()
 	if value := r.Header.Get("Authorization"); strings.HasPrefix(value, "Basic ") {
@@ -80,7 +85,8 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 		if err != nil {
 			return nil, err
 		}
-		shown.Request += "Content-Type: " + r.Header.Get("Content-Type") + "\n\n" + breakQuery(string(form))
+		shown.Request += "Content-Type: " + r.Header.Get("Content-Type") + "\n\n" +
+			breakQuery(string(form))
 	}
 	if response, err = t.next.RoundTrip(r); err != nil {
 		return nil, err
@@ -99,7 +105,7 @@ func (t *watcher) RoundTrip(r *http.Request) (response *http.Response, err error
 	return response, nil
 }
 
-// cut bounds what is kept of a stranger's text, and shows what would not be seen.
+// cut bounds a text from others, and makes invisible characters visible.
 func cut(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && unicode.In(r, unicode.C) {
@@ -109,7 +115,7 @@ func cut(text string) string {
 	}, cutTo(text, 4<<10))
 }
 
-// cutTo returns most bytes of text, or less.
+// cutTo returns at most most bytes of text.
 func cutTo(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -117,12 +123,12 @@ func cutTo(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// breakQuery puts each parameter on a line of its own.
+// breakQuery puts each parameter on its own line.
 func breakQuery(text string) string {
 	return strings.NewReplacer("?", "\n?", "&", "\n&").Replace(text)
 }
 
-// indent makes JSON readable, and leaves alone what is none.
+// indent indents JSON, and returns other bodies unchanged.
 func indent(body []byte) string {
 	var out bytes.Buffer
 	if err := json.Indent(&out, body, "", "  "); err != nil {

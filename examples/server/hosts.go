@@ -1,5 +1,5 @@
-// This file finds the application for the host that a browser asked for, where
-// the machine listens on all its addresses.
+// This file finds the application for the host of a request, when the program
+// listens on all addresses of the machine.
 
 package main
 
@@ -19,14 +19,14 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// maxHosts bounds how many there can be, as each request chooses its host.
+// maxHosts bounds the number of hosts, as each request chooses its host.
 const maxHosts = 32
 
 // hosts serves the application at each host by which this machine may be
-// reached: an IP address, whatever the network or a container's makes of it,
-// localhost, or its own name. At each one it is an application of its own, with
-// an issuer, redirection URIs and sessions, over the same model. Any other name
-// may be somebody else's that leads here (DNS rebinding), and is refused.
+// reached: any IP address, localhost, or its own name. Each host has its own
+// application, with an issuer, redirection URIs and sessions, over the same
+// model. Any other name is refused: an attacker may have pointed it here (DNS
+// rebinding).
 type hosts struct {
 	first *app // at http://127.0.0.1
 	make  func(base string) (*app, error)
@@ -35,7 +35,7 @@ type hosts struct {
 	apps map[string]*app // by host
 }
 
-// newHosts returns it for an application that is set up for base.
+// newHosts returns the hosts for an application at base.
 func newHosts(s setup, base string) (*hosts, error) {
 	first, err := s.app(base)
 	if err != nil {
@@ -65,7 +65,7 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// at returns the application at a host; nil if there is none.
+// at returns the application at a host, or nil.
 func (h *hosts) at(host string) (*app, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -82,7 +82,7 @@ func (h *hosts) at(host string) (*app, error) {
 	return made, err
 }
 
-// isThisMachine reports whether nobody else can have given this machine that name.
+// isThisMachine reports whether host is a name that only this machine can have.
 func isThisMachine(host string) bool {
 	name := host
 	if at := strings.LastIndex(host, ":"); at > strings.LastIndex(host, "]") {
@@ -103,13 +103,13 @@ func isThisMachine(host string) bool {
 }
 
 // movedModel has the clients of the application at another host: their
-// redirection URIs at base are at there. All else is as it was.
+// redirection URIs at base are at there. Everything else is unchanged.
 type movedModel struct {
 	storage
 	base, there string
 }
 
-// Unwrap tells the server what else the model can do.
+// Unwrap gives the server the other interfaces of the model.
 func (m movedModel) Unwrap() oauth2server.Model { return m.storage }
 
 // GetClient implements [oauth2server.Model].
@@ -129,8 +129,7 @@ func (m movedModel) GetClient(ctx context.Context, id, secret string) (*oauth2se
 	return &moved, nil
 }
 
-// inClear reports whether passwords and tokens go over a network for everybody
-// to read.
+// inClear reports whether passwords and tokens go over a network unencrypted.
 func inClear(base string) bool {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" {
@@ -144,9 +143,9 @@ func inClear(base string) bool {
 	}
 }
 
-// straightTo is for the demo client's requests, of whatever host: they go to
-// where this program listens. A machine need not know itself by the name that
-// others have for it.
+// straightTo returns a transport that sends all requests of the demo client to
+// addr, where this program listens. A machine may not resolve the name that
+// others use for it.
 func straightTo(addr net.Addr) http.RoundTripper {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
@@ -157,8 +156,7 @@ func straightTo(addr net.Addr) http.RoundTripper {
 	return transport
 }
 
-// elsewhere returns the addresses by which other machines reach one that
-// listens on all.
+// elsewhere returns the addresses at which other machines reach this one.
 func elsewhere(port int) (bases []string) {
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {

@@ -6,13 +6,13 @@
 //	go run ./examples/server [-v] [-addr 127.0.0.1:8080] [-mongo mongodb://127.0.0.1:27017/]
 //		[-url https://auth.example -proxy 127.0.0.1/32]
 //
-// With -addr 0.0.0.0:8080 or -url http://192.168.1.5:8080, a telephone in the
-// same network can try it.
+// With -addr 0.0.0.0:8080 or -url http://192.168.1.5:8080, a phone in the same
+// network can try it.
 //
 // It knows the client 123456 with the secret qwerty and the user andy with the
-// password 123456. Everything is in memory and forgotten at the end, unless
-// -mongo names a MongoDB to keep it in, all but sign-in sessions. One to try is
-// started by
+// password 123456. Everything is in memory and forgotten at the end. With
+// -mongo, everything but the sign-in sessions is in MongoDB. To start one for a
+// try:
 //
 //	go run -C tools ./ferretdb
 package main
@@ -43,12 +43,12 @@ var files embed.FS
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(report(run(ctx, os.Args[1:], os.Stdout, files)))
 }
 
-// report prints in one line what went wrong and returns the exit status: 2 for
-// a mistake on the command line.
+// report prints the error on one line and returns the exit status: 2 for a
+// mistake on the command line.
 func report(err error) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -68,15 +68,20 @@ type usageError struct{ error }
 func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	addr := flags.String("addr", "", "`address` to listen on (default "+demo.Addr+", or for a -url of plain http its port,\n"+
-		"from other machines, too); with 0.0.0.0:8080, other machines in this network can try it")
-	public := flags.String("url", "", "`URL` by which browsers reach it, such as https://auth.example, behind a proxy\n"+
+	addr := flags.String("addr", "",
+		"`address` to listen on (default "+demo.Addr+", or for a -url of plain http its port,\n"+
+			"from other machines, too); with 0.0.0.0:8080, other machines in this network can try it")
+	public := flags.String("url", "", "`URL` by which browsers reach it, such as "+
+		"https://auth.example, behind a proxy\n"+
 		"that passes Host; without it, http and the address")
-	proxy := flags.String("proxy", "", "`networks` that proxies of ours connect from, such as 127.0.0.1/32,10.0.0.0/8:\n"+
+	proxy := flags.String("proxy", "", "`networks` that proxies of ours connect from, such as "+
+		"127.0.0.1/32,10.0.0.0/8:\n"+
 		"what they add to X-Forwarded-For or Forwarded is believed")
-	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in but sign-in sessions; without it,\n"+
+	mongo := flags.String("mongo", "", "`URI` of a MongoDB to keep everything in but sign-in "+
+		"sessions; without it,\n"+
 		"everything is in memory")
-	verbose := flags.Bool("v", false, "print a line for each step of OAuth, with the reason of each refusal")
+	verbose := flags.Bool("v", false, "print a line for each step of OAuth, with the reason of "+
+		"each refusal")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(out)
 		flags.PrintDefaults()
@@ -125,8 +130,8 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	return demo.Serve(ctx, listener, handler)
 }
 
-// addressFor returns where to listen if nothing else is said: on this machine
-// alone, unless base is a URL of plain http that only other machines can mean.
+// addressFor returns the default address to listen on: of this machine alone,
+// unless base is a plain http URL for other machines.
 func addressFor(base string) string {
 	u, err := url.Parse(base)
 	if err != nil || !inClear(base) || u.Port() == "" {
@@ -135,7 +140,8 @@ func addressFor(base string) string {
 	return ":" + u.Port()
 }
 
-// origin is a URL as browsers write it in Origin and Host; empty: there is none.
+// origin returns a URL as browsers write it in Origin and Host; an empty one
+// stays empty.
 func origin(public string) (string, error) {
 	if public == "" {
 		return "", nil

@@ -1,5 +1,4 @@
-// What others chose, such as the names of apps and the hosts that answers go to, is
-// made fit for a page here.
+// This file makes names and hosts that others chose fit for a page.
 
 package main
 
@@ -16,14 +15,14 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// profile is the application's own record of a client or a user: what its pages
-// call them.
+// profile is the application's own record of a client or a user: the name to
+// show.
 type profile struct {
 	Name string `bson:"name"`
 }
 
-// nameOf returns the name in the Data of a client or a user, which is BSON when it
-// comes from MongoDB; the ID if there is none. It is clean.
+// nameOf returns the cleaned name in the Data of a client or a user, or else
+// the ID. Data from MongoDB is BSON.
 func (a *app) nameOf(data any, id string) string {
 	var known profile
 	switch data := data.(type) {
@@ -40,10 +39,10 @@ func (a *app) nameOf(data any, id string) string {
 // maxName bounds a name on a page, in characters.
 const maxName = 80
 
-// clean returns what a foreign text shows, on one line: without marks that turn
-// its direction or that of what follows, controls, and other characters that
-// are not seen. The two joiners stay, as some scripts and signs are written
-// with them. Pages isolate the rest by <bdi>, as letters have a direction too.
+// clean returns a foreign text on one line, without direction marks, controls
+// and other invisible characters. The two joiners stay, as some scripts and
+// emoji need them. Letters have a direction, too, so pages isolate names with
+// <bdi>.
 func clean(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -64,8 +63,8 @@ func clean(text string) string {
 }
 
 // hostOf returns where an answer goes: the host of an https website, or scheme
-// and host of anything else. All of it is ASCII: a name in other letters may
-// look like one that people know.
+// and host of anything else. It is all ASCII, as a name in other letters may
+// look like a familiar one.
 func hostOf(redirectURI string) string {
 	scheme, rest, found := strings.Cut(redirectURI, ":")
 	if !found {
@@ -88,9 +87,9 @@ func hostOf(redirectURI string) string {
 	return visible(scheme + "://" + host)
 }
 
-// asBrowsersDo returns the host that a browser goes to, which decodes what is
-// percent-encoded and writes other letters as xn--. What it would refuse stays
-// as it is.
+// asBrowsersDo returns the host that a browser goes to: it decodes
+// percent-encoding and writes other letters as xn--. A host that browsers
+// refuse is returned unchanged.
 func asBrowsersDo(host string) string {
 	name, port := host, ""
 	if at := strings.LastIndex(host, ":"); at > strings.LastIndex(host, "]") {
@@ -106,7 +105,7 @@ func asBrowsersDo(host string) string {
 	return visible(decoded + port)
 }
 
-// visible percent-encodes all that is not printable ASCII.
+// visible percent-encodes everything but printable ASCII.
 func visible(text string) string {
 	var out strings.Builder
 	for _, b := range []byte(text) {

@@ -1,3 +1,5 @@
+// This file renders pages in the language of the reader.
+
 package main
 
 import (
@@ -16,32 +18,32 @@ import (
 	"golang.org/x/text/language"
 )
 
-// languages are those that there are words for, in files whose names end in
-// TAG.json. The first one is for everybody else.
+// languages are the languages with words, in files that end in TAG.json. The
+// first one is the default.
 var languages = []language.Tag{language.English, language.SimplifiedChinese}
 
 // pages shows pages in the language of the reader.
 type pages struct {
 	templates *template.Template
 	matcher   language.Matcher
-	words     []map[string]string // as languages
+	words     []map[string]string // in the order of languages
 }
 
-// page is what a template gets.
+// page is the data of a template.
 type page struct {
 	Name   string // of the template
-	Title  string // by its name among the words; empty: that of the template
-	Site   string // whose page it is: "client" or "spa"; empty: the server's
-	User   string // who is signed in, for the menu; empty: nobody
-	Notice string // what is said first, by its name among the words; empty: nothing
-	Data   any    // what the template alone knows
-	Script bool   // whether it needs one, of ours
+	Title  string // as a key of the words; empty means that of the template
+	Site   string // "client" or "spa"; empty for the server's own pages
+	User   string // signed in, for the menu; or empty
+	Notice string // shown first; a key of the words, or empty
+	Data   any    // for the template alone
+	Script bool   // whether it needs our script
 
 	Lang  string
 	words map[string]string
 }
 
-// parsePages fails at the start for what would fail at a request.
+// parsePages returns at the start the errors that would come up at a request.
 func parsePages(files fs.FS) (*pages, error) {
 	templates, err := template.ParseFS(files, "templates/*.html")
 	if err != nil {
@@ -61,8 +63,8 @@ func parsePages(files fs.FS) (*pages, error) {
 	return p, nil
 }
 
-// readWords reads all files of a language: those of the demonstration are
-// apart, as nobody else needs them.
+// readWords reads all files of a language. The words of the demonstration are
+// in separate files, as copies do not need them.
 func readWords(files fs.FS, tag language.Tag) (map[string]string, error) {
 	names, err := fs.Glob(files, "words/*"+tag.String()+".json")
 	if err == nil && len(names) == 0 {
@@ -86,13 +88,13 @@ func readWords(files fs.FS, tag language.Tag) (map[string]string, error) {
 
 func sortedNames(words map[string]string) []string { return slices.Sorted(maps.Keys(words)) }
 
-// show writes a page. Nothing of it is stored by caches, put into frames, or
-// loaded from other hosts, and no script runs but those of ours that it names.
-// There is no form-action: it would stop the redirect from the consent form to
-// the client.
+// show writes a page. Its headers forbid caches, frames, other hosts, and
+// scripts other than the one that the page names. They have no form-action,
+// which would stop the redirect from the consent form to the client.
 func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content page) {
 	i := p.language(r)
-	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"), languages[i].String(), p.words[i]
+	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"),
+		languages[i].String(), p.words[i]
 	var body bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&body, content.Name+".html", content); err != nil {
 		reference := p.log(r, http.StatusInternalServerError, "the page "+content.Name, err)
@@ -100,10 +102,11 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content
 		return
 	}
 	referrer := "same-origin" // with no-referrer a browser sends "Origin: null" with the form
-	policy := "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+	policy := "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; " +
+		"frame-ancestors 'none'"
 	if content.Script {
 		policy += "; script-src 'self'; connect-src 'self'"
-		referrer = "no-referrer" // there is no form, and the address may have a code
+		referrer = "no-referrer" // without a form; the address may have a code
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
@@ -114,15 +117,15 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content
 	header.Set("Referrer-Policy", referrer)
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	body.WriteTo(w) // an error means that the browser hung up
+	body.WriteTo(w) // it fails only if the browser hung up
 }
 
-// maxLanguages bounds a list of languages, in bytes: one that nobody wrote by hand
-// takes its time to sort.
+// maxLanguages bounds a list of languages, in bytes, as long lists take time to
+// sort.
 const maxLanguages = 500
 
-// language returns the place among languages of that of the reader: what the client
-// asks for (OpenID Connect Core, section 3.1.2.1), or else what the browser does.
+// language returns the index in languages for the reader: by what the client
+// asks for (OpenID Connect Core, section 3.1.2.1), or else the browser.
 func (p *pages) language(r *http.Request) int {
 	if list := localesOf(r); len(list) <= maxLanguages {
 		var wanted []language.Tag
@@ -143,7 +146,7 @@ func (p *pages) language(r *http.Request) int {
 	return i
 }
 
-// T returns the words of that name.
+// T returns the words with a key.
 func (p page) T(name string) (string, error) {
 	text, ok := p.words[name]
 	if !ok {
@@ -152,23 +155,22 @@ func (p page) T(name string) (string, error) {
 	return text, nil
 }
 
-// With returns the words of that name with foreign ones in their place,
-// isolated: in whatever direction those are written, the words around them stay
-// where they are.
+// With returns the words with a key, with a foreign text inserted. The text is
+// isolated, so that its direction does not move the words around it.
 func (p page) With(name, foreign string) (template.HTML, error) {
 	text, err := p.T(name)
 	isolated := "<bdi>" + template.HTMLEscapeString(clean(foreign)) + "</bdi>"
 	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(text), "%s", isolated)), err
 }
 
-// Label is With for an attribute, which is read aloud and not seen.
+// Label is With for an attribute, which screen readers read.
 func (p page) Label(name, foreign string) (string, error) {
 	text, err := p.T(name)
 	return strings.ReplaceAll(text, "%s", clean(foreign)), err
 }
 
-// Scope says what a scope value means; of one that the application does not
-// know, the value itself.
+// Scope returns what a scope value means, or the value itself if the
+// application does not know it.
 func (p page) Scope(value string) string {
 	if text, ok := p.words["scope."+value]; ok {
 		return text
@@ -176,12 +178,12 @@ func (p page) Scope(value string) string {
 	return value
 }
 
-// Date writes a time as people of that language do, in UTC: without a script
-// nobody knows where the reader is.
+// Date formats a time for the language, in UTC: without a script, the time zone
+// of the reader is unknown.
 func (p page) Date(at time.Time) (string, error) {
 	layout, err := p.T("date")
 	return at.UTC().Format(layout), err
 }
 
-// Words are all, for a script.
+// Words returns all words, for a script.
 func (p page) Words() map[string]string { return p.words }

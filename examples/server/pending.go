@@ -1,4 +1,4 @@
-// What the demo client asked the server for, while the browser is there.
+// This file keeps the demo client's pending authorization request in a cookie.
 
 package main
 
@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// pending is what the answer to an authorization request is compared with.
+// pending is compared with the answer to an authorization request.
 type pending struct{ State, Verifier string }
 
-// pendingName is that of the cookie.
+// pendingName is the name of the cookie.
 const pendingName = "pending"
 
 // pendingTime is how long an answer may take, in seconds.
 const pendingTime = 60 * 60
 
-// remember has the browser keep it.
+// remember sets the cookie.
 func (p pending) remember(w http.ResponseWriter, base string) {
 	p.cookie(w, base, p.State+"."+p.Verifier, pendingTime)
 }
 
-// forget makes the browser forget it: an answer counts once.
+// forget deletes the cookie: an answer counts once.
 func (p pending) forget(w http.ResponseWriter, base string) { p.cookie(w, base, "", -1) }
 
 func (pending) cookie(w http.ResponseWriter, base, value string, seconds int) {
@@ -37,7 +37,7 @@ func (pending) cookie(w http.ResponseWriter, base, value string, seconds int) {
 	})
 }
 
-// pendingIn returns what the browser keeps; nothing if that is nothing.
+// pendingIn returns what the cookie has, or the zero value.
 func pendingIn(r *http.Request, base string) pending {
 	name, _ := cookieName(pendingName, base)
 	cookie, err := r.Cookie(name)

@@ -1,3 +1,6 @@
+// This file checks the host and the origin of requests before the pages see
+// them.
+
 package main
 
 import (
@@ -6,10 +9,9 @@ import (
 	"strings"
 )
 
-// atBase is for pages. It sends browsers that came by another name of this
-// machine to the one that cookies, issuer and redirection URIs are for, and
-// takes nothing from there: it may be a name of somebody else's that leads
-// here.
+// atBase wraps pages. It redirects browsers that use another name of this
+// machine to base, which cookies, issuer and redirection URIs are for. It
+// accepts no forms at another name, which an attacker may have pointed here.
 func (a *app) atBase(base string, next http.Handler) http.Handler {
 	scheme, host, _ := strings.Cut(base, "://")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -18,27 +20,28 @@ func (a *app) atBase(base string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		case (r.Method == http.MethodGet || r.Method == http.MethodHead) && scheme == "http":
 			http.Redirect(w, r, base+r.URL.RequestURI(), http.StatusFound)
-		default: // behind a proxy that does not pass Host as it came, a redirect would come back here
+		default: // Behind a proxy that changes Host, a redirect would come back here.
 			a.wrongHost(w, r)
 		}
 	})
 }
 
-// wrongHost answers a request that came by a name which is not this site's.
+// wrongHost answers a request for a host that is not this site.
 func (p *pages) wrongHost(w http.ResponseWriter, r *http.Request) {
 	p.problem(w, r, http.StatusMisdirectedRequest, "", problem{Advice: "problem.host"},
 		fmt.Errorf("the request is for the host %q", cutTo(r.Host, 200)))
 }
 
-// defaultPorts are those that a browser leaves out.
+// defaultPorts are the ports that browsers leave out.
 var defaultPorts = map[string]string{"https": ":443", "http": ":80"}
 
-// protect keeps out forms that another site sends, as the library does at
-// /authorize, and reads the others.
+// protect refuses forms from other sites, as the library does at /authorize,
+// and reads the others.
 func (a *app) protect(base string, next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
-	if err := crossOrigin.AddTrustedOrigin(base); err != nil { // Host may have the default port, which Origin leaves out
-		panic(err) // newApp made a server for it
+	// Host may have the default port, which Origin leaves out.
+	if err := crossOrigin.AddTrustedOrigin(base); err != nil {
+		panic(err) // cannot happen: newApp made a server for base
 	}
 	next = a.readForm(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,10 +56,10 @@ func (a *app) protect(base string, next http.Handler) http.Handler {
 // maxForm bounds the forms, in bytes.
 const maxForm = 64 << 10
 
-// readForm fills in r.Form, before the session is loaded: a body that takes its
-// time must not find an old session at its end. A form that is broken or too
-// large is refused. A query without a form is not: what is read of it may do,
-// or the server says more.
+// readForm parses the form before the session is loaded, as the session may
+// change while a slow body arrives. It refuses a form that is broken or too
+// large. It accepts a broken query without a form: the readable part may be
+// enough, or the server returns a better error.
 func (a *app) readForm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = withSemicolons(r)
@@ -69,8 +72,8 @@ func (a *app) readForm(next http.Handler) http.Handler {
 	})
 }
 
-// withSemicolons encodes those in the query. They are data to browsers (WHATWG URL,
-// section 5.1), and an error to net/url.
+// withSemicolons encodes the semicolons in the query, which are data to
+// browsers (WHATWG URL, section 5.1) and an error to net/url.
 func withSemicolons(r *http.Request) *http.Request {
 	if !strings.Contains(r.URL.RawQuery, ";") {
 		return r

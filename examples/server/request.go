@@ -1,5 +1,5 @@
-// The client's request, on its way through the pages: what it asks of them, and how
-// all of it comes back after signing in.
+// This file carries the client's request through the pages, so that all of it
+// is back after signing in.
 
 package main
 
@@ -12,23 +12,24 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// ownFields are fields of the pages' own forms. A client's request does not
-// bring any.
+// ownFields are the fields of the pages' own forms. They are removed from a
+// client's request.
 var ownFields = []string{"ticket", "shown", "verdict", "allowed", "next", "again", "username", "password"}
 
-// maxAddress bounds a request on its way through the pages, in bytes. Twice
-// encoded, as it is behind /signin?next=, it must fit into a header.
+// maxAddress bounds a request on its way through the pages, in bytes. It must
+// fit into a header when encoded twice, as in /signin?next=.
 const maxAddress = 8000
 
-// clientRequest is a client's request, with all that it asks of the pages.
+// clientRequest is a client's request, with everything that it asks of the
+// pages.
 type clientRequest struct {
 	*oauth2server.AuthorizationRequest
 	asked url.Values
 }
 
-// askedBy returns the client's request, be it a GET or a POST, with all
-// parameters: what the server does not know, such as resource (RFC 8707), may
-// mean something to others.
+// askedBy returns all parameters of the client's request, GET or POST. Those
+// that the server does not know, such as resource (RFC 8707), may mean
+// something to others.
 func askedBy(r *http.Request, request *oauth2server.AuthorizationRequest) url.Values {
 	asked := request.Parameters()
 	for name, values := range r.Form {
@@ -36,7 +37,7 @@ func askedBy(r *http.Request, request *oauth2server.AuthorizationRequest) url.Va
 			continue
 		}
 		for i, value := range values {
-			if value != "" && slices.Index(values, value) == i { // in the query and in the body
+			if value != "" && slices.Index(values, value) == i { // once, if in both the query and the body
 				asked.Add(name, value)
 			}
 		}
@@ -44,7 +45,7 @@ func askedBy(r *http.Request, request *oauth2server.AuthorizationRequest) url.Va
 	return asked
 }
 
-// addressOf is a request once more.
+// addressOf returns the address that repeats a request.
 func addressOf(asked url.Values) string { return "/authorize?" + asked.Encode() }
 
 // promptsOf returns what the client asks of the pages (OpenID Connect Core,
@@ -54,21 +55,22 @@ func promptsOf(asked url.Values) []string {
 	return strings.Fields(strings.Join(asked["prompt"], " "))
 }
 
-// withoutPrompts returns asked once some of its prompts are done.
+// withoutPrompts returns asked without the prompts that are done.
 func withoutPrompts(asked url.Values, done ...string) url.Values {
 	rest := url.Values{}
 	for name, values := range asked {
 		rest[name] = values
 	}
-	left := slices.DeleteFunc(promptsOf(asked), func(prompt string) bool { return slices.Contains(done, prompt) })
+	left := slices.DeleteFunc(promptsOf(asked),
+		func(prompt string) bool { return slices.Contains(done, prompt) })
 	if rest.Del("prompt"); len(left) > 0 {
 		rest.Set("prompt", strings.Join(left, " "))
 	}
 	return rest
 }
 
-// requestIn returns the client's request in the address of a page to go on
-// with; empty if it is another page.
+// requestIn returns the client's request in next, the address to continue with.
+// It is empty if next is another page.
 func requestIn(next string) url.Values {
 	u, err := url.Parse(next)
 	if err != nil || u.Path != "/authorize" {
@@ -77,9 +79,8 @@ func requestIn(next string) url.Values {
 	return u.Query()
 }
 
-// localesOf returns the languages that the client asks for, be it in the
-// address of the page to go on with: it has them from the user. Empty: it does
-// not ask.
+// localesOf returns the languages that the client asks for, in the request or
+// in the address to continue with. It is empty if the client does not ask.
 func localesOf(r *http.Request) string {
 	if locales := r.Form.Get("ui_locales"); locales != "" {
 		return locales

@@ -1,3 +1,5 @@
+// This file keeps sessions and tells who is signed in.
+
 package main
 
 import (
@@ -14,24 +16,26 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// newSessions keeps sessions in memory: scs has stores for databases. The
-// cookie, of that name, is out of reach for scripts and other sites' forms, and
-// goes over TLS alone where browsers reach the application by that (base). When
-// the store fails, fault answers.
-func newSessions(name, base string, fault func(http.ResponseWriter, *http.Request, error)) *scs.SessionManager {
+// newSessions keeps sessions in memory; scs has stores for databases. Scripts
+// cannot read the cookie, other sites' forms do not send it, and it is Secure
+// if base is https. If the store fails, fault answers.
+func newSessions(
+	name, base string, fault func(http.ResponseWriter, *http.Request, error),
+) *scs.SessionManager {
 	sessions := scs.New()
 	sessions.ErrorFunc = fault
 	sessions.Lifetime, sessions.IdleTimeout = 12*time.Hour, time.Hour
 	sessions.HashTokenInStore = true
 	sessions.Cookie.Name, sessions.Cookie.Secure = cookieName(name, base)
 	sessions.Cookie.HttpOnly = true
-	sessions.Cookie.SameSite = http.SameSiteLaxMode // Strict would lose it on the way from a client
+	sessions.Cookie.SameSite = http.SameSiteLaxMode // Strict would not send it on the way from a client
 	sessions.Cookie.Persist = false                 // it ends with the browser
 	return sessions
 }
 
-// cookieName returns the name of a cookie of a site at base, and whether it
-// goes over TLS alone. With the prefix no other host of the domain can set it.
+// cookieName returns the full name of a cookie of a site at base, and whether
+// it must be Secure. The prefix keeps other hosts of the domain from setting
+// it.
 func cookieName(name, base string) (full string, secure bool) {
 	if strings.HasPrefix(base, "https://") {
 		return "__Host-" + name, true
@@ -39,20 +43,19 @@ func cookieName(name, base string) (full string, secure bool) {
 	return name, false
 }
 
-// sessionNotice is where a session has what the next page says first, by its
-// name among the words.
+// sessionNotice is the session key of the notice that the next page shows, a
+// key of the words.
 const sessionNotice = "notice"
 
-// signIns has who is signed in: the ID of the user, by the key of the session
-// in its store. They are apart from the sessions, as those are loaded and
-// saved: a request that takes its time can bring back a session that was
-// destroyed meanwhile, but not the sign-in.
+// signIns stores who is signed in: the ID of the user, by the key of the
+// session in its store. It is separate from the sessions because those are
+// loaded and saved: a slow request can restore a session that was destroyed
+// meanwhile, but not the sign-in.
 //
-// Nothing is kept of those who are not signed in, and of a user no more than
-// maxSignIns sign-ins, however often they sign in: the next one ends the
-// oldest, and its session. A session has tickets of a fixed size (see
-// giveTicket) and a notice. So it is the number of users that bounds what is
-// kept.
+// Nothing is kept for people who are not signed in. A user has at most
+// maxSignIns sign-ins: the next one ends the oldest, and its session. A session
+// has tickets of a fixed size (see giveTicket) and a notice. So the number of
+// users bounds the memory.
 type signIns struct {
 	scs.Store // scs has others
 	mu        sync.Mutex
@@ -62,8 +65,8 @@ const maxSignIns = 16
 
 func newSignIns() *signIns { return &signIns{Store: memstore.New()} }
 
-// add adds a sign-in of a user until then, and returns the keys of those that
-// had to end. Machines that share a store may add some more at the same moment.
+// add adds a sign-in of a user, and returns the keys of those that had to end.
+// Machines that share a store may exceed the bound at the same moment.
 func (s *signIns) add(userID, key string, until time.Time) (ended []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,18 +94,18 @@ func (s *signIns) add(userID, key string, until time.Time) (ended []string, err 
 		s.Commit(listed, []byte(strings.Join(live[excess:], " ")), until))
 }
 
-// keyOf returns the key of a request's session in its store; "" if there is no
-// session.
+// keyOf returns the key of a request's session in its store, or "".
 func (a *app) keyOf(r *http.Request) string {
 	token := a.sessions.Token(r.Context())
 	if token == "" {
 		return ""
 	}
-	return oauth2server.Digest(token) // as scs has it, with HashTokenInStore
+	return oauth2server.Digest(token) // as scs does with HashTokenInStore
 }
 
-// signedIn is for [oauth2server.Options.AuthenticateUser]. Nil: nobody. The
-// user is looked up each time, so that one who was deleted is nobody.
+// signedIn is for [oauth2server.Options.AuthenticateUser]. It returns nil if
+// nobody is signed in. It looks the user up each time, in case they were
+// deleted.
 func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
 	id, known, err := a.signIns.Find(a.keyOf(r))
 	if err != nil || !known {
@@ -111,8 +114,8 @@ func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
 	return a.model.UserByID(r.Context(), string(id))
 }
 
-// begin gives the session to user. It clears the session and renews its token,
-// as somebody else may have used it before or know the old token.
+// begin signs user in. It clears the session and renews its token, as someone
+// else may have used it before or know the old token.
 func (a *app) begin(r *http.Request, user *oauth2server.User) error {
 	ctx := r.Context()
 	if err := errors.Join(a.signIns.Delete(a.keyOf(r)), a.sessions.Clear(ctx), a.sessions.RenewToken(ctx)); err != nil {
@@ -130,8 +133,8 @@ func (a *app) end(r *http.Request) error {
 	return errors.Join(a.signIns.Delete(a.keyOf(r)), a.sessions.Destroy(r.Context()))
 }
 
-// signedInName is for the menu of pages that need nobody; empty: nobody is
-// signed in, or it is not known at the moment.
+// signedInName returns the name for the menu of public pages. It is empty if
+// nobody is signed in, or the storage fails.
 func (a *app) signedInName(r *http.Request) string {
 	user, err := a.signedIn(r)
 	if err != nil || user == nil {
@@ -140,9 +143,11 @@ func (a *app) signedInName(r *http.Request) string {
 	return a.nameOf(user.Data, user.ID)
 }
 
-// requireUser lets signed-in users in, and sends others to the sign-in page and
-// back.
-func (a *app) requireUser(next func(http.ResponseWriter, *http.Request, *oauth2server.User)) http.HandlerFunc {
+// requireUser calls next for signed-in users, and sends others to the sign-in
+// page and back.
+func (a *app) requireUser(
+	next func(http.ResponseWriter, *http.Request, *oauth2server.User),
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		user, err := a.signedIn(r)
 		switch {
@@ -156,18 +161,23 @@ func (a *app) requireUser(next func(http.ResponseWriter, *http.Request, *oauth2s
 	}
 }
 
-// boundedStore is a store in memory of so many sessions at the most: the one
-// that was saved longest ago makes place.
+// boundedStore is a store in memory for a bounded number of sessions. The one
+// saved longest ago is dropped for a new one.
 type boundedStore struct {
 	*memstore.MemStore
 	most  int
 	mu    sync.Mutex
 	saved *list.List               // keys, the oldest first
-	at    map[string]*list.Element // where a key is in it
+	at    map[string]*list.Element // the element of a key in saved
 }
 
 func newBoundedStore(most int) *boundedStore {
-	return &boundedStore{MemStore: memstore.New(), most: most, saved: list.New(), at: map[string]*list.Element{}}
+	return &boundedStore{
+		MemStore: memstore.New(),
+		most:     most,
+		saved:    list.New(),
+		at:       map[string]*list.Element{},
+	}
 }
 
 // Commit implements [scs.Store].

@@ -1,3 +1,5 @@
+// This file signs people in and out.
+
 package main
 
 import (
@@ -13,12 +15,12 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// signInForm is what the sign-in page shows.
+// signInForm is the data of the sign-in page.
 type signInForm struct {
-	Next     string // where to go then
-	App      string // that this is for; empty: for this one
+	Next     string // where to go afterwards
+	App      string // that the sign-in is for; empty for this one
 	Username string
-	Trouble  string // what was wrong, by its name among the words; empty: nothing
+	Trouble  string // what was wrong; a key of the words, or empty
 }
 
 // signIn asks for name and password until they are right. It must be behind
@@ -39,12 +41,20 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case wait > 0:
 		form.Trouble = "signin.wait"
-		a.steps.event(r, oauth2server.Event{Endpoint: "sign-in", Kind: oauth2server.EventRefused, Reason: "attempt_limited"})
+		a.steps.event(r, oauth2server.Event{
+			Endpoint: "sign-in",
+			Kind:     oauth2server.EventRefused,
+			Reason:   "attempt_limited",
+		})
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		a.show(w, r, http.StatusTooManyRequests, page{Name: "signin", Data: form})
 		return
 	case errors.Is(err, oauth2server.ErrNotFound):
-		a.steps.event(r, oauth2server.Event{Endpoint: "sign-in", Kind: oauth2server.EventRefused, Reason: "user_credentials"})
+		a.steps.event(r, oauth2server.Event{
+			Endpoint: "sign-in",
+			Kind:     oauth2server.EventRefused,
+			Reason:   "user_credentials",
+		})
 		a.show(w, r, http.StatusOK, page{Name: "signin", Data: form})
 		return
 	case err == nil:
@@ -58,14 +68,15 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
-// askToSignIn shows the form to whoever is not signed in, or has to sign in again.
+// askToSignIn shows the form to people who are not signed in, or have to sign
+// in again.
 func (a *app) askToSignIn(w http.ResponseWriter, r *http.Request, next string) {
 	user, err := a.signedIn(r)
 	switch {
 	case err != nil && !errors.Is(err, oauth2server.ErrNotFound):
 		a.fault(w, r, err)
 		return
-	case user != nil && !r.URL.Query().Has("again"): // somebody who went back
+	case user != nil && !r.URL.Query().Has("again"): // the user went back
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
 	}
@@ -78,9 +89,8 @@ func (a *app) askToSignIn(w http.ResponseWriter, r *http.Request, next string) {
 		Data: signInForm{Next: next, App: a.appIn(r.Context(), next), Username: hint}})
 }
 
-// appIn returns the name of the app whose request is in next. Empty: there is
-// none, or its name cannot be found out at the moment, and signing in does not
-// depend on that.
+// appIn returns the name of the app whose request is in next. It is empty if
+// there is none, or if the storage fails, as signing in does not depend on it.
 func (a *app) appIn(ctx context.Context, next string) string {
 	id := requestIn(next).Get("client_id")
 	if id == "" {
@@ -96,8 +106,8 @@ func (a *app) appIn(ctx context.Context, next string) string {
 	return a.nameOf(client.Data, client.ID)
 }
 
-// tryPassword tries it unless there were too many wrong ones: then wait is how
-// long the next one has to.
+// tryPassword checks a password. After too many wrong ones it does not, and
+// wait is how long the next attempt has to wait.
 func (a *app) tryPassword(r *http.Request, username, password string) (
 	user *oauth2server.User, wait time.Duration, err error) {
 	if username == "" || password == "" {
@@ -112,9 +122,9 @@ func (a *app) tryPassword(r *http.Request, username, password string) (
 	return user, 0, err
 }
 
-// signOut ends the session, and shows the sign-in page to people who want to go
-// on as somebody else. What applications were allowed goes on: the page of
-// connected apps is for that. It must be behind [app.protect].
+// signOut ends the session, and shows the sign-in page to people who want to
+// continue as someone else. Connected apps stay connected: there is a page for
+// them. It must be behind [app.protect].
 func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		a.show(w, r, http.StatusOK, page{Name: "signout", User: a.signedInName(r)})
@@ -132,8 +142,8 @@ func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/signout", http.StatusSeeOther)
 }
 
-// redirectToSignIn sends people to the sign-in page and then to next; again:
-// also if they are signed in.
+// redirectToSignIn sends people to the sign-in page and then to next. With
+// again, they must sign in even if they are signed in.
 func redirectToSignIn(w http.ResponseWriter, r *http.Request, next string, again bool) {
 	query := url.Values{"next": {next}}
 	if again {
@@ -142,12 +152,12 @@ func redirectToSignIn(w http.ResponseWriter, r *http.Request, next string, again
 	http.Redirect(w, r, "/signin?"+query.Encode(), http.StatusSeeOther)
 }
 
-// ownPath is next if that is a page to go on with after signing in, and
-// otherwise the start page: whoever sends people here must not say where they
-// end.
+// ownPath returns next if it is a page of this application, and otherwise the
+// start page: a link to the sign-in page must not redirect people elsewhere.
 func ownPath(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || u.Path != "/authorize" && u.Path != "/apps" {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || u.Path != "/authorize" &&
+		u.Path != "/apps" {
 		return "/"
 	}
 	return (&url.URL{Path: u.Path, RawQuery: u.RawQuery}).String()

@@ -1,3 +1,5 @@
+// This file prints the steps of OAuth that the server takes.
+
 package main
 
 import (
@@ -13,7 +15,7 @@ import (
 )
 
 // steps prints a line for each step of OAuth that the server takes: who got
-// what, or why not. Nil prints nothing.
+// what, or why not. A nil *steps prints nothing.
 type steps struct {
 	mu  sync.Mutex
 	out io.Writer
@@ -21,15 +23,17 @@ type steps struct {
 
 // event is for [oauth2server.Options.OnEvent].
 func (s *steps) event(_ *http.Request, e oauth2server.Event) {
-	s.print(string(e.Endpoint), string(e.Kind), "grant type", e.GrantType, "client", e.ClientID, "user", e.UserID,
+	s.print(string(e.Endpoint), string(e.Kind), "grant type", e.GrantType, "client", e.ClientID,
+		"user", e.UserID,
 		"scope", e.Scope.String(), "error", string(e.Error), "reason", e.Reason)
 }
 
-// page is for what people are shown instead of an answer to their app.
+// page prints that people were shown an error page instead of an answer to
+// their app.
 func (s *steps) page(reference string) { s.print("authorize", "page", "reference", reference) }
 
-// print prints a line: what happened where, and of the names with their values
-// those that have one.
+// print prints a line: where, what happened, and the names whose values are not
+// empty.
 func (s *steps) print(where, what string, known ...string) {
 	if s == nil {
 		return

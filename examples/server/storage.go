@@ -1,3 +1,6 @@
+// This file opens the storage and registers the clients and the user of the
+// demonstration.
+
 package main
 
 import (
@@ -14,8 +17,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
-// storage is what the application asks of a model; which further interfaces it
-// has, the server finds out.
+// storage is what the pages need from a model. The server detects its other
+// interfaces.
 type storage interface {
 	oauth2server.Model
 	oauth2server.PasswordModel
@@ -28,7 +31,8 @@ type storage interface {
 // crypto/rand.Text, and both options stay away.
 const allowShortSecrets = true
 
-// passwordCost is that of bcrypt. 0: the model's own; tests make it less.
+// passwordCost is the cost of bcrypt. 0 means the default of the model; tests
+// lower it.
 var passwordCost = 0
 
 // demoUser signs in as andy with the password 123456.
@@ -40,15 +44,17 @@ type registration struct {
 	secret string
 }
 
-// demoClients are the clients of the demonstration, which are reached at base.
+// demoClients returns the clients of the demonstration, with redirection URIs
+// at base.
 func demoClients(base string) []registration {
 	return []registration{
 		{&oauth2server.Client{
 			ID:           clientID,
 			RedirectURIs: []string{base + callbackPath},
-			Grants:       []string{"authorization_code", "refresh_token", "client_credentials", "password"},
-			Scope:        oauth2server.Scope{"read", "write"},
-			Data:         profile{"Demo Web App"},
+			Grants: []string{"authorization_code", "refresh_token", "client_credentials",
+				"password"},
+			Scope: oauth2server.Scope{"read", "write"},
+			Data:  profile{"Demo Web App"},
 		}, clientSecret},
 		{&oauth2server.Client{
 			ID:           "spa",
@@ -61,9 +67,10 @@ func demoClients(base string) []registration {
 	}
 }
 
-// openMemory returns a storage that is forgotten at the end.
+// openMemory returns a storage in memory.
 func openMemory(base string) (storage, error) {
-	m := memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: allowShortSecrets, PasswordCost: passwordCost})
+	m := memorymodel.New(
+		&memorymodel.Options{InsecureAllowShortSecrets: allowShortSecrets, PasswordCost: passwordCost})
 	for _, c := range demoClients(base) {
 		if err := m.AddClient(c.Client, c.secret); err != nil {
 			return nil, err
@@ -72,13 +79,13 @@ func openMemory(base string) (storage, error) {
 	return m, m.AddUser(demoUser, "andy", "123456")
 }
 
-// mongoTimeout is how long a request waits for MongoDB, unless the URI says
-// otherwise by timeoutMS.
+// mongoTimeout is how long a request waits for MongoDB, unless the URI has
+// timeoutMS.
 const mongoTimeout = 5 * time.Second
 
 // openMongo returns a storage on the MongoDB at uri, in the database that uri
-// names or else in "oauth2server". It registers what is not there from the last
-// time.
+// names or else in "oauth2server". It registers the clients and the user,
+// unless they are there from an earlier start.
 func openMongo(ctx context.Context, uri, base string) (model storage, close func(), err error) {
 	client, err := mongo.Connect(options.Client().SetTimeout(mongoTimeout).ApplyURI(uri))
 	if err != nil {
@@ -96,8 +103,8 @@ func openMongo(ctx context.Context, uri, base string) (model storage, close func
 	return m, close, nil
 }
 
-// registerOnce may be called at every start: what is there stays, but for the
-// addresses of the clients, which may be at another port now.
+// registerOnce may be called at every start. It keeps what is there, and only
+// updates the addresses of the clients, as the port may be another one now.
 func registerOnce(ctx context.Context, m *mongomodel.Model, base string) error {
 	if err := m.EnsureIndexes(ctx); err != nil {
 		return err
@@ -117,7 +124,8 @@ func registerOnce(ctx context.Context, m *mongomodel.Model, base string) error {
 	return nil
 }
 
-// databaseName is what stands between the hosts and the options of a URI.
+// databaseName returns the path of a URI: what is between the hosts and the
+// options.
 func databaseName(uri string) string {
 	_, rest, _ := strings.Cut(uri, "://")
 	_, path, _ := strings.Cut(rest, "/")

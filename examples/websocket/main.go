@@ -1,7 +1,9 @@
-// Command websocket guards a websocket by the token of the request that opens it.
+// Command websocket guards a websocket by the token of the request that opens
+// it.
 //
-// A browser cannot set the Authorization header of such a request: its clients send the token as the first message, or
-// trade it for a ticket that is good once. A URL is no place for a token (RFC 9700, section 4.3.2).
+// Scripts in a browser cannot set the Authorization header of such a request:
+// they send the token as the first message, or exchange it for a single-use
+// ticket. A URL is no place for a token (RFC 9700, section 4.3.2).
 package main
 
 import (
@@ -15,7 +17,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// story is what is printed at the start; see [demo.Main].
+// story is printed at the start; see [demo.Main].
 const story = `The client is app, and its secret SECRET. It gets a token by the first
 line; put that in the place of ACCESS_TOKEN. The second opens a websocket, as its
 status 101 shows, and leaves it after two seconds:
@@ -40,7 +42,7 @@ func newHandler(site demo.Site) (http.Handler, error) {
 	mux.HandleFunc("/api", func(w http.ResponseWriter, r *http.Request) {
 		token, err := srv.AuthenticateRequest(r, "read")
 		if err != nil {
-			srv.WriteError(w, r, err) // while it is still a request: after the upgrade there is no status
+			srv.WriteError(w, r, err) // before the upgrade, as there is no status after it
 			return
 		}
 		if err := echo(w, r, token); err != nil {
@@ -50,7 +52,8 @@ func newHandler(site demo.Site) (http.Handler, error) {
 	return mux, nil
 }
 
-// echo sends back what it is sent, until the peer leaves or the token expires: a connection must not outlive its token.
+// echo sends back what it is sent, until the peer leaves or the token expires:
+// a connection must not outlive its token.
 func echo(w http.ResponseWriter, r *http.Request, token *oauth2server.Token) error {
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {

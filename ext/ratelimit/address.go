@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// peer returns the other end of the connection, the zero address if that has
-// none, as with a Unix socket.
+// peer returns the address at the other end of the connection. It is the zero
+// address if there is none, as with a Unix socket.
 func peer(r *http.Request) netip.Addr { return readAddress(r.RemoteAddr) }
 
 // nat64 is the prefix under which IPv6-only servers see clients of IPv4
 // (RFC 6052, section 2.1).
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// network returns what one subscriber has: an address of IPv4, or of IPv6 a
-// /64. All of IPv4 is in one /64 of NAT64, so there it is the address.
+// network returns what one subscriber has: an IPv4 address, or an IPv6 /64. All
+// of IPv4 is in one /64 of NAT64, so there it is the address.
 func network(address netip.Addr) netip.Addr {
 	address = address.Unmap().WithZone("")
 	if address.Is6() && !nat64.Contains(address) {
@@ -36,7 +36,7 @@ func readAddress(text string) netip.Addr {
 			return netip.Addr{}
 		}
 		text = inner
-	} else if strings.Count(text, ":") == 1 { // as connections have it: no error is made for it
+	} else if strings.Count(text, ":") == 1 { // the form of connections; Parse would allocate an error
 		text, _, _ = strings.Cut(text, ":")
 	}
 	address, err := netip.ParseAddr(text)
@@ -76,8 +76,9 @@ func cutElement(list string) (rest string, client netip.Addr, more bool) {
 	return "", readElement(list), false
 }
 
-// readElement returns the address in the parameter "for" of an element. The
-// zero address: there is no such parameter, it is no address, or there are two.
+// readElement returns the address in the parameter "for" of an element. It
+// returns the zero address if the parameter is missing, is not an address, or
+// occurs twice.
 func readElement(element string) (client netip.Addr) {
 	for found := false; ; {
 		element = strings.TrimLeft(element, "; \t")

@@ -23,16 +23,17 @@ type key struct {
 }
 
 // bucket counts by the generic cell rate algorithm: the time at which it is
-// full again says how many tokens it has. The zero bucket is full. Attempts
-// under way are counted apart: a token that is taken and given back could by
-// then have come back by itself.
+// full again determines how many tokens it has. The zero bucket is full.
+// Attempts in flight are counted separately: a token that is taken and given
+// back could have come back by itself meanwhile.
 type bucket struct {
 	full     time.Time
 	underWay int
 	waiting  []*attempt // in the order of their arrival
 }
 
-// every is l.Every, so that all of a bucket fits into a Duration.
+// every returns l.Every, bounded so that the time of a whole bucket fits into a
+// Duration.
 func (l *Limit) every() time.Duration {
 	if l.Every <= 0 {
 		return time.Minute
@@ -40,8 +41,8 @@ func (l *Limit) every() time.Duration {
 	return min(l.Every, math.MaxInt64/time.Duration(l.Burst))
 }
 
-// wait returns how long it takes until there is a token if failing attempts
-// fail first. Zero or negative: there is one now.
+// wait returns how long it takes until there is a token, if failing attempts
+// fail first. Zero or less means that there is one now.
 func (b *bucket) wait(l *Limit, failing int, now time.Time) time.Duration {
 	return max(b.full.Sub(now), 0) - time.Duration(l.Burst-1-failing)*l.every()
 }
@@ -49,7 +50,7 @@ func (b *bucket) wait(l *Limit, failing int, now time.Time) time.Duration {
 // empty reports whether failures have used up all tokens.
 func (b *bucket) empty(l *Limit, now time.Time) bool { return b.wait(l, 0, now) > 0 }
 
-// crowded reports whether there are tokens, and all of them are under way.
+// crowded reports whether there are tokens, and all of them are in flight.
 func (b *bucket) crowded(l *Limit, now time.Time) bool {
 	return !b.empty(l, now) && b.wait(l, b.underWay, now) > 0
 }
@@ -62,13 +63,13 @@ func (b *bucket) fail(l *Limit, now time.Time) {
 	b.full = b.full.Add(l.every())
 }
 
-// unused reports whether b is as good as the zero bucket. Nobody waits where
-// nothing is under way.
+// unused reports whether b is as good as the zero bucket. Without attempts in
+// flight, none waits.
 func (b *bucket) unused(now time.Time) bool {
 	return b.underWay == 0 && !b.full.After(now)
 }
 
-// seed keeps strangers from choosing a name that shares somebody's bucket.
+// seed keeps strangers from choosing a name that shares another user's bucket.
 var seed = maphash.MakeSeed()
 
 // keys returns the keys of the buckets that an attempt is counted in.
@@ -86,7 +87,8 @@ func (l *Limiter) keys(r *http.Request, a oauth2server.Attempt) (wanted [3]key) 
 		wanted = [3]key{{&l.Secrets, address, 0}, {&l.Secret, address, client}}
 	} else {
 		user := maphash.String(seed, spelling(a.Username))
-		wanted = [3]key{{&l.Passwords, address, 0}, {&l.Password, address, user}, {&l.User, netip.Addr{}, user}}
+		wanted = [3]key{{&l.Passwords, address, 0}, {&l.Password, address, user},
+			{&l.User, netip.Addr{}, user}}
 	}
 	for i, k := range wanted {
 		if k.limit != nil && k.limit.Burst <= 0 {
@@ -108,8 +110,8 @@ func (l *Limiter) stored(k key) key {
 	return key{limit: k.limit, name: 1 + maphash.Comparable(seed, k)%shared}
 }
 
-// sweep removes buckets that have filled up again, once a minute: whoever adds
-// buckets must not make every request pay for all of them.
+// sweep removes buckets that are full again, at most once a minute, so that a
+// stranger who adds buckets does not slow every request down.
 func (l *Limiter) sweep(now time.Time) {
 	if l.buckets == nil {
 		l.buckets = map[key]bucket{}

@@ -1,5 +1,5 @@
-// Package ratelimit limits failed attempts at client secrets and passwords
-// (RFC 6749, sections 2.3.1 and 4.3.2): it stops whoever guesses, and nobody
+// Package ratelimit limits failed attempts at client secrets and passwords (RFC
+// 6749, sections 2.3.1 and 4.3.2): it stops attackers who guess, and nobody
 // else.
 //
 // # Quick start
@@ -9,7 +9,7 @@
 //		LimitAttempts: limiter.LimitAttempts,
 //	})
 //
-// A sign-in page of the program asks the same limiter: see the example of
+// A sign-in page of your own asks the same limiter: see the example of
 // [Limiter.LimitAttempts].
 //
 // # What is limited
@@ -17,7 +17,7 @@
 // Failures are counted by client and address, by user and address, by address
 // and by user: see [Limiter] for the five limits. Each is a bucket that holds
 // some failures and forgets one from time to time, so nobody is locked out for
-// good. What is right is never counted, however much of it comes at once.
+// good. Successful attempts are never counted, however many come at once.
 //
 // # Behind a proxy
 //
@@ -27,5 +27,5 @@
 //
 //	limiter.Address = ratelimit.ForwardedIn("X-Forwarded-For", proxies)
 //
-// [Forwarded] is for those who do not know which header that is.
+// Use [Forwarded] if you do not know which header that is.
 package ratelimit

@@ -1,5 +1,5 @@
 // This file lets attempts in, or makes them wait while the tokens of their
-// buckets are under way.
+// buckets are in flight.
 
 package ratelimit
 
@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// attempt is one that asks to be let in. The limiter's lock guards it until it
-// is answered.
+// attempt is an attempt that asks to be let in. The limiter's lock guards it
+// until it is answered.
 type attempt struct {
 	wanted   [3]key        // its buckets
 	taken    [3]key        // where it took a token: those, or shared ones
-	wait     time.Duration // more than 0: it is refused
+	wait     time.Duration // more than 0 if it is refused
 	queue    key           // the bucket at which it waits
-	answered chan struct{} // closed when its wait is over; nil: it never waited
+	answered chan struct{} // closed when its wait is over; nil if it never waited
 	settled  bool
 }
 
-// pause is the wait of those who are refused though tokens are left.
+// pause is the wait of attempts that are refused though tokens are left.
 const pause = time.Second
 
 // enter lets a in, refuses it, or makes it wait.
@@ -39,8 +39,8 @@ func (l *Limiter) enter(a *attempt) {
 // its buckets: all at once, so that nobody has some and waits for others.
 //
 // Otherwise it returns the bucket that a has to wait at: one whose last tokens
-// are under way, or one where others came first. The head of a queue came
-// before all others in it.
+// are in flight, or one where others wait already. The head of a queue does not
+// wait for those behind it.
 func (l *Limiter) admit(a *attempt, head key, now time.Time) (crowded key) {
 	for i, k := range a.wanted {
 		if k.limit == nil {
@@ -55,7 +55,7 @@ func (l *Limiter) admit(a *attempt, head key, now time.Time) (crowded key) {
 		}
 	}
 	if a.wait > 0 {
-		return key{} // nothing is stored: what is refused must not fill the memory
+		return key{} // store nothing: refused attempts must not fill the memory
 	}
 	if crowded.limit != nil {
 		return crowded
@@ -70,7 +70,7 @@ func (l *Limiter) admit(a *attempt, head key, now time.Time) (crowded key) {
 	return key{}
 }
 
-// enqueue makes a wait at the bucket k, where something is under way, unless
+// enqueue makes a wait at the bucket k, which has attempts in flight, unless
 // too many wait there.
 func (l *Limiter) enqueue(a *attempt, k key) {
 	b, most := l.buckets[k], l.MaxWaiting
@@ -87,10 +87,10 @@ func (l *Limiter) enqueue(a *attempt, k key) {
 	l.buckets[k] = b
 }
 
-// serve answers those who wait at the bucket k, in their order, until it is
-// crowded again. As long as somebody waits there, something is under way, and
-// serve is called when that ends: if it was the last, either there is a token,
-// or the bucket is empty and all are refused. So nobody waits for nothing.
+// serve answers the attempts that wait at the bucket k, in order, until it is
+// crowded again. As long as one waits, another is in flight, and serve is
+// called when that ends. After the last one, either there is a token, or the
+// bucket is empty and all are refused. So none waits for ever.
 func (l *Limiter) serve(k key, now time.Time) {
 	for {
 		b := l.buckets[k]
@@ -100,7 +100,7 @@ func (l *Limiter) serve(k key, now time.Time) {
 		first := b.waiting[0]
 		b.waiting[0], b.waiting = nil, b.waiting[1:]
 		if len(b.waiting) == 0 {
-			b.waiting = nil // and the room that a long queue took
+			b.waiting = nil // frees the memory of a long queue
 		}
 		l.buckets[k] = b
 		if crowded := l.admit(first, k, now); crowded.limit != nil {
@@ -112,7 +112,7 @@ func (l *Limiter) serve(k key, now time.Time) {
 }
 
 // leave ends the wait of an attempt whose request has ended, unless it was
-// answered in that moment.
+// answered at the same moment.
 func (l *Limiter) leave(a *attempt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,4 +1,4 @@
-// This file finds out which spellings are one user's name.
+// This file maps the spellings of a username to one.
 
 package ratelimit
 
@@ -10,16 +10,16 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// fold returns the same for two names that a model compares as equal by
+// fold returns the same text for names that a model may compare as equal: by
 // RFC 8265, section 3.3 (width, case and normal form), or by case and outer
-// spaces alone. It makes more names equal than those do: that is no harm, as
-// they share their buckets, no more.
+// spaces alone. It makes more names equal than that, which only lets them share
+// buckets.
 func fold(name string) string {
 	name = strings.TrimSpace(name)
 	switch {
 	case isASCII(name):
 		return strings.ToLower(name)
-	case len(name) > 1024: // nobody's name: not worth the work
+	case len(name) > 1024: // too long for a real name
 		return name
 	}
 	folded := cases.Fold().String(norm.NFKC.String(name))

@@ -12,7 +12,8 @@ import (
 // written.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
 
-// ReadAtMost returns what a body has, or of a longer one its first limit+1 bytes; with an error what came before it.
+// ReadAtMost returns the whole body, or the first limit+1 bytes of a longer
+// one. With an error, it returns what it read before.
 func ReadAtMost(body io.Reader, limit int64) (text string, err error) {
 	buffer := Buffer()
 	b := (*buffer)[:0]
@@ -32,10 +33,11 @@ func ReadAtMost(body io.Reader, limit int64) (text string, err error) {
 	return text, err
 }
 
-// Buffer lends a buffer of no bytes, until Release.
+// Buffer lends an empty buffer, until Release.
 func Buffer() *[]byte { return buffers.Get().(*[]byte) }
 
-// Release gives back a buffer that has become b. What was in it is nobody's any more: there were secrets.
+// Release gives a buffer back, which the caller has grown to b. It clears the
+// contents, which may be secret.
 func Release(buffer *[]byte, b []byte) {
 	clear(b)
 	if *buffer = b[:0]; cap(b) <= 64<<10 {
@@ -43,24 +45,24 @@ func Release(buffer *[]byte, b []byte) {
 	}
 }
 
-// restored is a body that was read, to be read again.
+// restored is a body that was read, for reading it again.
 type restored struct {
 	strings.Reader
 	io.Closer
 }
 
-// Restore returns a body that has text, and closes as body does.
+// Restore returns a body that reads text and closes body.
 func Restore(text string, body io.Closer) io.ReadCloser {
 	return &restored{*strings.NewReader(text), body}
 }
 
-// partlyRead is a body of which the beginning was read.
+// partlyRead is a body whose beginning was read.
 type partlyRead struct {
 	io.Reader
 	io.Closer
 }
 
-// Resume returns a body that has text, and then what is left of body.
+// Resume returns a body that reads text, and then the rest of body.
 func Resume(text string, body io.ReadCloser) io.ReadCloser {
 	return &partlyRead{io.MultiReader(strings.NewReader(text), body), body}
 }

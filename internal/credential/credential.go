@@ -1,6 +1,6 @@
-// Package credential is what our models share about the secrets of clients and
-// the names and passwords of users: what may be registered, what is stored in its
-// place, and how the two are compared. It knows no storage.
+// Package credential is what the models of this module share about client
+// secrets, usernames and passwords: what may be registered, what is stored
+// instead, and how they are compared. It knows no storage.
 package credential
 
 import (
@@ -12,17 +12,17 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// clientUserPrefix keeps the users that stand for clients apart from people (RFC
+// clientUserPrefix keeps the users that act for clients apart from people (RFC
 // 9700, section 4.15).
 const clientUserPrefix = "client:"
 
-// Rules are what the options of a model change about registration.
+// Rules has the options of a model that concern registration.
 type Rules struct {
 	AllowShortSecrets bool
-	ExtensionGrants   []string // names of grants that are no URIs
+	ExtensionGrants   []string // names that are not URIs
 }
 
-// CheckNew returns what keeps a client from being registered with secret.
+// CheckNew returns why a client cannot be registered with secret.
 func (r Rules) CheckNew(c *oauth2server.Client, secret string) error {
 	if c == nil {
 		return r.CheckClient(c)
@@ -30,12 +30,12 @@ func (r Rules) CheckNew(c *oauth2server.Client, secret string) error {
 	return errors.Join(r.CheckClient(c), r.CheckSecret(c, secret))
 }
 
-// CheckClient returns what keeps a client from being registered.
+// CheckClient returns why a client cannot be registered.
 func (r Rules) CheckClient(c *oauth2server.Client) error {
 	return oauth2server.CheckClient(c, r.ExtensionGrants...)
 }
 
-// CheckSecret returns what keeps secret from being the client's.
+// CheckSecret returns why secret cannot be the client's.
 func (r Rules) CheckSecret(c *oauth2server.Client, secret string) error {
 	err := oauth2server.CheckClientSecret(c, secret)
 	if r.AllowShortSecrets && errors.Is(err, oauth2server.ErrShortSecret) {
@@ -44,8 +44,8 @@ func (r Rules) CheckSecret(c *oauth2server.Client, secret string) error {
 	return err
 }
 
-// CheckUser returns the username as it is stored, and what keeps the user from
-// being registered under it.
+// CheckUser returns the username as it is stored, and why the user cannot be
+// registered under it.
 func CheckUser(u *oauth2server.User, username string) (stored string, err error) {
 	if err := oauth2server.CheckUser(u, username); err != nil {
 		return "", err
@@ -60,7 +60,8 @@ func CheckUser(u *oauth2server.User, username string) (stored string, err error)
 	return stored, nil
 }
 
-// Page returns the size of a page when a caller asks for limit.
+// Page returns the size of a page for the limit of a caller: at most 1,000, and
+// 100 if limit is below 1.
 func Page(limit int) int {
 	if limit < 1 {
 		return 100
@@ -68,28 +69,29 @@ func Page(limit int) int {
 	return min(limit, 1000)
 }
 
-// UserOf returns the user that stands for a client: its ID is the client's behind
-// "client:", which no other user has.
+// UserOf returns the user that acts for a client. Its ID is "client:" and the
+// client's, which no other user has.
 func UserOf(c *oauth2server.Client) *oauth2server.User {
 	return &oauth2server.User{ID: clientUserPrefix + c.ID}
 }
 
-// unfit is the error of what cannot be registered, as in the root package.
+// unfit returns the error for something that cannot be registered, as in the
+// root package.
 func unfit(format string, args ...any) error {
 	return &oauth2server.Error{Code: oauth2server.InvalidArgument, Err: fmt.Errorf(format, args...)}
 }
 
-// FixedPublic is the error of a change that would make a public client of a
-// confidential one, or the other way round.
+// FixedPublic returns the error for a change from a public to a confidential
+// client, or back.
 func FixedPublic(c *oauth2server.Client) error {
-	return unfit("client %q: Public cannot change, as its tokens would lose their protection: "+
-		"delete the client and add it anew, which ends them", c.ID)
+	return unfit("client %q: Public cannot change, as issued tokens would lose their protection: "+
+		"delete the client, which ends them, and add it again", c.ID)
 }
 
-// CheckKeep returns why a secret cannot be kept that long.
+// CheckKeep returns why a secret cannot be kept for that long.
 func CheckKeep(keep time.Duration) error {
 	if keep < 0 || 0 < keep && keep < time.Second {
-		return unfit("the old secret cannot be kept for %v: it is 0 or at least a second", keep)
+		return unfit("cannot keep the old secret for %v: use 0 or at least a second", keep)
 	}
 	return nil
 }

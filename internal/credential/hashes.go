@@ -1,5 +1,4 @@
-// This file reads what is stored in place of a password, ours or another
-// program's.
+// This file reads password hashes, ours and those of other programs.
 
 package credential
 
@@ -19,7 +18,7 @@ import (
 
 // ownPrefix begins our own bcrypt hashes. They hash the digest of a password:
 // see condense. Other programs hash the password itself; their hashes are
-// stored with $2b$ or $2y$, so the two are never confused.
+// stored as $2b$ or $2y$, so the two cannot be confused.
 const ownPrefix = "$2a$"
 
 // hash is a stored password hash.
@@ -30,15 +29,16 @@ type hash struct {
 	salt, sum []byte // nil for bcrypt
 }
 
-// bcryptText is how bcrypt writes a hash: $2b$, its cost, 22 characters of salt and
-// 31 of hash.
+// bcryptText is how bcrypt writes a hash: $2b$, its cost, 22 characters of salt
+// and 31 of hash.
 var bcryptText = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
 
-// werkzeugText is how Werkzeug (Flask) writes scrypt: N, r and p, a salt that is a
+// werkzeugText is how Werkzeug (Flask) writes scrypt: N, r and p, the salt as
 // text, and the key in hexadecimal.
-var werkzeugText = regexp.MustCompile(`^scrypt:([0-9]{1,10}):([0-9]{1,10}):([0-9]{1,10})\$([^$]+)\$([0-9a-f]+)$`)
+var werkzeugText = regexp.MustCompile(
+	`^scrypt:([0-9]{1,10}):([0-9]{1,10}):([0-9]{1,10})\$([^$]+)\$([0-9a-f]+)$`)
 
-// readForeign reads a hash as another program wrote it.
+// readForeign reads a hash in the format of another program.
 func readForeign(text string) (*hash, error) {
 	if rest, found := strings.CutPrefix(text, ownPrefix); found {
 		text = "$2b$" + rest // the same function
@@ -55,13 +55,13 @@ func readForeign(text string) (*hash, error) {
 
 const knownKinds = "it can be bcrypt ($2a$, $2b$, $2y$), $argon2id$ or $scrypt$"
 
-// readStored reads a hash as it is stored. The errors do not contain it.
+// readStored reads a stored hash. The errors do not contain it.
 func readStored(text string) (*hash, error) {
 	var h *hash
 	var err error
 	switch kind, _, _ := strings.Cut(strings.TrimPrefix(text, "$"), "$"); {
 	case !strings.HasPrefix(text, "$"):
-		return nil, errors.New("it is of no known kind; " + knownKinds)
+		return nil, errors.New("unknown kind; " + knownKinds)
 	case kind == "2a" || kind == "2b" || kind == "2y":
 		h, err = readBcrypt(text)
 	case kind == "argon2id":
@@ -69,9 +69,9 @@ func readStored(text string) (*hash, error) {
 	case kind == "scrypt":
 		h, err = readScrypt(text)
 	case kind == "2x":
-		return nil, errors.New("$2x$ marks hashes of a faulty bcrypt: their users need a new password")
+		return nil, errors.New("$2x$ is a faulty bcrypt: the user needs a new password")
 	default:
-		return nil, fmt.Errorf("the kind $%.16s$ is not known; "+knownKinds, kind)
+		return nil, fmt.Errorf("unknown kind $%.16s$; "+knownKinds, kind)
 	}
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func readStored(text string) (*hash, error) {
 func readBcrypt(text string) (*hash, error) {
 	parts := bcryptText.FindStringSubmatch(text)
 	if parts == nil {
-		return nil, errors.New("not as bcrypt writes it: $2b$, two digits of cost, $ and 53 characters")
+		return nil, errors.New("not a bcrypt hash: $2b$, two digits of cost, $ and 53 characters")
 	}
 	cost, _ := strconv.Atoi(parts[1])
 	if _, err := bcrypt.Cost([]byte(text)); err != nil {
@@ -99,7 +99,8 @@ func readBcrypt(text string) (*hash, error) {
 func readArgon2(text string) (*hash, error) {
 	parts := strings.Split(text, "$")
 	if len(parts) != 6 || parts[2] != "v=19" {
-		return nil, errors.New("not $argon2id$v=19$m=…,t=…,p=…$salt$hash; other versions of argon2 are not known")
+		return nil, errors.New("not $argon2id$v=19$m=…,t=…,p=…$salt$hash; other versions of " +
+			"argon2 are not known")
 	}
 	numbers, err := readNumbers(parts[3], "m", "t", "p")
 	if err != nil {
@@ -120,7 +121,7 @@ func readScrypt(text string) (*hash, error) {
 	return readKeyed(text, scryptWork{numbers[0], numbers[1], numbers[2]}, parts[3], parts[4])
 }
 
-// readNumbers reads "m=65536,t=3,p=4". Each name must be there once, in any order.
+// readNumbers reads "m=65536,t=3,p=4". Each name must occur once, in any order.
 func readNumbers(text string, names ...string) ([]uint32, error) {
 	numbers, found := make([]uint32, len(names)), 0
 	for pair := range strings.SplitSeq(text, ",") {
@@ -134,7 +135,7 @@ func readNumbers(text string, names ...string) ([]uint32, error) {
 		}
 	}
 	if found != len(names) || strings.Count(text, ",") != len(names)-1 {
-		return nil, fmt.Errorf("its parameters must be %s, each a number", strings.Join(names, ", "))
+		return nil, fmt.Errorf("the parameters must be %s, each a number", strings.Join(names, ", "))
 	}
 	return numbers, nil
 }
@@ -146,24 +147,25 @@ func readKeyed(text string, work keyed, salt, sum string) (*hash, error) {
 	h.sum, sumErr = base64.RawStdEncoding.DecodeString(strings.TrimRight(sum, "="))
 	switch {
 	case saltErr != nil || sumErr != nil:
-		return nil, errors.New("its salt or hash is not base64")
+		return nil, errors.New("the salt or the hash is not base64")
 	case len(h.salt) < minSalt || len(h.salt) > maxLen:
-		return nil, fmt.Errorf("its salt has %d bytes, not between %d and %d", len(h.salt), minSalt, maxLen)
+		return nil, fmt.Errorf("the salt has %d bytes, not between %d and %d", len(h.salt), minSalt, maxLen)
 	case len(h.sum) < minSum || len(h.sum) > maxSum:
-		return nil, fmt.Errorf("it has %d bytes, not between %d and %d", len(h.sum), minSum, maxSum)
+		return nil, fmt.Errorf("the hash has %d bytes, not between %d and %d", len(h.sum), minSum, maxSum)
 	}
 	return h, nil
 }
 
-// fromWerkzeug writes the same hash as passlib and the PHC format do.
+// fromWerkzeug returns the same hash in the format of passlib and PHC.
 func fromWerkzeug(parts []string) (string, error) {
 	n, err := strconv.ParseUint(parts[0], 10, 32)
 	sum, sumErr := hex.DecodeString(parts[4])
 	if err != nil || sumErr != nil || bits.OnesCount64(n) != 1 {
-		return "", errors.New("not as Werkzeug writes it: scrypt:N:r:p$salt$hash, N a power of two")
+		return "", errors.New("not a Werkzeug hash: scrypt:N:r:p$salt$hash, N a power of two")
 	}
 	return fmt.Sprintf("$scrypt$ln=%d,r=%s,p=%s$%s$%s", bits.TrailingZeros64(n), parts[1], parts[2],
-		base64.RawStdEncoding.EncodeToString([]byte(parts[3])), base64.RawStdEncoding.EncodeToString(sum)), nil
+		base64.RawStdEncoding.EncodeToString([]byte(parts[3])),
+		base64.RawStdEncoding.EncodeToString(sum)), nil
 }
 
 // matches reports whether the hash is that of password.

@@ -1,5 +1,5 @@
-// This file prepares usernames and passwords (RFC 8265): what people type in
-// different ways and mean as the same is one text.
+// This file prepares usernames and passwords (RFC 8265), so that different ways
+// to type the same text are equal.
 
 package credential
 
@@ -12,24 +12,24 @@ import (
 	"golang.org/x/text/width"
 )
 
-// maxPrepared is how long a text may be to be prepared: longer than what can be
-// registered.
+// maxPrepared bounds the texts that are prepared, in bytes. It is more than can
+// be registered.
 const maxPrepared = 8 << 10
 
-// prepareName returns a username as it is stored: a name of one or more parts with
-// spaces between them, each of the profile UsernameCasePreserved (RFC 8265,
-// section 3.4 and 3.1).
+// prepareName returns a username as it is stored: a name of one or more parts
+// with spaces between them, each of the profile UsernameCasePreserved (RFC
+// 8265, section 3.4 and 3.1).
 func prepareName(name string) (string, error) {
 	if len(name) > maxPrepared {
-		return "", fmt.Errorf("it has more than %d bytes", maxPrepared)
+		return "", fmt.Errorf("longer than %d bytes", maxPrepared)
 	}
 	if strings.HasPrefix(name, " ") || strings.HasSuffix(name, " ") {
-		return "", errors.New("it begins or ends with a space (RFC 8265, section 3.1)")
+		return "", errors.New("a space at the beginning or the end (RFC 8265, section 3.1)")
 	}
 	parts := strings.Split(name, " ")
 	for i, part := range parts {
 		if part == "" {
-			continue // of several spaces in a row
+			continue // several spaces in a row
 		}
 		prepared, err := precis.UsernameCasePreserved.String(part)
 		if err != nil {
@@ -40,23 +40,24 @@ func prepareName(name string) (string, error) {
 	return strings.Join(parts, " "), nil
 }
 
-// reason returns an error that names the character that cannot be in a name.
+// reason returns an error that names the character that is not allowed.
 func reason(part string, err error) error {
 	allowed := precis.UsernameCasePreserved.Allowed()
 	for _, r := range part {
 		for _, folded := range width.Fold.String(string(r)) {
 			if !allowed.Contains(folded) {
-				return fmt.Errorf("%U cannot be in a username, or not where it stands (RFC 8265, section 3.4)", r)
+				return fmt.Errorf("%U is not allowed in a username, or not in this position (RFC 8265, "+
+					"section 3.4)", r)
 			}
 		}
 	}
-	return fmt.Errorf("it cannot be a username (RFC 8265, section 3.4): %w", err)
+	return fmt.Errorf("not a username (RFC 8265, section 3.4): %w", err)
 }
 
 // Names returns the two forms under which the user who signs in as name may be
-// stored. raw is name as it is, which only older users may have. prepared is
-// how names are stored now. They are equal if preparing changes nothing, or
-// fails.
+// stored. raw is name itself, which only older users may have. prepared is the
+// form in which names are stored now. They are equal if preparing changes
+// nothing, or fails.
 func Names(name string) (raw, prepared string) {
 	prepared, err := prepareName(name)
 	if err != nil {

@@ -1,5 +1,4 @@
-// This file makes and checks what is stored in place of passwords, at the same
-// cost for every name.
+// This file hashes passwords and checks them, at the same cost for every name.
 
 package credential
 
@@ -16,23 +15,24 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/digest"
 )
 
-// maxForeign bounds the recipes of other programs whose cost every check has.
+// maxForeign bounds the recipes of other programs whose cost is part of every
+// check.
 const maxForeign = 8
 
 // Passwords hashes the passwords of a model, and checks them. A wrong password
-// costs as much whether the name is unknown, or known with a hash of today, with
-// one of a lower cost or with one of another program: see rest. That holds as soon
-// as it has met a hash of each recipe that is stored. It is safe for concurrent
-// use.
+// costs the same whether the name is unknown, or has a current hash, one of a
+// lower cost, or one of another program: see rest. That holds once it has seen
+// a hash of each stored recipe. It is safe for concurrent use.
 type Passwords struct {
 	cost int // of bcrypt
 
 	mu      sync.Mutex
-	highest int      // the highest bcrypt cost that it met, at least its own
-	foreign []recipe // the recipes of other functions that it met
+	highest int      // the highest bcrypt cost seen, at least cost
+	foreign []recipe // the recipes of other functions seen
 }
 
-// NewPasswords returns one that hashes at this cost. Below 4: 10.
+// NewPasswords returns Passwords that hash at this cost of bcrypt. Below 4, it
+// is 10.
 func NewPasswords(cost int) *Passwords {
 	if cost < bcrypt.MinCost {
 		cost = bcrypt.DefaultCost
@@ -40,8 +40,8 @@ func NewPasswords(cost int) *Passwords {
 	return &Passwords{cost: cost, highest: cost}
 }
 
-// Hash returns what is stored in place of a password, which must be one that can
-// be registered.
+// Hash returns the hash to store for a password. It must be one that can be
+// registered.
 func (p *Passwords) Hash(password string) (string, error) {
 	if err := oauth2server.CheckUserPassword(password); err != nil {
 		return "", err
@@ -54,8 +54,8 @@ func (p *Passwords) hash(password string) (string, error) {
 	return string(made), err
 }
 
-// Import returns what is stored for a hash that another program made, or an
-// error if the hash cannot be used.
+// Import returns the hash to store for one that another program made, or an
+// error if that cannot be used.
 func (p *Passwords) Import(foreign string) (string, error) {
 	h, err := readForeign(foreign)
 	if err != nil {
@@ -65,10 +65,10 @@ func (p *Passwords) Import(foreign string) (string, error) {
 	return h.text, nil
 }
 
-// Verify returns nil if stored is the password's, and [oauth2server.ErrNotFound] if
-// it is not. stored is "" if there is no such user. fresh is not empty if the
-// password is right and that should be stored instead from now on, as stored is
-// another program's, of a lower cost, or of another form of the password.
+// Verify returns nil if stored is the hash of password, and
+// [oauth2server.ErrNotFound] if it is not. stored is "" for an unknown user. If
+// the password is right and fresh is not empty, store fresh instead: stored is
+// from another program, of a lower cost, or of another form of the password.
 func (p *Passwords) Verify(ctx context.Context, stored, password string) (fresh string, err error) {
 	if p.cost > bcrypt.MaxCost {
 		return "", fmt.Errorf("PasswordCost: %w", bcrypt.InvalidCostError(p.cost))
@@ -90,7 +90,7 @@ func (p *Passwords) Verify(ctx context.Context, stored, password string) (fresh 
 		case err != nil:
 			return "", err
 		case right && (i > 0 || p.stale(h)):
-			fresh, _ := p.hash(password) // if there is none, the old one stays
+			fresh, _ := p.hash(password) // after an error the old one stays
 			return fresh, nil
 		case right:
 			return "", nil
@@ -99,22 +99,23 @@ func (p *Passwords) Verify(ctx context.Context, stored, password string) (fresh 
 	return "", oauth2server.ErrNotFound
 }
 
-// bound returns an error if checking a hash of ours would take too long.
+// bound returns an error if checking one of our hashes takes too long.
 func (p *Passwords) bound(h *hash) error {
 	if work, ok := h.recipe.(bcryptWork); ok && work.cost > max(p.cost, maxBcryptCost) {
-		return fmt.Errorf("a cost of %d is more than %d, and more than PasswordCost", work.cost, maxBcryptCost)
+		return fmt.Errorf("the cost %d exceeds %d and PasswordCost", work.cost,
+			maxBcryptCost)
 	}
 	return nil
 }
 
-// stale reports whether a hash is not as they are made today. One of a higher cost
-// stays: it is not made weaker.
+// stale reports whether a hash should be replaced. One of a higher cost stays,
+// as a new one would be weaker.
 func (p *Passwords) stale(h *hash) bool {
 	work, ok := h.recipe.(bcryptWork)
 	return !ok || !h.own || work.cost < p.cost
 }
 
-// try compares, and does the rest of the work.
+// try compares password with h, and does the work in rest.
 func try(ctx context.Context, h *hash, rest []recipe, password string) (right bool, err error) {
 	if h != nil {
 		err = limited(ctx, h.recipe, func() (err error) {
@@ -131,7 +132,7 @@ func try(ctx context.Context, h *hash, rest []recipe, password string) (right bo
 	return right, err
 }
 
-// meet remembers the recipe of a hash.
+// meet remembers the recipe of a hash, so that every check has its cost.
 func (p *Passwords) meet(h *hash) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,10 +143,10 @@ func (p *Passwords) meet(h *hash) {
 	}
 }
 
-// rest returns the work that makes the check of h as much as that of every other
-// name: bcrypt at the highest cost, and each function of other programs once. A
-// hash of bcrypt at a lower cost c is made up for by runs of cost c, c+1 and so
-// on, as 2^c + 2^c + 2^(c+1) + … is 2^highest. h is nil for no user.
+// rest returns the work that makes the check of h cost as much as that of every
+// other name: bcrypt at the highest cost, and each function of other programs
+// once. For a bcrypt hash of a lower cost c, it adds runs of cost c, c+1 and so
+// on, as 2^c + 2^c + 2^(c+1) + … is 2^highest. h is nil for an unknown user.
 func (p *Passwords) rest(h *hash) (rest []recipe) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -168,8 +169,8 @@ func (p *Passwords) rest(h *hash) (rest []recipe) {
 	return rest
 }
 
-// condense makes 44 characters of any password: bcrypt reads 72 bytes at the most,
-// and stops at a NUL.
+// condense returns a digest of 44 characters for any password, as bcrypt reads
+// at most 72 bytes and stops at a NUL.
 func condense(password string) []byte {
 	sum := digest.Of(password)
 	return base64.StdEncoding.AppendEncode(nil, sum[:])

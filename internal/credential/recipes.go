@@ -1,5 +1,4 @@
-// This file has the functions that make a hash of a password, and bounds what one
-// of them may cost.
+// This file has the password hash functions, and bounds their cost.
 
 package credential
 
@@ -13,15 +12,15 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// What a hash of another program may cost. Each takes a few seconds at the
-// most, so that none can stall the server.
+// Bounds of hashes of other programs. Each takes a few seconds at most, so that
+// none can stall the server.
 const (
 	maxBcryptCost   = 15
 	maxMemory       = 256 << 10 // KiB
 	maxArgon2Work   = 2 << 20   // KiB times passes
 	maxScryptWork   = 1 << 20   // KiB times p
 	maxParallel     = 64        // threads of argon2id, r and p of scrypt
-	atOnce          = 4         // of those that take memory
+	atOnce          = 4         // of the recipes that take much memory
 	minSum, maxSum  = 16, 64    // bytes of a hash
 	minSalt, maxLen = 8, 64     // bytes of a salt
 )
@@ -36,7 +35,7 @@ type recipe interface {
 	check() error
 }
 
-// keyed is a recipe whose hash is the key that is made of password and salt.
+// keyed is a recipe whose hash is a key derived from password and salt.
 type keyed interface {
 	recipe
 	key(password string, salt []byte, size int) ([]byte, error)
@@ -51,7 +50,7 @@ func (w bcryptWork) spend(password string) error {
 
 func (w bcryptWork) check() error {
 	if w.cost < bcrypt.MinCost || w.cost > maxBcryptCost {
-		return fmt.Errorf("a cost of %d is not between %d and %d", w.cost, bcrypt.MinCost, maxBcryptCost)
+		return fmt.Errorf("the cost %d is not between %d and %d", w.cost, bcrypt.MinCost, maxBcryptCost)
 	}
 	return nil
 }
@@ -96,7 +95,8 @@ func (w scryptWork) check() error {
 	memory := uint64(w.r) << min(w.log2N, 32) / 8 // KiB: 128 bytes times N times r
 	if w.log2N > 30 || w.r > maxParallel || w.p > maxParallel ||
 		memory > maxMemory || memory*uint64(w.p) > maxScryptWork {
-		return fmt.Errorf("ln=%d,r=%d,p=%d is too much work; at most %d MiB, r=%d, p=%d and %d MiB times p",
+		return fmt.Errorf("ln=%d,r=%d,p=%d is too much work; at most %d MiB, r=%d, p=%d and %d "+
+			"MiB times p",
 			w.log2N, w.r, w.p, maxMemory>>10, maxParallel, maxParallel, maxScryptWork>>10)
 	}
 	return nil
@@ -105,7 +105,8 @@ func (w scryptWork) check() error {
 // places bounds how many recipes that take much memory run at once.
 var places = make(chan struct{}, atOnce)
 
-// limited calls run when there is a place for the recipe, unless ctx ends first.
+// limited calls run once there is a place for the recipe, unless ctx ends
+// first.
 func limited(ctx context.Context, work recipe, run func() error) error {
 	if _, small := work.(bcryptWork); small {
 		return run()

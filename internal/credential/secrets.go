@@ -1,4 +1,4 @@
-// This file keeps the secrets of clients as digests, and compares with those.
+// This file compares client secrets with their digests.
 
 package credential
 
@@ -13,15 +13,15 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/digest"
 )
 
-// Digest stands for a client's secret. Secrets are random, so no salt is needed.
-// The zero value is no secret's.
+// Digest stands for a client's secret. Secrets are random, so no salt is
+// needed. The zero value belongs to no secret.
 type Digest [sha256.Size]byte
 
 // DigestOf returns the digest of a secret.
 func DigestOf(secret string) Digest { return digest.Of(secret) }
 
-// ParseDigest reads what String wrote, and what other programs write of SHA-256:
-// base64 of either alphabet, with padding or without, and hexadecimal.
+// ParseDigest reads the output of String, and other usual encodings of SHA-256:
+// base64 of either alphabet, with or without padding, and hexadecimal.
 func ParseDigest(text string) (d Digest, ok bool) {
 	var decoded []byte
 	var err error
@@ -40,32 +40,33 @@ func ParseDigest(text string) (d Digest, ok bool) {
 // String returns the digest in base64url.
 func (d Digest) String() string { return base64.RawURLEncoding.EncodeToString(d[:]) }
 
-// Secrets are a client's secret and the one before it. The zero value is that of a
-// client without any.
+// Secrets has the digests of a client's secret and of the one before it. The
+// zero value is for a client without a secret.
 type Secrets struct {
 	Current, Former Digest
 
-	// FormerUntil is when Former ends. Zero: there is none.
+	// FormerUntil is when Former expires. Zero means that there is none.
 	FormerUntil time.Time
 }
 
-// Replaced returns the secrets of a client that gets another one; the current
-// one stays valid for keep. With keep, a repeated call, because an answer was
-// lost, changes nothing.
+// Replaced returns the secrets after a change: the current one stays valid for
+// keep. With keep, a repeated call changes nothing: the answer to the first may
+// have been lost.
 func (s Secrets) Replaced(by Digest, keep time.Duration) Secrets {
 	if by == s.Current && keep > 0 {
 		return s
 	}
 	replaced := Secrets{Current: by}
 	if keep > 0 {
-		replaced.Former, replaced.FormerUntil = s.Current, time.Now().Add(keep).UTC().Truncate(time.Millisecond)
+		replaced.Former, replaced.FormerUntil = s.Current,
+			time.Now().Add(keep).UTC().Truncate(time.Millisecond)
 	}
 	return replaced
 }
 
-// Matches reports whether secret is one of them. It takes the same time whichever
-// it is, or none. The empty secret is nobody's. A caller that found no client asks
-// the zero Secrets, so that an unknown client costs what a known one does.
+// Matches reports whether secret is one of them, in constant time. The empty
+// secret never matches. For an unknown client, call it on the zero Secrets, so
+// that it takes as long as for a known one.
 func (s Secrets) Matches(secret string) bool {
 	presented := DigestOf(secret)
 	matches := 0

@@ -1,5 +1,6 @@
-// Package digest makes SHA-256 digests of strings without copying them to the heap, which [sha256.Sum256] does: its
-// argument may end up anywhere, to the compiler.
+// Package digest makes SHA-256 digests of strings without copying them to the
+// heap. A conversion for [sha256.Sum256] would: to the compiler, its argument
+// escapes.
 package digest
 
 import (
@@ -8,13 +9,14 @@ import (
 	"sync"
 )
 
-// most is how long a string may be for that. Tokens, codes, secrets and verifiers are shorter.
+// most is the longest string for which that works. Tokens, codes, secrets and
+// verifiers are shorter.
 const most = 128
 
-// blank is as much as a hash keeps of its input: less than a block.
+// blank is as long as the input that a hash can keep: less than a block.
 var blank [sha256.BlockSize - 1]byte
 
-// hasher is a hash, and where its input and output are meanwhile.
+// hasher is a hash with buffers for its input and output.
 type hasher struct {
 	hash.Hash
 	in  [most]byte
@@ -40,6 +42,6 @@ func (h *hasher) of(s string) [sha256.Size]byte {
 	clear(in)   // it was a secret
 	h.Sum(h.sum[:0])
 	h.Reset()
-	h.Write(blank[:]) // as it keeps what it was given last
+	h.Write(blank[:]) // overwrites the end of the secret, which h keeps
 	return h.sum
 }

@@ -1,6 +1,6 @@
-// Package extra knows what Token.Extra may hold: it brings each value into one
-// form, copies that form, and writes and reads it in records. The server and
-// memorymodel both need it.
+// Package extra defines what Token.Extra may hold: it brings each value into
+// one canonical form, copies it, and writes and reads it in records. The server
+// and memorymodel share it.
 package extra
 
 import (
@@ -15,22 +15,21 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of Extra. They also stop at a value that contains itself. In
-// bytes, a name and a string count as they are, and each value counts valueSize
-// more.
+// The bounds of Extra. They also stop a value that contains itself. A name and
+// a string count their bytes, and each value counts valueSize more.
 const (
 	MaxDepth  = 32       // maps and slices inside each other, Extra being the first
 	MaxSize   = 64 << 10 // bytes in all
 	valueSize = 8
 )
 
-// Canonical returns a copy of attributes in which each value has the one form
-// that every model gives back: nil, bool, string, int64, uint64 above the range
-// of int64, float64, time.Time in UTC without a monotonic clock, []byte, []any
-// and map[string]any. Slices and maps inside are never nil. The copy shares no
+// Canonical returns a copy of attributes in which each value has the form that
+// every model returns: nil, bool, string, int64, uint64 above the range of
+// int64, float64, time.Time in UTC without a monotonic clock, []byte, []any and
+// map[string]any. Slices and maps inside are never nil. The copy shares no
 // memory with attributes. It is nil if attributes is empty.
 //
-// An error names what Extra may not hold by its path.
+// The error names the path of a value that Extra may not hold.
 func Canonical(attributes map[string]any) (map[string]any, error) {
 	if len(attributes) == 0 {
 		return nil, nil
@@ -43,7 +42,7 @@ func Canonical(attributes map[string]any) (map[string]any, error) {
 	return own, nil
 }
 
-// Copy returns a deep copy of attributes, which are canonical.
+// Copy returns a deep copy of attributes, which must be canonical.
 func Copy(attributes map[string]any) map[string]any {
 	if attributes == nil {
 		return nil
@@ -71,18 +70,18 @@ func copyValue(v any) any {
 	return v
 }
 
-// mistake is what may not be held, and where that is.
+// mistake is a value that Extra may not hold, and its path.
 type mistake struct{ path, what string }
 
 func refuse(format string, args ...any) *mistake { return &mistake{what: fmt.Sprintf(format, args...)} }
 
-// in returns the mistake as one of the whole that has it at step.
+// in returns the mistake with step before its path.
 func (m *mistake) in(step string) *mistake { return &mistake{"[" + step + "]" + m.path, m.what} }
 
 // converter makes canonical values and counts their size.
 type converter struct{ size int }
 
-// grow counts bytes of what is copied.
+// grow counts bytes, and returns a mistake once there are too many.
 func (c *converter) grow(bytes int) *mistake {
 	if c.size += bytes; c.size > MaxSize {
 		return refuse("makes it larger than %d bytes, which is the most that it may hold", MaxSize)
@@ -108,7 +107,7 @@ func (c *converter) value(v any, depth int) (any, *mistake) {
 	return c.byKind(reflect.ValueOf(v), depth)
 }
 
-// byKind also takes types that a program derived from those that Extra may hold.
+// byKind also accepts types derived from those that Extra may hold.
 func (c *converter) byKind(v reflect.Value, depth int) (any, *mistake) {
 	switch {
 	case v.Kind() == reflect.Bool:
@@ -131,7 +130,8 @@ func (c *converter) byKind(v reflect.Value, depth int) (any, *mistake) {
 	case v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String:
 		return c.members(v, depth+1)
 	}
-	return nil, refuse("is a %s: it may hold nil, bool, string, numbers, time.Time, []byte, and slices and maps of these", v.Type())
+	return nil, refuse("is a %s: it may hold nil, bool, string, numbers, time.Time, []byte, and "+
+		"slices and maps of these", v.Type())
 }
 
 func (c *converter) text(s string) (string, *mistake) {
@@ -189,8 +189,8 @@ func unsigned(n uint64) any {
 	return n
 }
 
-// instant keeps the nanosecond, and neither the zone nor the monotonic clock,
-// which UTC drops. RFC 3339 has no other years.
+// instant keeps the nanosecond, but not the zone nor the monotonic clock. Years
+// outside RFC 3339 are refused.
 func instant(t time.Time) (any, *mistake) {
 	t = t.UTC()
 	if year := t.Year(); year < 0 || year > 9999 {
@@ -199,8 +199,8 @@ func instant(t time.Time) (any, *mistake) {
 	return t, nil
 }
 
-// number takes a json.Number for an integer if it is written as one. Others
-// become the nearest float64, as with every reader of JSON.
+// number returns an integer for a json.Number that is written as one, and
+// otherwise the nearest float64, as every JSON reader does.
 func number(n json.Number) (any, *mistake) {
 	if !json.Valid([]byte(n)) || strings.ContainsAny(string(n), "\"[{tfn \t\r\n") {
 		return nil, refuse("is a json.Number that is no number")
@@ -212,7 +212,8 @@ func number(n json.Number) (any, *mistake) {
 	return read, nil
 }
 
-// isInteger reports whether a JSON number is written without fraction and exponent.
+// isInteger reports whether a JSON number is written without fraction and
+// exponent.
 func isInteger(literal string) bool { return !strings.ContainsAny(literal, ".eE") }
 
 // parseNumber reads a JSON number. An integer beyond 64 bits becomes a float64.

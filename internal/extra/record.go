@@ -1,6 +1,7 @@
-package extra
+// This file writes canonical attributes as JSON that loses nothing, and reads
+// them back.
 
-// This file writes canonical attributes as JSON that loses nothing, and reads it.
+package extra
 
 import (
 	"bytes"
@@ -16,8 +17,8 @@ import (
 )
 
 // Types that JSON lacks are strings with a tag in front. A string that begins
-// with the mark is written with another one in front, so none is taken for a
-// tag. A float64 always has a point or an exponent, an integer never.
+// with the mark gets another mark in front, so it is never read as a tag. A
+// float64 always has a point or an exponent, an integer never.
 const (
 	mark     = "@"
 	timeTag  = "@t"
@@ -88,8 +89,8 @@ func appendString(b []byte, s string) []byte {
 	return append(b, text...)
 }
 
-// appendFloat writes digits where encoding/json does, so that even a storage
-// which rewrites numbers without exponents leaves the point that makes it a float.
+// appendFloat uses the notation of encoding/json, so that a storage which
+// rewrites numbers without exponents keeps the point that makes it a float.
 func appendFloat(b []byte, f float64) []byte {
 	if size := math.Abs(f); size != 0 && (size < 1e-6 || size >= 1e21) {
 		return strconv.AppendFloat(b, f, 'e', -1, 64)
@@ -102,11 +103,11 @@ func appendFloat(b []byte, f float64) []byte {
 	return b
 }
 
-// Decode reads what Encode wrote. Nothing becomes nil.
+// Decode reads what Encode wrote. Empty data becomes nil.
 func Decode(data []byte) (map[string]any, error) { return decode(data, untag) }
 
-// DecodePlain reads the plain JSON that records had before there was Encode.
-// Its integers become int64, as their digits are all there; its times are strings.
+// DecodePlain reads the plain JSON of records from before there was Encode. Its
+// integers become int64, its times are strings.
 func DecodePlain(data []byte) (map[string]any, error) {
 	return decode(data, func(s string) (any, error) { return s, nil })
 }
@@ -151,7 +152,7 @@ func resolve(v any, text func(string) (any, error)) (resolved any, err error) {
 	return v, nil
 }
 
-// untag returns what a string in a record stands for.
+// untag returns the value that a string in a record stands for.
 func untag(s string) (any, error) {
 	if !strings.HasPrefix(s, mark) {
 		return s, nil

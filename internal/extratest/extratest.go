@@ -1,4 +1,4 @@
-// Package extratest makes values of Token.Extra out of the bytes of a fuzzer.
+// Package extratest makes values for Token.Extra from the bytes of a fuzzer.
 package extratest
 
 import (
@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Seeds are bytes that make each kind of value, alone and inside others.
+// Seeds returns bytes that make each kind of value, alone and inside others.
 func Seeds() (all [][]byte) {
 	for kind := range byte(kinds) {
 		one := append([]byte{2, 'a', '@'}, kind, 5)
@@ -22,11 +22,11 @@ func Seeds() (all [][]byte) {
 const (
 	listKind = 7
 	mapKind  = 8
-	good     = 9  // kinds below it may be held, in the form that they have here
-	kinds    = 14 // those below it may not
+	good     = 9  // kinds below it are allowed and canonical
+	kinds    = 14 // kinds from good to here are not allowed
 )
 
-// Make returns attributes, and whether Extra may hold them.
+// Make returns attributes. ok reports whether Extra may hold them.
 func Make(data []byte) (attributes map[string]any, ok bool) {
 	m := &maker{data: data, ok: true}
 	attributes = m.members(0)
@@ -36,7 +36,7 @@ func Make(data []byte) (attributes map[string]any, ok bool) {
 	return attributes, m.ok
 }
 
-// maker takes values from data, which has zeros without end behind it.
+// maker takes values from data, and then zeros without end.
 type maker struct {
 	data []byte
 	ok   bool
@@ -58,7 +58,7 @@ func (m *maker) members(depth int) map[string]any {
 	members := map[string]any{}
 	for range m.next(5) {
 		name := m.text()
-		if _, twice := members[name]; !twice { // a bad value must not get lost
+		if _, twice := members[name]; !twice { // do not overwrite a bad value
 			members[name] = m.value(depth)
 		}
 	}

@@ -1,4 +1,5 @@
-// Package filled makes test values in which no field is zero, so that a field which is added later is not forgotten.
+// Package filled makes test values without zero fields, so that tests cover
+// fields that are added later.
 package filled
 
 import (
@@ -9,8 +10,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Struct sets every exported field of the struct that p points to. It panics for a field of a type that it does not
-// know: then it has to learn it.
+// Struct sets every exported field of the struct that p points to. It panics
+// for a field of a type that it does not know: add the type then.
 func Struct(p any) {
 	v := reflect.ValueOf(p).Elem()
 	for i := range v.NumField() {

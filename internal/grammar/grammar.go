@@ -1,6 +1,6 @@
-// Package grammar has the character classes and elements of RFC 6749, appendix A,
-// RFC 6750, section 2.1, and RFC 7636, section 4.1. Each function is false for the
-// empty string.
+// Package grammar has the character classes and elements of RFC 6749, appendix
+// A, RFC 6750, section 2.1, and RFC 7636, section 4.1. Each function returns
+// false for the empty string.
 package grammar
 
 import (
@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// IsVSCHAR reports whether s can be client_id, client_secret, state, code, refresh_token.
+// IsVSCHAR reports whether s can be client_id, client_secret, state, code,
+// refresh_token.
 func IsVSCHAR(s string) bool {
 	return ConsistsOf(s, func(c byte) bool { return 0x20 <= c && c <= 0x7E })
 }
@@ -23,7 +24,8 @@ func IsScopeToken(s string) bool {
 	return IsNQSCHAR(s) && !strings.Contains(s, " ")
 }
 
-// IsUnicodeNoCRLF reports whether s can be username and password. Astral characters are included, NUL and other controls but TAB are not.
+// IsUnicodeNoCRLF reports whether s can be username and password. Characters
+// beyond U+FFFF are allowed; controls other than TAB are not.
 func IsUnicodeNoCRLF(s string) bool {
 	if s == "" || !utf8.ValidString(s) {
 		return false
@@ -36,7 +38,8 @@ func IsUnicodeNoCRLF(s string) bool {
 	return true
 }
 
-// IsURIText reports whether s can be the characters of a URI (RFC 3986, section 2).
+// IsURIText reports whether s can be the characters of a URI (RFC 3986, section
+// 2).
 func IsURIText(s string) bool {
 	return IsVSCHAR(s) && !strings.ContainsAny(s, ` "<>\^{|}`+"`")
 }
@@ -52,19 +55,24 @@ func IsPKCE(s string) bool {
 	return 43 <= len(s) && len(s) <= 128 && ConsistsOf(s, IsUnreserved)
 }
 
-// IsGrantType reports whether s can be a grant name, or an absolute URI for an extension grant.
+// IsGrantType reports whether s can be a grant name, or an absolute URI for an
+// extension grant.
 func IsGrantType(s string) bool {
 	return ConsistsOf(s, func(c byte) bool { return IsUnreserved(c) && c != '~' }) ||
-		strings.Contains(s, ":") && ConsistsOf(s, func(c byte) bool { return 0x21 <= c && c <= 0x7E && c != '"' && c != '\\' })
+		strings.Contains(s, ":") &&
+			ConsistsOf(s, func(c byte) bool { return 0x21 <= c && c <= 0x7E && c != '"' && c != '\\' })
 }
 
-// IsUnreserved reports whether a URI can have c anywhere (RFC 3986, section 2.3).
+// IsUnreserved reports whether a URI can have c anywhere (RFC 3986, section
+// 2.3).
 func IsUnreserved(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+		strings.IndexByte("-._~", c) >= 0
 }
 
-// EqualFold compares s with an ASCII word regardless of case. Letters of other alphabets that fold to ASCII, such as the
-// long s, take more bytes.
+// EqualFold reports whether s is an ASCII word, regardless of case. Other
+// letters that fold to ASCII, such as the long s, do not match: they take more
+// bytes.
 func EqualFold(s, ascii string) bool { return len(s) == len(ascii) && strings.EqualFold(s, ascii) }
 
 // ConsistsOf reports whether each byte of s is of a class.

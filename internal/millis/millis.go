@@ -1,9 +1,11 @@
-// Package millis has times as they are stored: in milliseconds since 1970, with 0 for the zero time.
+// Package millis converts times to milliseconds since 1970, as they are stored,
+// with 0 for the zero time.
 package millis
 
 import "time"
 
-// Of is 0 for the zero time alone. What expired at the beginning of 1970 is not what never expires, so it is 1.
+// Of returns t in milliseconds. It is 0 only for the zero time, which means
+// never; the beginning of 1970 becomes 1.
 func Of(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -14,7 +16,7 @@ func Of(t time.Time) int64 {
 	return 1
 }
 
-// Time is the time that [Of] was given, to the millisecond, in UTC.
+// Time reverses [Of], to the millisecond and in UTC.
 func Time(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

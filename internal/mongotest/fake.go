@@ -1,5 +1,5 @@
-// A server that answers from a function of the test: for what FerretDB cannot
-// be made to answer.
+// This file is a server that answers from a function of the test, for replies
+// that FerretDB cannot be made to give.
 
 package mongotest
 
@@ -15,14 +15,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// Answer makes the reply to a command. nil is {ok: 1}. It is called by many
-// goroutines, and may take its time: only the one connection waits.
+// Answer returns the reply to a command; nil means {ok: 1}. It is called
+// concurrently. It may block, as only one connection waits.
 type Answer func(name string, command bson.Raw) bson.D
 
-// FakeURI names the one host that a fake server answers for.
+// FakeURI names the only host that a fake server answers for.
 const FakeURI = "mongodb://fake:27017/?replicaSet=fake"
 
-// Fake returns a client of a server that is nothing but answer. The driver
+// Fake returns a client of a fake server that replies with answer. The driver
 // takes it for the primary of a replica set. There is no network: with a fake
 // server a test can run in a bubble of testing/synctest. opts are applied after
 // FakeURI.
@@ -54,7 +54,7 @@ func (f *fake) DialContext(_ context.Context, _, address string) (net.Conn, erro
 	return client, nil
 }
 
-// listen serves at the listener until the test ends, or it is closed.
+// listen serves connections until the test ends or the listener is closed.
 func (f *fake) listen(t testing.TB, listener net.Listener) {
 	var accepting sync.WaitGroup
 	accepting.Go(func() {
@@ -114,10 +114,10 @@ func (f *fake) reply(command bson.Raw, address string) bson.D {
 	}
 }
 
-// alone is the hello of a primary that has no other members beside it.
+// alone returns the hello of a primary without other members.
 func alone(address string) bson.D { return member(address, address, address) }
 
-// member is the hello of a member of a replica set.
+// member returns the hello of a member of a replica set.
 func member(address, primary string, hosts ...any) bson.D {
 	return bson.D{
 		{Key: "helloOk", Value: true},
@@ -138,20 +138,22 @@ func member(address, primary string, hosts ...any) bson.D {
 	}
 }
 
-// Refusal is the reply to a command that failed.
+// Refusal returns the reply to a command that failed.
 func Refusal(code int32, name, message string) bson.D {
-	return bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: code}, {Key: "codeName", Value: name}, {Key: "errmsg", Value: message}}
+	return bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: code}, {Key: "codeName", Value: name},
+		{Key: "errmsg", Value: message}}
 }
 
-// Found is the reply to a find in a collection, named as database.collection,
-// whose documents fit into one batch.
+// Found returns the reply to a find in a collection, named as
+// database.collection, whose documents fit into one batch.
 func Found(collection string, documents ...any) bson.D {
 	return Batch(collection, 0, documents...)
 }
 
-// Batch is the reply to a find of which there is more: getMore asks for it by
-// the number of the cursor.
+// Batch returns the reply to a find that has more documents: getMore asks for
+// them by the number of the cursor.
 func Batch(collection string, cursor int64, documents ...any) bson.D {
 	return bson.D{{Key: "ok", Value: 1}, {Key: "cursor", Value: bson.D{
-		{Key: "id", Value: cursor}, {Key: "ns", Value: collection}, {Key: "firstBatch", Value: append(bson.A{}, documents...)}}}}
+		{Key: "id", Value: cursor}, {Key: "ns", Value: collection},
+		{Key: "firstBatch", Value: append(bson.A{}, documents...)}}}}
 }

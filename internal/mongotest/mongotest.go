@@ -1,9 +1,8 @@
 // Package mongotest gives tests a MongoDB-compatible server: the one whose URI
 // is in OAUTH2SERVER_MONGODB_URI, or the command tools/ferretdb, which is built
-// for the purpose and started once for each test binary. A server that cannot
-// be had is a failed test and no skipped one. A [Proxy] breaks what passes
-// between a client and that server, and a [Fake] server answers what FerretDB
-// would not.
+// for the purpose and started once for each test binary. Without a server,
+// tests fail and are not skipped. A [Proxy] breaks the traffic between a client
+// and that server, and a [Fake] server gives answers that FerretDB would not.
 package mongotest
 
 import (
@@ -21,13 +20,15 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// Variable is the environment variable that names a server to use instead of FerretDB.
+// Variable is the environment variable that names a server to use instead of
+// FerretDB.
 const Variable = "OAUTH2SERVER_MONGODB_URI"
 
-// timeout is for what a server that works does within milliseconds.
+// timeout bounds what a working server does within milliseconds.
 const timeout = 30 * time.Second
 
-// shared is the server of the test binary. It ends with the process, as that holds the other end of its standard input.
+// shared is the server of the test binary. It ends with this process, which
+// holds the other end of its standard input.
 var shared = sync.OnceValues(func() (*Server, error) { return start("") })
 
 // URI returns the URI of the server that the tests of this binary share.
@@ -41,11 +42,13 @@ func URI(t testing.TB) string {
 	return server.URI()
 }
 
-// IsFerretDB reports whether the tests run on FerretDB, which lacks TTL indexes, retryable writes and transactions.
+// IsFerretDB reports whether the tests run on FerretDB, which lacks TTL
+// indexes, retryable writes and transactions.
 func IsFerretDB() bool { return os.Getenv(Variable) == "" }
 
-// Database returns an empty database that no other test uses, on the shared server. It is dropped when the test ends.
-// opts are applied to its client after the URI.
+// Database returns an empty database that no other test uses, on the shared
+// server. It is dropped when the test ends. opts are applied to its client
+// after the URI.
 func Database(t testing.TB, opts ...*options.ClientOptions) *mongo.Database {
 	t.Helper()
 	db := Connect(t, URI(t), opts...).Database(name(t))
@@ -59,15 +62,15 @@ func Database(t testing.TB, opts ...*options.ClientOptions) *mongo.Database {
 	return db
 }
 
-// DatabaseURI returns a URI that names an empty database, as [Database] does:
-// for programs that are given one.
+// DatabaseURI returns a URI with an empty database, as from [Database], for
+// programs that take a URI.
 func DatabaseURI(t testing.TB) string {
 	t.Helper()
 	return naming(URI(t), Database(t).Name())
 }
 
-// naming returns uri with another database. The one that was named, or else
-// admin, is still where the driver signs in.
+// naming returns uri with another database. The driver still signs in at the
+// one that uri names, or else at admin.
 func naming(uri, database string) string {
 	scheme, rest, _ := strings.Cut(uri, "://")
 	hosts, query, _ := strings.Cut(rest, "?")
@@ -78,10 +81,12 @@ func naming(uri, database string) string {
 	return scheme + "://" + hosts + "/" + database + "?" + query
 }
 
-// Connect returns a client that is disconnected when the test ends. What it is asked takes half a minute at the most.
+// Connect returns a client that is disconnected when the test ends. Its
+// operations take half a minute at most.
 func Connect(t testing.TB, uri string, opts ...*options.ClientOptions) *mongo.Client {
 	t.Helper()
-	return connect(t, append([]*options.ClientOptions{options.Client().ApplyURI(uri).SetTimeout(timeout)}, opts...)...)
+	return connect(t,
+		append([]*options.ClientOptions{options.Client().ApplyURI(uri).SetTimeout(timeout)}, opts...)...)
 }
 
 func connect(t testing.TB, opts ...*options.ClientOptions) *mongo.Client {
@@ -98,7 +103,8 @@ func connect(t testing.TB, opts ...*options.ClientOptions) *mongo.Client {
 	return client
 }
 
-// name makes a name that a database can have, by which the test that left one behind can be found.
+// name returns a valid name for a database that contains the name of the test,
+// in case it is left behind.
 func name(t testing.TB) string {
 	readable := strings.Map(func(r rune) rune {
 		if r < 'A' || r > 'z' || 'Z' < r && r < 'a' {

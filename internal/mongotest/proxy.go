@@ -1,5 +1,5 @@
-// A proxy that loses, cuts, delays and forges what a client and its server say
-// to each other.
+// This file is a proxy that loses, cuts, delays and forges what a client and
+// its server send to each other.
 
 package mongotest
 
@@ -24,20 +24,23 @@ const (
 	// CutBefore closes the connection; the server never sees the command.
 	CutBefore Fault = "cut before it arrives"
 
-	// CutAfter closes the connection once the server has carried the command out; the reply is lost.
+	// CutAfter closes the connection after the server has executed the command;
+	// the reply is lost.
 	CutAfter Fault = "cut before the reply"
 
-	// DropBefore loses the command and keeps the connection open: no reply ever comes.
+	// DropBefore loses the command and keeps the connection open, so no reply
+	// comes.
 	DropBefore Fault = "drop before it arrives"
 
 	// DropAfter loses the reply and keeps the connection open.
 	DropAfter Fault = "drop the reply"
 
-	// Late keeps the command back until [Proxy.Deliver], when its sender has long given up.
+	// Late holds the command back until [Proxy.Deliver], when its sender has
+	// given up.
 	Late Fault = "arrive late"
 )
 
-// Faults are all of them.
+// Faults has all faults.
 var Faults = []Fault{CutBefore, CutAfter, DropBefore, DropAfter, Late}
 
 // Proxy stands between a client and its servers and lets everything pass but
@@ -45,23 +48,24 @@ var Faults = []Fault{CutBefore, CutAfter, DropBefore, DropAfter, Late}
 // stands in front of every server that the client finds.
 type Proxy struct {
 	uri      string
-	tls      *tls.Config // of the connections to the servers; nil: none
+	tls      *tls.Config // for the connections to the servers; nil without TLS
 	closed   chan struct{}
 	handlers sync.WaitGroup
 
 	mu        sync.Mutex
-	countdown int // commands until the fault; 0: there is none to come
+	countdown int // commands until the fault; 0 if none is to come
 	fault     Fault
 	hit       func()
 	release   chan struct{} // closed by Deliver
-	delivered chan struct{} // closed when a late command was carried out
+	delivered chan struct{} // closed after a late command was executed
 	forge     func(name string, command, reply bson.Raw) bson.D
 	conns     map[net.Conn]bool
 }
 
 // NewProxy returns a proxy in front of the servers at uri, which may be any
 // that the driver takes: with several hosts, by SRV, with TLS, with
-// credentials. It ends when the test does; the clients should have ended before.
+// credentials. It ends when the test does; the clients should have ended
+// before.
 func NewProxy(t testing.TB, uri string) *Proxy {
 	t.Helper()
 	p := &Proxy{uri: uri, closed: make(chan struct{}), conns: map[net.Conn]bool{}}
@@ -77,7 +81,8 @@ func NewProxy(t testing.TB, uri string) *Proxy {
 func (p *Proxy) Connect(t testing.TB, opts ...*options.ClientOptions) *mongo.Client {
 	t.Helper()
 	through := options.Client().ApplyURI(p.uri).SetTimeout(timeout).SetDialer(p)
-	// The proxy reads what is said: it does TLS itself, and nothing is compressed.
+	// The proxy reads the messages: it does TLS itself, and nothing is
+	// compressed.
 	through.TLSConfig, through.Compressors = nil, nil
 	return connect(t, append([]*options.ClientOptions{through}, opts...)...)
 }
@@ -121,8 +126,8 @@ func (p *Proxy) secured(ctx context.Context, conn net.Conn, address string) (net
 }
 
 // Break makes fault happen to the n-th command from now, 1 being the next one.
-// hit is called then. What belongs to the connection alone, such as hello, is
-// not counted.
+// hit is called then. Commands of the connection itself, such as hello, are not
+// counted.
 func (p *Proxy) Break(n int, fault Fault, hit func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,17 +135,17 @@ func (p *Proxy) Break(n int, fault Fault, hit func()) {
 	p.release, p.delivered = make(chan struct{}), make(chan struct{})
 }
 
-// Forge lets f see each command that Break would count, with its reply, once
-// the server has carried it out. What f returns goes to the client instead;
-// nil leaves the reply as it is. Forge(nil) ends it.
+// Forge calls f with each command that Break counts, and its reply, after the
+// server has executed it. What f returns goes to the client instead; nil leaves
+// the reply as it is. Forge(nil) ends it.
 func (p *Proxy) Forge(f func(name string, command, reply bson.Raw) bson.D) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forge = f
 }
 
-// Deliver sends the command that was kept back, and returns when the server
-// has carried it out. It is for [Late], after hit was called, and once.
+// Deliver sends the command that was held back, and returns when the server has
+// executed it. Call it once, for [Late], after hit was called.
 func (p *Proxy) Deliver() {
 	p.mu.Lock()
 	release, delivered := p.release, p.delivered
@@ -162,8 +167,8 @@ func (p *Proxy) close() {
 	p.handlers.Wait()
 }
 
-// track makes close end the connections too. It reports whether there is time
-// for that.
+// track makes close end the connections too. It returns false if the proxy is
+// closed already.
 func (p *Proxy) track(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -199,7 +204,7 @@ func counted(command string) bool {
 	return false
 }
 
-// next returns what is to happen to a command.
+// next returns the fault of a command.
 func (p *Proxy) next(command string) Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,7 +217,8 @@ func (p *Proxy) next(command string) Fault {
 	return p.fault
 }
 
-// pass brings one message to the server and the reply back. An error ends the connection.
+// pass forwards one message to the server and the reply back. An error ends the
+// connection.
 func (p *Proxy) pass(client, server net.Conn) error {
 	message, err := readMessage(client)
 	if err != nil {
@@ -254,7 +260,7 @@ func (p *Proxy) pass(client, server net.Conn) error {
 			<-p.closed
 			return io.ErrClosedPipe
 		case Late:
-			return io.ErrClosedPipe // nobody waits for it
+			return io.ErrClosedPipe // no client waits for it
 		}
 		if reply, err = p.forged(message, reply); err != nil {
 			return err
@@ -266,7 +272,7 @@ func (p *Proxy) pass(client, server net.Conn) error {
 	return nil
 }
 
-// forged returns what the client is to read in the place of reply.
+// forged returns what the client reads instead of reply.
 func (p *Proxy) forged(message, reply []byte) ([]byte, error) {
 	p.mu.Lock()
 	forge := p.forge

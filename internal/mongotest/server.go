@@ -1,3 +1,5 @@
+// This file builds FerretDB and runs it as a process.
+
 package mongotest
 
 import (
@@ -20,10 +22,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startTimeout is how long the server may take to its first line; building it is not part of that.
+// startTimeout is how long the server may take to print its first line, without
+// the build.
 const startTimeout = 30 * time.Second
 
-// Server is a FerretDB process that a test has for itself. Its methods are for one goroutine.
+// Server is a FerretDB process for one test. Its methods are not safe for
+// concurrent use.
 type Server struct {
 	dir, addr string
 	command   *exec.Cmd
@@ -31,8 +35,9 @@ type Server struct {
 	stderr    *bytes.Buffer
 }
 
-// Start starts a server that keeps its data in dir. It ends when the test does. Unlike [Database] it is FerretDB
-// whatever the environment says, as nobody wants a test to kill another server.
+// Start starts a server that keeps its data in dir. It ends when the test does.
+// Unlike [Database], it is always FerretDB, as a test must not kill any other
+// server.
 func Start(t testing.TB, dir string) *Server {
 	t.Helper()
 	server, err := start(dir)
@@ -41,17 +46,18 @@ func Start(t testing.TB, dir string) *Server {
 	return server
 }
 
-// URI is where the server listens, also after Restart.
+// URI returns the address of the server. It stays the same after Restart.
 func (s *Server) URI() string { return "mongodb://" + s.addr + "/" }
 
-// Kill ends the server at once, as a crash would. It may be called again.
+// Kill ends the server at once, as a crash would. It may be called twice.
 func (s *Server) Kill() {
 	s.command.Process.Kill()
 	s.command.Wait()
 	s.stdin.Close()
 }
 
-// Restart starts the server again at the same address, with the data that it had.
+// Restart starts the server again at the same address, with the data that it
+// had.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Kill()
@@ -71,8 +77,9 @@ func (s *Server) run(addr string) error {
 	return s.launch(path, addr)
 }
 
-// launch starts the program at path. Its file may be busy for a moment: other test binaries build it at the same time, and
-// then the go command writes it to the cache once more (compare go.dev/issue/22315).
+// launch starts the program at path. Its file may be busy for a moment, when
+// another test binary builds it and the go command writes it to the cache again
+// (compare go.dev/issue/22315).
 func (s *Server) launch(path, addr string) error {
 	for deadline := time.Now().Add(startTimeout); ; time.Sleep(100 * time.Millisecond) {
 		err := s.try(path, addr)
@@ -89,7 +96,7 @@ func (s *Server) try(path, addr string) (err error) {
 		args = append(args, "-dir", s.dir)
 	}
 	s.command, s.stderr = exec.Command(path, args...), &bytes.Buffer{}
-	s.command.Stderr = s.stderr // not the test's: go test would wait for the process to close it
+	s.command.Stderr = s.stderr // not os.Stderr: go test would wait for the process to close it
 	if s.stdin, err = s.command.StdinPipe(); err != nil {
 		return err
 	}
@@ -114,7 +121,8 @@ func (s *Server) try(path, addr string) (err error) {
 	return fmt.Errorf("mongotest: the server said %q and then %w: %s", line, err, s.stderr)
 }
 
-// built builds the server and returns where it is: in the build cache, so that only the first time takes long.
+// built builds the server and returns its path. It is in the build cache, so
+// only the first build takes long.
 var built = sync.OnceValues(func() (string, error) {
 	tools, err := toolsFolder()
 	if err != nil {
@@ -124,7 +132,7 @@ var built = sync.OnceValues(func() (string, error) {
 	defer cancel()
 	command := exec.CommandContext(ctx, "go", "tool", "-n", "ferretdb")
 	command.Dir = tools
-	// The tools may need a newer Go than the library that is tested, perhaps with the oldest.
+	// The tools may need a newer Go than the one that tests the library.
 	command.Env = append(os.Environ(), "GOTOOLCHAIN=auto", "PWD="+tools)
 	path, err := command.Output()
 	if err == nil {
@@ -133,10 +141,11 @@ var built = sync.OnceValues(func() (string, error) {
 	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
 		err = fmt.Errorf("%w: %s", err, failed.Stderr)
 	}
-	return "", fmt.Errorf("mongotest: building tools/ferretdb (or set %s to the URI of a server): %w", Variable, err)
+	return "", fmt.Errorf(
+		"mongotest: building tools/ferretdb (or set %s to the URI of a server): %w", Variable, err)
 })
 
-// toolsFolder finds the tools module, which is beside this one: some folder above that of the test.
+// toolsFolder finds the tools module, in a folder above that of the test.
 func toolsFolder() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -149,7 +158,8 @@ func toolsFolder() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", fmt.Errorf("mongotest: there is no folder tools/ferretdb above the test; set %s to the URI of a server", Variable)
+			return "", fmt.Errorf("mongotest: there is no folder tools/ferretdb above the test; "+
+				"set %s to the URI of a server", Variable)
 		}
 		dir = parent
 	}

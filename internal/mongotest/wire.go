@@ -1,5 +1,6 @@
-// MongoDB's wire protocol, as far as a proxy and a fake server need it: they
-// read messages, find the command in one, and write replies.
+// This file reads and writes MongoDB's wire protocol, as far as a proxy and a
+// fake server need it: it reads messages, finds the command in one, and writes
+// replies.
 
 package mongotest
 
@@ -46,7 +47,7 @@ func readMessage(r io.Reader) ([]byte, error) {
 func opCode(message []byte) uint32 { return binary.LittleEndian.Uint32(message[12:]) }
 
 // commandOf returns the name of the command in a message: the first member of
-// its first document. It is "" for what is no OP_MSG.
+// its first document. It is "" if the message is not an OP_MSG.
 func commandOf(message []byte) string {
 	// The header, the flags, the kind of the section, the length of the
 	// document, the type of the member.
@@ -58,15 +59,15 @@ func commandOf(message []byte) string {
 	return string(name)
 }
 
-// moreToCome reports whether the server goes on without being asked, as in a
+// moreToCome reports whether the server sends more without being asked, as in a
 // stream of hellos.
 func moreToCome(message []byte) bool {
 	return len(message) >= headerSize+4 && opCode(message) == opMsg &&
 		binary.LittleEndian.Uint32(message[headerSize:])&flagMoreToCome != 0
 }
 
-// documentOf returns the command, or the reply, in a message. The documents
-// that an OP_MSG has in sections of their own become arrays of the command.
+// documentOf returns the command, or the reply, in a message. The document
+// sequences of an OP_MSG become arrays of the command.
 func documentOf(message []byte) (bson.Raw, error) {
 	switch rest := message[headerSize:]; opCode(message) {
 	case opMsg:
@@ -108,7 +109,7 @@ func joinSections(sections []byte) (bson.Raw, error) {
 	return bson.Marshal(command)
 }
 
-// split returns the documents that stand one after the other.
+// split returns the documents in a sequence.
 func split(documents []byte) (all bson.A) {
 	for len(documents) >= 5 {
 		size := min(int(binary.LittleEndian.Uint32(documents)), len(documents))
@@ -125,7 +126,7 @@ func replyTo(request []byte, document bson.D) ([]byte, error) {
 		return nil, err
 	}
 	reply := make([]byte, headerSize)
-	copy(reply[8:12], request[4:8]) // its request id is what is responded to
+	copy(reply[8:12], request[4:8]) // responseTo is the request ID
 	if opCode(request) == opQuery {
 		binary.LittleEndian.PutUint32(reply[12:], opReply)
 		reply = append(reply, make([]byte, 4+8+4)...) // flags, cursor, first

@@ -1,3 +1,6 @@
+// This file reads the fixture: the servers, clients, users, codes and tokens of
+// the parity suite.
+
 package main
 
 import (
@@ -9,7 +12,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// fixture is what fixture.json says.
+// fixture is the content of fixture.json.
 type fixture struct {
 	Scopes             oauth2server.Scope
 	DefaultScope       oauth2server.Scope
@@ -24,7 +27,8 @@ type fixture struct {
 	RefreshTokens      []tokenRecord
 }
 
-// config is a server: node-oauth2-server's options, what the model lacks or has, and who signs in.
+// config is a server: the options of node-oauth2-server, the functions of its
+// model, and who signs in.
 type config struct {
 	Options struct {
 		AllowEmptyState, AllowBearerTokensInQueryString, AllowExtendedTokenAttributes  bool
@@ -47,7 +51,7 @@ type config struct {
 // fault is how a model function fails for one record.
 type fault struct{ Fn, Kind, Message string }
 
-// in returns the fault's error if it concerns fn.
+// in returns the fault's error if it is one of fn.
 func (f *fault) in(fn string) error {
 	if f == nil || f.Fn != fn {
 		return nil
@@ -63,7 +67,7 @@ func (f *fault) in(fn string) error {
 	return nil
 }
 
-// is says whether fn is to return what kind names.
+// is reports whether fn must return what kind names.
 func (f *fault) is(fn, kind string) bool { return f != nil && f.Fn == fn && f.Kind == kind }
 
 type userRecord struct {
@@ -114,11 +118,19 @@ func loadFixture(path string) (*fixture, error) {
 	return &f, nil
 }
 
-// code returns the record as it is at the moment of a reset.
+// code returns the code of the record, at the time of a reset.
 func (r codeRecord) code(now time.Time) *oauth2server.AuthorizationCode {
-	return &oauth2server.AuthorizationCode{Code: r.AuthorizationCode, ExpiresAt: expiry(r.ExpiresIn, now),
-		RedirectURI: r.RedirectURI, Scope: r.Scope, Client: clientNamed(r.Client), User: userNamed(r.User),
-		CodeChallenge: r.CodeChallenge, CodeChallengeMethod: r.CodeChallengeMethod, GrantID: r.AuthorizationCode}
+	return &oauth2server.AuthorizationCode{
+		Code:                r.AuthorizationCode,
+		ExpiresAt:           expiry(r.ExpiresIn, now),
+		RedirectURI:         r.RedirectURI,
+		Scope:               r.Scope,
+		Client:              clientNamed(r.Client),
+		User:                userNamed(r.User),
+		CodeChallenge:       r.CodeChallenge,
+		CodeChallengeMethod: r.CodeChallengeMethod,
+		GrantID:             r.AuthorizationCode,
+	}
 }
 
 func (r tokenRecord) token(now time.Time) *oauth2server.Token {

@@ -1,10 +1,12 @@
-// Command paritytarget serves the fixture of the parity suite, every configuration under its name, so that recorded
-// behaviour of node-oauth2-server can be replayed against this library:
+// Command paritytarget serves the fixture of the parity suite, each
+// configuration under its name. The recorded behaviour of node-oauth2-server
+// can then be replayed against this library:
 //
 //	go run ./internal/paritytarget -addr 127.0.0.1:8080
 //
-// Its first line is the URL that it listens on. POST /__reset restores the fixture. The header X-Model-Calls of an
-// answer names the model functions that were called, in order.
+// Its first line is the URL that it listens on. POST /__reset restores the
+// fixture. The header X-Model-Calls of an answer names the model functions that
+// were called, in order.
 package main
 
 import (
@@ -27,7 +29,8 @@ func main() {
 	}
 }
 
-// defaultFixture is the project's own, wherever the command was started.
+// defaultFixture returns the path of the project's fixture, whatever the
+// working directory.
 func defaultFixture() string {
 	_, source, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(source), "..", "..", "testdata", "parity", "fixture.json")

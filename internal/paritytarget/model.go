@@ -1,3 +1,6 @@
+// This file has the models of the parity suite, each with more functions than
+// the one before.
+
 package main
 
 import (
@@ -10,7 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// store is what all configurations share: the fixture, and three maps of codes and tokens as they were at the reset.
+// store is shared by all configurations: the fixture, and three maps of codes
+// and tokens, which a reset fills.
 type store struct {
 	*fixture
 	users   map[string]userRecord
@@ -21,11 +25,16 @@ type store struct {
 	codes   map[string]*oauth2server.AuthorizationCode
 	access  map[string]*oauth2server.Token
 	refresh map[string]*oauth2server.Token
-	spent   map[string]bool // codes and refresh tokens that went through their gate
+	spent   map[string]bool // codes and refresh tokens that were used
 }
 
 func newStore(f *fixture) *store {
-	s := &store{fixture: f, users: map[string]userRecord{}, clients: map[string]clientRecord{}, faults: map[string]*fault{}}
+	s := &store{
+		fixture: f,
+		users:   map[string]userRecord{},
+		clients: map[string]clientRecord{},
+		faults:  map[string]*fault{},
+	}
 	for _, u := range f.Users {
 		s.users[u.Username] = u
 	}
@@ -59,8 +68,9 @@ func (s *store) reset() {
 	}
 }
 
-// endGrant drops every token of a grant. A second request for a code or token that was spent, by its own client, ends
-// the grant: RFC 6749, section 4.1.2; RFC 9700, section 4.14.2. The caller holds the lock.
+// endGrant drops every token of a grant. If a client presents its spent code or
+// token again, the grant ends: RFC 6749, section 4.1.2; RFC 9700, section
+// 4.14.2. The caller holds the lock.
 func (s *store) endGrant(id string) {
 	for _, tokens := range []map[string]*oauth2server.Token{s.access, s.refresh} {
 		for key, token := range tokens {
@@ -71,7 +81,8 @@ func (s *store) endGrant(id string) {
 	}
 }
 
-// callsKey is where a request's context has the names of the model functions that were called.
+// callsKey is the context key for the names of the model functions that a
+// request called.
 type callsKey struct{}
 
 func called(ctx context.Context, name string) {
@@ -80,7 +91,7 @@ func called(ctx context.Context, name string) {
 	}
 }
 
-// minimal is the model of egg-oauth2-server's own test.
+// minimal is the model in the test of egg-oauth2-server.
 type minimal struct {
 	*store
 	filterScope bool
@@ -95,12 +106,20 @@ func (m minimal) GetClient(ctx context.Context, id, secret string) (*oauth2serve
 	if !ok || secret != "" && (r.Secret == nil || *r.Secret != secret) {
 		return nil, nil
 	}
-	return &oauth2server.Client{ID: r.ID, RedirectURIs: r.RedirectURIs, Grants: r.Grants, Public: r.Secret == nil,
+	return &oauth2server.Client{
+		ID:                   r.ID,
+		RedirectURIs:         r.RedirectURIs,
+		Grants:               r.Grants,
+		Public:               r.Secret == nil,
 		AccessTokenLifetime:  time.Duration(r.AccessTokenLifetime) * time.Second,
-		RefreshTokenLifetime: time.Duration(r.RefreshTokenLifetime) * time.Second, Data: r}, nil
+		RefreshTokenLifetime: time.Duration(r.RefreshTokenLifetime) * time.Second,
+		Data:                 r,
+	}, nil
 }
 
-func (m minimal) GetUser(ctx context.Context, username, password string, _ *oauth2server.Client) (*oauth2server.User, error) {
+func (m minimal) GetUser(
+	ctx context.Context, username, password string, _ *oauth2server.Client,
+) (*oauth2server.User, error) {
 	called(ctx, "getUser")
 	r, ok := m.users[username]
 	if err := r.Fault.in("getUser"); err != nil {
@@ -119,7 +138,9 @@ func (m minimal) GetAccessToken(ctx context.Context, accessToken string) (*oauth
 	return m.access[accessToken], m.faults[accessToken].in("getAccessToken")
 }
 
-func (m minimal) SaveToken(ctx context.Context, token *oauth2server.Token, client *oauth2server.Client, user *oauth2server.User) (*oauth2server.Token, error) {
+func (m minimal) SaveToken(
+	ctx context.Context, token *oauth2server.Token, client *oauth2server.Client, user *oauth2server.User,
+) (*oauth2server.Token, error) {
 	called(ctx, "saveToken")
 	f := m.clients[client.ID].Fault
 	if err := f.in("saveToken"); err != nil {
@@ -150,7 +171,9 @@ func (m minimal) SaveToken(ctx context.Context, token *oauth2server.Token, clien
 // unscoped has everything but validateScope.
 type unscoped struct{ minimal }
 
-func (m unscoped) GetUserFromClient(ctx context.Context, client *oauth2server.Client) (*oauth2server.User, error) {
+func (m unscoped) GetUserFromClient(
+	ctx context.Context, client *oauth2server.Client,
+) (*oauth2server.User, error) {
 	called(ctx, "getUserFromClient")
 	name := m.clients[client.ID].User
 	if _, ok := m.users[name]; !ok {
@@ -159,7 +182,10 @@ func (m unscoped) GetUserFromClient(ctx context.Context, client *oauth2server.Cl
 	return &oauth2server.User{ID: name}, nil
 }
 
-func (m unscoped) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, client *oauth2server.Client, _ *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m unscoped) SaveAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode, client *oauth2server.Client,
+	_ *oauth2server.User,
+) (*oauth2server.AuthorizationCode, error) {
 	called(ctx, "saveAuthorizationCode")
 	if err := m.clients[client.ID].Fault.in("saveAuthorizationCode"); err != nil {
 		return nil, err
@@ -170,14 +196,18 @@ func (m unscoped) SaveAuthorizationCode(ctx context.Context, code *oauth2server.
 	return code, nil
 }
 
-func (m unscoped) GetAuthorizationCode(ctx context.Context, code string) (*oauth2server.AuthorizationCode, error) {
+func (m unscoped) GetAuthorizationCode(
+	ctx context.Context, code string,
+) (*oauth2server.AuthorizationCode, error) {
 	called(ctx, "getAuthorizationCode")
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.codes[code], m.faults[code].in("getAuthorizationCode")
 }
 
-func (m unscoped) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
+func (m unscoped) RevokeAuthorizationCode(
+	ctx context.Context, code *oauth2server.AuthorizationCode,
+) error {
 	called(ctx, "revokeAuthorizationCode")
 	return m.spend(code.Code, code.GrantID, m.faults[code.Code].in("revokeAuthorizationCode"))
 }
@@ -194,7 +224,8 @@ func (m unscoped) RevokeToken(ctx context.Context, token *oauth2server.Token) er
 	return m.spend(token.RefreshToken, token.GrantID, m.faults[token.RefreshToken].in("revokeToken"))
 }
 
-// spend is the gate. What went through it is still found, so that the second time is seen.
+// spend is the single-use gate. A spent code or token is still found, so that
+// its reuse is noticed.
 func (m unscoped) spend(secret, grantID string, fault error) error {
 	if fault != nil {
 		return fault
@@ -209,7 +240,9 @@ func (m unscoped) spend(secret, grantID string, fault error) error {
 	return nil
 }
 
-func (m unscoped) VerifyScope(ctx context.Context, token *oauth2server.Token, scope oauth2server.Scope) (bool, error) {
+func (m unscoped) VerifyScope(
+	ctx context.Context, token *oauth2server.Token, scope oauth2server.Scope,
+) (bool, error) {
 	called(ctx, "verifyScope")
 	return token.Scope.Contains(scope...), nil
 }
@@ -217,7 +250,9 @@ func (m unscoped) VerifyScope(ctx context.Context, token *oauth2server.Token, sc
 // scoped is the whole model.
 type scoped struct{ unscoped }
 
-func (m scoped) ValidateScope(ctx context.Context, user *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
+func (m scoped) ValidateScope(
+	ctx context.Context, user *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope,
+) (oauth2server.Scope, error) {
 	called(ctx, "validateScope")
 	switch {
 	case m.users[user.ID].Fault.is("validateScope", "returns-nothing"):
@@ -238,10 +273,12 @@ func (m scoped) ValidateScope(ctx context.Context, user *oauth2server.User, _ *o
 	return known, nil
 }
 
-// redirecting decides about redirection URIs itself.
+// redirecting checks redirection URIs itself.
 type redirecting struct{ scoped }
 
-func (m redirecting) ValidateRedirectURI(ctx context.Context, uri string, client *oauth2server.Client) (bool, error) {
+func (m redirecting) ValidateRedirectURI(
+	ctx context.Context, uri string, client *oauth2server.Client,
+) (bool, error) {
 	called(ctx, "validateRedirectUri")
 	first := client.RedirectURIs[0]
 	return len(uri) >= len(first) && uri[:len(first)] == first, nil
@@ -250,17 +287,23 @@ func (m redirecting) ValidateRedirectURI(ctx context.Context, uri string, client
 // generating makes its own codes and tokens.
 type generating struct{ scoped }
 
-func (m generating) GenerateAccessToken(ctx context.Context, _ *oauth2server.Client, _ *oauth2server.User, _ oauth2server.Scope) (string, error) {
+func (m generating) GenerateAccessToken(
+	ctx context.Context, _ *oauth2server.Client, _ *oauth2server.User, _ oauth2server.Scope,
+) (string, error) {
 	called(ctx, "generateAccessToken")
 	return random("cat."), nil
 }
 
-func (m generating) GenerateRefreshToken(ctx context.Context, _ *oauth2server.Client, _ *oauth2server.User, _ oauth2server.Scope) (string, error) {
+func (m generating) GenerateRefreshToken(
+	ctx context.Context, _ *oauth2server.Client, _ *oauth2server.User, _ oauth2server.Scope,
+) (string, error) {
 	called(ctx, "generateRefreshToken")
 	return random("crt."), nil
 }
 
-func (m generating) GenerateAuthorizationCode(ctx context.Context, _ *oauth2server.Client, _ *oauth2server.User, _ oauth2server.Scope) (string, error) {
+func (m generating) GenerateAuthorizationCode(
+	ctx context.Context, _ *oauth2server.Client, _ *oauth2server.User, _ oauth2server.Scope,
+) (string, error) {
 	called(ctx, "generateAuthorizationCode")
 	return random("cac."), nil
 }

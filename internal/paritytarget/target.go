@@ -1,3 +1,5 @@
+// This file turns each configuration of the fixture into a server.
+
 package main
 
 import (
@@ -13,7 +15,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// newTarget returns a handler that serves every configuration of the fixture under its name.
+// newTarget returns a handler that serves every configuration of the fixture
+// under its name.
 func newTarget(path string) (http.Handler, error) {
 	f, err := loadFixture(path)
 	if err != nil {
@@ -44,17 +47,18 @@ func newConfig(s *store, c config) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/user/token", srv.Token(nil))
-	if c.Model.Only == nil { // otherwise nobody could be answered
+	if c.Model.Only == nil { // a model of a resource server has no grants
 		mux.Handle("/user/authorize", srv.Authorize(nil))
 	}
 	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(protected)))
-	for path, scope := range map[string]string{"read": "read", "write": "write", "admin": "admin", "readwrite": "read write"} {
+	for path, scope := range map[string]string{"read": "read", "write": "write", "admin": "admin",
+		"readwrite": "read write"} {
 		mux.Handle("/user/authenticate/"+path, srv.Authenticate(scope)(http.HandlerFunc(protected)))
 	}
 	return mux, nil
 }
 
-// newModel is the model with what the configuration gives it.
+// newModel returns the model that the configuration asks for.
 func newModel(s *store, c config) oauth2server.Model {
 	base := minimal{s, c.Model.ValidateScope == "filter"}
 	switch {
@@ -70,41 +74,48 @@ func newModel(s *store, c config) oauth2server.Model {
 	return scoped{unscoped{base}}
 }
 
-// newOptions says in this library's options what the configuration says in node-oauth2-server's.
+// newOptions translates the options of node-oauth2-server into those of this
+// library.
 func newOptions(s *store, c config, model oauth2server.Model) *oauth2server.Options {
 	o := c.Options
 	options := &oauth2server.Options{
-		Grants:                         []string{"password"},
-		PublicClientGrants:             []string{"authorization_code"}, // node's: with a code_verifier, no secret is asked
+		Grants: []string{"password"},
+		// As in node: with a code_verifier, it asks for no secret.
+		PublicClientGrants:             []string{"authorization_code"},
 		AllowEmptyState:                o.AllowEmptyState,
 		AllowBearerTokensInQueryString: o.AllowBearerTokensInQueryString,
 		AllowExtendedTokenAttributes:   o.AllowExtendedTokenAttributes,
 		OmitAcceptedScopesHeader:       o.AddAcceptedScopesHeader != nil && !*o.AddAcceptedScopesHeader,
-		OmitAuthorizedScopesHeader:     o.AddAuthorizedScopesHeader != nil && !*o.AddAuthorizedScopesHeader,
-		InsecureAllowPlainPKCE:         o.EnablePlainPKCE,
-		InsecureApprovePublicClients:   true, // node asks nobody
-		AccessTokenLifetime:            time.Duration(o.AccessTokenLifetime) * time.Second,
-		RefreshTokenLifetime:           time.Duration(o.RefreshTokenLifetime) * time.Second,
-		AuthorizationCodeLifetime:      time.Duration(o.AuthorizationCodeLifetime) * time.Second,
-		ExtensionGrants:                map[string]oauth2server.GrantFunc{},
-		Logger:                         slog.New(slog.DiscardHandler),
+		OmitAuthorizedScopesHeader: o.AddAuthorizedScopesHeader != nil &&
+			!*o.AddAuthorizedScopesHeader,
+		InsecureAllowPlainPKCE:       o.EnablePlainPKCE,
+		InsecureApprovePublicClients: true, // as node does
+		AccessTokenLifetime:          time.Duration(o.AccessTokenLifetime) * time.Second,
+		RefreshTokenLifetime:         time.Duration(o.RefreshTokenLifetime) * time.Second,
+		AuthorizationCodeLifetime:    time.Duration(o.AuthorizationCodeLifetime) * time.Second,
+		ExtensionGrants:              map[string]oauth2server.GrantFunc{},
+		Logger:                       slog.New(slog.DiscardHandler),
 	}
 	if o.AlwaysIssueNewRefreshToken != nil && !*o.AlwaysIssueNewRefreshToken {
 		options.RefreshRotation = oauth2server.RotateNever
 	}
 	if c.Model.Only == nil {
-		options.Grants = append(options.Grants, "authorization_code", "refresh_token", "client_credentials")
+		options.Grants = append(options.Grants, "authorization_code", "refresh_token",
+			"client_credentials")
 	}
 	for _, name := range o.ExtendedGrantTypes {
 		options.ExtensionGrants[name] = s.otp
 	}
 	for grant, required := range o.RequireClientAuthentication {
-		if required || grant == "client_credentials" { // which is for confidential clients: RFC 6749, section 4.4
+		// The client credentials grant is for confidential clients: RFC 6749,
+		// section 4.4
+		if required || grant == "client_credentials" {
 			continue
 		}
 		options.PublicClientGrants = append(options.PublicClientGrants, grant)
 		if options.ExtensionGrants[grant] != nil {
-			options.InsecureSkipClientAuthentication = append(options.InsecureSkipClientAuthentication, grant)
+			options.InsecureSkipClientAuthentication = append(
+				options.InsecureSkipClientAuthentication, grant)
 		}
 	}
 	switch c.Authorize {
@@ -117,7 +128,8 @@ func newOptions(s *store, c config, model oauth2server.Model) *oauth2server.Opti
 		}
 	case "bearer":
 		tokens := model.(oauth2server.AccessTokenModel)
-		resource, err := oauth2server.NewResourceServer(tokens, &oauth2server.ResourceOptions{Logger: options.Logger})
+		resource, err := oauth2server.NewResourceServer(tokens,
+			&oauth2server.ResourceOptions{Logger: options.Logger})
 		options.AuthenticateUser = func(r *http.Request) (*oauth2server.User, error) {
 			if err != nil {
 				return nil, err
@@ -133,14 +145,18 @@ func newOptions(s *store, c config, model oauth2server.Model) *oauth2server.Opti
 }
 
 // otp is the fixture's extension grant.
-func (s *store) otp(ctx context.Context, request *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+func (s *store) otp(
+	ctx context.Context, request *oauth2server.GrantRequest,
+) (*oauth2server.Token, error) {
 	otp := request.Param("otp")
 	if otp == "" {
-		return nil, &oauth2server.Error{Code: oauth2server.InvalidRequest, Description: "Missing parameter: `otp`"}
+		return nil, &oauth2server.Error{Code: oauth2server.InvalidRequest,
+			Description: "Missing parameter: `otp`"}
 	}
 	name, ok := s.OTPs[otp]
 	if !ok {
-		return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant, Description: "Invalid grant: otp is invalid"}
+		return nil, &oauth2server.Error{Code: oauth2server.InvalidGrant,
+			Description: "Invalid grant: otp is invalid"}
 	}
 	user := &oauth2server.User{ID: name}
 	scope, err := request.Scope(ctx, user)
@@ -150,18 +166,21 @@ func (s *store) otp(ctx context.Context, request *oauth2server.GrantRequest) (*o
 	return request.Issue(ctx, oauth2server.Issuance{User: user, Scope: scope})
 }
 
-// protected is the resource.
+// protected is the protected resource.
 func protected(w http.ResponseWriter, r *http.Request) {
 	token := oauth2server.TokenFromContext(r.Context())
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]any{"result": "ok", "user": token.User.ID, "client": token.Client.ID, "scope": token.Scope})
+	json.NewEncoder(w).Encode(
+		map[string]any{"result": "ok", "user": token.User.ID, "client": token.Client.ID,
+			"scope": token.Scope})
 }
 
-// countCalls puts the calls that were made until the answer began into its header.
+// countCalls writes the model calls before the answer into its header.
 func countCalls(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var calls []string
-		next.ServeHTTP(&callsWriter{w, &calls}, r.WithContext(context.WithValue(r.Context(), callsKey{}, &calls)))
+		next.ServeHTTP(&callsWriter{w, &calls},
+			r.WithContext(context.WithValue(r.Context(), callsKey{}, &calls)))
 	})
 }
 

@@ -9,19 +9,20 @@ import (
 	"fmt"
 )
 
-// version is the first byte of what Seal returns. Another way to seal has
-// another one, and Open can then open both.
+// version is the first byte of what Seal returns. A new format gets a new
+// version, so that Open can read both.
 const version = 1
 
-// sealer encrypts a successor under the refresh token that it replaces. The key
-// is that of the one-step derivation of NIST SP 800-56C, section 4.1, with
-// SHA-256: one hash is enough, as the token has 128 random bits. It must not come
-// from the token's digest: that is stored beside it, and a dump would open what
-// it holds. Each box has a random nonce of its own, as a token may be rotated
-// twice (NIST SP 800-38D, section 8.2.2).
+// sealer returns a cipher for a successor, keyed by the refresh token that it
+// replaces. The key is that of the one-step derivation of NIST SP 800-56C,
+// section 4.1, with SHA-256: one hash is enough, as the token has 128 random
+// bits. It must not come from the token's digest, which is stored beside the
+// box: then a dump could open it. Each box has a random nonce, as a token may
+// be rotated twice (NIST SP 800-38D, section 8.2.2).
 func sealer(presented string) (cipher.AEAD, error) {
-	var buffer [128]byte // for most
-	key := sha256.Sum256(append(append(append(buffer[:0], 0, 0, 0, 1), presented...), "oauth2server refresh successor"...))
+	var buffer [128]byte // enough for most
+	key := sha256.Sum256(
+		append(append(append(buffer[:0], 0, 0, 0, 1), presented...), "oauth2server refresh successor"...))
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, err
@@ -29,7 +30,8 @@ func sealer(presented string) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// Seal returns successor in a form that only who has presented can open, and only for this grant.
+// Seal encrypts successor so that only the holder of presented can open it, and
+// only for this grant.
 func Seal(presented, grantID, successor string) ([]byte, error) {
 	aead, err := sealer(presented)
 	if err != nil {
@@ -38,7 +40,7 @@ func Seal(presented, grantID, successor string) ([]byte, error) {
 	return aead.Seal([]byte{version}, nil, []byte(successor), []byte(grantID)), nil
 }
 
-// Open opens what Seal made.
+// Open decrypts what Seal returned.
 func Open(presented, grantID string, sealed []byte) (string, error) {
 	if len(sealed) == 0 || sealed[0] != version {
 		return "", errors.New("oauth2server: opening a sealed successor: it has another version")

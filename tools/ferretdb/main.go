@@ -1,10 +1,12 @@
-// Command ferretdb is a MongoDB-compatible server for tests and for trying things out: FerretDB with SQLite, in one
-// process and without a container. Its first line of output is the URI to connect to.
+// Command ferretdb is a MongoDB-compatible server for tests and for trying
+// things out: FerretDB with SQLite, in one process and without a container. Its
+// first line of output is the URI to connect to.
 //
 //	go run -C tools ./ferretdb [-addr 127.0.0.1:0] [-dir DIR] [-stdin]
 //
-// It ends on SIGINT and SIGTERM, and with -stdin also when its standard input does: so it outlives no test that
-// started it. It lacks TTL indexes and transactions and is no server to run in production.
+// It ends on SIGINT and SIGTERM, and with -stdin also when its standard input
+// ends, so that it does not outlive the test that started it. It lacks TTL
+// indexes and transactions and is not for production.
 package main
 
 import (
@@ -33,12 +35,13 @@ func main() {
 	}
 }
 
-// run serves until ctx is done, or until in ends if the flags say so.
+// run serves until ctx is done, or with -stdin until in ends.
 func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) error {
 	flags := flag.NewFlagSet("ferretdb", flag.ContinueOnError)
 	flags.SetOutput(log)
 	addr := flags.String("addr", "127.0.0.1:0", "`address` to listen on")
-	dir := flags.String("dir", "", "`folder` to keep the data in; without it, a temporary one that goes at the end")
+	dir := flags.String("dir", "", "`folder` to keep the data in; without it, a temporary one "+
+		"that goes at the end")
 	stdin := flags.Bool("stdin", false, "end when standard input does")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -54,9 +57,15 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 	server, err := ferretdb.New(&ferretdb.Config{
 		Listener: ferretdb.ListenerConfig{TCP: *addr},
 		Handler:  "sqlite",
-		// What was acknowledged survives the end of the process, but not one of the machine: no test waits for a disk.
-		SQLiteURL: (&url.URL{Scheme: "file", Path: folder + "/", OmitHost: true, RawQuery: "_pragma=synchronous(off)"}).String(),
-		Logger:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
+		// Acknowledged writes survive the end of the process, but not of the
+		// machine: no test waits for a disk.
+		SQLiteURL: (&url.URL{
+			Scheme:   "file",
+			Path:     folder + "/",
+			OmitHost: true,
+			RawQuery: "_pragma=synchronous(off)",
+		}).String(),
+		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
 		return err
@@ -73,7 +82,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 	return server.Run(ctx)
 }
 
-// dataFolder returns the folder for the data, and what to do with it at the end.
+// dataFolder returns the folder for the data, and a function to call at the
+// end.
 func dataFolder(dir string) (folder string, remove func(), err error) {
 	if dir == "" {
 		folder, err = os.MkdirTemp("", "ferretdb-")

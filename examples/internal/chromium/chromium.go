@@ -1,5 +1,6 @@
-// Package chromium drives a headless Chromium for the tests and the screenshots of the examples, and notices what a page
-// must not do: an error on the console, a request that fails, a request to another host.
+// Package chromium drives a headless Chromium for the tests and the screenshots
+// of the examples, and records faults: errors on the console, failed requests,
+// requests to another host.
 package chromium
 
 import (
@@ -22,15 +23,15 @@ import (
 // stepTime is how long one step may take.
 const stepTime = 30 * time.Second
 
-// Browser is a process, in which each tab has cookies of its own.
+// Browser is a process of Chromium. Each tab has its own cookies.
 type Browser struct{ ctx context.Context }
 
-// Start starts one; stop ends it. Chromium or Chrome must be in the PATH.
+// Start starts a browser; stop ends it. Chromium or Chrome must be in the PATH.
 func Start(ctx context.Context) (b *Browser, stop func(), err error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // it refuses to have one as root
+		options = append(options, chromedp.NoSandbox) // as root it refuses to have one
 	}
 	allocator, stopAllocator := chromedp.NewExecAllocator(ctx, options...)
 	browser, stopBrowser := chromedp.NewContext(allocator)
@@ -42,14 +43,14 @@ func Start(ctx context.Context) (b *Browser, stop func(), err error) {
 	return &Browser{browser}, stop, nil
 }
 
-// Look is how a reader sees pages. The zero value is English, light and 1280 x 800.
+// Look is how pages are shown. The zero value is English, light and 1280 x 800.
 type Look struct {
 	Language      string // for Accept-Language; "": en
 	Width, Height int64
 	Dark          bool
 }
 
-// Tab is a page, and what it did that it must not. Its methods wait until what they start is done.
+// Tab is a page and its faults. Its methods wait until what they start is done.
 type Tab struct {
 	ctx  context.Context
 	host string
@@ -91,7 +92,9 @@ func (t *Tab) prepare(look Look) error {
 	if err != nil {
 		return err
 	}
-	if _, err := chromedp.Call(t.ctx, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: agent, AcceptLanguage: look.Language}); err != nil {
+	if _, err := chromedp.Call(t.ctx, emulation.SetUserAgentOverride,
+		emulation.SetUserAgentOverrideParams{UserAgent: agent,
+			AcceptLanguage: look.Language}); err != nil {
 		return err
 	}
 	if _, err := chromedp.Call(t.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -101,7 +104,7 @@ func (t *Tab) prepare(look Look) error {
 	return chromedp.Do(t.ctx, chromedp.EmulateViewport(look.Width, look.Height))
 }
 
-// notice is called for each event, in their order.
+// notice is called for each event, in order.
 func (t *Tab) notice(event any) {
 	fault := ""
 	switch e := event.(type) {
@@ -114,12 +117,13 @@ func (t *Tab) notice(event any) {
 			fault = fmt.Sprintf("status %d: %s", e.Response.Status, e.Response.URL)
 		}
 	case *network.EventLoadingFailed:
-		if !e.Canceled { // as a page that is left while it loads
+		if !e.Canceled { // a page that is left while it loads is cancelled
 			fault = "request failed: " + e.ErrorText
 		}
 	case *log.EventEntryAdded:
-		// The network's are above. An info is no fault: there is one when a field is filled in before the browser came to
-		// focus another, which on a busy machine is sometimes so.
+		// Network errors are handled above. An info is no fault: on a busy
+		// machine there is one when a field is filled in before the browser
+		// focuses another.
 		if e.Entry.Source != "network" && e.Entry.Level != log.EntryLevelInfo {
 			fault = fmt.Sprintf("%s: %s", e.Entry.Level, e.Entry.Text)
 		}
@@ -135,7 +139,7 @@ func (t *Tab) notice(event any) {
 	}
 }
 
-// Faults returns what the pages did since the last call that they must not.
+// Faults returns the faults of the pages since the last call.
 func (t *Tab) Faults() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -161,27 +165,27 @@ func (t *Tab) Visit(address string) error {
 	return t.settle()
 }
 
-// settle waits until nothing moves: buttons may come later than the page.
+// settle waits until animations end, as buttons may appear later than the page.
 func (t *Tab) settle() error { return t.Until("document.getAnimations().length === 0") }
 
 // Back goes back in the history.
 func (t *Tab) Back() error { return t.run("back", chromedp.NavigateBack()) }
 
-// Type writes text into the field that the CSS selector names, in the place of what is there.
+// Type replaces the text of the field that the CSS selector names.
 func (t *Tab) Type(selector, text string) error {
 	return t.run("type into "+selector, chromedp.Steps(
 		chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text)))
 }
 
-// Keys presses keys, wherever the focus is.
+// Keys presses keys at the focus.
 func (t *Tab) Keys(keys string) error { return t.run("keys", chromedp.KeyEvent(keys)) }
 
-// Click clicks on what stays on this page.
+// Click clicks on something that stays on this page.
 func (t *Tab) Click(selector string) error {
 	return t.run("click on "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// ClickAt clicks at a place, in pixels, whatever is there.
+// ClickAt clicks at a position, in pixels.
 func (t *Tab) ClickAt(x, y float64) error {
 	return t.run("click at a place", chromedp.MouseClickXY(x, y))
 }
@@ -202,7 +206,8 @@ func (t *Tab) Enter() error {
 	return t.settle()
 }
 
-// FollowTwice clicks twice, as some do, and waits until no more page comes: the one that is shown is the second's.
+// FollowTwice clicks twice, as some people do, and waits until no further page
+// loads: the page shown is that of the second click.
 func (t *Tab) FollowTwice(selector string) error {
 	return t.next("double click on "+selector, chromedp.DoubleClick(chromedp.CSS(selector)))
 }
@@ -216,7 +221,7 @@ func (t *Tab) next(what string, action chromedp.Action[chromedp.Void]) error {
 	return nil
 }
 
-// Until waits until a JavaScript expression is true, be it on the next page.
+// Until waits until a JavaScript expression is true, on this page or the next.
 func (t *Tab) Until(expression string) error {
 	ctx, cancel := context.WithTimeout(t.ctx, stepTime)
 	defer cancel()
@@ -231,7 +236,7 @@ func (t *Tab) Until(expression string) error {
 	}
 }
 
-// Eval returns the value of a JavaScript expression, or of the promise that it is.
+// Eval returns the value of a JavaScript expression, after it is awaited.
 func Eval[T any](t *Tab, expression string) (T, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, stepTime)
 	defer cancel()
@@ -242,7 +247,7 @@ func Eval[T any](t *Tab, expression string) (T, error) {
 	return value, nil
 }
 
-// PNG is a picture of the page as far as it is seen.
+// PNG returns a picture of the visible part of the page.
 func (t *Tab) PNG() ([]byte, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, stepTime)
 	defer cancel()

@@ -1,5 +1,6 @@
-// Package demo is what the examples share: a model with one client and one user, a page to sign in at, and a program that
-// listens, prints how to try it, and ends well. A program of yours has its own.
+// Package demo is shared by the examples: a model with one client and one user,
+// a sign-in page, and a main function that listens, prints how to try the
+// example, and shuts down. Your program has its own.
 package demo
 
 import (
@@ -13,20 +14,20 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// Site is what an example is made of: the address by which it is reached, and a
-// model with the client app and the user andy.
+// Site is the address of an example and its model, which has the client app and
+// the user andy.
 type Site struct {
 	Base   string // such as http://127.0.0.1:8080
 	Secret string // of the client app
 	Model  *memorymodel.Model
 }
 
-// Callback is the redirection URI of the client app. Nothing is there: the code is
-// in the address that the browser ends at.
+// Callback is the redirection URI of the client app. Nothing is served there:
+// the code is in the address bar of the browser.
 func (s Site) Callback() string { return s.Base + "/callback" }
 
-// NewSite returns a site at base. Its model has the client app with secret, and the
-// user andy with the password 123456.
+// NewSite returns a site at base. Its model has the client app with secret, and
+// the user andy with the password 123456.
 func NewSite(base, secret string) (Site, error) {
 	site := Site{base, secret, memorymodel.New(nil)}
 	app := &oauth2server.Client{
@@ -40,18 +41,20 @@ func NewSite(base, secret string) (Site, error) {
 	return site, site.Model.AddUser(&oauth2server.User{ID: "1"}, "andy", "123456")
 }
 
-// Page asks until name and password are right; signing in is consent. For a page
-// that remembers who is signed in, and asks what to grant, see examples/consent.
+// Page asks for name and password until they are right; signing in counts as
+// consent. For a page that remembers who is signed in, and asks what to grant,
+// see examples/consent.
 func Page(users oauth2server.PasswordModel) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
 		if r.Method == http.MethodPost {
-			user, err := users.GetUser(r.Context(), r.PostForm.Get("username"), r.PostForm.Get("password"), request.Client)
+			user, err := users.GetUser(r.Context(), r.PostForm.Get("username"),
+				r.PostForm.Get("password"), request.Client)
 			switch {
 			case err == nil:
 				request.Approve(w, r, oauth2server.Approval{User: user, All: true})
 				return
-			case !errors.Is(err, oauth2server.ErrNotFound): // no wrong password: the database is down
+			case !errors.Is(err, oauth2server.ErrNotFound): // not a wrong password: the database is down
 				request.Fail(w, r, err)
 				return
 			}
@@ -63,8 +66,8 @@ func Page(users oauth2server.PasswordModel) http.Handler {
 	})
 }
 
-// Story is that of an example which issues tokens at /authorize and /token, and asks
-// for one at /api; see [Main].
+// Story is the story of an example that issues tokens at /authorize and /token,
+// and requires one at /api; see [Main].
 const Story = `Open this and sign in as andy with the password 123456. The browser ends at a
 page that is not there, and the code is in its address:
 
@@ -82,8 +85,8 @@ Or let the client have a token of its own:
   curl -H "Authorization: Bearer ACCESS_TOKEN" BASE/api
 `
 
-// Main is the main function of an example that newHandler makes of a [Site]. It
-// prints story, in which BASE and SECRET stand for what the site has.
+// Main is the main function of an example: newHandler returns its handler for a
+// [Site]. Main prints story, with BASE and SECRET replaced.
 func Main(story string, newHandler func(Site) (http.Handler, error)) {
 	Program(Addr, func(base string) (http.Handler, string, error) {
 		site, err := NewSite(base, rand.Text())

@@ -1,4 +1,4 @@
-// Package demotest tests handlers that an example mounts into somebody's router.
+// Package demotest tests the handlers that an example mounts in a router.
 package demotest
 
 import (
@@ -21,10 +21,10 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// Secret is that of the client app.
+// Secret is the secret of the client app.
 const Secret = "a-secret-that-nobody-guesses"
 
-// Start serves what newHandler makes of a [demo.Site] until the test ends.
+// Start serves the handler of newHandler for a [demo.Site] until the test ends.
 func Start(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) (server *httptest.Server) {
 	server = httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
@@ -36,15 +36,20 @@ func Start(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) (serv
 	return server
 }
 
-// Token is a token that server issues to the client app for itself.
+// Token returns a token of the client credentials grant.
 func Token(t *testing.T, server string, scope ...string) string {
-	config := clientcredentials.Config{ClientID: "app", ClientSecret: Secret, TokenURL: server + "/token", Scopes: scope}
+	config := clientcredentials.Config{
+		ClientID:     "app",
+		ClientSecret: Secret,
+		TokenURL:     server + "/token",
+		Scopes:       scope,
+	}
 	token, err := config.Token(t.Context())
 	require.NoError(t, err)
 	return token.AccessToken
 }
 
-// Get sends token, unless it is empty, to a URL.
+// Get sends a GET request with token, unless that is empty.
 func Get(t *testing.T, address, token string) (*http.Response, string) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	require.NoError(t, err)
@@ -59,18 +64,22 @@ func Get(t *testing.T, address, token string) (*http.Response, string) {
 	return res, string(body)
 }
 
-// FaultIsNoWrongPassword holds that page, whose database fails, neither asks for the
-// password again nor lets anybody in: the client is told server_error, and the log why.
+// FaultIsNoWrongPassword checks that page, when the database fails, neither
+// asks for the password again nor lets anybody in. The client gets
+// server_error, and the log the cause.
 func FaultIsNoWrongPassword(t *testing.T, page func(oauth2server.PasswordModel) http.Handler) {
 	var log bytes.Buffer
 	server := Start(t, func(site demo.Site) (http.Handler, error) {
-		srv, err := oauth2server.New(site.Model, &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		srv, err := oauth2server.New(site.Model,
+			&oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			return nil, err
 		}
 		return srv.Authorize(page(failing{})), nil
 	})
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	answer, err := browser.PostForm(server.URL+"/authorize?response_type=code&client_id=app&state=1",
 		url.Values{"username": {"andy"}, "password": {"123456"}})
 	require.NoError(t, err)
@@ -84,12 +93,14 @@ func FaultIsNoWrongPassword(t *testing.T, page func(oauth2server.PasswordModel) 
 
 type failing struct{}
 
-func (failing) GetUser(context.Context, string, string, *oauth2server.Client) (*oauth2server.User, error) {
+func (failing) GetUser(
+	context.Context, string, string, *oauth2server.Client,
+) (*oauth2server.User, error) {
 	return nil, errors.New("the disk is full")
 }
 
-// Mounted holds that the five lines work in somebody's router: /authorize and /token issue, and /api greets whoever has a
-// token with the scope read.
+// Mounted checks that the five lines work in a router: /authorize and /token
+// issue tokens, and /api requires one with the scope read.
 func Mounted(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) {
 	server := Start(t, newHandler).URL
 	for _, c := range []struct {
@@ -102,7 +113,8 @@ func Mounted(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) {
 		{"token of the code flow", signIn(t, server), 200, "Hello, user 1!\n", ""},
 		{"no token", "", 401, "Unauthorized\n", `Bearer realm="Service", scope="read"`},
 		{"unknown token", "unknown", 401, `{"error":"invalid_token",`, `error="invalid_token"`},
-		{"scope too small", Token(t, server, "write"), 403, `{"error":"insufficient_scope",`, `error="insufficient_scope"`},
+		{"scope too small", Token(t, server, "write"), 403, `{"error":"insufficient_scope",`,
+			`error="insufficient_scope"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			res, body := Get(t, server+"/api", c.token)
@@ -124,13 +136,20 @@ func Mounted(t *testing.T, newHandler func(demo.Site) (http.Handler, error)) {
 	})
 }
 
-// signIn returns the token that andy lets the client app have.
+// signIn returns the token that the client app gets when andy signs in.
 func signIn(t *testing.T, server string) string {
-	config := oauth2.Config{ClientID: "app", ClientSecret: Secret, RedirectURL: demo.Site{Base: server}.Callback(), Scopes: []string{"read"},
-		Endpoint: oauth2.Endpoint{AuthURL: server + "/authorize", TokenURL: server + "/token"}}
+	config := oauth2.Config{
+		ClientID:     "app",
+		ClientSecret: Secret,
+		RedirectURL:  demo.Site{Base: server}.Callback(),
+		Scopes:       []string{"read"},
+		Endpoint:     oauth2.Endpoint{AuthURL: server + "/authorize", TokenURL: server + "/token"},
+	}
 	verifier := oauth2.GenerateVerifier()
 	address := config.AuthCodeURL("1", oauth2.S256ChallengeOption(verifier))
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	page, err := browser.Get(address)
 	require.NoError(t, err)
 	require.NoError(t, page.Body.Close())
@@ -140,7 +159,8 @@ func signIn(t *testing.T, server string) string {
 	require.NoError(t, answer.Body.Close())
 	location, err := answer.Location()
 	require.NoError(t, err)
-	token, err := config.Exchange(t.Context(), location.Query().Get("code"), oauth2.VerifierOption(verifier))
+	token, err := config.Exchange(t.Context(), location.Query().Get("code"),
+		oauth2.VerifierOption(verifier))
 	require.NoError(t, err)
 	return token.AccessToken
 }

@@ -1,4 +1,5 @@
-// Command screenshots takes the pictures that README.md shows, of examples/server as it is. It needs Chromium.
+// Command screenshots takes the pictures that README.md shows, of
+// examples/server as it is. It needs Chromium.
 //
 //	go run ./examples/server/screenshots [-out docs/images]
 package main
@@ -43,7 +44,12 @@ func run(ctx context.Context, out string) error {
 	}{
 		{chromium.Look{Width: 560, Height: 520}, map[string]string{
 			"sign-in": "sign-in", "consent": "consent", "client": "client", "connected": "connected"}},
-		{chromium.Look{Width: 560, Height: 520, Language: "zh-CN", Dark: true}, map[string]string{"consent": "consent-zh-dark"}},
+		{chromium.Look{
+			Width:    560,
+			Height:   520,
+			Language: "zh-CN",
+			Dark:     true,
+		}, map[string]string{"consent": "consent-zh-dark"}},
 	} {
 		tab, shut, err := browser.Open(base, story.look)
 		if err != nil {
@@ -58,10 +64,10 @@ func run(ctx context.Context, out string) error {
 	return nil
 }
 
-// tell goes through the story that README.md tells, and takes pictures of its pages.
+// tell walks through the story of README.md, and takes pictures of its pages.
 func tell(tab *chromium.Tab, base, out string, pictures map[string]string) error {
 	for _, step := range []struct {
-		page string // what is seen then; empty: nothing new
+		page string // the page shown then; empty if there is nothing new
 		do   func() error
 	}{
 		{"", func() error { return tab.Visit(base + "/client/") }},
@@ -109,7 +115,8 @@ func serve(ctx context.Context) (base string, stop func(), err error) {
 		}
 	}()
 	program := filepath.Join(dir, "server")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/seed-11d18166/oauth2server/examples/server")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program,
+		"github.com/seed-11d18166/oauth2server/examples/server")
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", nil, fmt.Errorf("%w: %s", err, output)
 	}
@@ -123,7 +130,7 @@ func serve(ctx context.Context) (base string, stop func(), err error) {
 	}
 	stop = func() {
 		server.Process.Kill()
-		server.Wait() // it was killed, and says so
+		server.Wait() // its error reports that it was killed
 		os.RemoveAll(dir)
 	}
 	line, err := bufio.NewReader(printed).ReadString('\n')
