@@ -159,6 +159,9 @@ func TestNewListsEverythingThatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "the model is nil")
 	require.ErrorContains(t, err, "option Realm")
 	require.ErrorContains(t, err, "oauth2server: 2 mistakes:\n\t")
+	var mistakes interface{ Unwrap() []error }
+	require.ErrorAs(t, err, &mistakes)
+	require.Len(t, mistakes.Unwrap(), 2, "each is an error of its own")
 }
 
 // tokenDecorator wraps the methods that a resource server calls.
