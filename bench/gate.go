@@ -20,14 +20,6 @@ const (
 	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 )
 
-// authorizeQuery returns the authorization request of a client.
-func authorizeQuery(p peers.Peer, client peers.Client) string {
-	return url.Values{"response_type": {"code"}, "client_id": {client.ID},
-		"redirect_uri": {peers.Callback}, "scope": {p.Scope},
-		"state": {"a-state-of-some-length"}, "code_challenge": {challenge},
-		"code_challenge_method": {"S256"}}.Encode()
-}
-
 // gate returns nil if a server does the work: it accepts the tokens that it
 // issues, and refuses what must be refused.
 func gate(p peers.Peer, base string) error {
@@ -112,6 +104,14 @@ func gate(p peers.Peer, base string) error {
 	g.refused("a made-up refresh token", refresh("made-up"))
 	g.refused("an access token as a refresh token", refresh(second.access))
 	return errors.Join(g.errs...)
+}
+
+// authorizeQuery returns the authorization request of a client.
+func authorizeQuery(p peers.Peer, client peers.Client) string {
+	return url.Values{"response_type": {"code"}, "client_id": {client.ID},
+		"redirect_uri": {peers.Callback}, "scope": {p.Scope},
+		"state": {"a-state-of-some-length"}, "code_challenge": {challenge},
+		"code_challenge_method": {"S256"}}.Encode()
 }
 
 func machineScope(p peers.Peer) string {

@@ -189,9 +189,9 @@ func TestUsersWrittenByHand(t *testing.T) {
 		hash any
 		want string
 	}{
-		"number":  {7, "must be a string"},
+		"number":  {7, "want a string"},
 		"empty":   {"", "is empty"},
-		"null":    {nil, "must be a string"},
+		"null":    {nil, "want a string"},
 		"unknown": {"5f4dcc3b5aa765d61d8327deb882cf99", "unknown kind"},
 		"bomb": {"$argon2id$v=19$m=4194304,t=9,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
 			"too much work"},

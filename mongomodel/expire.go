@@ -16,9 +16,6 @@ import (
 // that presents it late learns that it has expired.
 const codeRetention = time.Hour
 
-// deleteBatch is how many documents one command of DeleteExpired deletes.
-const deleteBatch = 1000
-
 // perishable is a collection whose documents are deleted some time after they
 // expire.
 type perishable struct {
@@ -55,6 +52,9 @@ func (m *Model) DeleteExpired(ctx context.Context) (int64, error) {
 	}
 	return deleted, nil
 }
+
+// deleteBatch is how many documents one command of DeleteExpired deletes.
+const deleteBatch = 1000
 
 // deleteSome deletes a batch of what expired before a time. more reports
 // whether there may be more.

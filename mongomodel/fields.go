@@ -61,7 +61,7 @@ func readList(value bson.RawValue) ([]string, error) {
 	}
 	if text, ok := value.StringValueOK(); ok {
 		if strings.Contains(text, ",") {
-			return nil, errors.New("has a comma: write an array of strings")
+			return nil, errors.New("is a string with a comma: write an array of strings")
 		}
 		return strings.Fields(text), nil
 	}

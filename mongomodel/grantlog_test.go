@@ -33,7 +33,7 @@ func TestALogIsInOrder(t *testing.T) {
 		require.Equal(t, want, got, from)
 	}
 	for _, seq := range []int{-1, 10_000_000_000} {
-		require.ErrorContains(t, second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: seq})), "no place")
+		require.ErrorContains(t, second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: seq})), "out of range")
 	}
 }
 

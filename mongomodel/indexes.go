@@ -13,14 +13,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 )
 
-// notImplemented is the code of the error for an index option that the server
-// does not have.
-const notImplemented = 238
-
-// buildTime is how long an index may take if the caller sets no deadline. The
-// driver sends no limit of more than 24 days to the server.
-const buildTime = 365 * 24 * time.Hour
-
 // EnsureIndexes creates missing indexes. Call it at every start; many processes
 // may do so at once. On large collections the first call takes long: only the
 // deadline of ctx limits it, not the timeout of the client. The server then
@@ -58,6 +50,10 @@ func (m *Model) EnsureIndexes(ctx context.Context) error {
 	return nil
 }
 
+// buildTime is how long an index may take if the caller sets no deadline. The
+// driver sends no limit of more than 24 days to the server.
+const buildTime = 365 * 24 * time.Hour
+
 // ensureUsernames makes usernames unique among documents of ours.
 func (m *Model) ensureUsernames(ctx context.Context) error {
 	if m.misnamed != nil {
@@ -80,3 +76,7 @@ func ensureIndex(
 	}
 	return fault(ctx, "index "+field+" of "+c.Name(), err)
 }
+
+// notImplemented is the code of the error for an index option that the server
+// does not have.
+const notImplemented = 238

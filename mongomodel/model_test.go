@@ -166,7 +166,7 @@ func TestNothingIsReplaced(t *testing.T) {
 	require.ErrorContains(t, second(m.SaveToken(ctx, &token, nil, nil)), "access_tokens: another document")
 	token.AccessToken = "b"
 	require.ErrorContains(t, second(m.SaveToken(ctx, &token, nil, nil)), "refresh_tokens: another document")
-	require.ErrorContains(t, second(m.SaveAuthorizationCode(ctx, &code, nil, nil)), "authorization_codes: there is another")
+	require.ErrorContains(t, second(m.SaveAuthorizationCode(ctx, &code, nil, nil)), "authorization_codes: another")
 	found, err := m.GetAccessToken(ctx, "a")
 	require.NoError(t, err)
 	require.Equal(t, oauth2server.Scope{"read"}, found.Scope)

@@ -15,9 +15,6 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// rehashTime is how long a sign-in waits for a hash to be replaced.
-const rehashTime = time.Second
-
 // userFields is a user as it is written. The ID never changes, as tokens carry
 // it; the username may.
 type userFields struct {
@@ -123,6 +120,9 @@ func (m *Model) refreshHash(ctx context.Context, d *userDocument, hash string) {
 	stale := append(byID(d.user.ID), bson.E{Key: userMark, Value: d.hash}) // so the document is ours
 	update(ctx, m.users, stale, set(bson.D{{Key: userMark, Value: hash}}))
 }
+
+// rehashTime is how long a sign-in waits for a hash to be replaced.
+const rehashTime = time.Second
 
 // UserByID returns a registered user, or [oauth2server.ErrNotFound]. Data is
 // nil or a [bson.Raw]: read it with [bson.Unmarshal].

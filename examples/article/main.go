@@ -67,7 +67,7 @@ func newHandler(base string, model oauth2server.Model) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", at(base, demoClient(base)))
 	mux.Handle("GET /authorize", at(base, srv.Authorize(http.HandlerFunc(login))))
-	mux.Handle("/user/authorize", srv.Authorize(nil)) // checks the username and password of the form
+	mux.Handle("/user/authorize", srv.Authorize(nil)) // takes username and password from the form
 	mux.Handle("/user/token", srv.Token(nil))
 	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(authenticate)))
 	return mux, nil
@@ -230,8 +230,7 @@ func (base demoClient) exchange(w http.ResponseWriter, code string) {
 func open(ctx context.Context, uri string) (model oauth2server.Model, shut func(), err error) {
 	if uri == "" {
 		m := memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: true})
-		return m, func() {},
-			errors.Join(m.AddClient(client, clientSecret), m.AddUser(user, username, password))
+		return m, func() {}, errors.Join(m.AddClient(client, clientSecret), m.AddUser(user, username, password))
 	}
 	connection, err := mongo.Connect(options.Client().SetTimeout(5 * time.Second).ApplyURI(uri))
 	if err != nil {

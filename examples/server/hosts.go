@@ -19,9 +19,6 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
 
-// maxHosts bounds the number of hosts, as each request chooses its host.
-const maxHosts = 32
-
 // hosts serves the application at each host by which this machine may be
 // reached: any IP address, localhost, or its own name. Each host has its own
 // application, with an issuer, redirection URIs and sessions, over the same
@@ -34,6 +31,9 @@ type hosts struct {
 	mu   sync.Mutex
 	apps map[string]*app // by host
 }
+
+// maxHosts bounds the number of hosts, as each request chooses its host.
+const maxHosts = 32
 
 // newHosts returns the hosts for an application at base.
 func newHosts(s setup, base string) (*hosts, error) {

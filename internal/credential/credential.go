@@ -12,10 +12,6 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// clientUserPrefix keeps the users that act for clients apart from people (RFC
-// 9700, section 4.15).
-const clientUserPrefix = "client:"
-
 // Rules has the options of a model that concern registration.
 type Rules struct {
 	AllowShortSecrets bool
@@ -74,6 +70,10 @@ func Page(limit int) int {
 func UserOf(c *oauth2server.Client) *oauth2server.User {
 	return &oauth2server.User{ID: clientUserPrefix + c.ID}
 }
+
+// clientUserPrefix keeps the users that act for clients apart from people (RFC
+// 9700, section 4.15).
+const clientUserPrefix = "client:"
 
 // unfit returns the error for something that cannot be registered, as in the
 // root package.

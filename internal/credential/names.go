@@ -12,10 +12,6 @@ import (
 	"golang.org/x/text/width"
 )
 
-// maxPrepared bounds the texts that are prepared, in bytes. It is more than can
-// be registered.
-const maxPrepared = 8 << 10
-
 // prepareName returns a username as it is stored: a name of one or more parts
 // with spaces between them, each of the profile UsernameCasePreserved (RFC
 // 8265, section 3.4 and 3.1).
@@ -39,6 +35,10 @@ func prepareName(name string) (string, error) {
 	}
 	return strings.Join(parts, " "), nil
 }
+
+// maxPrepared bounds the texts that are prepared, in bytes. It is more than can
+// be registered.
+const maxPrepared = 8 << 10
 
 // reason returns an error that names the character that is not allowed.
 func reason(part string, err error) error {

@@ -15,10 +15,6 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/digest"
 )
 
-// maxForeign bounds the recipes of other programs whose cost is part of every
-// check.
-const maxForeign = 8
-
 // Passwords hashes the passwords of a model, and checks them. A wrong password
 // costs the same whether the name is unknown, or has a current hash, one of a
 // lower cost, or one of another program: see rest. That holds once it has seen
@@ -142,6 +138,10 @@ func (p *Passwords) meet(h *hash) {
 		p.foreign = append(p.foreign, h.recipe)
 	}
 }
+
+// maxForeign bounds the recipes of other programs whose cost is part of every
+// check.
+const maxForeign = 8
 
 // rest returns the work that makes the check of h cost as much as that of every
 // other name: bcrypt at the highest cost, and each function of other programs

@@ -13,23 +13,6 @@ import (
 // version, so that Open can read both.
 const version = 1
 
-// sealer returns a cipher for a successor, keyed by the refresh token that it
-// replaces. The key is that of the one-step derivation of NIST SP 800-56C,
-// section 4.1, with SHA-256: one hash is enough, as the token has 128 random
-// bits. It must not come from the token's digest, which is stored beside the
-// box: then a dump could open it. Each box has a random nonce, as a token may
-// be rotated twice (NIST SP 800-38D, section 8.2.2).
-func sealer(presented string) (cipher.AEAD, error) {
-	var buffer [128]byte // enough for most
-	key := sha256.Sum256(
-		append(append(append(buffer[:0], 0, 0, 0, 1), presented...), "oauth2server refresh successor"...))
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
-}
-
 // Seal encrypts successor so that only the holder of presented can open it, and
 // only for this grant.
 func Seal(presented, grantID, successor string) ([]byte, error) {
@@ -54,4 +37,21 @@ func Open(presented, grantID string, sealed []byte) (string, error) {
 		return "", fmt.Errorf("oauth2server: opening a sealed successor: %w", err)
 	}
 	return string(successor), nil
+}
+
+// sealer returns a cipher for a successor, keyed by the refresh token that it
+// replaces. The key is that of the one-step derivation of NIST SP 800-56C,
+// section 4.1, with SHA-256: one hash is enough, as the token has 128 random
+// bits. It must not come from the token's digest, which is stored beside the
+// box: then a dump could open it. Each box has a random nonce, as a token may
+// be rotated twice (NIST SP 800-38D, section 8.2.2).
+func sealer(presented string) (cipher.AEAD, error) {
+	var buffer [128]byte // enough for most
+	key := sha256.Sum256(
+		append(append(append(buffer[:0], 0, 0, 0, 1), presented...), "oauth2server refresh successor"...))
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
 }
