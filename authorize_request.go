@@ -192,12 +192,13 @@ func (q *AuthorizationRequest) checkClient() *Error {
 // scope, response type, challenge. owner is the user who approves, and granted
 // the scope that they grant. A nil owner means that a page will ask: then the
 // scope is only compared with the client's.
-func (q *AuthorizationRequest) check(ctx context.Context, owner *User) (granted Scope, refused *Error) {
+func (q *AuthorizationRequest) check(
+	ctx context.Context, owner *User,
+) (granted Scope, refused *Error) {
 	challenge := q.form.get("code_challenge")
 	method := challengeMethod(challenge, q.form.get("code_challenge_method"))
 	// With S256 the challenge binds the answer to the client's session, so it
-	// needs
-	// no state. RFC 9700, section 4.7.1.
+	// needs no state. RFC 9700, section 4.7.1.
 	bound := method == methodS256 && challenge != "" && !q.implicit()
 	switch {
 	case q.State == "" && !q.server.options.AllowEmptyState && !bound:
