@@ -119,7 +119,7 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 		return nil, refused
 	}
 	if client.ID != id {
-		return nil, unknown() // of a storage that ignores case
+		return nil, unknown() // the storage found another ID, as it ignores case
 	}
 	q := &sent.request
 	q.server, q.began, q.form, q.Client = s, began, f, client

@@ -1,5 +1,5 @@
-// This file turns what went wrong into what the client is told and what the log
-// has.
+// This file turns what went wrong into what the client is told and what goes to
+// the log.
 
 package oauth2server
 
