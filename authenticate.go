@@ -1,3 +1,5 @@
+// This file authenticates requests to the program's API by their bearer token.
+
 package oauth2server
 
 import (
@@ -9,10 +11,12 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// Authenticate returns a middleware that lets requests pass whose bearer token is good for all of scope (RFC 6750).
-// The next handler finds the token by [TokenFromContext] and its user by [UserFromContext]. Without scope, any good
-// token will do. An element of scope may hold several tokens, space-delimited; one that is malformed or empty is a
-// mistake of the program, and so is a model without [AccessTokenModel]: then it panics, at once.
+// Authenticate returns a middleware that passes requests whose bearer token is
+// valid for all of scope (RFC 6750). The next handler gets the token from
+// [TokenFromContext] and its user from [UserFromContext]. Without scope, any
+// valid token will do. An element of scope may hold several scope tokens,
+// separated by spaces. Authenticate panics if an element is malformed or empty,
+// or if the model is no [AccessTokenModel].
 func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.Handler {
 	required, mistake := requiredScope(scope)
 	if mistake == nil && s.tokens == nil {
@@ -40,24 +44,44 @@ func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.H
 	}
 }
 
-// tellScopes sets the headers that tell what a route requires and what the token
-// has.
-func (s *ResourceServer) tellScopes(header http.Header, required string, authorized Scope) {
-	switch {
-	case !s.options.OmitAcceptedScopesHeader && !s.options.OmitAuthorizedScopesHeader:
-		setHeaders(header, []string{acceptedScopes, required, authorizedScopes, authorized.String()})
-	case !s.options.OmitAcceptedScopesHeader:
-		setHeaders(header, []string{acceptedScopes, required})
-	case !s.options.OmitAuthorizedScopesHeader:
-		setHeaders(header, []string{authorizedScopes, authorized.String()})
+// AuthenticateRequest returns the token of a request if it is valid for all of
+// scope. It writes nothing; the error is an [Error] for
+// [ResourceServer.WriteError]. If it has to look into an urlencoded body, it
+// leaves the body in r to be read again.
+func (s *ResourceServer) AuthenticateRequest(r *http.Request, scope ...string) (*Token, error) {
+	required, refused := requiredScope(scope)
+	if refused != nil {
+		return nil, refused
 	}
+	token, _, refused := s.authenticate(r, required)
+	return orNil(token, refused)
 }
 
-// The headers X-Accepted-OAuth-Scopes and X-OAuth-Scopes, as net/http writes them.
-const (
-	acceptedScopes   = "X-Accepted-Oauth-Scopes"
-	authorizedScopes = "X-Oauth-Scopes"
-)
+// WriteError answers a request that [ResourceServer.AuthenticateRequest]
+// refused: with the status, the challenge and, unless the request had no token
+// at all, a JSON document (RFC 6750, section 3). An err that is [ErrNotFound]
+// is sent as invalid_token; one that is no [Error] or [ErrorCode] as
+// server_error.
+func (s *ResourceServer) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	refused := modelFailure("the program", err, invalidToken("token_unknown"))
+	about := Event{Endpoint: EndpointAuthenticate}
+	if token := refused.token; token != nil {
+		about.ClientID, about.UserID, about.GrantID = token.Client.id(), token.User.id(), token.GrantID
+	}
+	e := refused.sentFrom(atResource)
+	s.reportRefusal(r, about, e)
+	forbidStoring(w)
+	if e.Code != ServerError {
+		w.Header().Set("WWW-Authenticate", s.challenge(e))
+	}
+	if e.Code == UnauthorizedRequest {
+		// No error code for a client that may not know that a token is needed.
+		// RFC 6750, section 3.1.
+		http.Error(w, http.StatusText(e.status()), e.status())
+		return
+	}
+	writeErrorJSON(w, e)
+}
 
 // Authenticate is [ResourceServer.Authenticate] with the server's own model.
 func (s *Server) Authenticate(scope ...string) func(http.Handler) http.Handler {
@@ -75,33 +99,31 @@ func (s *Server) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	s.resource.WriteError(w, r, err)
 }
 
-// AuthenticateRequest returns the token of a request if it is good for all of scope. It writes nothing; the error is an
-// [Error] for [ResourceServer.WriteError]. An urlencoded body that it had to look into is left in r as it was.
-func (s *ResourceServer) AuthenticateRequest(r *http.Request, scope ...string) (*Token, error) {
-	required, refused := requiredScope(scope)
-	if refused != nil {
-		return nil, refused
-	}
-	token, _, refused := s.authenticate(r, required)
-	return orNil(token, refused)
-}
-
-// requiredScope is what a route asks for. An empty element would ask for nothing where something was meant.
+// requiredScope returns the scope that a route requires. An empty element is a
+// mistake: it would require nothing where something was meant.
 func requiredScope(elements []string) (Scope, *Error) {
-	if slices.ContainsFunc(elements, func(element string) bool { return strings.TrimFunc(element, isSpace) == "" }) {
+	isEmpty := func(element string) bool { return strings.TrimFunc(element, isSpace) == "" }
+	if slices.ContainsFunc(elements, isEmpty) {
 		return nil, misuse("a required scope is empty")
 	}
 	scope, err := parseScope(strings.Join(elements, " "))
 	if err != nil {
 		return nil, misuse("the required scope %q: %w", elements, err)
 	}
-	if list := slices.IndexFunc(scope, func(token string) bool { return strings.Contains(token, ",") }); list >= 0 {
-		return nil, misuse("the required scope %q has a comma: separate scope tokens by spaces, or give each as an argument", scope[list])
+	isList := func(token string) bool { return strings.Contains(token, ",") }
+	if list := slices.IndexFunc(scope, isList); list >= 0 {
+		return nil, misuse("the required scope %q has a comma: "+
+			"separate scope tokens by spaces, or give each as an argument", scope[list])
 	}
 	return scope, nil
 }
 
-func (s *ResourceServer) authenticate(r *http.Request, scope Scope) (token *Token, inQuery bool, refused *Error) {
+// authenticate returns the token of a request if it is valid for scope, and
+// reports whether it was in the query. A refusal has what WriteError needs for
+// the challenge and the event.
+func (s *ResourceServer) authenticate(
+	r *http.Request, scope Scope,
+) (token *Token, inQuery bool, refused *Error) {
 	presented, inQuery, refused := s.bearerToken(r)
 	if refused == nil {
 		token, refused = s.checkToken(r, presented)
@@ -113,14 +135,83 @@ func (s *ResourceServer) authenticate(r *http.Request, scope Scope) (token *Toke
 		challenged := *refused
 		challenged.bearer, challenged.token = true, token
 		if refused.Code == UnauthorizedRequest {
-			challenged.scope = scope // a client that does not know yet asks for enough at once
+			challenged.scope = scope // so that the client knows at once what to ask for
 		}
 		return nil, false, &challenged
 	}
 	return token, inQuery, nil
 }
 
-// checkToken asks the model. An expired token is returned too.
+// bearerToken returns the token of a request, which may be in one place only:
+// the header, the body or the query (RFC 6750, section 2).
+func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery bool, refused *Error) {
+	headers := r.Header["Authorization"]
+	if len(headers) > 1 {
+		return "", false, refusal(InvalidRequest, "authorization_repeated",
+			"Invalid request: more than one Authorization header")
+	}
+	if len(headers) == 1 && headers[0] == "" {
+		headers = nil
+	}
+	inBody, repeatedBody := peekBody(r, s.options.MaxFormBytes).single("access_token")
+	var query parameters
+	if raw := r.URL.RawQuery; strings.Contains(raw, "access_token") || strings.Contains(raw, "%") {
+		// The query is the API's: its malformed parts are not ours to refuse.
+		values, _ := url.ParseQuery(raw)
+		query = parametersOf(values)
+	}
+	inURL, repeatedURL := query.single("access_token")
+	switch {
+	case repeatedBody || repeatedURL:
+		return "", false, refusal(InvalidRequest, "parameter_repeated",
+			"Repeated parameter: `access_token`")
+	case len(headers) > 0 && inBody+inURL != "" || inBody != "" && inURL != "":
+		return "", false, refusal(InvalidRequest, "token_twice",
+			"Invalid request: only one authentication method is allowed")
+	case inURL != "" && !s.options.AllowBearerTokensInQueryString:
+		return "", false, refusal(InvalidRequest, "token_in_query",
+			"Invalid request: do not send bearer tokens in query URLs")
+	case len(headers) > 0:
+		token, refused = readBearer(headers[0])
+		return token, false, refused
+	case inBody+inURL == "":
+		return "", false, refusal(UnauthorizedRequest, "token_missing", "")
+	case !grammar.IsB64Token(inBody + inURL):
+		return "", false, invalid("access_token")
+	}
+	return inBody + inURL, inURL != "", nil
+}
+
+// readBearer returns the bearer token of an Authorization header. A header of
+// another scheme counts as none.
+func readBearer(header string) (string, *Error) {
+	token, ok := cutScheme(header, "Bearer")
+	switch {
+	case !ok || strings.TrimSpace(token) == "": // a script without a token sends this
+		return "", refusal(UnauthorizedRequest, "token_missing", "")
+	case !grammar.IsB64Token(token):
+		return "", refusal(InvalidRequest, "token_malformed",
+			"Invalid request: malformed authorization header")
+	}
+	return token, nil
+}
+
+// cutScheme returns what follows the scheme and its spaces in an Authorization
+// header, and reports whether the header has this scheme. The name of a scheme
+// is case-insensitive (RFC 9110, section 11.1).
+func cutScheme(header, scheme string) (rest string, ok bool) {
+	end := strings.IndexFunc(header, func(r rune) bool { return r == ' ' || r == '\t' })
+	if end < 0 {
+		return "", grammar.EqualFold(header, scheme)
+	}
+	if !grammar.EqualFold(header[:end], scheme) {
+		return "", false
+	}
+	return strings.TrimLeft(header[end:], " "), true
+}
+
+// checkToken looks a token up in the model. An expired token is returned beside
+// its refusal, for the event.
 func (s *ResourceServer) checkToken(r *http.Request, presented string) (*Token, *Error) {
 	if s.tokens == nil {
 		return nil, misuse("the model has no GetAccessToken")
@@ -129,10 +220,11 @@ func (s *ResourceServer) checkToken(r *http.Request, presented string) (*Token, 
 	if refused := found("GetAccessToken", token, err, unknownToken); refused != nil {
 		return nil, refused
 	}
+	eternal := token.AccessTokenExpiresAt.IsZero()
 	switch {
-	case !token.User.known() || token.AccessTokenExpiresAt.IsZero() && !s.options.InsecureEternalAccessTokens:
+	case !token.User.known() || eternal && !s.options.InsecureEternalAccessTokens:
 		return nil, breach("GetAccessToken did not return a token with its user and expiry")
-	case !token.AccessTokenExpiresAt.IsZero() && expired(token.AccessTokenExpiresAt):
+	case !eternal && expired(token.AccessTokenExpiresAt):
 		return token, refusal(InvalidToken, "token_expired", "Invalid token: access token has expired")
 	}
 	return token, nil
@@ -144,7 +236,8 @@ func invalidToken(reason string) *Error {
 	return refusal(InvalidToken, reason, "Invalid token: access token is invalid")
 }
 
-// checkScope holds the token against what the route requires.
+// checkScope refuses a token that does not have the scope that a route
+// requires.
 func (s *ResourceServer) checkScope(r *http.Request, token *Token, required Scope) *Error {
 	var ok bool
 	var err error
@@ -163,80 +256,33 @@ func (s *ResourceServer) checkScope(r *http.Request, token *Token, required Scop
 }
 
 func insufficientScope(required Scope) *Error {
-	e := refusal(InsufficientScope, "scope_insufficient", "Insufficient scope: authorized scope is insufficient")
+	e := refusal(InsufficientScope, "scope_insufficient",
+		"Insufficient scope: authorized scope is insufficient")
 	e.scope = required
 	return e
 }
 
-// bearerToken finds the token in the one place where the request has it (RFC 6750, section 2).
-func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery bool, refused *Error) {
-	headers := r.Header["Authorization"]
-	if len(headers) > 1 {
-		return "", false, refusal(InvalidRequest, "authorization_repeated", "Invalid request: more than one Authorization header")
-	}
-	if len(headers) == 1 && headers[0] == "" {
-		headers = nil
-	}
-	inBody, repeatedBody := peekBody(r, s.options.MaxFormBytes).single("access_token")
-	var query parameters
-	if raw := r.URL.RawQuery; strings.Contains(raw, "access_token") || strings.Contains(raw, "%") {
-		values, _ := url.ParseQuery(raw) // it is the API's: what is malformed there is not ours to refuse
-		query = parametersOf(values)
-	}
-	inURL, repeatedURL := query.single("access_token")
+// tellScopes sets the headers with the scope that a route requires and the
+// scope of the token.
+func (s *ResourceServer) tellScopes(header http.Header, required string, authorized Scope) {
 	switch {
-	case repeatedBody || repeatedURL:
-		return "", false, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `access_token`")
-	case len(headers) > 0 && inBody+inURL != "" || inBody != "" && inURL != "":
-		return "", false, refusal(InvalidRequest, "token_twice", "Invalid request: only one authentication method is allowed")
-	case inURL != "" && !s.options.AllowBearerTokensInQueryString:
-		return "", false, refusal(InvalidRequest, "token_in_query", "Invalid request: do not send bearer tokens in query URLs")
-	case len(headers) > 0:
-		token, refused = readBearer(headers[0])
-		return token, false, refused
-	case inBody+inURL == "":
-		return "", false, refusal(UnauthorizedRequest, "token_missing", "")
-	case !grammar.IsB64Token(inBody + inURL):
-		return "", false, invalid("access_token")
+	case !s.options.OmitAcceptedScopesHeader && !s.options.OmitAuthorizedScopesHeader:
+		setHeaders(header, []string{acceptedScopes, required, authorizedScopes, authorized.String()})
+	case !s.options.OmitAcceptedScopesHeader:
+		setHeaders(header, []string{acceptedScopes, required})
+	case !s.options.OmitAuthorizedScopesHeader:
+		setHeaders(header, []string{authorizedScopes, authorized.String()})
 	}
-	return inBody + inURL, inURL != "", nil
 }
 
-// readBearer reads an Authorization header. One of another scheme is no attempt at a bearer token.
-func readBearer(header string) (string, *Error) {
-	token, ok := cutScheme(header, "Bearer")
-	switch {
-	case !ok || strings.TrimSpace(token) == "": // a script without a token sends this
-		return "", refusal(UnauthorizedRequest, "token_missing", "")
-	case !grammar.IsB64Token(token):
-		return "", refusal(InvalidRequest, "token_malformed", "Invalid request: malformed authorization header")
-	}
-	return token, nil
-}
+// The headers X-Accepted-OAuth-Scopes and X-OAuth-Scopes, as net/http writes
+// them.
+const (
+	acceptedScopes   = "X-Accepted-Oauth-Scopes"
+	authorizedScopes = "X-Oauth-Scopes"
+)
 
-// WriteError answers a request that [ResourceServer.AuthenticateRequest] refused: status, challenge and, unless the
-// request had no token at all, a JSON document (RFC 6750, section 3). An err that is no [Error] is a server_error.
-func (s *ResourceServer) WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	refused := modelFailure("the program", err, invalidToken("token_unknown"))
-	about := Event{Endpoint: EndpointAuthenticate}
-	if token := refused.token; token != nil {
-		about.ClientID, about.UserID, about.GrantID = token.Client.id(), token.User.id(), token.GrantID
-	}
-	e := refused.sentFrom(atResource)
-	s.reportRefusal(r, about, e)
-	forbidStoring(w)
-	if e.Code != ServerError {
-		w.Header().Set("WWW-Authenticate", s.challenge(e))
-	}
-	if e.Code == UnauthorizedRequest {
-		// RFC 6750, section 3.1: no error code for who did not know that a token is needed.
-		http.Error(w, http.StatusText(e.status()), e.status())
-		return
-	}
-	writeErrorJSON(w, e)
-}
-
-// challenge is the value of WWW-Authenticate.
+// challenge returns the value of WWW-Authenticate (RFC 6750, section 3).
 func (s *ResourceServer) challenge(e *Error) string {
 	var b strings.Builder
 	b.WriteString(`Bearer realm="` + s.options.Realm + `"`)
@@ -250,17 +296,4 @@ func (s *ResourceServer) challenge(e *Error) string {
 		b.WriteString(`, scope="` + e.scope.String() + `"`)
 	}
 	return b.String()
-}
-
-// cutScheme returns what follows the scheme in an Authorization header, "" when that does not follow after spaces.
-// The name of a scheme is case-insensitive (RFC 9110, section 11.1).
-func cutScheme(header, scheme string) (rest string, ok bool) {
-	end := strings.IndexFunc(header, func(r rune) bool { return r == ' ' || r == '\t' })
-	if end < 0 {
-		return "", grammar.EqualFold(header, scheme)
-	}
-	if !grammar.EqualFold(header[:end], scheme) {
-		return "", false
-	}
-	return strings.TrimLeft(header[end:], " "), true
 }

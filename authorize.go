@@ -1,3 +1,6 @@
+// This file answers authorization requests: it checks the request, finds out
+// what the user wants, and sends the browser back to the client.
+
 package oauth2server
 
 import (
@@ -5,23 +8,30 @@ import (
 	"net/http"
 )
 
-// Authorize returns the authorization endpoint (RFC 6749, section 3.1), for GET and POST.
-// HEAD is answered as GET would be, but asks nobody and grants nothing.
+// Authorize returns the authorization endpoint (RFC 6749, section 3.1), for GET
+// and POST. HEAD is answered like GET, but nobody is asked and nothing is
+// granted.
 //
-// A request with an unknown client, or whose redirection URI is not the client's, is answered with an error page and
-// never redirected. Other errors go to the client by redirect.
+// A request with an unknown client, or with a redirection URI that is not the
+// client's, gets an error page and is never redirected. Other errors go to the
+// client by redirect.
 //
-// With page, the page decides: it gets each good request, r.PostForm filled, and says what the owner wants.
+// If page is not nil, it decides: it gets each valid request, with r.PostForm
+// filled, and ends with what the owner wants; see [AuthorizationRequest].
 //
-// Without page, [Options.AuthenticateUser] says who the user is; if that is nil, username and password are taken from
-// the body of a POST ([PasswordModel]). Whoever is signed in approves, unless the parameter allowed is "false".
-// As that asks nobody, public clients get access_denied; see [Options.InsecureApprovePublicClients].
+// If page is nil, [Options.AuthenticateUser] returns the user; if that is nil
+// too, username and password are read from the body of a POST
+// ([PasswordModel]). The user who is signed in approves, unless the parameter
+// allowed is "false". As nobody is asked, public clients get access_denied; see
+// [Options.InsecureApprovePublicClients].
 //
-// A POST from another origin is refused with 403: it could sign somebody in or approve in the owner's name. So a form
-// has to come from the host that it is sent to, or from one of [Options.TrustedOrigins].
+// A POST from another origin is refused with 403, as it could sign somebody in
+// or approve in the owner's name. So a form must come from the host that it is
+// sent to, or from one of [Options.TrustedOrigins].
 //
-// It panics if nobody could ever be answered: if neither the authorization code grant nor the implicit grant is on, or
-// there is no way to sign in.
+// Authorize panics if it could never grant anything: if neither the
+// authorization code grant nor the implicit grant is enabled, or if there is no
+// way to sign in.
 //
 // The answer is a redirect with a short body. A request that accepts
 // application/json, as a page's script sends it, gets 200 and the location as a
@@ -36,6 +46,8 @@ func (s *Server) Authorize(page http.Handler) http.Handler {
 			s.showError(w, r, request.event(), refused)
 			return
 		}
+		// From here on the client and its redirection URI are proven, so it is
+		// the client that is told of errors. RFC 6749, section 4.1.2.1.
 		if refused := request.checkClient(); refused != nil {
 			request.refuse(w, r, refused)
 			return
@@ -51,7 +63,7 @@ func (s *Server) Authorize(page http.Handler) http.Handler {
 	})
 }
 
-// cannotAuthorize says what the program lacks.
+// cannotAuthorize returns what the endpoint lacks to work; nil if nothing.
 func (s *Server) cannotAuthorize(page http.Handler) *Error {
 	switch {
 	case s.grants["authorization_code"] == nil && !s.implicit:
@@ -62,8 +74,10 @@ func (s *Server) cannotAuthorize(page http.Handler) *Error {
 	return nil
 }
 
-// askPage lets the page decide.
-func (s *Server) askPage(w http.ResponseWriter, r *http.Request, request *AuthorizationRequest, page http.Handler) {
+// askPage lets the page answer a valid request.
+func (s *Server) askPage(
+	w http.ResponseWriter, r *http.Request, request *AuthorizationRequest, page http.Handler,
+) {
 	var refused *Error
 	if s.options.AuthenticateUser != nil {
 		if request.User, refused = s.signedIn(r); refused != nil {
@@ -76,11 +90,14 @@ func (s *Server) askPage(w http.ResponseWriter, r *http.Request, request *Author
 		return
 	}
 	protectPage(w.Header())
-	page.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), authorizationRequestKey, request)))
+	ctx := context.WithValue(r.Context(), authorizationRequestKey, request)
+	page.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// authorizeUser decides without a page: whoever is signed in approves.
-func (s *Server) authorizeUser(w http.ResponseWriter, r *http.Request, request *AuthorizationRequest) {
+// authorizeUser answers without a page: the user who is signed in approves.
+func (s *Server) authorizeUser(
+	w http.ResponseWriter, r *http.Request, request *AuthorizationRequest,
+) {
 	if request.mustAsk() {
 		request.refuse(w, r, consentNeeded())
 		return
@@ -105,18 +122,20 @@ func (s *Server) authorizeUser(w http.ResponseWriter, r *http.Request, request *
 	request.answer(w, r, user, granted)
 }
 
-// signedIn asks the program who is signed in; nil when nobody is.
+// signedIn returns the user who is signed in with the program; nil if nobody
+// is.
 func (s *Server) signedIn(r *http.Request) (*User, *Error) {
 	user, err := s.options.AuthenticateUser(r)
 	return foundUser("AuthenticateUser", user, err, func() *Error { return nil })
 }
 
-// signIn takes username and password from the body; nil when one is missing.
+// signIn checks the username and the password in the body. It returns nil if
+// one of them is missing or malformed.
 func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
 	if r.Method == http.MethodPost && !isForm(r) {
 		return nil, wrongContent(r)
 	}
-	sent := form{body: q.form.body}
+	sent := form{body: q.form.body} // a password must not come in a URL
 	if refused := sent.repeated([]string{"username", "password"}); refused != nil {
 		return nil, refused
 	}
@@ -124,15 +143,15 @@ func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
 	if refused := checkUserCredentials(username, password); refused != nil {
 		return nil, nil
 	}
-	return q.server.tryPassword(r, q.Client, username, password, func() *Error { return nobodySignedIn("user_credentials") })
+	wrong := func() *Error { return nobodySignedIn("user_credentials") }
+	return q.server.tryPassword(r, q.Client, username, password, wrong)
 }
 
 func nobodySignedIn(reason string) *Error {
 	return refusal(AccessDenied, reason, "Access denied: nobody is signed in")
 }
 
-// answerHead answers with the header of a page, for programs that check links:
-// nobody is asked, and nothing is granted.
+// answerHead answers with the header of a page, for programs that check links.
 func (q *AuthorizationRequest) answerHead(w http.ResponseWriter, r *http.Request) {
 	if _, refused := q.check(r.Context(), nil); refused != nil {
 		q.refuse(w, r, refused)

@@ -1,3 +1,6 @@
+// This file answers an authorization request that was decided: with a code, a
+// token or an error.
+
 package oauth2server
 
 import (
@@ -10,23 +13,30 @@ import (
 
 // Approval is what the resource owner decided.
 type Approval struct {
-	// User is the owner. Nil is a mistake of the page, and told to the client as server_error.
+	// User is the owner. Nil is a mistake of the page; the client is told
+	// server_error.
 	User *User
 
-	// Scope is what the owner granted of what the page let him choose; what is more than
-	// [AuthorizationRequest.ScopeFor] is left out. Empty grants nothing, and the client is told access_denied, unless
-	// there is nothing to grant. Boxes of a form need a name of their own: "scope" is the client's parameter.
+	// Scope is what the owner granted, on a page where they can choose. What
+	// exceeds [AuthorizationRequest.ScopeFor] is left out. Empty grants
+	// nothing: the client is told access_denied, unless there was no scope to
+	// grant. Boxes of a form need a name of their own, as "scope" is the
+	// client's parameter.
 	Scope Scope
 
-	// All grants all of [AuthorizationRequest.ScopeFor], whatever Scope is: for a page where the owner agrees or denies.
+	// All grants all of [AuthorizationRequest.ScopeFor], whatever Scope is. It
+	// is for a page where the owner can only agree or deny.
 	All bool
 }
 
-// Approve answers the client with a code, or with a token in the implicit grant. It writes the response, also when
-// something fails: then the client is told by redirect. Only the first of all calls of Approve, Deny and Fail counts.
+// Approve answers the client with a code, or with a token in the implicit
+// grant. It writes the response, even when something fails: then the client is
+// told by redirect. Only the first call of Approve, Deny or Fail counts.
 //
-// Approving without a POST, as a page does that remembers, is for confidential clients: anybody can pose as a public
-// one, so its owner is asked each time (RFC 6749, section 10.2; RFC 8252, section 8.6).
+// Approving without a POST, as a page does that remembers consent, works for
+// confidential clients only. Anybody can pose as a public client, so its owner
+// must be asked each time (RFC 6749, section 10.2; RFC 8252, section 8.6),
+// unless [Options.InsecureApprovePublicClients] is set.
 func (q *AuthorizationRequest) Approve(w http.ResponseWriter, r *http.Request, approval Approval) {
 	if !q.decide(r) {
 		return
@@ -43,7 +53,39 @@ func (q *AuthorizationRequest) Approve(w http.ResponseWriter, r *http.Request, a
 	q.answer(w, r, approval.User, granted)
 }
 
-// granted is what the owner approves of what he may grant.
+// Deny tells the client access_denied. reason is the description; empty stands
+// for a general one.
+func (q *AuthorizationRequest) Deny(w http.ResponseWriter, r *http.Request, reason string) {
+	if q.decide(r) {
+		q.refuse(w, r, denied(reason))
+	}
+}
+
+// Fail tells the client that the page cannot ask. err is what
+// [AuthorizationRequest.ScopeFor] returned, or a fault of the page. An [Error]
+// or [ErrorCode] is sent if the client may get it. For any other error the
+// client is told server_error, and the cause goes to the log.
+func (q *AuthorizationRequest) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if !q.decide(r) {
+		return
+	}
+	if err == nil {
+		err = misuse("Fail needs an error")
+	}
+	q.refuse(w, r, modelFailure("the page", err, breach("%w", err)))
+}
+
+// decide reports whether this is the first decision. A page that decides twice
+// has a mistake, but its first answer is already on its way.
+func (q *AuthorizationRequest) decide(r *http.Request) bool {
+	first := q.decided.CompareAndSwap(false, true)
+	if !first {
+		q.server.reportRefusal(r, q.event(), misuse("the page decided twice; the first decision stands"))
+	}
+	return first
+}
+
+// granted returns the part of an approval that the owner may grant.
 func (q *AuthorizationRequest) granted(ctx context.Context, approval Approval) (Scope, *Error) {
 	if !approval.User.known() {
 		return nil, misuse("Approve needs a user")
@@ -57,47 +99,21 @@ func (q *AuthorizationRequest) granted(ctx context.Context, approval Approval) (
 	}
 	granted := offered.within(approval.Scope)
 	if len(granted) == 0 && len(offered) > 0 {
-		return nil, refusal(AccessDenied, "nothing_approved", "Access denied: the user granted nothing of the requested scope")
+		return nil, refusal(AccessDenied, "nothing_approved",
+			"Access denied: the user granted nothing of the requested scope")
 	}
 	return granted, nil
 }
 
-// Deny tells the client access_denied. reason is the description; "" stands for a general one.
-func (q *AuthorizationRequest) Deny(w http.ResponseWriter, r *http.Request, reason string) {
-	if q.decide(r) {
-		q.refuse(w, r, denied(reason))
-	}
-}
-
-// Fail tells the client that the page cannot ask: err is what [AuthorizationRequest.ScopeFor] returned, or a fault of the
-// page's own. An [Error] or [ErrorCode] that may be sent to the client is; of anything else it learns server_error, and the
-// cause goes to the log.
-func (q *AuthorizationRequest) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	if !q.decide(r) {
-		return
-	}
-	if err == nil {
-		err = misuse("Refuse needs an error")
-	}
-	q.refuse(w, r, modelFailure("the page", err, breach("%w", err)))
-}
-
-// decide is true once. A page that decides twice has a fault, but the first answer is already on its way.
-func (q *AuthorizationRequest) decide(r *http.Request) bool {
-	first := q.decided.CompareAndSwap(false, true)
-	if !first {
-		q.server.reportRefusal(r, q.event(), misuse("the page decided twice; the first decision stands"))
-	}
-	return first
-}
-
 // answer sends the client what the owner granted.
-func (q *AuthorizationRequest) answer(w http.ResponseWriter, r *http.Request, owner *User, granted Scope) {
+func (q *AuthorizationRequest) answer(
+	w http.ResponseWriter, r *http.Request, owner *User, granted Scope,
+) {
 	send := q.sendCode
 	if q.implicit() {
 		send = q.sendToken
 	}
-	grantID := q.began.newID()
+	grantID := q.began.newID() // has when the request began, for a revocation in the meantime
 	parameters, refused := send(r.Context(), owner, granted, grantID)
 	if refused != nil {
 		q.refuse(w, r, refused)
@@ -109,22 +125,13 @@ func (q *AuthorizationRequest) answer(w http.ResponseWriter, r *http.Request, ow
 	q.redirect(w, r, parameters)
 }
 
-// redirect sends the client an answer: parameters, its state as it came, and who answers (RFC 9207), lest a client of
-// several servers take one for another (RFC 9700, section 4.4).
-func (q *AuthorizationRequest) redirect(w http.ResponseWriter, r *http.Request, parameters []parameter) {
-	if q.State != "" {
-		parameters = append(parameters, parameter{"state", q.State})
-	}
-	if issuer := q.server.options.Issuer; issuer != "" {
-		parameters = append(parameters, parameter{"iss", issuer})
-	}
-	redirect(w, r, answerAt(q.RedirectURI, q.inFragment(), parameters))
-}
-
 // sendCode makes and saves a code (RFC 6749, section 4.1.2).
-func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, granted Scope, grantID string) ([]parameter, *Error) {
+func (q *AuthorizationRequest) sendCode(
+	ctx context.Context, owner *User, granted Scope, grantID string,
+) ([]parameter, *Error) {
 	s := q.server
-	code, refused := generate(ctx, "GenerateAuthorizationCode", s.can.newCode, q.Client, owner, granted, grammar.IsVSCHAR)
+	code, refused := generate(
+		ctx, "GenerateAuthorizationCode", s.can.newCode, q.Client, owner, granted, grammar.IsVSCHAR)
 	if refused != nil {
 		return nil, refused
 	}
@@ -146,14 +153,21 @@ func (q *AuthorizationRequest) sendCode(ctx context.Context, owner *User, grante
 	case saved == nil || saved.Code == "":
 		return nil, breach("SaveAuthorizationCode did not return the code")
 	}
-	return append(make([]parameter, 0, 3), parameter{"code", saved.Code}), nil // and state, and issuer
+	parameters := make([]parameter, 0, 3) // room for state and iss
+	return append(parameters, parameter{"code", saved.Code}), nil
 }
 
-// sendToken issues an access token, and never a refresh token (RFC 6749, section 4.2.2).
-func (q *AuthorizationRequest) sendToken(ctx context.Context, owner *User, granted Scope, grantID string) ([]parameter, *Error) {
-	token, refused := q.server.issue(ctx, q.Client, &Token{User: owner, Scope: granted, GrantID: grantID}, false, q.began)
-	if refused != nil && refused.Code == InvalidGrant { // it was revoked at once, which this endpoint has another word for
-		refused = &Error{Code: AccessDenied, Description: "Access denied: the grant was revoked", reason: refused.reason}
+// sendToken issues an access token, but never a refresh token (RFC 6749,
+// section 4.2.2).
+func (q *AuthorizationRequest) sendToken(
+	ctx context.Context, owner *User, granted Scope, grantID string,
+) ([]parameter, *Error) {
+	wanted := &Token{User: owner, Scope: granted, GrantID: grantID}
+	token, refused := q.server.issue(ctx, q.Client, wanted, false, q.began)
+	if refused != nil && refused.Code == InvalidGrant {
+		// The grant was revoked in the meantime. invalid_grant is no error of
+		// this endpoint.
+		refused = refusal(AccessDenied, refused.reason, "Access denied: the grant was revoked")
 	}
 	if refused != nil {
 		return nil, refused
@@ -168,7 +182,7 @@ func (q *AuthorizationRequest) sendToken(ctx context.Context, owner *User, grant
 	return parameters, nil
 }
 
-// refuse tells the client an error by redirect (RFC 6749, section 4.1.2.1), its state as it came.
+// refuse tells the client an error by redirect (RFC 6749, section 4.1.2.1).
 func (q *AuthorizationRequest) refuse(w http.ResponseWriter, r *http.Request, refused *Error) {
 	e := refused.sentFrom(atAuthorize)
 	q.server.reportRefusal(r, q.event(), e)
@@ -179,11 +193,27 @@ func (q *AuthorizationRequest) refuse(w http.ResponseWriter, r *http.Request, re
 	q.redirect(w, r, parameters)
 }
 
-// refuseUser answers the user when it is not the client's business; a fault is.
+// refuseUser shows a failed sign-in to the user, as it does not concern the
+// client. A fault goes to the client.
 func (q *AuthorizationRequest) refuseUser(w http.ResponseWriter, r *http.Request, refused *Error) {
 	if refused.Code == ServerError {
 		q.refuse(w, r, refused)
 		return
 	}
 	q.server.showError(w, r, q.event(), refused)
+}
+
+// redirect sends the client an answer: parameters, its own state, and the
+// issuer (RFC 9207), so that a client of several servers does not take one for
+// another (RFC 9700, section 4.4).
+func (q *AuthorizationRequest) redirect(
+	w http.ResponseWriter, r *http.Request, parameters []parameter,
+) {
+	if q.State != "" {
+		parameters = append(parameters, parameter{"state", q.State})
+	}
+	if issuer := q.server.options.Issuer; issuer != "" {
+		parameters = append(parameters, parameter{"iss", issuer})
+	}
+	redirect(w, r, answerAt(q.RedirectURI, q.inFragment(), parameters))
 }

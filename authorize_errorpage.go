@@ -1,3 +1,6 @@
+// This file answers the browser itself if an authorization request must not be
+// redirected.
+
 package oauth2server
 
 import (
@@ -8,34 +11,11 @@ import (
 	"strings"
 )
 
-// errorPage is what a browser's user sees when there is nobody to redirect to:
-// what to do and a reference to quote, and for the developer of the client code
-// and description.
-func errorPage(e *Error) string {
-	title, advice := "The app sent a request that we cannot accept",
-		"The app that sent you here made a mistake, or the link is broken. Nothing was granted."
-	switch {
-	case e.status() == http.StatusTooManyRequests:
-		title, advice = "Too many attempts", "Wait for a while, then go back and try again. Nothing was granted."
-	case e.status() == http.StatusForbidden:
-		title, advice = "This form came from another site", "Go back to the app and begin again. Nothing was granted."
-	case e.Code == AccessDenied:
-		title, advice = "You are not signed in", "Go back and try again. Nothing was granted."
-	case e.Code == ServerError:
-		title, advice = "We cannot answer at the moment", "Wait for a while, then go back and try again. Nothing was granted."
-	}
-	return `<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>` + title + `</title></head>
-<body><h1>` + title + `</h1>
-<p>` + advice + `</p>
-<p><code>` + html.EscapeString(string(e.Code)) + `</code> ` + html.EscapeString(e.Description) + `</p>
-<p>Reference: <code>` + e.Reference + `</code></p></body></html>
-`
-}
-
-// showError answers the browser itself: a page for people, a JSON document for programs.
+// showError answers the browser itself: with a page for people, with a JSON
+// document for programs.
 func (s *Server) showError(w http.ResponseWriter, r *http.Request, about Event, refused *Error) {
+	// AuthenticateUser may accept bearer tokens: their refusal needs a
+	// challenge.
 	if refused.bearer || errorCodes[refused.Code].at == atResource {
 		s.WriteError(w, r, refused)
 		return
@@ -60,18 +40,53 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, about Event, 
 	}
 }
 
-// referenced returns e with a reference to quote. It is in the alphabet of
-// base32, so that it can be read out.
+// referenced returns e with a new reference, in the alphabet of base32, so that
+// people can read it out.
 func (e *Error) referenced() *Error {
 	own := *e
 	own.Reference = rand.Text()[:8]
 	return &own
 }
 
-// protectPage keeps a page that signs people in or asks for consent out of frames (RFC 9700, section 4.16) and caches.
-// The referrer policy is not no-referrer: with that, browsers send "Origin: null" with the form, and the protection
-// against cross-origin POSTs would refuse the owner's own sign-in.
+// errorPage returns the page that a user sees if the browser cannot be
+// redirected: what to do and a reference to quote, and for the client's
+// developer the code and the description.
+func errorPage(e *Error) string {
+	title, advice := "The app sent a request that we cannot accept",
+		"The app that sent you here made a mistake, or the link is broken. Nothing was granted."
+	switch {
+	case e.status() == http.StatusTooManyRequests:
+		title, advice = "Too many attempts",
+			"Wait for a while, then go back and try again. Nothing was granted."
+	case e.status() == http.StatusForbidden:
+		title, advice = "This form came from another site",
+			"Go back to the app and begin again. Nothing was granted."
+	case e.Code == AccessDenied:
+		title, advice = "You are not signed in",
+			"Go back and try again. Nothing was granted."
+	case e.Code == ServerError:
+		title, advice = "We cannot answer at the moment",
+			"Wait for a while, then go back and try again. Nothing was granted."
+	}
+	return `<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>` + title + `</title></head>
+<body><h1>` + title + `</h1>
+<p>` + advice + `</p>
+<p><code>` + html.EscapeString(string(e.Code)) + `</code> ` + html.EscapeString(e.Description) + `</p>
+<p>Reference: <code>` + e.Reference + `</code></p></body></html>
+`
+}
+
+// protectPage keeps a page that signs people in or asks for consent out of
+// frames (RFC 9700, section 4.16) and out of caches. The referrer policy is not
+// no-referrer: with that, browsers send "Origin: null" with the form, and
+// checkOrigin would refuse the owner's own sign-in.
 func protectPage(header http.Header) {
-	setHeaders(header, []string{"Cache-Control", "no-store", "Content-Security-Policy", "frame-ancestors 'none'",
-		"X-Frame-Options", "DENY", "Referrer-Policy", "same-origin"})
+	setHeaders(header, []string{
+		"Cache-Control", "no-store",
+		"Content-Security-Policy", "frame-ancestors 'none'",
+		"X-Frame-Options", "DENY",
+		"Referrer-Policy", "same-origin",
+	})
 }

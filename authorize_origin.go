@@ -1,3 +1,6 @@
+// This file refuses forms that a page of another site sends to the
+// authorization endpoint.
+
 package oauth2server
 
 import (
@@ -8,7 +11,8 @@ import (
 	"strings"
 )
 
-// trustOrigins prepares the check of where forms come from.
+// trustOrigins prepares checkOrigin, and returns what is wrong with the
+// options.
 func (s *Server) trustOrigins() (wrong []error) {
 	s.crossOrigin = http.NewCrossOriginProtection()
 	for _, origin := range s.options.TrustedOrigins {
@@ -21,7 +25,8 @@ func (s *Server) trustOrigins() (wrong []error) {
 		}
 	}
 	if issuer, err := url.Parse(s.options.Issuer); err == nil && issuer.Host != "" {
-		s.crossOrigin.AddTrustedOrigin(asBrowsersWrite(issuer.Scheme + "://" + issuer.Host)) // New looks at Issuer
+		// The error is ignored, as New checks Issuer by itself.
+		s.crossOrigin.AddTrustedOrigin(asBrowsersWrite(issuer.Scheme + "://" + issuer.Host))
 	}
 	return wrong
 }
@@ -34,15 +39,23 @@ func asBrowsersWrite(origin string) string {
 	return strings.TrimSuffix(origin, map[string]string{"https": ":443", "http": ":80"}[scheme])
 }
 
-// checkOrigin refuses a form that comes from another origin. Origin leaves out
-// the default port, which Host may have.
+// checkOrigin refuses a form that comes from another origin.
 func (s *Server) checkOrigin(r *http.Request) *Error {
 	err := s.crossOrigin.Check(r)
 	origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
-	if err == nil || site == "" && r.Host != "" && (origin+":443" == "https://"+r.Host || origin+":80" == "http://"+r.Host) {
+	// Origin leaves out the scheme's default port, which Host may have.
+	same := origin+":443" == "https://"+r.Host || origin+":80" == "http://"+r.Host
+	if err == nil || site == "" && r.Host != "" && same {
 		return nil
 	}
-	return &Error{Code: AccessDenied, Description: "Access denied: the form came from another origin",
-		Status: http.StatusForbidden, Err: err, reason: "cross_origin",
-		sent: []slog.Attr{sentText("origin", origin), sentText("host", r.Host), sentText("sec_fetch_site", site)}}
+	return &Error{
+		Code:        AccessDenied,
+		Description: "Access denied: the form came from another origin",
+		Status:      http.StatusForbidden,
+		Err:         err,
+		reason:      "cross_origin",
+		sent: []slog.Attr{
+			sentText("origin", origin), sentText("host", r.Host), sentText("sec_fetch_site", site),
+		},
+	}
 }

@@ -1,3 +1,6 @@
+// This file checks the redirection URI of an authorization request and builds
+// the answer that goes there.
+
 package oauth2server
 
 import (
@@ -11,28 +14,14 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// refuseTarget refuses a redirection URI that must not be one, or that would
-// carry the answer in clear over a network (RFC 9700, section 2.6).
-func (s *Server) refuseTarget(uri string) *Error {
-	if err := checkTarget(uri); err != nil {
-		return &Error{Code: InvalidRequest, Description: "Invalid request: `redirect_uri`: " + err.Error(),
-			reason: "redirect_uri_not_allowed", sent: []slog.Attr{sentText("redirect_uri", uri)}}
-	}
-	scheme, _, _ := strings.Cut(uri, ":")
-	if _, loopback := cutLoopbackPort(uri); grammar.EqualFold(scheme, "http") && !loopback && !s.options.InsecureAllowHTTPRedirects {
-		return &Error{Code: InvalidRequest, Description: "Invalid request: `redirect_uri` must be https; " +
-			"http is for 127.0.0.1, [::1] and localhost", reason: "redirect_uri_in_clear",
-			sent: []slog.Attr{sentText("redirect_uri", uri)}}
-	}
-	return nil
-}
-
-// redirectURI returns where the answer to an authorization request goes, or why nothing may be sent anywhere.
-// named is the request's redirect_uri, found to be a possible target; "" when there is none.
+// redirectURI returns where the answer to an authorization request goes, or why
+// it may go nowhere. named is the request's redirect_uri, which refuseTarget
+// has checked; empty if there is none.
 func (s *Server) redirectURI(ctx context.Context, client *Client, named string) (string, *Error) {
 	switch {
 	case len(client.RedirectURIs) == 0:
-		return "", refusal(InvalidClient, "client_without_redirect_uri", "Invalid client: no redirection URI is registered")
+		return "", refusal(InvalidClient, "client_without_redirect_uri",
+			"Invalid client: no redirection URI is registered")
 	case named == "" && len(client.RedirectURIs) > 1:
 		return "", missing("redirect_uri") // RFC 6749, section 3.1.2.3
 	}
@@ -46,11 +35,15 @@ func (s *Server) redirectURI(ctx context.Context, client *Client, named string) 
 	}
 	if refused == nil && isRootless(target) && !client.Public {
 		refused = refusal(InvalidRequest, "redirect_uri_not_allowed",
-			"Invalid request: `redirect_uri`: without a slash behind its scheme it is for public clients only")
+			"Invalid request: `redirect_uri`: "+
+				"without a slash behind its scheme it is for public clients only")
 	}
 	return target, refused
 }
 
+// matchRedirectURI refuses a URI that is not registered. Any port will do for
+// a loopback address (RFC 8252, section 7.3). A model's ValidateRedirectURI
+// decides in place of these rules.
 func (s *Server) matchRedirectURI(ctx context.Context, client *Client, named string) *Error {
 	if s.can.redirectURIs != nil {
 		ok, err := s.can.redirectURIs.ValidateRedirectURI(ctx, named, client)
@@ -71,16 +64,47 @@ func (s *Server) matchRedirectURI(ctx context.Context, client *Client, named str
 }
 
 func unregistered(client *Client, named string) *Error {
-	return &Error{Code: InvalidRequest, Description: "Invalid request: `redirect_uri` is not one that is registered",
-		reason: "redirect_uri_unregistered",
-		sent:   []slog.Attr{sentText("redirect_uri", named), slog.Any("registered", client.RedirectURIs)}}
+	return &Error{
+		Code:        InvalidRequest,
+		Description: "Invalid request: `redirect_uri` is not one that is registered",
+		reason:      "redirect_uri_unregistered",
+		sent: []slog.Attr{
+			sentText("redirect_uri", named), slog.Any("registered", client.RedirectURIs),
+		},
+	}
 }
 
-// answerAt puts parameters behind the redirection URI, in its query or in the fragment. The registered query stays, byte
-// by byte (RFC 6749, section 3.1.2), but for parameters that only the server may send.
+// refuseTarget refuses a redirection URI that no client may have, or that would
+// send the answer in clear over a network (RFC 9700, section 2.6).
+func (s *Server) refuseTarget(uri string) *Error {
+	if err := checkTarget(uri); err != nil {
+		return &Error{
+			Code:        InvalidRequest,
+			Description: "Invalid request: `redirect_uri`: " + err.Error(),
+			reason:      "redirect_uri_not_allowed",
+			sent:        []slog.Attr{sentText("redirect_uri", uri)},
+		}
+	}
+	scheme, _, _ := strings.Cut(uri, ":")
+	_, loopback := cutLoopbackPort(uri)
+	if grammar.EqualFold(scheme, "http") && !loopback && !s.options.InsecureAllowHTTPRedirects {
+		return &Error{
+			Code: InvalidRequest,
+			Description: "Invalid request: `redirect_uri` must be https; " +
+				"http is for 127.0.0.1, [::1] and localhost",
+			reason: "redirect_uri_in_clear",
+			sent:   []slog.Attr{sentText("redirect_uri", uri)},
+		}
+	}
+	return nil
+}
+
+// answerAt returns a redirection URI with parameters in its query or in its
+// fragment. The registered query stays, byte by byte (RFC 6749, section 3.1.2),
+// except for parameters that only the server may send.
 func answerAt(target string, fragment bool, parameters []parameter) string {
 	base, query, _ := strings.Cut(target, "?")
-	var buffer [512]byte // for most
+	var buffer [512]byte // enough for most answers
 	answer, before := append(buffer[:0], base...), byte('?')
 	for part := range strings.SplitSeq(query, "&") {
 		if part != "" && !isResponseParameter(part) {
@@ -99,16 +123,17 @@ func answerAt(target string, fragment bool, parameters []parameter) string {
 	return string(answer)
 }
 
-// redirect sends the browser to location. Only 302, and 303 after a POST: 307
-// would repeat the POST, and the owner's password with it, at the client (RFC
-// 9700, section 4.12). A script, which cannot see where a redirect goes, gets
-// the location as a value.
+// redirect sends the browser to location, by 302, or by 303 after a POST: 307
+// would repeat the POST, with the owner's password, at the client (RFC 9700,
+// section 4.12). A script cannot see where a redirect goes, so it gets the
+// location as a value.
 func redirect(w http.ResponseWriter, r *http.Request, location string) {
 	buffer := bodies.Buffer()
 	body, status := (*buffer)[:0], http.StatusFound
 	switch {
 	case acceptsJSON(r):
-		body, status = append(appendString(append(body, `{"location":`...), location), '}'), http.StatusOK
+		body = append(appendString(append(body, `{"location":`...), location), '}')
+		status = http.StatusOK
 		setHeaders(w.Header(), unstored, ofJSON)
 	default:
 		if r.Method == http.MethodPost {
@@ -124,9 +149,9 @@ func redirect(w http.ResponseWriter, r *http.Request, location string) {
 	bodies.Release(buffer, body)
 }
 
-// appendAttribute appends a URI as the value of an attribute in quotation
-// marks. The ampersand is the only character with a meaning there that a URI
-// can have; see grammar.IsURIText.
+// appendAttribute appends a URI as the value of a quoted attribute. The
+// ampersand is the only character of a URI that has a meaning there; see
+// grammar.IsURIText.
 func appendAttribute(b []byte, uri string) []byte {
 	for i := range len(uri) {
 		if b = append(b, uri[i]); uri[i] == '&' {
@@ -136,7 +161,7 @@ func appendAttribute(b []byte, uri string) []byte {
 	return b
 }
 
-// acceptsJSON reports whether a request asks for JSON, and not for a page.
+// acceptsJSON reports whether a request asks for JSON rather than for a page.
 func acceptsJSON(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")

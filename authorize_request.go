@@ -1,3 +1,5 @@
+// This file reads authorization requests and checks them.
+
 package oauth2server
 
 import (
@@ -12,14 +14,16 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// AuthorizationRequest is a request that [Server.Authorize] found good: the client is known and the answer will go to
-// one of its redirection URIs. A page finds it by [AuthorizationRequestFromContext] and ends with one of
-// [AuthorizationRequest.Approve], [AuthorizationRequest.Deny] and [AuthorizationRequest.Fail], or answers with a form and
-// is called again.
-// What its owner fills in is in r.PostForm; r.Form and r.FormValue mix it with what the client wrote into the URL.
-// The fields are to be read, not changed.
+// AuthorizationRequest is a request that [Server.Authorize] found valid: the
+// client is known, and the answer will go to one of its redirection URIs. A
+// page gets it from [AuthorizationRequestFromContext]. It ends with
+// [AuthorizationRequest.Approve], [AuthorizationRequest.Deny] or
+// [AuthorizationRequest.Fail], or answers with a form and is called again.
+//
+// What the owner fills in is in r.PostForm; r.Form and r.FormValue mix it with
+// what the client wrote into the URL. The fields must not be changed.
 type AuthorizationRequest struct {
-	// Client is who asks.
+	// Client is the client that asks.
 	Client *Client
 
 	// RedirectURI is where the answer goes.
@@ -28,14 +32,15 @@ type AuthorizationRequest struct {
 	// ResponseType is "code", or "token" for the implicit grant.
 	ResponseType string
 
-	// Scope is what the client asks for; empty when it named nothing. [AuthorizationRequest.ScopeFor] is what the
-	// owner may grant of it.
+	// Scope is what the client asks for; empty if it named no scope.
+	// [AuthorizationRequest.ScopeFor] returns what the owner may grant of it.
 	Scope Scope
 
-	// State is the client's own value; the server returns it.
+	// State is the client's own value, which the answer repeats.
 	State string
 
-	// User is who [Options.AuthenticateUser] says is signed in; nil: nobody, or there is no such function.
+	// User is the user that [Options.AuthenticateUser] returned; nil if nobody
+	// is signed in, or if there is no such function.
 	User *User
 
 	server  *Server
@@ -44,8 +49,9 @@ type AuthorizationRequest struct {
 	decided atomic.Bool
 }
 
-// ScopeFor returns what user may grant the client: what the client asks for, narrowed by [ScopeValidator], or the
-// default when the client named nothing. The error is an [Error]: invalid_scope, or a fault.
+// ScopeFor returns what user may grant the client: what the client asks for,
+// narrowed by [ScopeValidator], or the default if the client named no scope.
+// The error is an [Error]: invalid_scope, or a fault.
 func (q *AuthorizationRequest) ScopeFor(ctx context.Context, user *User) (Scope, error) {
 	if !user.known() {
 		return nil, misuse("ScopeFor needs a user")
@@ -53,21 +59,26 @@ func (q *AuthorizationRequest) ScopeFor(ctx context.Context, user *User) (Scope,
 	return orNil(q.server.validateScope(ctx, user, q.Client, q.Scope))
 }
 
-// Parameters returns the parameters of an authorization request that this one has, for the hidden fields of a form that
-// is sent to another URL than the request's own. Nothing else that the client wrote is among them: it could take the
-// place of the page's own fields.
+// Parameters returns the request's own parameters, for the hidden fields of a
+// form that is sent to a URL other than the request's. Anything else that the
+// client wrote is left out, as it could take the place of the page's own
+// fields.
 func (q *AuthorizationRequest) Parameters() url.Values {
 	values := url.Values{}
 	for _, name := range authorizationParameters {
-		if value := q.form.get(name); value != "" && name != "allowed" { // that is the owner's to say
+		if name == "allowed" {
+			continue // the owner decides, not the client
+		}
+		if value := q.form.get(name); value != "" {
 			values.Set(name, value)
 		}
 	}
 	return values
 }
 
-// authorizationRequest reads and proves what an answer depends on: the client and the redirection URI. With a refusal
-// it returns who asked, if that was found out.
+// authorizationRequest reads a request and checks what an answer depends on:
+// the client and the redirection URI. With a refusal it returns the request if
+// the client is known, for the event.
 func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *Error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead {
 		return nil, wrongMethod("GET, HEAD, POST")
@@ -76,7 +87,7 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 		return nil, refused
 	}
 	began := beginNow()
-	sent := &struct { // one piece of memory for both; see AuthorizationRequest.form
+	sent := &struct { // one allocation for both
 		request AuthorizationRequest
 		form    form
 	}{}
@@ -86,10 +97,12 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 	}
 	id, named := f.get("client_id"), f.get("redirect_uri")
 	switch {
-	case id == "" && !f.repeats("client_id") && r.Method == http.MethodPost && !isForm(r) && r.ContentLength != 0:
-		return nil, wrongContent(r) // it may be there
+	case id == "" && !f.repeats("client_id") &&
+		r.Method == http.MethodPost && !isForm(r) && r.ContentLength != 0:
+		return nil, wrongContent(r) // client_id may be in this body
 	case f.repeats("client_id") || f.repeats("redirect_uri"):
-		return nil, refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `client_id` or `redirect_uri`")
+		return nil, refusal(InvalidRequest, "parameter_repeated",
+			"Repeated parameter: `client_id` or `redirect_uri`")
 	case id == "":
 		return nil, missing("client_id")
 	case !grammar.IsVSCHAR(id):
@@ -106,21 +119,27 @@ func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *
 		return nil, refused
 	}
 	if client.ID != id {
-		return nil, unknown() // the storage ignores case
+		return nil, unknown() // the storage found another ID, as it ignores case
 	}
 	q := &sent.request
-	q.Client, q.ResponseType, q.State, q.server, q.form, q.began = client, f.get("response_type"), f.get("state"), s, f, began
+	q.server, q.began, q.form, q.Client = s, began, f, client
+	q.ResponseType, q.State = f.get("response_type"), f.get("state")
 	var refused *Error
 	q.RedirectURI, refused = s.redirectURI(r.Context(), client, named)
 	return q, refused
 }
 
 func unknownClient(id string) *Error {
-	return &Error{Code: InvalidClient, Description: "Invalid client: `client_id` names no client that is known here",
-		reason: "client_unknown", sent: []slog.Attr{sentText("client_id", id)}}
+	return &Error{
+		Code:        InvalidClient,
+		Description: "Invalid client: `client_id` names no client that is known here",
+		reason:      "client_unknown",
+		sent:        []slog.Attr{sentText("client_id", id)},
+	}
 }
 
-// readAuthorization reads the query and, if there is one, the urlencoded body into f.
+// readAuthorization reads the query and, if there is one, the urlencoded body
+// into f.
 func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
 	if int64(len(r.URL.RawQuery)) > s.options.MaxFormBytes {
 		return tooLarge()
@@ -133,7 +152,9 @@ func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
 	}
 	switch sent := mediaType(r.Header.Get("Content-Type")); {
 	case sent == "multipart/form-data" || sent == "text/plain":
-		return wrongContent(r) // a form whose fields would be missing; other types are for the page to read
+		// The fields of such a form would be missing. Other types are for the
+		// page to read.
+		return wrongContent(r)
 	case isForm(r):
 		if f.body, refused = readBody(r, s.options.MaxFormBytes); refused == nil && r.PostForm == nil {
 			r.PostForm = f.body.byName() // for the page
@@ -142,7 +163,8 @@ func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
 	return refused
 }
 
-// checkClient looks at what must be right before anybody is asked.
+// checkClient checks what must be right before anybody is asked: no parameter
+// repeats, and the client may use the grant.
 func (q *AuthorizationRequest) checkClient() *Error {
 	if refused := q.form.repeated(authorizationParameters); refused != nil {
 		return refused
@@ -152,24 +174,34 @@ func (q *AuthorizationRequest) checkClient() *Error {
 	case q.implicit():
 		grant = "implicit"
 	case q.ResponseType != "code":
-		return nil // check tells what is wrong with it
+		return nil // check refuses it, after other mistakes
 	}
 	mayNot := q.Client.Public && !slices.Contains(q.server.options.PublicClientGrants, grant)
 	if mayNot || !slices.Contains(q.Client.Grants, grant) {
-		return &Error{Code: UnauthorizedClient, Description: "Unauthorized client: it may not use this `response_type`",
-			reason: "grant_unauthorized", Err: fmt.Errorf("the client needs the grant %s", grant)}
+		return &Error{
+			Code:        UnauthorizedClient,
+			Description: "Unauthorized client: it may not use this `response_type`",
+			reason:      "grant_unauthorized",
+			Err:         fmt.Errorf("the client needs the grant %s", grant),
+		}
 	}
 	return nil
 }
 
-// check looks at the rest, in the order of node-oauth2-server: state, denial, scope, response type, challenge.
-// owner is who approves; then the result is the scope that he grants. Nil: a page will find out.
-func (q *AuthorizationRequest) check(ctx context.Context, owner *User) (granted Scope, refused *Error) {
+// check checks the rest, in the order of node-oauth2-server: state, denial,
+// scope, response type, challenge. owner is the user who approves, and granted
+// the scope that they grant. A nil owner means that a page will ask: then the
+// scope is only compared with the client's.
+func (q *AuthorizationRequest) check(
+	ctx context.Context, owner *User,
+) (granted Scope, refused *Error) {
 	challenge := q.form.get("code_challenge")
 	method := challengeMethod(challenge, q.form.get("code_challenge_method"))
+	// With S256 the challenge binds the answer to the client's session, so it
+	// needs no state. RFC 9700, section 4.7.1.
+	bound := method == methodS256 && challenge != "" && !q.implicit()
 	switch {
-	case q.State == "" && !q.server.options.AllowEmptyState && (method != methodS256 || challenge == "" || q.implicit()):
-		// With S256 the challenge is what binds the answer to the client's session. RFC 9700, section 4.7.1.
+	case q.State == "" && !q.server.options.AllowEmptyState && !bound:
 		return nil, missing("state")
 	case q.State != "" && !grammar.IsVSCHAR(q.State):
 		return nil, invalid("state")
@@ -187,11 +219,13 @@ func (q *AuthorizationRequest) check(ctx context.Context, owner *User) (granted 
 	if refused != nil {
 		return nil, refused
 	}
+	code := q.ResponseType == "code" && q.server.grants["authorization_code"] != nil
 	switch {
 	case q.ResponseType == "":
 		return nil, missing("response_type")
-	case q.ResponseType != "code" && !q.implicit(), q.ResponseType == "code" && q.server.grants["authorization_code"] == nil:
-		return nil, refusal(UnsupportedResponseType, "response_type", "Unsupported response type: `response_type` is not supported")
+	case !code && !q.implicit():
+		return nil, refusal(UnsupportedResponseType, "response_type",
+			"Unsupported response type: `response_type` is not supported")
 	}
 	if refused = q.checkResponseMode(); refused != nil || q.implicit() {
 		return granted, refused
@@ -199,35 +233,42 @@ func (q *AuthorizationRequest) check(ctx context.Context, owner *User) (granted 
 	return granted, q.server.checkChallenge(q.Client, challenge, method)
 }
 
-// checkResponseMode refuses what would leave the answer where the client does
-// not look, or a token in the query (OAuth 2.0 Multiple Response Types, section 5).
+// checkResponseMode refuses a mode that would put the answer where the client
+// does not look, or a token into the query (OAuth 2.0 Multiple Response Types,
+// section 5).
 func (q *AuthorizationRequest) checkResponseMode() *Error {
 	switch mode := q.form.get("response_mode"); {
 	case mode == "" || mode == "fragment", mode == "query" && !q.implicit():
 		return nil
 	case mode == "query":
-		return refusal(InvalidRequest, "response_mode", "Invalid request: `response_mode` must be fragment, as the answer is a token")
+		return refusal(InvalidRequest, "response_mode",
+			"Invalid request: `response_mode` must be fragment, as the answer is a token")
 	}
-	return refusal(InvalidRequest, "response_mode", "Invalid request: `response_mode` must be query or fragment")
+	return refusal(InvalidRequest, "response_mode",
+		"Invalid request: `response_mode` must be query or fragment")
 }
 
-// inFragment reports whether the answer goes into the fragment of the redirection
-// URI, and not into its query.
+// inFragment reports whether the answer goes into the fragment of the
+// redirection URI rather than into its query.
 func (q *AuthorizationRequest) inFragment() bool {
 	return q.implicit() || q.form.get("response_mode") == "fragment"
 }
 
-// implicit says whether the answer is a token, in the fragment.
-func (q *AuthorizationRequest) implicit() bool { return q.ResponseType == "token" && q.server.implicit }
+// implicit reports whether the answer is an access token, in the fragment.
+func (q *AuthorizationRequest) implicit() bool {
+	return q.ResponseType == "token" && q.server.implicit
+}
 
-// mustAsk says that the owner cannot approve without being asked: anybody can pose as a public client, so only the
-// owner can tell. RFC 6749, section 10.2; RFC 8252, section 8.6.
+// mustAsk reports whether the owner must be asked each time: anybody can pose
+// as a public client, and only the owner can tell. RFC 6749, section 10.2; RFC
+// 8252, section 8.6.
 func (q *AuthorizationRequest) mustAsk() bool {
 	return q.Client.Public && !q.server.options.InsecureApprovePublicClients
 }
 
 func consentNeeded() *Error {
-	return refusal(AccessDenied, "consent_needed", "Access denied: a public client needs the consent of the user")
+	return refusal(AccessDenied, "consent_needed",
+		"Access denied: a public client needs the consent of the user")
 }
 
 func denied(why string) *Error {
@@ -237,7 +278,8 @@ func denied(why string) *Error {
 	return refusal(AccessDenied, "denied", "Access denied: "+why)
 }
 
-// event is what is known of the request before it is answered; q may be nil.
+// event returns what is known of the request before it is answered. q may be
+// nil.
 func (q *AuthorizationRequest) event() Event {
 	if q == nil {
 		return Event{Endpoint: EndpointAuthorize}

@@ -1,4 +1,5 @@
-// This file tells what began before what: a code, a sign-in, a revocation.
+// This file records when a sign-in or a code began, so that a later revocation
+// ends what comes of it.
 
 package oauth2server
 
@@ -10,8 +11,8 @@ import (
 	"time"
 )
 
-// beginning is when something began. Within a process beginnings are counted,
-// so their order is exact; between processes only clocks can be compared, and
+// beginning is when something began. Within a process, beginnings are counted,
+// so their order is exact. Between processes only clocks can be compared, and
 // they differ.
 type beginning struct {
 	at      int64   // milliseconds since 1970
@@ -25,17 +26,6 @@ var (
 	begun           atomic.Uint32
 )
 
-// newNonce returns the ID of this process, whose clock the attempt uses, and 96
-// random bits, which tell attempts apart.
-func newNonce() string {
-	var nonce [18]byte
-	var text [24]byte
-	copy(nonce[:6], thisProcess[:])
-	rand.Read(nonce[6:])
-	base64.RawURLEncoding.Encode(text[:], nonce[:])
-	return string(text[:])
-}
-
 // beginNow returns the beginning of what starts now. Call it before looking at
 // anything that a later revocation may end.
 func beginNow() beginning {
@@ -45,7 +35,8 @@ func beginNow() beginning {
 // mayPrecede reports whether b may be earlier than other, by clocks that differ
 // by skew at most. Counts are compared within the hour, as they wrap.
 func (b beginning) mayPrecede(other beginning, skew time.Duration) bool {
-	if apart := b.at - other.at; b.process == other.process && max(apart, -apart) < time.Hour.Milliseconds() {
+	apart := b.at - other.at
+	if b.process == other.process && max(apart, -apart) < time.Hour.Milliseconds() {
 		return int32(b.count-other.count) < 0
 	}
 	return b.at <= other.at+skew.Milliseconds()
@@ -71,7 +62,7 @@ func (b beginning) newID() string {
 }
 
 // beginningOf reads what newID wrote. For any other ID it returns the zero
-// beginning, which is before all others.
+// beginning, which precedes all others.
 func beginningOf(id string) (b beginning) {
 	var data [beginningBytes]byte
 	if len(id) != beginningText {
@@ -84,4 +75,15 @@ func beginningOf(id string) (b beginning) {
 	copy(b.process[:], data[6:12])
 	b.count = binary.BigEndian.Uint32(data[12:16])
 	return b
+}
+
+// newNonce returns a nonce for a log entry: the ID of this process, whose clock
+// the attempt uses, and 96 random bits, which tell attempts apart.
+func newNonce() string {
+	var nonce [18]byte
+	var text [24]byte
+	copy(nonce[:6], thisProcess[:])
+	rand.Read(nonce[6:])
+	base64.RawURLEncoding.Encode(text[:], nonce[:])
+	return string(text[:])
 }

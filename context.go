@@ -1,3 +1,6 @@
+// This file passes tokens and authorization requests to handlers, in the
+// context of a request.
+
 package oauth2server
 
 import "context"
@@ -9,20 +12,21 @@ const (
 	authorizationRequestKey
 )
 
-// ContextWithToken returns a context that carries token, as [ResourceServer.Authenticate] makes one: for handlers that
+// ContextWithToken returns a context that carries token, as
+// [ResourceServer.Authenticate] passes it on. It is for handlers that
 // authenticate by other means, and for tests.
 func ContextWithToken(ctx context.Context, token *Token) context.Context {
 	return context.WithValue(ctx, tokenKey, token)
 }
 
-// TokenFromContext returns the token that [ResourceServer.Authenticate] found good, or that [Server.Token] issued;
-// nil when there is none.
+// TokenFromContext returns the token that [ResourceServer.Authenticate]
+// accepted, or that [Server.Token] issued; nil if there is none.
 func TokenFromContext(ctx context.Context) *Token {
 	token, _ := ctx.Value(tokenKey).(*Token)
 	return token
 }
 
-// UserFromContext returns the user of that token; nil when there is none.
+// UserFromContext returns the user of [TokenFromContext]; nil if there is none.
 func UserFromContext(ctx context.Context) *User {
 	if token := TokenFromContext(ctx); token != nil {
 		return token.User
@@ -30,8 +34,8 @@ func UserFromContext(ctx context.Context) *User {
 	return nil
 }
 
-// AuthorizationRequestFromContext returns the request that a page is to decide; nil outside a page of
-// [Server.Authorize].
+// AuthorizationRequestFromContext returns the request that a page has to
+// answer; nil outside a page of [Server.Authorize].
 func AuthorizationRequestFromContext(ctx context.Context) *AuthorizationRequest {
 	request, _ := ctx.Value(authorizationRequestKey).(*AuthorizationRequest)
 	return request

@@ -1,3 +1,6 @@
+// This file turns what went wrong into what the client is told and what goes to
+// the log.
+
 package oauth2server
 
 import (
@@ -11,15 +14,16 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// ErrorCode is an error code of RFC 6749, section 4.1.2.1 and 5.2, or of RFC 6750, section 3.1. It is an error itself:
-// errors.Is(err, InvalidGrant) is true for every [Error] with that code, also through %w.
+// ErrorCode is an error code of RFC 6749, section 4.1.2.1 and 5.2, or of RFC
+// 6750, section 3.1. It is an error itself: errors.Is(err, InvalidGrant) is
+// true for every [Error] with that code, also through %w.
 type ErrorCode string
 
-// The error codes, each with the status that [ErrorCode.Status] gives. A model may return one, or an [Error], to choose
-// what the client is told.
+// The error codes, each with its [ErrorCode.Status]. A model may return one, or
+// an [Error], to choose what the client is told.
 const (
 	InvalidRequest          ErrorCode = "invalid_request"           // 400
-	InvalidClient           ErrorCode = "invalid_client"            // 400; 401 when an Authorization header was sent
+	InvalidClient           ErrorCode = "invalid_client"            // 400; 401 after an Authorization header
 	InvalidGrant            ErrorCode = "invalid_grant"             // 400
 	InvalidScope            ErrorCode = "invalid_scope"             // 400
 	UnauthorizedClient      ErrorCode = "unauthorized_client"       // 400
@@ -31,19 +35,21 @@ const (
 	InsufficientScope       ErrorCode = "insufficient_scope"        // 403
 	ServerError             ErrorCode = "server_error"              // 503
 
-	// UnauthorizedRequest says that a request carries no token at all (401). It is never sent: such a request is told
-	// the authentication scheme and nothing else (RFC 6750, section 3.1).
+	// UnauthorizedRequest means that a request carries no token at all (401).
+	// It is never sent: the answer names the authentication scheme and nothing
+	// else (RFC 6750, section 3.1).
 	UnauthorizedRequest ErrorCode = "unauthorized_request"
 
-	// InvalidArgument says that the program is wrong, not the request (500): [New] returns it. It is never sent;
-	// clients are told server_error.
+	// InvalidArgument means that the program is wrong, not the request (500):
+	// [New] returns it. It is never sent; clients are told server_error.
 	InvalidArgument ErrorCode = "invalid_argument"
 )
 
 // Error returns the code.
 func (c ErrorCode) Error() string { return string(c) }
 
-// Status returns the HTTP status that belongs to the code; 400 for one of an extension that is not listed here.
+// Status returns the HTTP status of the code; 400 for a code of an extension
+// that is not listed here.
 func (c ErrorCode) Status() int {
 	if known, ok := errorCodes[c]; ok {
 		return known.status
@@ -61,7 +67,8 @@ const (
 	everywhere = atAuthorize | atToken | atResource
 )
 
-// errorCodes says what is sent where: an error that strays, say invalid_token from a model's GetUser, would mean
+// errorCodes has the status of each code and the places that may send it.
+// Elsewhere, say invalid_token from a model's GetUser, a code would mean
 // something else to the client, so it becomes a server_error.
 var errorCodes = map[ErrorCode]struct {
 	status int
@@ -83,32 +90,34 @@ var errorCodes = map[ErrorCode]struct {
 	InvalidArgument:         {http.StatusInternalServerError, 0},
 }
 
-// Error is what a client is told, and why. Only Code, Description and Status ever leave the process.
+// Error is what a client is told, and why. Only Code, Description, Status and
+// Reference ever leave the process.
 type Error struct {
 	// Code is sent as error.
 	Code ErrorCode
 
-	// Description is sent as error_description. Characters that RFC 6749, section 5.2, excludes are replaced.
-	// That of a server_error is a fixed text, whatever stands here.
+	// Description is sent as error_description. Characters that RFC 6749,
+	// section 5.2, excludes are replaced. A server_error is sent with a fixed
+	// text instead.
 	Description string
 
-	// Status is the HTTP status. 0: that of the code.
+	// Status is the HTTP status. 0 stands for that of the code.
 	Status int
 
-	// Err is the cause, for the log. May be nil.
+	// Err is the cause, for the log; optional.
 	Err error
 
-	// Reference is a short random word for an error that is shown to a person;
-	// the log record has it too. See [Options.ErrorHandler]. Empty elsewhere.
+	// Reference is a short random word in an error that is shown to a person,
+	// and in its log record. See [Options.ErrorHandler]. Empty elsewhere.
 	Reference string
 
 	reason string        // stable word for the log; empty when the program made the error
-	sent   []slog.Attr   // what the request says of it; logged at Debug only
-	allow  string        // the methods that would do
-	wait   time.Duration // until then nothing is tried; 0: the status says it all
+	sent   []slog.Attr   // what the request has about it; logged at Debug only
+	allow  string        // for 405: the methods that are allowed
+	wait   time.Duration // for Retry-After; 0: none
 	scope  Scope         // what a route required
-	bearer bool          // it is the bearer token that was refused
-	token  *Token        // which that is, if it was found
+	bearer bool          // the bearer token was refused
+	token  *Token        // the bearer token, if it was found
 }
 
 // Error returns code, description and cause, for the log.
@@ -123,7 +132,8 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap returns the cause; nil for a nil *Error, which a model may return as an error that is not nil.
+// Unwrap returns the cause. It is nil for a nil *Error, which a model may
+// return as an error that is not nil.
 func (e *Error) Unwrap() error {
 	if e == nil {
 		return nil
@@ -131,13 +141,13 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// Is says whether target is the error's code.
+// Is reports whether target is the error's code.
 func (e *Error) Is(target error) bool {
 	code, ok := target.(ErrorCode)
 	return ok && e != nil && code == e.Code
 }
 
-// status is what is sent.
+// status returns the status to send. A Status that is no error's is ignored.
 func (e *Error) status() int {
 	if http.StatusBadRequest <= e.Status && e.Status <= 599 {
 		return e.Status
@@ -145,7 +155,8 @@ func (e *Error) status() int {
 	return e.Code.Status()
 }
 
-// sentFrom returns e as place may send it.
+// sentFrom returns e as place may send it: with a code that has a meaning
+// there, and a description of characters that are allowed.
 func (e *Error) sentFrom(place endpoint) *Error {
 	known, ok := errorCodes[e.Code]
 	switch {
@@ -171,8 +182,9 @@ func (e *Error) sentFrom(place endpoint) *Error {
 	return &own
 }
 
-// wrongGuess says that what was tried must be taken for wrong. A model that refuses by an error of its own may mean just
-// that, whatever the code. Faults, and limits that it has itself, say nothing of what was tried.
+// wrongGuess reports whether what was tried counts as wrong. A model that
+// refuses by an error of its own may mean just that, whatever the code. Faults,
+// and rate limits of the model, tell nothing about what was tried.
 func (e *Error) wrongGuess() bool {
 	if e == nil || e.Code == ServerError {
 		return false
@@ -181,17 +193,23 @@ func (e *Error) wrongGuess() bool {
 	return status < http.StatusInternalServerError && status != http.StatusTooManyRequests
 }
 
-// refusal is an error that the request itself brought about. reason is a stable word for the log.
+// refusal returns an error that the request itself caused. reason is its word
+// in docs/reasons.md.
 func refusal(code ErrorCode, reason, description string) *Error {
 	return &Error{Code: code, Description: description, reason: reason}
 }
 
 func wrongMethod(allowed string) *Error {
-	return &Error{Code: InvalidRequest, Description: "Invalid request: method must be " + strings.ReplaceAll(allowed, ", ", " or "),
-		Status: http.StatusMethodNotAllowed, reason: "method", allow: allowed}
+	return &Error{
+		Code:        InvalidRequest,
+		Description: "Invalid request: method must be " + strings.ReplaceAll(allowed, ", ", " or "),
+		Status:      http.StatusMethodNotAllowed,
+		reason:      "method",
+		allow:       allowed,
+	}
 }
 
-// missing and invalid name the parameter that is at fault.
+// missing and invalid name the parameter at fault.
 func missing(parameter string) *Error {
 	return refusal(InvalidRequest, "parameter_missing", "Missing parameter: `"+parameter+"`")
 }
@@ -200,25 +218,36 @@ func invalid(parameter string) *Error {
 	return refusal(InvalidRequest, "parameter_invalid", "Invalid parameter: `"+parameter+"`")
 }
 
-// breach is a server_error that a repetition will not mend: the model broke its contract.
-func breach(format string, args ...any) *Error { return standing("model_contract", format, args...) }
+// breach returns a server_error that a repetition will not mend: the model
+// broke its contract.
+func breach(format string, args ...any) *Error {
+	return standing("model_contract", format, args...)
+}
 
-// misuse is one that the program brought about, by how it set the server up or called it.
-func misuse(format string, args ...any) *Error { return standing("program_mistake", format, args...) }
+// misuse returns a server_error that the program caused, by its setup of the
+// server or by a call.
+func misuse(format string, args ...any) *Error {
+	return standing("program_mistake", format, args...)
+}
 
-// cannotWork is the text of a panic at wiring.
+// cannotWork returns the text of the panic of a handler that cannot work.
 func cannotWork(handler string, mistake *Error) string {
-	return "oauth2server: " + handler + " cannot work: " + strings.TrimPrefix(mistake.Err.Error(), "oauth2server: ")
+	cause := strings.TrimPrefix(mistake.Err.Error(), "oauth2server: ")
+	return "oauth2server: " + handler + " cannot work: " + cause
 }
 
 func standing(reason, format string, args ...any) *Error {
-	return &Error{Code: ServerError, Status: http.StatusInternalServerError, reason: reason,
-		Err: fmt.Errorf("oauth2server: "+format, args...)}
+	return &Error{
+		Code:   ServerError,
+		Status: http.StatusInternalServerError,
+		Err:    fmt.Errorf("oauth2server: "+format, args...),
+		reason: reason,
+	}
 }
 
 // modelFailure turns what a method of the model returned into what the client
-// is told: notFound for [ErrNotFound], the model's own choice when it made one,
-// server_error for everything else.
+// is told: notFound for [ErrNotFound], an [Error] or [ErrorCode] as the model
+// chose it, server_error for everything else.
 func modelFailure(method string, err error, notFound *Error) *Error {
 	if e := asError(err); e != nil {
 		return e
@@ -226,14 +255,18 @@ func modelFailure(method string, err error, notFound *Error) *Error {
 	if errors.Is(err, ErrNotFound) {
 		return notFound
 	}
-	return &Error{Code: ServerError, reason: "model_fault", Err: fmt.Errorf("%s: %w%s", method, err, meantAsNotFound(err))}
+	cause := fmt.Errorf("%s: %w%s", method, err, meantAsNotFound(err))
+	return &Error{Code: ServerError, reason: "model_fault", Err: cause}
 }
 
-// meantAsNotFound is a hint for the log where a storage's own word for "not
+// meantAsNotFound returns a hint for the log if a storage's own word for "not
 // found" reached the server, which takes it for a fault.
 func meantAsNotFound(err error) string {
 	text := err.Error()
-	for _, theirs := range []string{"no rows in result set", "no documents in result", "record not found", "redis: nil", "key not found"} {
+	for _, theirs := range []string{
+		"no rows in result set", "no documents in result", "record not found",
+		"redis: nil", "key not found",
+	} {
 		if strings.Contains(text, theirs) {
 			return " (for what is not there, return oauth2server.ErrNotFound)"
 		}
@@ -241,8 +274,8 @@ func meantAsNotFound(err error) string {
 	return ""
 }
 
-// found is nil when a method of the model found something. notFound makes the
-// refusal when it did not: most of the time nobody needs it.
+// found returns nil if a method of the model found something, and a refusal if
+// it did not. notFound builds that refusal, which is rarely needed.
 func found[T any](method string, value *T, err error, notFound func() *Error) *Error {
 	if err != nil {
 		return modelFailure(method, err, notFound())
@@ -253,7 +286,8 @@ func found[T any](method string, value *T, err error, notFound func() *Error) *E
 	return nil
 }
 
-// foundUser is found for a user. A notFound that makes nil says that nobody is no error.
+// foundUser is found for a user, who must have an ID. If notFound returns nil,
+// the result without a user is nil, nil.
 func foundUser(method string, user *User, err error, notFound func() *Error) (*User, *Error) {
 	if refused := found(method, user, err, notFound); refused != nil {
 		return nil, refused
@@ -264,7 +298,8 @@ func foundUser(method string, user *User, err error, notFound func() *Error) (*U
 	return user, nil
 }
 
-// asError finds the [Error] or [ErrorCode] in err; nil when there is none.
+// asError returns the [Error] or [ErrorCode] in err as an [Error]; nil if there
+// is none.
 func asError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -280,7 +315,8 @@ func asError(err error) *Error {
 	return nil
 }
 
-// orNil keeps a nil *Error from becoming an error that is not nil.
+// orNil returns refused as an error. It keeps a nil *Error from becoming an
+// error that is not nil.
 func orNil[T any](value T, refused *Error) (T, error) {
 	if refused != nil {
 		return value, refused

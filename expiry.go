@@ -1,3 +1,5 @@
+// This file computes when codes, tokens, grants and log entries expire.
+
 package oauth2server
 
 import (
@@ -5,7 +7,9 @@ import (
 	"time"
 )
 
-// expiry is when something that lives so long ends, in UTC and whole milliseconds, which every storage can keep.
+// expiry returns when something that is made now expires, in UTC and whole
+// milliseconds, which every storage can keep. A lifetime of the client's own,
+// if it is not 0, takes precedence over the server's.
 func expiry(clients, servers time.Duration) time.Time {
 	lifetime := servers
 	if clients != 0 {
@@ -14,7 +18,7 @@ func expiry(clients, servers time.Duration) time.Time {
 	return time.Now().Add(lifetime).UTC().Truncate(time.Millisecond)
 }
 
-// earliest is at, or limit if that is sooner and there is one.
+// earliest returns at, or limit if that is sooner and not zero.
 func earliest(at, limit time.Time) time.Time {
 	if !limit.IsZero() && limit.Before(at) {
 		return limit
@@ -33,13 +37,14 @@ func latest(times ...time.Time) (last time.Time) {
 
 func expired(at time.Time) bool { return !at.After(time.Now()) }
 
-// never is the expiry of an entry about a token that has none.
+// never returns the expiry of an entry about a token that has none.
 func never() time.Time { return time.Now().AddDate(100, 0, 0) }
 
-// distant is before whatever never expires.
+// distant returns a time that is before never, and after any expiry.
 func distant() time.Time { return time.Now().AddDate(50, 0, 0) }
 
-// checkLifetime finds numbers that were meant as seconds: 3600 is 3.6 microseconds.
+// checkLifetime refuses numbers that were meant as seconds: 3600 is 3.6
+// microseconds.
 func checkLifetime(d time.Duration) error {
 	if d != 0 && d < time.Second {
 		return fmt.Errorf("%v is less than a second", d)
@@ -47,14 +52,15 @@ func checkLifetime(d time.Duration) error {
 	return nil
 }
 
-// maxClockSkew bounds ClockSkew.
+// maxClockSkew is the upper bound of [Options.ClockSkew].
 const maxClockSkew = time.Minute
 
-// maxCodeLifetime is the longest life of a code, and so the longest time that
-// something is under way for a user before its grant is in the log.
+// maxCodeLifetime is the longest life of a code, and so the longest time
+// between what a user began and the first log entry of its grant.
 const maxCodeLifetime = 30 * 24 * time.Hour
 
-// speaksUntil is when a refresh token and the access token beside it expire.
+// speaksUntil returns when both the refresh token and the access token beside
+// it have expired.
 func (t *Token) speaksUntil() time.Time {
 	if t.AccessTokenExpiresAt.IsZero() || t.RefreshTokenExpiresAt.IsZero() {
 		return never()
@@ -67,20 +73,22 @@ func (t *Token) refreshExpired() bool {
 	return !t.RefreshTokenExpiresAt.IsZero() && expired(t.RefreshTokenExpiresAt)
 }
 
-// speaksUntil is when the tokens that an entry is about expire.
+// speaksUntil returns when all tokens that an entry is about have expired.
 func (e *GrantEntry) speaksUntil() time.Time {
-	if e.AccessToken != "" && e.AccessTokenExpiresAt.IsZero() || e.Successor != "" && e.SuccessorExpiresAt.IsZero() {
+	if e.AccessToken != "" && e.AccessTokenExpiresAt.IsZero() ||
+		e.Successor != "" && e.SuccessorExpiresAt.IsZero() {
 		return never()
 	}
 	return latest(e.AccessTokenExpiresAt, e.SuccessorExpiresAt)
 }
 
-// lives reports whether the access token of an entry may still be good, on a
+// lives reports whether the access token of an entry may still work on a
 // machine whose clock is behind.
 func (e *GrantEntry) lives() bool {
-	return e.AccessToken != "" && (e.AccessTokenExpiresAt.IsZero() || !expired(e.AccessTokenExpiresAt.Add(maxClockSkew)))
+	at := e.AccessTokenExpiresAt
+	return e.AccessToken != "" && (at.IsZero() || !expired(at.Add(maxClockSkew)))
 }
 
-// markerMargin is how long a log entry stays after the last thing that it
-// speaks of has expired: clocks differ.
+// markerMargin is how long a log entry stays after everything that it is about
+// has expired, as clocks differ.
 const markerMargin = 24 * time.Hour

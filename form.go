@@ -1,3 +1,6 @@
+// This file reads the parameters of a request, from its query and from its
+// body.
+
 package oauth2server
 
 import (
@@ -12,37 +15,45 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// maxParameters bounds how many parameters a query or a body may have, known or not.
+// maxParameters is how many parameters a query or a body may have, known or
+// not.
 const maxParameters = 512
 
-// The parameters that the server reads itself must not repeat (RFC 6749, section 3.1 and 3.2). Others pass: some may
-// repeat, as resource does (RFC 8707, section 2), and some are fields of a page's own form.
-var (
-	authorizationParameters = []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
-		"code_challenge_method", "response_mode", "allowed"}
-	tokenParameters = []string{"grant_type", "client_id", "client_secret", "redirect_uri", "scope", "code", "code_verifier",
-		"refresh_token", "username", "password"}
-	statusParameters = []string{"token", "token_type_hint", "client_id", "client_secret"} // RFC 7009 and 7662, section 2.1
-)
-
-// parameter is a name and a value for the client, in the order of the answer.
-type parameter struct{ name, value string }
-
-// parameters are those of a query or of a body, in their order.
-type parameters []parameter
-
-// form is the parameters of a request.
+// form holds the parameters of a request.
 type form struct{ query, body parameters }
 
-// get returns the value of a parameter. One without a value counts as absent (RFC 6749, section 3.1); one with several
-// has none that could be trusted, so it counts as absent too: see repeated.
+// parameters are all of a query or of a body, in their order.
+type parameters []parameter
+
+// parameter is a name and a value, of a request or of an answer.
+type parameter struct{ name, value string }
+
+// The parameters that the server reads itself must not repeat (RFC 6749,
+// section 3.1 and 3.2). Others may: resource can repeat (RFC 8707, section 2),
+// and a page's form has fields of its own.
+var (
+	authorizationParameters = []string{
+		"response_type", "client_id", "redirect_uri", "scope", "state",
+		"code_challenge", "code_challenge_method", "response_mode", "allowed",
+	}
+	tokenParameters = []string{
+		"grant_type", "client_id", "client_secret", "redirect_uri", "scope",
+		"code", "code_verifier", "refresh_token", "username", "password",
+	}
+	// RFC 7009 and RFC 7662, section 2.1.
+	statusParameters = []string{"token", "token_type_hint", "client_id", "client_secret"}
+)
+
+// get returns the value of a parameter. One without a value counts as absent
+// (RFC 6749, section 3.1). So does one with several values, as none can be
+// trusted; see repeated.
 func (f form) get(name string) string {
 	value, _ := f.lookup(name)
 	return value
 }
 
-// repeats says whether the parameter has several values. Query and body are one request: a value that is in both
-// counts once.
+// repeats reports whether the parameter has several values. Query and body are
+// one request: the same value in both counts once.
 func (f form) repeats(name string) bool {
 	_, repeated := f.lookup(name)
 	return repeated
@@ -60,7 +71,8 @@ func (f form) lookup(name string) (value string, repeated bool) {
 	return query, false
 }
 
-// single returns the one value that is not empty.
+// single returns the one value of a name that is not empty, and reports whether
+// there are more.
 func (all parameters) single(name string) (value string, repeated bool) {
 	for i := range all {
 		p := &all[i]
@@ -75,7 +87,7 @@ func (all parameters) single(name string) (value string, repeated bool) {
 	return value, false
 }
 
-// values are all of that name, in their order.
+// values returns all values of a name, in their order.
 func (all parameters) values(name string) (values []string) {
 	for _, p := range all {
 		if p.name == name {
@@ -85,7 +97,7 @@ func (all parameters) values(name string) (values []string) {
 	return values
 }
 
-// byName is what net/http makes of parameters.
+// byName returns the parameters as net/http does.
 func (all parameters) byName() url.Values {
 	values := make(url.Values, len(all))
 	for _, p := range all {
@@ -94,7 +106,7 @@ func (all parameters) byName() url.Values {
 	return values
 }
 
-// parametersOf is the other way round: for a form that somebody else parsed.
+// parametersOf returns the parameters of a form that net/http parsed.
 func parametersOf(values url.Values) parameters {
 	all := make(parameters, 0, len(values))
 	for name, several := range values {
@@ -115,8 +127,9 @@ func (f form) repeated(parameters []string) *Error {
 	return nil
 }
 
-// parseForm reads the urlencoded form of parameters (RFC 6749, appendix B), as browsers write it: a semicolon is data (URL
-// Standard, section 5.1). What needs no decoding is not copied.
+// parseForm parses urlencoded parameters (RFC 6749, appendix B) as browsers
+// write them: a semicolon is data (URL Standard, section 5.1). What needs no
+// decoding is not copied.
 func parseForm(encoded string) (parameters, *Error) {
 	if encoded == "" {
 		return nil, nil
@@ -134,18 +147,22 @@ func parseForm(encoded string) (parameters, *Error) {
 		name, nameErr := url.QueryUnescape(name)
 		value, valueErr := url.QueryUnescape(value)
 		if nameErr != nil || valueErr != nil {
-			// The errors have a piece of the form, which may be of a password.
-			return nil, refusal(InvalidRequest, "form_malformed", "Invalid request: the parameters are malformed: a percent sign escapes nothing")
+			// The errors quote a piece of the form, which may be part of a
+			// password.
+			return nil, refusal(InvalidRequest, "form_malformed",
+				"Invalid request: the parameters are malformed: a percent sign escapes nothing")
 		}
 		all = append(all, parameter{name, value})
 	}
 	return all, nil
 }
 
-const readAlready = "a middleware has read the body: it must leave it to be read again, or call ParseForm"
+const readAlready = "a middleware has read the body: " +
+	"it must leave it to be read again, or call ParseForm"
 
-// readBody returns the parameters in the body of r, at most limit bytes of it, and
-// leaves it to be read again. Where a middleware has read it, they are in r.PostForm.
+// readBody returns the parameters in the body of r and leaves the body to be
+// read again. A body of more than limit bytes is refused. If a middleware has
+// parsed the form, the parameters are taken from r.PostForm.
 func readBody(r *http.Request, limit int64) (parameters, *Error) {
 	if r.PostForm != nil || r.Body == nil {
 		if refused := refuseLarge(r.PostForm, limit); refused != nil {
@@ -164,29 +181,39 @@ func readBody(r *http.Request, limit int64) (parameters, *Error) {
 	case text == "" && r.ContentLength > 0:
 		return nil, misuse("%s", readAlready)
 	case text == "" && r.ContentLength < 0 && r.Body != http.NoBody: // a length was not sent
-		return nil, &Error{Code: InvalidRequest, Description: "Invalid request: the body is empty",
-			Err: errors.New("unless it was sent so, " + readAlready), reason: "form_unreadable"}
+		return nil, &Error{
+			Code:        InvalidRequest,
+			Description: "Invalid request: the body is empty",
+			Err:         errors.New("unless it was sent so, " + readAlready),
+			reason:      "form_unreadable",
+		}
 	}
 	r.Body = bodies.Restore(text, r.Body)
 	return parseForm(text)
 }
 
-// unreadable is the refusal of a body that could not be read, or only up to a
-// limit of the program's own.
+// unreadable returns the refusal of a body that could not be read, or only up
+// to a limit that the program set.
 func unreadable(err error) *Error {
 	if limit := (*http.MaxBytesError)(nil); errors.As(err, &limit) {
 		return tooLarge()
 	}
-	return &Error{Code: InvalidRequest, Description: "Invalid request: the body could not be read",
-		Err: err, reason: "form_unreadable"}
+	return &Error{
+		Code:        InvalidRequest,
+		Description: "Invalid request: the body could not be read",
+		Err:         err,
+		reason:      "form_unreadable",
+	}
 }
 
-// peekBody returns the parameters of an urlencoded body and leaves it to be read again. A body over the limit, or one
-// that is no form after all, has none. GET and HEAD give a body no meaning, neither does DELETE (RFC 6750, section 2.2;
-// RFC 9110, section 9.3).
+// peekBody returns the parameters of an urlencoded body and leaves it to be
+// read again. A body over the limit, or one that is no form after all, has
+// none. The body of a GET, HEAD or DELETE has no meaning (RFC 6750, section
+// 2.2; RFC 9110, section 9.3).
 func peekBody(r *http.Request, limit int64) parameters {
 	switch {
-	case r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch, !isForm(r):
+	case r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch,
+		!isForm(r):
 		return nil
 	case r.PostForm != nil || r.Body == nil:
 		return parametersOf(r.PostForm)
@@ -204,7 +231,8 @@ func peekBody(r *http.Request, limit int64) parameters {
 	return all
 }
 
-// refuseLarge holds a form that somebody else parsed to the bounds of those that are parsed here.
+// refuseLarge applies the limits of readBody to a form that a middleware
+// parsed.
 func refuseLarge(values url.Values, limit int64) *Error {
 	var count int
 	var size int64
@@ -228,14 +256,18 @@ func tooMany() *Error {
 }
 
 func tooLarge() *Error {
-	return &Error{Code: InvalidRequest, Description: "Invalid request: the request is too large",
-		Status: http.StatusRequestEntityTooLarge, reason: "form_too_large"}
+	return &Error{
+		Code:        InvalidRequest,
+		Description: "Invalid request: the request is too large",
+		Status:      http.StatusRequestEntityTooLarge,
+		reason:      "form_too_large",
+	}
 }
 
 const formType = "application/x-www-form-urlencoded"
 
 // isForm reports whether the body of r is an urlencoded form. The parameters of
-// its type have no meaning (RFC 6749, appendix B).
+// the content type have no meaning (RFC 6749, appendix B).
 func isForm(r *http.Request) bool {
 	contentType := r.Header.Get("Content-Type")
 	if contentType == formType {
@@ -244,13 +276,15 @@ func isForm(r *http.Request) bool {
 	if !strings.Contains(contentType, ";") {
 		return mediaType(contentType) == formType
 	}
-	// With a malformed parameter there is an error, but the type is still returned.
+	// With a malformed parameter there is an error, but the type is still
+	// returned.
 	parsed, _, _ := mime.ParseMediaType(withoutRepetitions(contentType))
 	return parsed == formType
 }
 
-// withoutRepetitions leaves out parameters that are equal to one before, as a
-// client and a proxy may both have set them: net/http takes that for no type at all.
+// withoutRepetitions leaves out repeated parameters of a content type, as a
+// client and a proxy may both have set them. net/http would take that for no
+// type at all.
 func withoutRepetitions(contentType string) string {
 	parts := strings.Split(strings.ToLower(strings.ReplaceAll(contentType, `"`, "")), ";")
 	distinct := parts[:0]
@@ -277,22 +311,28 @@ func wrongContent(r *http.Request) *Error {
 	case !isMediaType(sent):
 		sent = "of no type"
 	}
-	return refusal(InvalidRequest, "content_type", "Invalid request: the content must be "+formType+", and is "+sent)
+	return refusal(InvalidRequest, "content_type",
+		"Invalid request: the content must be "+formType+", and is "+sent)
 }
 
-// isMediaType reports whether text is one, of a length that is worth repeating (RFC
-// 9110, section 8.3.1).
+// isMediaType reports whether text is a media type (RFC 9110, section 8.3.1),
+// and short enough to repeat.
 func isMediaType(text string) bool {
 	name, subtype, found := strings.Cut(text, "/")
 	token := func(c byte) bool { return grammar.IsUnreserved(c) && c != '~' || c == '+' }
-	return found && len(text) <= 100 && grammar.ConsistsOf(name, token) && grammar.ConsistsOf(subtype, token)
+	return found && len(text) <= 100 &&
+		grammar.ConsistsOf(name, token) && grammar.ConsistsOf(subtype, token)
 }
 
-// secretParameters must not be in a URL: logs, histories and Referer headers keep those (RFC 6749, section 2.3.1).
-var secretParameters = []string{"client_secret", "code", "code_verifier", "refresh_token", "password", "token"}
+// secretParameters must not be in a URL, which logs, histories and Referer
+// headers keep (RFC 6749, section 2.3.1).
+var secretParameters = []string{
+	"client_secret", "code", "code_verifier", "refresh_token", "password", "token",
+}
 
-// refuseQuery refuses those of an endpoint's known parameters that are in the URL: a secret, or one that contradicts
-// the body, of which a proxy may have seen the other half. client is who sent the request.
+// refuseQuery refuses an endpoint's known parameters in the URL: a secret, or a
+// value that contradicts the body, as a proxy may have checked the other one.
+// client is the client that sent the request.
 func (f form) refuseQuery(rawQuery string, client *Client, known []string) *Error {
 	if rawQuery == "" {
 		return nil
@@ -307,13 +347,15 @@ func (f form) refuseQuery(rawQuery string, client *Client, known []string) *Erro
 			continue
 		}
 		if slices.Contains(secretParameters, name) {
-			return refusal(InvalidRequest, "secret_in_query", "Invalid request: `"+name+"` must not be in the URL")
+			return refusal(InvalidRequest, "secret_in_query",
+				"Invalid request: `"+name+"` must not be in the URL")
 		}
 		inBody := f.get(name)
 		if name == "client_id" {
 			inBody = client.ID // which may have come by Basic
 		}
-		if value, repeated := query.single(name); repeated || value != "" && inBody != "" && value != inBody {
+		value, repeated := query.single(name)
+		if repeated || value != "" && inBody != "" && value != inBody {
 			return refusal(InvalidRequest, "parameter_repeated", "Repeated parameter: `"+name+"`")
 		}
 	}

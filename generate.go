@@ -1,3 +1,5 @@
+// This file generates tokens and codes that nobody can guess.
+
 package oauth2server
 
 import (
@@ -6,13 +8,13 @@ import (
 	"encoding/base64"
 )
 
-// minToken is how many printable characters 128 bits take at the least.
-const minToken = 20
-
-// generator is a model's own way to make a token or a code.
-type generator func(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
-
-func generate(ctx context.Context, method string, own generator, client *Client, user *User, scope Scope, wellFormed func(string) bool) (string, *Error) {
+// generate calls a model's own generator; method is its name. Without one, or
+// if
+// it returns an empty string, it returns newID.
+func generate(
+	ctx context.Context, method string, own generator,
+	client *Client, user *User, scope Scope, wellFormed func(string) bool,
+) (string, *Error) {
 	if own == nil {
 		return newID(), nil
 	}
@@ -23,12 +25,20 @@ func generate(ctx context.Context, method string, own generator, client *Client,
 	case generated == "":
 		return newID(), nil
 	case !wellFormed(generated) || len(generated) < minToken:
-		return "", breach("%s returned characters that may not be sent, or fewer than %d", method, minToken)
+		return "", breach(
+			"%s returned characters that may not be sent, or fewer than %d", method, minToken)
 	}
 	return generated, nil
 }
 
-// newID returns 32 random bytes in base64url: 43 characters that nobody can guess.
+// generator is a model's own method that generates a token or a code.
+type generator func(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
+
+// minToken is the fewest printable characters that hold 128 bits.
+const minToken = 20
+
+// newID returns 32 random bytes in base64url: 43 characters that nobody can
+// guess.
 func newID() string {
 	var random [32]byte
 	var text [43]byte

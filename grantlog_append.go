@@ -1,3 +1,5 @@
+// This file makes the entries of logs, appends them and reads them.
+
 package oauth2server
 
 import (
@@ -7,17 +9,20 @@ import (
 	"time"
 )
 
-// Logs beside that of a grant, by their prefix. They are separate because the
-// log of a grant is a line: an append to it has to find its end first.
+// Logs beside that of a grant, by their prefix. They are separate because an
+// append to the log of a grant has to find its end first.
 const (
 	endLog  = "end:"  // of a grant: place 1 when it begins to end, place 2 when it has ended
 	usesLog = "uses:" // of a grant: tokens issued without moving its line; see appendUse
 	userLog = "user:" // of a user: when what they granted was revoked
 )
 
-// isReserved reports whether an ID is that of such a log.
+// isReserved reports whether an ID is that of such a log, and so cannot be that
+// of a grant.
 func isReserved(grantID string) bool {
-	return strings.HasPrefix(grantID, endLog) || strings.HasPrefix(grantID, usesLog) || strings.HasPrefix(grantID, userLog)
+	return strings.HasPrefix(grantID, endLog) ||
+		strings.HasPrefix(grantID, usesLog) ||
+		strings.HasPrefix(grantID, userLog)
 }
 
 // grantOf returns the ID of the grant that a log belongs to.
@@ -28,58 +33,13 @@ func grantOf(logID string) string {
 	return strings.TrimPrefix(logID, usesLog)
 }
 
-// anchorPeriod is how often the log of a grant names client, owner and scope
-// again: once for all entries whose tokens expire in the same period.
-const anchorPeriod = 30 * 24 * time.Hour
-
-// anchorEnd is the end of the period that t is in.
-func anchorEnd(t time.Time) time.Time {
-	if end := t.Truncate(anchorPeriod); end.Before(t) {
-		return end.Add(anchorPeriod)
-	}
-	return t
-}
-
-// entryFor returns the entry of issued, which is what the model stored of
-// token. No token leaves the server before its entry is appended. old is the
-// refresh token that was used, nil if there was none or if it belongs to
-// another grant.
-func (s *Server) entryFor(kind EntryKind, place int, token, issued, old *Token) *GrantEntry {
-	entry := &GrantEntry{
-		GrantID:              token.GrantID,
-		Seq:                  place,
-		Kind:                 kind,
-		GrantExpiresAt:       s.grantExpiry(token),
-		AccessToken:          Digest(issued.AccessToken),
-		AccessTokenExpiresAt: issued.AccessTokenExpiresAt,
-	}
-	if issued.RefreshToken != "" {
-		entry.Successor, entry.SuccessorExpiresAt = Digest(issued.RefreshToken), issued.RefreshTokenExpiresAt
-	}
-	if until := entry.speaksUntil(); old == nil || until.After(anchorEnd(old.speaksUntil())) {
-		// Nothing before it names these for as long.
-		entry.ClientID, entry.UserID, entry.Scope = issued.Client.id(), token.User.id(), token.granted()
-		entry.ExpiresAt = anchorEnd(until)
-	}
-	return entry
-}
-
-// grantExpiry is when the grant of token ends, however often it is refreshed.
-func (s *Server) grantExpiry(token *Token) time.Time {
-	switch {
-	case token.GrantID == "" || s.options.MaxGrantLifetime < 0:
-		return time.Time{}
-	case token.GrantExpiresAt.IsZero():
-		return expiry(0, s.options.MaxGrantLifetime)
-	}
-	return token.GrantExpiresAt
-}
-
 // appendEntry completes entry and appends it. The entry outlives until and the
-// tokens that it is about. It returns nil when the entry is in the log, and
-// what is there instead when the place is taken. An entry with this attempt's
-// nonce is its own: only the reply was lost.
-func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until time.Time) (there *GrantEntry, refused *Error) {
+// tokens that it is about. appendEntry returns nil if the entry is in the log,
+// or the other entry if the place is taken. An entry with this attempt's nonce
+// is its own: only the reply was lost.
+func appendEntry(
+	ctx context.Context, log GrantLog, entry *GrantEntry, until time.Time,
+) (there *GrantEntry, refused *Error) {
 	if entry.Nonce == "" {
 		entry.Nonce = newNonce()
 	}
@@ -96,14 +56,18 @@ func appendEntry(ctx context.Context, log GrantLog, entry *GrantEntry, until tim
 	case there.Nonce == entry.Nonce:
 		return nil, nil
 	case there.Seq != entry.Seq:
-		return nil, breach("AppendGrant returned ErrExists with the entry of place %d for place %d", there.Seq, entry.Seq)
+		return nil, breach("AppendGrant returned ErrExists with the entry of place %d for place %d",
+			there.Seq, entry.Seq)
 	}
 	return there, nil
 }
 
 // eachEntry calls visit with the entries of a log from place from on, page by
-// page, until it returns false. So it takes the same memory for every log.
-func eachEntry(ctx context.Context, log GrantLog, logID string, from int, visit func(*GrantEntry) bool) *Error {
+// page, until it returns false. So a long log takes no more memory than a short
+// one.
+func eachEntry(
+	ctx context.Context, log GrantLog, logID string, from int, visit func(*GrantEntry) bool,
+) *Error {
 	for last := from - 1; ; {
 		entries, err := log.GrantEntries(ctx, logID, last+1)
 		if err != nil {
@@ -121,4 +85,53 @@ func eachEntry(ctx context.Context, log GrantLog, logID string, from int, visit 
 			return nil
 		}
 	}
+}
+
+// entryFor returns the log entry of issued, which is what the model stored of
+// token. No token leaves the server before its entry is appended. old is the
+// refresh token that was used; nil if there was none, or if it belongs to
+// another grant.
+func (s *Server) entryFor(kind EntryKind, place int, token, issued, old *Token) *GrantEntry {
+	entry := &GrantEntry{
+		GrantID:              token.GrantID,
+		Seq:                  place,
+		Kind:                 kind,
+		GrantExpiresAt:       s.grantExpiry(token),
+		AccessToken:          Digest(issued.AccessToken),
+		AccessTokenExpiresAt: issued.AccessTokenExpiresAt,
+	}
+	if issued.RefreshToken != "" {
+		entry.Successor = Digest(issued.RefreshToken)
+		entry.SuccessorExpiresAt = issued.RefreshTokenExpiresAt
+	}
+	if until := entry.speaksUntil(); old == nil || until.After(anchorEnd(old.speaksUntil())) {
+		// No earlier entry that lasts as long has these.
+		entry.ClientID, entry.UserID, entry.Scope = issued.Client.id(), token.User.id(), token.granted()
+		entry.ExpiresAt = anchorEnd(until)
+	}
+	return entry
+}
+
+// anchorPeriod is how often the log of a grant names client, owner and scope
+// again: once for all entries whose tokens expire in the same period.
+const anchorPeriod = 30 * 24 * time.Hour
+
+// anchorEnd returns the end of the period that t is in.
+func anchorEnd(t time.Time) time.Time {
+	if end := t.Truncate(anchorPeriod); end.Before(t) {
+		return end.Add(anchorPeriod)
+	}
+	return t
+}
+
+// grantExpiry returns when the grant of token ends, however often it is
+// refreshed; zero if it has no such limit.
+func (s *Server) grantExpiry(token *Token) time.Time {
+	switch {
+	case token.GrantID == "" || s.options.MaxGrantLifetime < 0:
+		return time.Time{}
+	case token.GrantExpiresAt.IsZero():
+		return expiry(0, s.options.MaxGrantLifetime)
+	}
+	return token.GrantExpiresAt
 }

@@ -7,17 +7,15 @@ import (
 	"time"
 )
 
-// revocationTimeout bounds a revocation that goes on after its client hung up.
-const revocationTimeout = time.Minute
-
-// RevokeGrant ends a grant for good, for a model whose grants are in its log: the
-// code cannot be redeemed, refresh tokens cannot be used, and access tokens are
-// deleted. When it returns nil, nothing of the grant works any more, whatever was
-// under way; after an error, call it again. A grant that is over already, or
-// unknown, is no error. For a grant that has ended before, it reads only that.
+// RevokeGrant ends a grant for good, for a model whose grants are in its log:
+// the code cannot be redeemed, refresh tokens cannot be used, and access tokens
+// are deleted. When it returns nil, nothing of the grant works any more,
+// whatever was under way. After an error, call it again. A grant that is
+// unknown or already over is no error; for one that has ended completely, it
+// only reads the log of its end.
 //
-// An access token from before there was a log is not deleted, and a refresh token
-// from that time works again after a year.
+// An access token that was issued before there was a log is not deleted, and a
+// refresh token from that time works again after a year.
 func RevokeGrant(ctx context.Context, model GrantLog, grantID string) error {
 	if refused := endGrant(ctx, model, grantOf(grantID), time.Time{}); refused != nil {
 		return refused
@@ -30,8 +28,8 @@ func RevokeGrant(ctx context.Context, model GrantLog, grantID string) error {
 // a log.
 const unloggedLifetime = 365 * 24 * time.Hour
 
-// endGrant is [RevokeGrant] for a caller that knows what is not in the log and
-// expires at until; zero: nothing.
+// endGrant is [RevokeGrant] for a caller that knows of something that is not in
+// the log and expires at until. Zero: there is nothing.
 func endGrant(ctx context.Context, log GrantLog, grantID string, until time.Time) *Error {
 	_, done, refused := endState(ctx, log, grantID)
 	if refused != nil || done {
@@ -47,8 +45,8 @@ const (
 	endDone  = 2
 )
 
-// endState reports whether somebody has begun to end a grant, and whether
-// everything of it was deleted.
+// endState reports whether the end of a grant has begun, and whether everything
+// of it was deleted.
 func endState(ctx context.Context, log GrantLog, grantID string) (begun, done bool, refused *Error) {
 	refused = eachEntry(ctx, log, endLog+grantID, endBegun, func(e *GrantEntry) bool {
 		begun, done = true, e.Seq == endDone
@@ -63,17 +61,18 @@ type ending struct {
 	grantID string
 
 	next             int       // the place after the last one that is taken
-	revoked          int       // the first place that is known to be "revoked"; 0: none is
+	revoked          int       // the first place that is known to be "revoked"; 0: none
 	sure             bool      // that place was taken by an append, and not only read
-	until            time.Time // when the last of what the log speaks of expires
+	until            time.Time // when everything that the log is about has expired
 	clientID, userID string    // the client that has the grant, and its owner
 	tokens           []string  // access tokens that may live, of the first page
 	more             bool      // there are others after that page
 }
 
-// run ends the grant. A request that issues a token without moving the line
-// reads the log of the end afterwards, so that log is written first. A request
-// that appends to the line finds its end there.
+// run ends the grant. The log of its end is written first, because a request
+// that issues a token without an entry in the grant's log reads the log of the
+// end afterwards. A request that appends to the grant's log finds "revoked"
+// there.
 func (end *ending) run(ctx context.Context) *Error {
 	if refused := eachEntry(ctx, end.log, end.grantID, 1, end.read); refused != nil {
 		return refused
@@ -94,7 +93,7 @@ func (end *ending) run(ctx context.Context) *Error {
 	return refused
 }
 
-// read notes what an entry of the line says.
+// read takes an entry of the grant's log into account.
 func (end *ending) read(e *GrantEntry) bool {
 	end.until = latest(end.until, e.ExpiresAt.Add(-markerMargin))
 	switch {
@@ -117,13 +116,14 @@ func (end *ending) read(e *GrantEntry) bool {
 // firstBlock is how far ahead a log is blocked for the first time.
 const firstBlock = 4
 
-// reach puts "revoked" at the next place. Other requests may be faster, again
-// and again, if somebody sends enough of them. So after the first place that is
-// lost, the log is also blocked a few places ahead. A request that reads the
-// log finds that the grant is over; one that does not read runs into the block.
-// Until the places before the block are taken too, the grant is not over for
-// requests that do not read. So a revocation that was stopped here must begin
-// again, and every request that reads a block begins it again.
+// reach puts "revoked" at the next place. If another request takes that place
+// first, reach also blocks a place a little ahead, so that others cannot win
+// forever: a request that reads the log finds the block, and one that does not
+// read runs into it.
+//
+// Until the places before the block are taken, the grant is not over for
+// requests that do not read. So a revocation that stops here must begin again,
+// and every request that reads a block begins it again.
 func (end *ending) reach(ctx context.Context) *Error {
 	for ahead := firstBlock; end.revoked != end.next || !end.sure; {
 		lost, refused := end.append(ctx, end.grantID, end.next)
@@ -147,16 +147,17 @@ func (end *ending) reach(ctx context.Context) *Error {
 			return refused
 		}
 		if end.next <= block && end.revoked == 0 {
-			return breach("GrantEntries did not return the entry that AppendGrant found at place %d", block)
+			return breach(
+				"GrantEntries did not return the entry that AppendGrant found at place %d", block)
 		}
 		ahead *= 2
 	}
 	return nil
 }
 
-// append writes "revoked" at a place of a log, and returns what is there if
-// something is. An append that finds the place taken has waited until the
-// storage was sure of what is there; a read has not.
+// append writes "revoked" at a place of a log, or returns the entry that is
+// there. An append that finds the place taken has waited until the storage was
+// sure of that entry; a read has not.
 func (end *ending) append(ctx context.Context, logID string, place int) (*GrantEntry, *Error) {
 	entry := &GrantEntry{GrantID: logID, Seq: place, Kind: EntryRevoked}
 	if logID == end.grantID { // otherwise a list of the user's grants would have this one twice
@@ -165,9 +166,9 @@ func (end *ending) append(ctx context.Context, logID string, place int) (*GrantE
 	return appendEntry(ctx, end.log, entry, end.until)
 }
 
-// deleteTokens deletes all access tokens of the grant. Nothing is appended to a
-// line that has its end, and an access token is saved before its entry is
-// appended, so these are all.
+// deleteTokens deletes all access tokens of the grant. Nothing more is appended
+// to a log that has its end, and an access token is saved before its entry is
+// appended, so the logs have all of them.
 func (end *ending) deleteTokens(ctx context.Context) *Error {
 	deletion := deletion{ctx: ctx, log: end.log, tokens: end.tokens}
 	if end.more {
@@ -211,16 +212,19 @@ func (d *deletion) flush() *Error {
 	return nil
 }
 
-// revokeGrant ends a grant because of what a request showed. Its client may
-// hang up: that must not stop the revocation half-way.
+// revokeGrant ends a grant because of what a request showed. A client that
+// hangs up does not stop the revocation half-way.
 func (s *Server) revokeGrant(ctx context.Context, grantID string, until time.Time) *Error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revocationTimeout)
 	defer cancel()
 	return endGrant(ctx, s.can.log, grantID, until)
 }
 
-// finishRevocation is the refusal for a grant that is over. Ending it may have
-// been stopped half-way, so the rest is done first.
+// revocationTimeout bounds a revocation that goes on after its client hung up.
+const revocationTimeout = time.Minute
+
+// finishRevocation returns the refusal for a grant that is over. Its end may
+// have stopped half-way, so the rest is done first.
 func (s *Server) finishRevocation(ctx context.Context, grantID string) *Error {
 	if fault := s.revokeGrant(ctx, grantID, time.Time{}); fault != nil {
 		return fault

@@ -1,3 +1,6 @@
+// This file decides, by the log of a grant, what becomes of a refresh token
+// that is presented.
+
 package oauth2server
 
 import (
@@ -5,19 +8,20 @@ import (
 	"time"
 )
 
-// maxRetries is how often a token that was rotated may be used again within the window, or within a minute if that is
-// longer. It bounds what a loop can make.
+// maxRetries is how often a rotated token may be used again within the window,
+// or within a minute if that is longer. It bounds what a client in a loop can
+// make.
 const maxRetries = 16
 
 // A grant may be refreshed ten times a minute on average, and 6,000 times at
-// once after a pause. So time bounds how long its log is, and the burst bounds
-// how many entries are from the last minutes, which a verdict may have to read.
+// once after a pause. The average bounds the length of its log, and the burst
+// bounds the entries of the last minutes, which a verdict may have to read.
 const (
 	refreshInterval = 6 * time.Second
 	refreshBurst    = 6000
 )
 
-// verdict is what a log says about a refresh token that is presented.
+// verdict is what follows from a log for a refresh token that is presented.
 type verdict string
 
 const (
@@ -29,7 +33,7 @@ const (
 	broken   verdict = "broken"   // the model lost the token's place
 )
 
-// ruling is a verdict, and where it is to be written.
+// ruling is a verdict, and what to write into the log for it.
 type ruling struct {
 	verdict
 	place    int
@@ -38,9 +42,9 @@ type ruling struct {
 	wait     time.Duration // for tooOften: how long the client has to wait
 }
 
-// refreshRules are the options that the log is judged by.
+// refreshRules are the options that a verdict depends on.
 type refreshRules struct {
-	window   time.Duration // how long after a rotation the same successor is given again; not positive: never
+	window   time.Duration // how long the same successor is given again; not positive: never
 	process  string        // the beginning of the nonces that this process makes
 	skew     time.Duration // how far the clocks of other processes differ
 	strict   bool          // nothing is given twice
@@ -48,20 +52,9 @@ type refreshRules struct {
 	burst    int           // how many of them may be made at once; 0: any number
 }
 
-// within reports whether an entry is not older than the window. Where another
-// process made it, by another clock, it is allowed to look older, or to come from
-// the future.
-func (rules *refreshRules) within(e *GrantEntry, now time.Time) bool {
-	age := now.Sub(e.Time)
-	if !strings.HasPrefix(e.Nonce, rules.process) {
-		age -= rules.skew
-	}
-	return rules.window > 0 && age <= rules.window
-}
-
-// judgment folds the entries that follow the one that made a refresh token into
-// a verdict. It depends on nothing else: docs/refresh.md explains the rules, and
-// their exploration is in grantlog_test.go.
+// judgment turns the entries that follow the one that made a refresh token into
+// a verdict. It depends on nothing else. docs/refresh.md explains the rules,
+// and grantlog_test.go explores them.
 type judgment struct {
 	rules     *refreshRules
 	presented string // the digest of the token
@@ -76,14 +69,14 @@ type judgment struct {
 	used     bool        // whether somebody presented that successor
 }
 
-// judge begins a judgment of a token that was made at place made, when its
+// judge begins the judgment of a token that was made at place made, when its
 // grant had the given pace.
 func (rules *refreshRules) judge(presented string, made int, pace, now time.Time) judgment {
 	return judgment{rules: rules, presented: presented, now: now, place: made + 1, pace: pace}
 }
 
 // read takes the next entry and reports whether later ones could change the
-// verdict. A token that was stolen long ago needs no more than a page.
+// verdict. For a token that was stolen long ago, one page is enough.
 func (j *judgment) read(e *GrantEntry) (more bool) {
 	j.place, j.pace = e.Seq+1, e.Pace
 	j.until = latest(j.until, e.speaksUntil())
@@ -98,15 +91,28 @@ func (j *judgment) read(e *GrantEntry) (more bool) {
 	case e.Kind == EntryRotate && e.Presented == j.presented:
 		j.rotation = e
 	case e.Kind == EntryRotate && j.rotation == nil:
-		// Whoever had the token before this one asked again, and got another in its place.
+		// The client with the token before this one asked again, and got
+		// another in its place.
 		j.decided = theft
 	case j.rotation != nil && e.Presented == j.rotation.Successor:
 		j.used = true
 	}
-	if j.rotation != nil && (j.rules.strict || j.used && !j.rules.within(j.rotation, j.now)) && j.decided == "" {
+	if j.rotation != nil && j.decided == "" &&
+		(j.rules.strict || j.used && !j.rules.within(j.rotation, j.now)) {
 		j.decided = theft
 	}
 	return j.decided == ""
+}
+
+// within reports whether an entry is not older than the window. The clock of
+// another process may differ, so its entries may look older, or come from the
+// future.
+func (rules *refreshRules) within(e *GrantEntry, now time.Time) bool {
+	age := now.Sub(e.Time)
+	if !strings.HasPrefix(e.Nonce, rules.process) {
+		age -= rules.skew
+	}
+	return rules.window > 0 && age <= rules.window
 }
 
 // ruling returns the verdict on the entries that were read.
@@ -127,9 +133,9 @@ func (j *judgment) ruling() ruling {
 	return r
 }
 
-// keepPace returns the pace of a grant after one more entry, or how long that has
-// to wait. A pace is when the entries so far would have been made, one each
-// interval: the generic cell rate algorithm.
+// keepPace returns the pace of a grant after one more entry, or how long that
+// entry has to wait. A pace is when the entries so far would have been made at
+// one each interval: the generic cell rate algorithm.
 func (rules *refreshRules) keepPace(pace, now time.Time) (next time.Time, wait time.Duration) {
 	if rules.burst == 0 {
 		return pace, 0

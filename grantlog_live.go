@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Grant is what one owner granted to one client, and of which something still works: a line on a page where people see
-// which applications they let in.
+// Grant is what one owner granted to one client, and of which something still
+// works. It is a line on a page where people see which apps have access.
 type Grant struct {
-	// ID is what [RevokeGrant] takes; see [Token.GrantID]. Clients whose tokens joined a grant share it; see
-	// [GrantRequest.Issue].
+	// ID is what [RevokeGrant] takes; see [Token.GrantID]. Clients whose tokens
+	// joined a grant share it; see [GrantRequest.Issue].
 	ID string
 
 	// ClientID is the client that has the grant, UserID the owner who gave it.
@@ -21,20 +21,20 @@ type Grant struct {
 	// Scope is what the owner granted; see [Token.GrantScope].
 	Scope Scope
 
-	// UsedAt is when the client last got a token by it, seven seconds later at
-	// most where tokens are not rotated, and two hours for a client whose
-	// tokens joined. What it did with that token is not known: it may have
-	// called an API for as long as an access token lives after that.
+	// UsedAt is when the client last got a token by the grant. The real time
+	// may be up to seven seconds later where tokens are not rotated, and up to
+	// two hours for a client whose tokens joined. What the client did with the
+	// token is not known: it may have called an API until that token expired.
 	UsedAt time.Time
 
-	// ExpiresAt is when the last token of it has expired, unless the client
-	// gets another one before: it is later than that by as much as UsedAt may
+	// ExpiresAt is when the last token of the grant has expired, unless the
+	// client gets another one before. It is too late by as much as UsedAt may
 	// be off. Zero: never.
 	ExpiresAt time.Time
 }
 
-// GrantLogs returns the IDs of the logs of which [LiveGrants] needs the last
-// entry, besides entries, which are those that name a user.
+// GrantLogs returns the IDs of the logs whose last entry [LiveGrants] needs,
+// besides entries. These are the entries with a [GrantEntry.UserID].
 func GrantLogs(entries []*GrantEntry) (logs []string) {
 	ended := map[string]bool{}
 	for _, e := range entries {
@@ -48,13 +48,15 @@ func GrantLogs(entries []*GrantEntry) (logs []string) {
 	return logs
 }
 
-// LiveGrants returns the grants that entries are about, without those that are
-// over or have expired; the one used last comes first. The entries may be of
-// many grants and in any order: all that have a [GrantEntry.UserID], and the
-// last ones of the logs that [GrantLogs] returns for these. Others make no
-// difference, so a page of grants costs the same however often they are refreshed.
+// LiveGrants returns the grants that entries are about, except those that are
+// over or have expired; the one used last comes first. It needs all entries
+// that have a [GrantEntry.UserID], and the last one of each log that
+// [GrantLogs] returns for these, of any number of grants and in any order.
+// Others make no difference, so a page of grants costs the same however often
+// they are refreshed.
 //
-// An access token that was revoked alone counts until it would have expired.
+// An access token that was revoked by itself counts until it would have
+// expired.
 func LiveGrants(entries []*GrantEntry) []*Grant {
 	grants, ended := map[party]*Grant{}, map[string]bool{}
 	first := map[string]party{} // by the ID of a grant, the client that it was made for
@@ -97,7 +99,8 @@ func LiveGrants(entries []*GrantEntry) []*Grant {
 		}
 	}
 	slices.SortFunc(live, func(a, b *Grant) int {
-		return cmp.Or(b.UsedAt.Compare(a.UsedAt), cmp.Compare(a.ID, b.ID), cmp.Compare(a.ClientID, b.ClientID))
+		return cmp.Or(
+			b.UsedAt.Compare(a.UsedAt), cmp.Compare(a.ID, b.ID), cmp.Compare(a.ClientID, b.ClientID))
 	})
 	return live
 }
@@ -105,7 +108,7 @@ func LiveGrants(entries []*GrantEntry) []*Grant {
 // party is a client in a grant; there is more than one if others joined.
 type party struct{ grantID, clientID string }
 
-// add notes what an entry of the grant says.
+// add takes an entry of the grant into account.
 func (g *Grant) add(e *GrantEntry) {
 	for _, token := range e.Scope {
 		if !g.Scope.Contains(token) {
@@ -115,7 +118,7 @@ func (g *Grant) add(e *GrantEntry) {
 	g.UsedAt = latest(g.UsedAt, e.Time)
 	until := e.speaksUntil()
 	if use, _ := e.isUse(); use {
-		until = e.ExpiresAt.Add(-markerMargin) // for others, which it stands for
+		until = e.ExpiresAt.Add(-markerMargin) // it stands for other uses
 	}
 	g.ExpiresAt = latest(g.ExpiresAt, until)
 }

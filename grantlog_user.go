@@ -1,5 +1,5 @@
-// This file ends everything of a user, and finds out whether a new grant began
-// before that.
+// This file ends everything that a user granted, and finds new grants that
+// began before that.
 
 package oauth2server
 
@@ -10,23 +10,25 @@ import (
 )
 
 // RevokeUser ends what a user granted to the client clientID, or to all clients
-// if that is empty, for a model whose grants are in log. When it returns nil,
-// nothing that began before the call works any more, on any machine: no grant
-// that grants lists, and none whose password was checked or whose code was saved by
-// then. After an error, call it again. A page that is sent afterwards grants anew:
-// whoever revokes ends the user's sessions first.
+// if clientID is empty, for a model whose grants are in log. When it returns
+// nil, nothing that began before the call works any more, on any machine: no
+// grant that grants lists, and none whose password was checked or whose code
+// was saved by then. After an error, call it again. A page that is sent
+// afterwards grants anew, so the caller ends the user's sessions first.
 //
 // grants lists the IDs of the user's grants for that client, or for all
 // clients, that have entries in the log. It is iterated each time after the
-// revocation was written to the log, so it must query the storage then, and not
-// before. An empty userID is nobody's: nothing is ended.
-func RevokeUser(ctx context.Context, log GrantLog, userID, clientID string, grants iter.Seq2[string, error]) error {
+// revocation was written to the log, so it must query the storage when it is
+// iterated, not before. If userID is empty, nothing is ended.
+func RevokeUser(
+	ctx context.Context, log GrantLog, userID, clientID string, grants iter.Seq2[string, error],
+) error {
 	if userID == "" {
 		return nil
 	}
 	ended := map[string]bool{}
-	// Repeat as long as there was a grant to end: where a page remembers what
-	// was granted, a grant that had not ended yet may have led to another one.
+	// Repeat as long as there was a grant to end: a page that remembers consent
+	// may have made another grant because of one that had not ended yet.
 	for more := true; more; {
 		more = false
 		if refused := markUser(ctx, log, userID, clientID); refused != nil {
@@ -48,21 +50,8 @@ func RevokeUser(ctx context.Context, log GrantLog, userID, clientID string, gran
 	return nil
 }
 
-// markPlace is where a mark is written at a time, in milliseconds since 1970, or
-// behind it. So whoever looks for marks after a beginning reads no earlier ones.
-func markPlace(at int64) int { return int(max(at, 0)/2000) + 1 }
-
-// Marks that are made faster than one in two seconds stand at places of times to
-// come, so a sign-in has to read them. After this many, a mark is for all
-// clients and for a few seconds to come: those that follow need no entry, and
-// the user cannot sign in for so long.
-const (
-	maxMarksAhead = 500
-	markAhead     = 4 * time.Second
-)
-
-// markUser writes into the log of a user that everything they began until now
-// is over. The nonce of the entry has that time.
+// markUser writes a mark into the log of a user: everything that they began
+// until now is over. The nonce of the entry has that time.
 func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error {
 	mark := beginNow()
 	first := markPlace(mark.at)
@@ -96,16 +85,34 @@ func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error
 	return refused
 }
 
+// A log has one place for every two seconds. Marks that are made faster take
+// the places of times to come, so a sign-in has to read them. After this many,
+// a mark is for all clients and for a few seconds to come: marks that follow
+// need no entry, and the user cannot sign in for so long.
+const (
+	maxMarksAhead = 500
+	markAhead     = 4 * time.Second
+)
+
+// markPlace returns the first place for a mark that is made at a time, in
+// milliseconds since 1970. A search for marks after a beginning starts there,
+// and reads no earlier ones.
+func markPlace(at int64) int { return int(max(at, 0)/2000) + 1 }
+
 // covers reports whether b is the time of a mark that ends whatever other ends,
-// for any client: it is of no process, so only clocks are compared with it.
+// for all clients. Such a mark is of no process, so only clocks are compared
+// with it.
 func (b beginning) covers(other beginning) bool {
 	return b.process == [6]byte{} && b.at >= other.at
 }
 
 // outlived reports whether what the user granted to a client was revoked after
-// began, when a new grant of theirs began. It is called once the new grant is
-// in the log: a revocation writes its mark first and lists the log afterwards.
-func (s *Server) outlived(ctx context.Context, began beginning, user *User, client *Client) (bool, *Error) {
+// began, the beginning of a new grant. It must be called after the new grant is
+// in the log: a revocation writes its mark first and lists the grants
+// afterwards.
+func (s *Server) outlived(
+	ctx context.Context, began beginning, user *User, client *Client,
+) (bool, *Error) {
 	outlived := false
 	first := markPlace(began.at - maxClockSkew.Milliseconds())
 	refused := eachEntry(ctx, s.can.log, userLog+user.ID, first, func(mark *GrantEntry) bool {

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// Some uses of a grant issue an access token without an entry in its own log:
-// of a refresh token that is not rotated, or of an extension grant whose token
-// joins. They only need to be found when the grant ends, so each takes a free
-// place in the slot of its time, and none has to read the ones before it. The
-// number of places in a slot bounds how many there are.
+// Some uses of a grant issue an access token without an entry in the grant's
+// own log: of a refresh token that is not rotated, or of an extension grant
+// whose token joins. They must be found only when the grant ends. So each takes
+// a free place in the slot of its time, and none has to read the ones before
+// it. The number of places in a slot bounds the number of uses.
 const (
 	useSlot     = 2 * time.Hour
 	usesPerSlot = 4096
@@ -24,10 +24,11 @@ const (
 	useSlots    = 1 << 18 // so that a place fits into 31 bits; slots of 59 years ago are free again
 )
 
-// The log has two halves. Uses whose client and owner the log of the grant does
-// not name are in the lower one: the first places of a slot name them, once for
-// all uses that are alike. The others are in the upper half. There the last
-// places of a slot rise with time, so that the last entry is of the latest use.
+// The log has two halves. The lower half has the uses whose client and owner
+// are not named in the log of the grant: the first places of a slot name them,
+// once for all uses that are alike. The upper half has the others. There the
+// last places of a slot rise with time, so that the last entry is of the latest
+// use.
 const (
 	usesUnnamed  = useSlots * usesPerSlot // where the upper half begins
 	namesPerSlot = 256
@@ -36,8 +37,8 @@ const (
 	risingPeriod = useSlot / risingPlaces // the last use may be that much later than the last entry
 )
 
-// appendUse appends an entry to the uses of a grant. A use that names nobody is
-// one that the log of the grant names.
+// appendUse appends an entry to the uses of a grant. It names a client and an
+// owner only if the log of the grant does not.
 func appendUse(ctx context.Context, log GrantLog, entry *GrantEntry) *Error {
 	now := time.Now()
 	slot := int(now.Unix() / int64(useSlot/time.Second) % useSlots)
@@ -55,12 +56,12 @@ func appendUse(ctx context.Context, log GrantLog, entry *GrantEntry) *Error {
 	return use.appendAnywhere(ctx, 0, rising)
 }
 
-// use is an entry to append to a slot.
+// use is an entry that is appended to a slot.
 type use struct {
 	entry *GrantEntry
 	log   GrantLog
 	first int       // the slot's first place
-	until time.Time // how long the entry stays, whatever it speaks of
+	until time.Time // how long the entry stays, whatever it is about
 }
 
 func (u *use) append(ctx context.Context, place int) (there *GrantEntry, refused *Error) {
@@ -89,10 +90,11 @@ func (u *use) appendNamed(ctx context.Context) *Error {
 	u.until = until.Add(useSlot) // for later ones of the slot
 	for range nameTries {
 		there, refused := u.append(ctx, place)
-		switch {
-		case refused != nil || there == nil:
+		if refused != nil || there == nil {
 			return refused
-		case there.names(u.entry.ClientID, u.entry.UserID, u.entry.Scope) && !until.After(there.ExpiresAt.Add(-markerMargin)):
+		}
+		if there.names(u.entry.ClientID, u.entry.UserID, u.entry.Scope) &&
+			!until.After(there.ExpiresAt.Add(-markerMargin)) {
 			u.entry.ClientID, u.entry.UserID, u.entry.Scope = "", "", nil
 			return u.appendAnywhere(ctx, namesPerSlot, usesPerSlot)
 		}
@@ -108,9 +110,14 @@ func (e *GrantEntry) isUse() (use, named bool) {
 	return use, use && e.Seq >= usesUnnamed
 }
 
-// usedTooOften refuses with 429, without a verdict on the grant. wait is 0 if
-// it is not known how long the client has to wait.
+// usedTooOften returns a refusal with 429, without a verdict on the grant. wait
+// is 0 if it is not known how long the client has to wait.
 func usedTooOften(wait time.Duration) *Error {
-	return &Error{Code: InvalidRequest, Description: "The grant was refreshed too often. Try again later.",
-		Status: http.StatusTooManyRequests, reason: "refresh_too_often", wait: wait}
+	return &Error{
+		Code:        InvalidRequest,
+		Description: "The grant was refreshed too often. Try again later.",
+		Status:      http.StatusTooManyRequests,
+		reason:      "refresh_too_often",
+		wait:        wait,
+	}
 }
