@@ -54,7 +54,7 @@ type refreshRules struct {
 
 // judgment turns the entries that follow the one that made a refresh token into
 // a verdict. It depends on nothing else. docs/refresh.md explains the rules,
-// and grantlog_test.go explores them.
+// and grantlog_judgment_test.go explores them.
 type judgment struct {
 	rules     *refreshRules
 	presented string // the digest of the token
