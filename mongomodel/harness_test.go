@@ -156,7 +156,7 @@ func (s *site) refresh(ctx context.Context, token string) answer {
 	return s.token(ctx, "grant_type", "refresh_token", "refresh_token", token)
 }
 
-// works says whether the API lets an access token in.
+// works reports whether the API lets an access token in.
 func (s *site) works(token string) bool {
 	request := httptest.NewRequest(http.MethodGet, "/", nil)
 	request.Header.Set("Authorization", "Bearer "+token)
