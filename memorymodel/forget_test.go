@@ -43,6 +43,30 @@ func TestDeletedClientsAreForgotten(t *testing.T) {
 	})
 }
 
+// A log whose entries have all expired goes on with the memory that it has. The
+// entries that name a user are not mixed up with others that come before them.
+func TestALogThatGoesOnAfterAllExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(nil)
+		add := func(seq int, userID string) {
+			_, err := m.AppendGrant(t.Context(), &oauth2server.GrantEntry{
+				GrantID:   "uses:g",
+				Seq:       seq,
+				UserID:    userID,
+				ExpiresAt: time.Now().Add(time.Hour),
+			})
+			require.NoError(t, err)
+		}
+		for seq := range 4 {
+			add(1000+seq, "")
+		}
+		time.Sleep(61 * time.Minute)
+		add(100, "u1")
+		add(50, "")
+		require.Len(t, m.grantsWhere(func(userID, _ string) bool { return userID == "u1" }), 1)
+	})
+}
+
 // A log that is used for long does not keep what has expired.
 func TestALogForgetsExpiredEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -45,8 +45,8 @@ func (g *grant) insert(e *storedEntry, now time.Time) {
 	g.entries = slices.Insert(g.entries, at, e)
 	switch {
 	case e.texts.at(entryUser) == "":
-	case len(g.entries) == 1:
-		g.named = g.entries[:1:1] // most logs have no other
+	case cap(g.entries) == 1:
+		g.named = g.entries // most logs have no other, and the next one moves them
 	default:
 		g.named = append(g.named, e)
 	}
