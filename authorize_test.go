@@ -623,3 +623,20 @@ func TestAnImplicitGrantThatIsRevokedAtOnce(t *testing.T) {
 		"#error=access_denied&error_description=Access+denied%3A+the+grant+was+revoked")
 	require.Equal(t, "grant_revoked", a.take(t).Reason)
 }
+
+func TestABodyThatIsNoFormAtAuthorize(t *testing.T) {
+	s := newSite(t, newMemory(t), nil, nil)
+	body := form(authorization("username", "andy", "password", "andys-password")...)
+	for _, contentType := range []string{"application/json", "multipart/mixed; boundary=x", "application/xml", "",
+		"application/x-www-form-urlencoded; charset=utf-8; charset=latin1"} {
+		r := s.request("POST", "/authorize", body)
+		r.Header.Set("Content-Type", contentType)
+		answer := s.do(r)
+		requireNoRedirect(t, answer, 400, "invalid_request")
+		require.Contains(t, answer.text, "content", contentType)
+	}
+	missing := s.post("/authorize", "response_type=code")
+	require.Contains(t, missing.text, "client_id")
+	missing = s.do(s.request("POST", "/authorize", ""))
+	require.Contains(t, missing.text, "client_id")
+}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -249,5 +250,63 @@ func TestTheContentTypeIsNamed(t *testing.T) {
 			require.Contains(t, answer.text, shown, path)
 			require.Contains(t, answer.text, "application/x-www-form-urlencoded", path)
 		}
+	}
+}
+
+func TestTheLogHasBothValues(t *testing.T) {
+	model := newMemory(t)
+	options, log := logged(oauth2server.Options{Grants: allGrants})
+	s := newSite(t, model, options, nil)
+	for name, c := range map[string]struct {
+		ask  func() reply
+		has  []string
+		code string
+	}{
+		"another redirect_uri": {func() reply {
+			return s.token("web", "grant_type", "authorization_code", "code", s.code(), "redirect_uri", callback+"x")
+		}, []string{"reason=redirect_uri_mismatch", "sent.redirect_uri=" + callback + "x",
+			"sent.authorized=" + callback + "\n"}, "invalid_grant"},
+		"a scope beyond the client's": {func() reply {
+			return s.token("limited", "grant_type", "client_credentials", "scope", "write")
+		}, []string{"reason=scope_beyond_client", "sent.scope=write", "sent.allowed=read"}, "invalid_scope"},
+		"a wrong secret": {func() reply {
+			return s.post("/token", form("grant_type", "client_credentials", "client_id", "web",
+				"client_secret", "wrong"))
+		}, []string{"reason=client_secret_wrong", "sent.client_id=web"}, "invalid_client"},
+		"no secret": {func() reply {
+			return s.post("/token", form("grant_type", "client_credentials", "client_id", "web"))
+		}, []string{"reason=client_secret_missing", "sent.client_id=web"}, "invalid_client"},
+		"no secret, at an endpoint for confidential clients": {func() reply {
+			return s.post("/introspect", form("token", "x", "client_id", "web"))
+		}, []string{"reason=client_secret_missing", "sent.client_id=web"}, "invalid_client"},
+		"a public client with a secret": {func() reply {
+			return s.post("/token", form("grant_type", "client_credentials", "client_id", "app",
+				"client_secret", "wrong"))
+		}, []string{"reason=client_public_with_secret", "sent.client_id=app"}, "invalid_client"},
+	} {
+		log.Reset()
+		r := c.ask()
+		require.Equal(t, c.code, r.str("error"), name)
+		for _, part := range c.has {
+			require.Contains(t, log.String(), part, name)
+		}
+	}
+
+	limit := func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration) { return nil, time.Minute }
+	options, log = logged(oauth2server.Options{LimitAttempts: limit})
+	s = newSite(t, model, options, nil)
+	requireError(t, s.token("web", "grant_type", "client_credentials"), 429, "invalid_request")
+	require.Contains(t, log.String(), "sent.client_id=web")
+}
+
+func TestALimitOfTheProgram(t *testing.T) {
+	t.Parallel() // net/http waits before it closes each connection
+	srv, err := oauth2server.New(newMemory(t), nil)
+	require.NoError(t, err)
+	for path, endpoint := range map[string]http.Handler{"/token": srv.Token(nil), "/revoke": srv.Revoke(),
+		"/introspect": srv.Introspect(), "/authorize": srv.Authorize(nil)} {
+		s := listen(t, http.MaxBytesHandler(endpoint, 20))
+		r := s.post(path, form("grant_type", "client_credentials", "client_id", "web", "client_secret", secret+"web"))
+		require.Equal(t, http.StatusRequestEntityTooLarge, r.StatusCode, "%s: %s", path, r.text)
 	}
 }

@@ -8,9 +8,8 @@ import (
 	"encoding/base64"
 )
 
-// generate calls a model's own generator; method is its name. Without one, or
-// if
-// it returns an empty string, it returns newID.
+// generate calls a model's own generator; method is its name. If there is none,
+// or it returns an empty string, generate returns newID.
 func generate(
 	ctx context.Context, method string, own generator,
 	client *Client, user *User, scope Scope, wellFormed func(string) bool,

@@ -104,8 +104,8 @@ type GrantEntry struct {
 	Sealed []byte
 
 	// ClientID and UserID name the client and the owner of the grant. They are
-	// in the first entry of a grant, in one of each 30 days, and in one that
-	// ended it; others do not repeat them. Entries expire one by one, but as
+	// in the first entry of a grant, in one of each 30 days, in one that ended
+	// it, and in one of each two hours in "uses:"; others do not repeat them. Entries expire one by one, but as
 	// long as something of a grant can be used, there is one with these; see
 	// [LiveGrants].
 	ClientID, UserID string
@@ -145,8 +145,3 @@ const (
 
 // GrantPage is how many entries [GrantLog.GrantEntries] returns at once.
 const GrantPage = 100
-
-// names reports whether an entry has this client and owner, and all of scope.
-func (e *GrantEntry) names(clientID, userID string, scope Scope) bool {
-	return e.ClientID == clientID && e.UserID == userID && e.Scope.Contains(scope...)
-}

@@ -87,8 +87,8 @@ func eachEntry(
 	}
 }
 
-// entryFor returns the log entry of issued, which is what the model stored of
-// token. No token leaves the server before its entry is appended. old is the
+// entryFor returns the log entry of issued, which is token as the model stored
+// it. No token leaves the server before its entry is appended. old is the
 // refresh token that was used; nil if there was none, or if it belongs to
 // another grant.
 func (s *Server) entryFor(kind EntryKind, place int, token, issued, old *Token) *GrantEntry {

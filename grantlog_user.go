@@ -65,15 +65,12 @@ func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error
 		return true
 	})
 	for refused == nil {
-		entry := &GrantEntry{GrantID: userLog + userID, Seq: place, Kind: EntryRevoked}
+		entry := &GrantEntry{GrantID: userLog + userID, Seq: place, Kind: EntryRevoked, Nonce: mark.newID()}
 		switch {
 		case place-first > maxMarksAhead:
 			entry.Nonce = beginning{at: mark.at + markAhead.Milliseconds()}.newID()
 		case clientID != "":
 			entry.Presented = Digest(clientID) // not ClientID: it is no grant of the client
-			fallthrough
-		default:
-			entry.Nonce = mark.newID()
 		}
 		var there *GrantEntry
 		there, refused = appendEntry(ctx, log, entry, time.Now().Add(maxCodeLifetime))

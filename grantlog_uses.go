@@ -64,6 +64,8 @@ type use struct {
 	until time.Time // how long the entry stays, whatever it is about
 }
 
+// append appends the entry at a place of the slot. appendEntry adds its margin to
+// what the entry has, so each attempt begins without.
 func (u *use) append(ctx context.Context, place int) (there *GrantEntry, refused *Error) {
 	u.entry.Seq, u.entry.ExpiresAt = u.first+place, time.Time{}
 	return appendEntry(ctx, u.log, u.entry, u.until)
@@ -86,21 +88,26 @@ func (u *use) appendNamed(ctx context.Context) *Error {
 	hash := fnv.New32a()
 	hash.Write([]byte(u.entry.ClientID + " " + u.entry.Scope.String()))
 	place := int(hash.Sum32() % namesPerSlot)
-	until := u.entry.speaksUntil()
-	u.until = until.Add(useSlot) // for later ones of the slot
+	u.until = u.entry.speaksUntil().Add(useSlot) // for later ones of the slot
 	for range nameTries {
 		there, refused := u.append(ctx, place)
 		if refused != nil || there == nil {
 			return refused
 		}
-		if there.names(u.entry.ClientID, u.entry.UserID, u.entry.Scope) &&
-			!until.After(there.ExpiresAt.Add(-markerMargin)) {
+		if there.namesFor(u.entry) {
 			u.entry.ClientID, u.entry.UserID, u.entry.Scope = "", "", nil
 			return u.appendAnywhere(ctx, namesPerSlot, usesPerSlot)
 		}
 		place = (place + 1) % namesPerSlot
 	}
 	return u.appendAnywhere(ctx, namesPerSlot, usesPerSlot)
+}
+
+// namesFor reports whether an entry names the client, owner and scope of use,
+// for as long as use is about something. Then use need not name them.
+func (e *GrantEntry) namesFor(use *GrantEntry) bool {
+	return e.ClientID == use.ClientID && e.UserID == use.UserID && e.Scope.Contains(use.Scope...) &&
+		!use.speaksUntil().After(e.ExpiresAt.Add(-markerMargin))
 }
 
 // isUse reports whether an entry is of the uses of a grant, and named whether

@@ -100,3 +100,32 @@ func TestPKCEThroughTheFlow(t *testing.T) {
 		require.Equal(t, 200, s.redeem("web", code, "code_verifier", verifier).StatusCode)
 	}
 }
+
+func TestAVerifierWithoutAChallenge(t *testing.T) {
+	options, log := logged(oauth2server.Options{Grants: allGrants})
+	s := newSite(t, newMemory(t), options, nil)
+	r := s.redeem("web", s.code(), "code_verifier", verifier)
+	requireError(t, r, 400, "invalid_grant")
+	require.Contains(t, r.str("error_description"), "code_challenge")
+	require.Contains(t, log.String(), "reason=pkce_verifier_unexpected")
+}
+
+func TestTheFormOfAnS256Challenge(t *testing.T) {
+	s := newSite(t, newMemory(t), &oauth2server.Options{InsecureAllowPlainPKCE: true}, nil)
+	for name, wrong := range map[string]string{
+		"hexadecimal":         strings.Repeat("a3f5", 16),
+		"with padding":        challenge + "=",
+		"too long":            challenge + "A",
+		"too short":           challenge[1:],
+		"another alphabet":    challenge[:42] + "~",
+		"of no bytes":         challenge[:42] + "N", // its last bits are unused
+		"the verifier, 44 on": verifier + "x",
+	} {
+		r := s.authorize("code_challenge", wrong, "code_challenge_method", "S256")
+		requireRedirect(t, r, "invalid_request", "xyz")
+		require.Contains(t, r.at("error_description"), "43 characters", name)
+	}
+	require.NotEmpty(t, s.authorize("code_challenge", challenge, "code_challenge_method", "S256").at("code"))
+	require.NotEmpty(t, s.authorize("code_challenge", strings.Repeat("a~", 64),
+		"code_challenge_method", "plain").at("code"))
+}

@@ -207,16 +207,15 @@ func readBasic(encoded string, inBody credentials) (readings, *Error) {
 }
 
 // of returns the readings that name this client.
-func (sent readings) of(clientID string) readings {
-	switch {
-	case sent[0].id == clientID && sent[1].id == clientID:
-		return sent
-	case sent[0].id == clientID:
-		return readings{sent[0]}
-	case sent[1].id == clientID:
-		return readings{sent[1]}
+func (sent readings) of(clientID string) (named readings) {
+	n := 0
+	for _, reading := range sent {
+		if reading.id == clientID {
+			named[n] = reading
+			n++
+		}
 	}
-	return readings{}
+	return named
 }
 
 // decodeBasic reads ID and secret, which clients form-urlencode before the

@@ -215,3 +215,30 @@ func TestAVerifierIsNoClientAuthentication(t *testing.T) {
 		"code_verifier", verifier)
 	require.Equal(t, 200, r.StatusCode, r.text)
 }
+
+func TestAHeaderAndABodyThatNameTwoClients(t *testing.T) {
+	model := newMemory(t)
+	for _, id := range []string{"a+b", "a b"} {
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: []string{"client_credentials"}},
+			secret+map[string]string{"a+b": "1", "a b": "2"}[id]))
+	}
+	s := newSite(t, model, nil, nil)
+	basic := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
+	for _, c := range []struct {
+		pair, inBody string
+		status       int
+	}{
+		{"a+b:" + secret + "1", "a+b", 200},
+		{"a+b:" + secret + "2", "a b", 200}, // in form-urlencoding a plus is a space
+		{"a+b:" + secret + "1", "a b", 401},
+		{"a+b:" + secret + "2", "a+b", 401},
+		{"a%2Bb:" + secret + "1", "a+b", 200},
+		{"a%20b:" + secret + "2", "a b", 200},
+		{"a%20b:" + secret + "2", "a+b", 400},
+		{"a+b:" + secret + "1", "a%2Bb", 400},
+	} {
+		r := s.post("/token", form("grant_type", "client_credentials", "client_id", c.inBody),
+			"Authorization", basic(c.pair))
+		require.Equal(t, c.status, r.StatusCode, "%+v: %s", c, r.text)
+	}
+}

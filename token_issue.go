@@ -134,9 +134,7 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, began b
 // the log of the grant names the same for as long, in names.
 func (s *Server) joinEntry(token, issued *Token, names *GrantEntry) *GrantEntry {
 	entry := s.entryFor(EntryGrant, 0, token, issued, nil)
-	until := entry.speaksUntil()
-	if names.names(entry.ClientID, entry.UserID, entry.Scope) &&
-		!until.After(names.ExpiresAt.Add(-markerMargin)) {
+	if names.namesFor(entry) {
 		entry.ClientID, entry.UserID, entry.Scope = "", "", nil
 	}
 	return entry
@@ -302,6 +300,7 @@ func (s *Server) warnOfLifetimes(client *Client) {
 	if client.AccessTokenLifetime == 0 && client.RefreshTokenLifetime == 0 {
 		return // New has warned already
 	}
+	// Load first: it copies nothing.
 	if _, known := s.warned.Load(client.ID); known {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -331,4 +332,35 @@ func TestAttack_EarlyTokensOfAnEndedGrant(t *testing.T) {
 		_, entries, _ := model.take()
 		require.LessOrEqual(t, entries, int64(oauth2server.GrantPage+8))
 	}
+}
+
+func TestExpiresInIsNeverLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLocalSite(t, newMemory(t), &oauth2server.Options{MaxGrantLifetime: 2 * time.Second,
+			AccessTokenLifetime: 2 * time.Second, RefreshTokenLifetime: 2 * time.Second}, nil)
+		r := s.redeem("web", s.code())
+		require.EqualValues(t, 2, r.body["expires_in"])
+		time.Sleep(1700 * time.Millisecond)
+		require.EqualValues(t, 1, s.mustRefresh(r.str("refresh_token")).body["expires_in"])
+	})
+}
+
+func TestLifetimesThatClashWithTheServers(t *testing.T) {
+	model := newMemory(t)
+	for id, lifetime := range map[string]time.Duration{"long": 60 * 24 * time.Hour, "short": time.Minute} {
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Grants: allGrants,
+			RedirectURIs:        []string{callback},
+			AccessTokenLifetime: lifetime}, secret+id))
+	}
+	options, log := logged(oauth2server.Options{Grants: allGrants})
+	s := newSite(t, model, options, nil)
+	for range 3 {
+		for _, client := range []string{"short", "long", "web"} {
+			r := s.token(client, "grant_type", "password", "username", "andy", "password", "andys-password")
+			require.Equal(t, 200, r.StatusCode, r.text)
+		}
+	}
+	require.Equal(t, 1, strings.Count(log.String(), "level=WARN"), log.String())
+	require.Contains(t, log.String(), "client=long")
+	require.Contains(t, log.String(), "RefreshTokenLifetime")
 }

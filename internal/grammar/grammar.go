@@ -8,23 +8,23 @@ import (
 	"unicode/utf8"
 )
 
-// IsVSCHAR reports whether s can be client_id, client_secret, state, code,
+// IsVSCHAR reports whether s can be a client_id, client_secret, state, code or
 // refresh_token.
 func IsVSCHAR(s string) bool {
 	return ConsistsOf(s, func(c byte) bool { return 0x20 <= c && c <= 0x7E })
 }
 
-// IsNQSCHAR reports whether s can be error and error_description.
+// IsNQSCHAR reports whether s can be an error or error_description.
 func IsNQSCHAR(s string) bool {
 	return ConsistsOf(s, func(c byte) bool { return 0x20 <= c && c <= 0x7E && c != '"' && c != '\\' })
 }
 
-// IsScopeToken reports whether s can be NQCHAR, one element of a scope.
+// IsScopeToken reports whether s can be one element of a scope.
 func IsScopeToken(s string) bool {
 	return IsNQSCHAR(s) && !strings.Contains(s, " ")
 }
 
-// IsUnicodeNoCRLF reports whether s can be username and password. Characters
+// IsUnicodeNoCRLF reports whether s can be a username or password. Characters
 // beyond U+FFFF are allowed; controls other than TAB are not.
 func IsUnicodeNoCRLF(s string) bool {
 	if s == "" || !utf8.ValidString(s) {
@@ -38,8 +38,8 @@ func IsUnicodeNoCRLF(s string) bool {
 	return true
 }
 
-// IsURIText reports whether s can be the characters of a URI (RFC 3986, section
-// 2).
+// IsURIText reports whether a URI can have the characters of s (RFC 3986,
+// section 2).
 func IsURIText(s string) bool {
 	return IsVSCHAR(s) && !strings.ContainsAny(s, ` "<>\^{|}`+"`")
 }
@@ -50,13 +50,13 @@ func IsB64Token(s string) bool {
 	return ConsistsOf(unpadded, func(c byte) bool { return IsUnreserved(c) || c == '+' || c == '/' })
 }
 
-// IsPKCE reports whether s can be code_verifier and code_challenge.
+// IsPKCE reports whether s can be a code_verifier or code_challenge.
 func IsPKCE(s string) bool {
 	return 43 <= len(s) && len(s) <= 128 && ConsistsOf(s, IsUnreserved)
 }
 
-// IsGrantType reports whether s can be a grant name, or an absolute URI for an
-// extension grant.
+// IsGrantType reports whether s can be the name of a grant, or the absolute URI
+// of an extension grant.
 func IsGrantType(s string) bool {
 	return ConsistsOf(s, func(c byte) bool { return IsUnreserved(c) && c != '~' }) ||
 		strings.Contains(s, ":") &&
