@@ -24,11 +24,17 @@ func oldServer(t *testing.T) (http.Handler, moved) {
 	store := storage.NewMemoryStore()
 	hash, err := config.GetSecretsHasher(t.Context()).Hash(t.Context(), []byte(secret))
 	require.NoError(t, err)
-	store.Clients["app"] = &fosite.DefaultClient{ID: "app", Secret: hash, RedirectURIs: []string{callback}, ResponseTypes: []string{"code"},
-		GrantTypes: []string{"authorization_code", "refresh_token"}, Scopes: []string{"read", "offline"}}
+	store.Clients["app"] = &fosite.DefaultClient{
+		ID:            "app",
+		Secret:        hash,
+		RedirectURIs:  []string{callback},
+		ResponseTypes: []string{"code"},
+		GrantTypes:    []string{"authorization_code", "refresh_token"},
+		Scopes:        []string{"read", "offline"},
+	}
 	handler := before(config, store, func(http.ResponseWriter, *http.Request) string { return "u1" })
-	return handler, moved{memorymodel.New(nil), store, compose.NewOAuth2HMACStrategy(config), config.GetSecretsHasher(t.Context()),
-		time.Now().Add(24 * time.Hour)}
+	return handler, moved{memorymodel.New(nil), store, compose.NewOAuth2HMACStrategy(config),
+		config.GetSecretsHasher(t.Context()), time.Now().Add(24 * time.Hour)}
 }
 
 func TestMove(t *testing.T) {
@@ -102,7 +108,8 @@ func TestSecrets(t *testing.T) {
 	require.NoError(t, get("app", ""))
 	require.ErrorIs(t, get("app", "wrong"), oauth2server.ErrNotFound)
 	require.ErrorIs(t, get("nobody", secret), oauth2server.ErrNotFound)
-	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "app", Grants: []string{"client_credentials"}}, "another-secret-of-this-client"))
+	again := &oauth2server.Client{ID: "app", Grants: []string{"client_credentials"}}
+	require.NoError(t, m.AddClient(again, "another-secret-of-this-client"))
 	require.ErrorIs(t, get("app", secret), oauth2server.ErrNotFound)
 	require.NoError(t, get("app", "another-secret-of-this-client"))
 }

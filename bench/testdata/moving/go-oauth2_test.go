@@ -78,14 +78,16 @@ func TestSaferThan(t *testing.T) {
 	old := site{handler, t}
 	redirect := func(uri string) string {
 		w := httptest.NewRecorder()
-		old.ServeHTTP(w, httptest.NewRequest("GET", "/authorize?response_type=code&client_id=app&state=1&redirect_uri="+url.QueryEscape(uri), nil))
+		query := "response_type=code&client_id=app&state=1&redirect_uri=" + url.QueryEscape(uri)
+		old.ServeHTTP(w, httptest.NewRequest("GET", "/authorize?"+query, nil))
 		return w.Header().Get("Location")
 	}
 	require.Contains(t, redirect("https://evil-app.example/"), "https://evil-app.example/?code=")
 	require.Contains(t, redirect("https://thief.example/"), "https://thief.example/?error=")
 
 	given := old.signIn("read")
-	r := httptest.NewRequest("POST", "/token?grant_type=refresh_token&scope=read+everything&refresh_token="+given.Refresh, nil)
+	query := "grant_type=refresh_token&scope=read+everything&refresh_token=" + given.Refresh
+	r := httptest.NewRequest("POST", "/token?"+query, nil)
 	r.SetBasicAuth("anybody", "")
 	w := httptest.NewRecorder()
 	old.ServeHTTP(w, r)

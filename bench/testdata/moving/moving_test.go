@@ -36,7 +36,10 @@ type tokens struct {
 // signIn sends u1 through the authorization code grant.
 func (s site) signIn(scope string) tokens {
 	s.t.Helper()
-	query := url.Values{"response_type": {"code"}, "client_id": {"app"}, "redirect_uri": {callback}, "state": {"0123456789"}, "scope": {scope}}
+	query := url.Values{
+		"response_type": {"code"}, "client_id": {"app"}, "redirect_uri": {callback},
+		"state": {"0123456789"}, "scope": {scope},
+	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequest("GET", "/authorize?"+query.Encode(), nil))
 	location, err := w.Result().Location()
@@ -91,8 +94,9 @@ func (s site) requireRefused(accessToken string) {
 	require.Equal(s.t, 401, status)
 }
 
-// testMove checks what the pages say of tokens that were alive at the switch. revokeUser ends what u1 has at the new server,
-// and until is the end of the old storage's time at the server that late is.
+// testMove checks what the pages say of tokens that were alive at the switch.
+// revokeUser ends what u1 has at the new server, and until is the end of the old
+// storage's time at the server that late is.
 func testMove(t *testing.T, scope string, before, after, late http.Handler, revokeUser func() error) {
 	old, now := site{before, t}, site{after, t}
 

@@ -45,12 +45,16 @@ func TestSaferThan(t *testing.T) {
 	storage := &stored{client: &osin.DefaultClient{Id: "app", Secret: secret, RedirectUri: callback}}
 	s := site{old(storage), t}
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest("GET", "/authorize?response_type=code&client_id=app&code_challenge="+verifier+"&redirect_uri="+url.QueryEscape(callback+"/anything"), nil))
+	query := "response_type=code&client_id=app&code_challenge=" + verifier +
+		"&redirect_uri=" + url.QueryEscape(callback+"/anything")
+	s.ServeHTTP(w, httptest.NewRequest("GET", "/authorize?"+query, nil))
 	location, err := w.Result().Location()
 	require.NoError(t, err)
 	require.Equal(t, "/callback/anything", location.Path)
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {location.Query().Get("code")}, "redirect_uri": {callback + "/anything"},
-		"code_verifier": {verifier[:42] + "B"}}
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "code": {location.Query().Get("code")},
+		"redirect_uri": {callback + "/anything"}, "code_verifier": {verifier[:42] + "B"},
+	}
 	status, _ := s.post(form)
 	require.Equal(t, 400, status)
 	form.Set("code_verifier", verifier)
