@@ -21,7 +21,7 @@ const (
 	useSlot     = 2 * time.Hour
 	usesPerSlot = 4096
 	useTries    = 16
-	useSlots    = 1 << 18 // so that a place fits into 31 bits; slots of 59 years ago are free again
+	useSlots    = 1 << 18 // so that a place fits into 31 bits; they begin again in October 2029
 )
 
 // The log has two halves. The lower half has the uses whose client and owner

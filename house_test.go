@@ -52,7 +52,7 @@ func fileReferences(t *testing.T, dir string) map[string]map[string][]string {
 		require.NoError(t, err)
 		files = append(files, file)
 	}
-	info := &types.Info{Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}
+	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
 	config := types.Config{Importer: importer.ForCompiler(fset, "gc", exportData(t, dir, pkg.Imports))}
 	checked, err := config.Check("root", fset, files, info)
 	require.NoError(t, err)

@@ -46,9 +46,12 @@ func (s *Server) checkChallenge(client *Client, challenge, method string) *Error
 // isS256 reports whether a challenge has the form of an S256 challenge (RFC
 // 7636, section 4.2). No verifier could match another one.
 func isS256(challenge string) bool {
+	if len(challenge) != 43 {
+		return false
+	}
 	var hash [sha256.Size]byte
-	n, err := base64.RawURLEncoding.Strict().Decode(hash[:], []byte(challenge[:min(len(challenge), 43)]))
-	return err == nil && n == len(hash) && len(challenge) == 43
+	_, err := base64.RawURLEncoding.Strict().Decode(hash[:], []byte(challenge))
+	return err == nil
 }
 
 // verifyPKCE compares the verifier with the challenge of the authorization

@@ -67,7 +67,8 @@ type Issuance struct {
 	GrantID string
 
 	// GrantExpiresAt is the latest end of the grant. It can only shorten the
-	// grant. Zero: no change.
+	// grant. Zero: no change. It has no effect if there is no grant, or if
+	// [Options.MaxGrantLifetime] is negative.
 	GrantExpiresAt time.Time
 
 	// Refresh begins a grant, so GrantID must be empty or new. A refresh token
