@@ -401,8 +401,13 @@ func (m otherMachine) Unwrap() oauth2server.Model { return m.target }
 // other returns the nonce as a process with another name would make it.
 func other(e *oauth2server.GrantEntry) *oauth2server.GrantEntry {
 	own := *e
-	if data, err := base64.RawURLEncoding.DecodeString(own.Nonce); err == nil && len(data) == 18 {
-		data[0] ^= 1
+	if data, err := base64.RawURLEncoding.DecodeString(own.Nonce); err == nil {
+		switch len(data) {
+		case 18:
+			data[0] ^= 1
+		case 33: // of a mark, which begins with the time
+			data[6] ^= 1
+		}
 		own.Nonce = base64.RawURLEncoding.EncodeToString(data)
 	}
 	return &own

@@ -15,7 +15,8 @@ import (
 // counting, not for a log.
 type Attempt struct {
 	// ClientID is the client's ID as the request gives it. Anybody may have
-	// written it.
+	// written it. A Basic header with "+" or "%" may name one of two clients, as
+	// many clients do not encode it; there is an attempt for each.
 	ClientID string
 
 	// Username is the user's name as the request gives it. Empty: the client's

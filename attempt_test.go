@@ -81,6 +81,7 @@ func attemptCases() []attemptCase {
 		{"wrong secret in the body", "/token", "", machine + "&client_id=web&client_secret=nope", 400,
 			ofClient("web"), true},
 		{"unknown client", "/token", basic("nobody:nope"), machine, 401, ofClient("nobody"), true},
+		{"a secret that reads in two ways", "/token", basic("web:no%2Bpe"), machine, 401, ofClient("web"), true},
 		{"public client with a secret", "/token", basic("app:nope"), refresh, 401, ofClient("app"), true},
 		{"wrong secret, unknown grant", "/token", basic("web:nope"), "grant_type=x", 401, ofClient("web"), true},
 		{"wrong secret to revoke", "/revoke", basic("web:nope"), "token=x", 401, ofClient("web"), true},
@@ -141,6 +142,20 @@ func TestWhatIsAnAttempt(t *testing.T) {
 			require.ElementsMatch(t, passed, program.passed)
 			require.Equal(t, failed, program.failed)
 		})
+	}
+}
+
+// A Basic header that may name two clients is an attempt at each, so it does not
+// matter how somebody who guesses writes the ID.
+func TestAnAttemptAtEitherClient(t *testing.T) {
+	for _, sent := range []string{"a%2Bb:nope", "a+b:nope"} {
+		program := &attempts{}
+		s := newSite(t, newSpy(t), program.options(), nil)
+		r := s.post("/token", "grant_type=client_credentials", "Authorization", basic(sent))
+		requireError(t, r, 401, "invalid_client")
+		require.Contains(t, program.failed, oauth2server.Attempt{ClientID: "a+b"})
+		require.Len(t, program.failed, 2)
+		require.ElementsMatch(t, program.asked, program.failed)
 	}
 }
 

@@ -4,9 +4,11 @@
 package oauth2server
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -17,6 +19,9 @@ func (s *Server) trustOrigins() (wrong []error) {
 	s.crossOrigin = http.NewCrossOriginProtection()
 	for _, origin := range s.options.TrustedOrigins {
 		err := checkAuthority(authorityOf(origin))
+		if err == nil {
+			err = checkCanonical(authorityOf(origin))
+		}
 		if err == nil {
 			err = s.crossOrigin.AddTrustedOrigin(asBrowsersWrite(origin))
 		}
@@ -29,6 +34,22 @@ func (s *Server) trustOrigins() (wrong []error) {
 		s.crossOrigin.AddTrustedOrigin(asBrowsersWrite(issuer.Scheme + "://" + issuer.Host))
 	}
 	return wrong
+}
+
+// checkCanonical refuses an authority that browsers write in another way, so
+// that no form could come from it (URL Standard, section 3.5).
+func checkCanonical(authority string) error {
+	host, port := splitPort(authority)
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	switch {
+	case strings.HasPrefix(port, ":0"):
+		return errors.New("the port begins with a zero")
+	case err == nil && address.Is4In6():
+		return errors.New("write the address as IPv4")
+	case err == nil && address.Is6() && "["+address.String()+"]" != host:
+		return fmt.Errorf("write the address as [%s]", address)
+	}
+	return nil
 }
 
 // asBrowsersWrite returns an origin in lower case and without the default port

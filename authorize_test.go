@@ -353,7 +353,8 @@ func TestTrustedOrigins(t *testing.T) {
 			403, "access_denied")
 	}
 	for _, wrong := range []string{"", "login.example.com", "https://login.example.com/",
-		"https://*.example.com", "null"} {
+		"https://*.example.com", "null", "https://login.example:0443", "http://login.example:080",
+		"https://[0:0:0:0:0:0:0:1]", "https://[2001:DB8::01]", "https://[::ffff:127.0.0.1]"} {
 		_, err := oauth2server.New(newSpy(t), &oauth2server.Options{TrustedOrigins: []string{wrong}})
 		require.ErrorContains(t, err, "TrustedOrigins", "%q", wrong)
 	}

@@ -128,10 +128,10 @@ func anchorEnd(t time.Time) time.Time {
 // refreshed; zero if it has no such limit.
 func (s *Server) grantExpiry(token *Token) time.Time {
 	switch {
+	case !token.GrantExpiresAt.IsZero():
+		return token.GrantExpiresAt
 	case token.GrantID == "" || s.options.MaxGrantLifetime < 0:
 		return time.Time{}
-	case token.GrantExpiresAt.IsZero():
-		return expiry(0, s.options.MaxGrantLifetime)
 	}
-	return token.GrantExpiresAt
+	return expiry(0, s.options.MaxGrantLifetime)
 }

@@ -23,9 +23,9 @@ func RevokeGrant(ctx context.Context, model GrantLog, grantID string) error {
 	return nil
 }
 
-// unloggedLifetime is how long a grant that is not in its log stays ended: its
-// code may not have been redeemed, or its refresh token be from before there was
-// a log.
+// unloggedLifetime is how long a grant stays ended that has no end of its own,
+// or is not in its log: its code may not have been redeemed, or its refresh
+// token be from before there was a log.
 const unloggedLifetime = 365 * 24 * time.Hour
 
 // endGrant is [RevokeGrant] for a caller that knows of something that is not in
@@ -64,6 +64,7 @@ type ending struct {
 	revoked          int       // the first place that is known to be "revoked"; 0: none
 	sure             bool      // that place was taken by an append, and not only read
 	until            time.Time // when everything that the log is about has expired
+	joinable         time.Time // when no program would ask to join the grant any more
 	clientID, userID string    // the client that has the grant, and its owner
 	tokens           []string  // access tokens that may live, of the first page
 	more             bool      // there are others after that page
@@ -99,6 +100,9 @@ func (end *ending) read(e *GrantEntry) bool {
 	switch {
 	case e.Kind != EntryRevoked:
 		end.next = e.Seq + 1
+		if end.joinable = e.GrantExpiresAt; end.joinable.IsZero() {
+			end.joinable = time.Now().Add(unloggedLifetime)
+		}
 	case end.revoked == 0 || e.Seq < end.revoked:
 		end.revoked = e.Seq
 	}
@@ -160,9 +164,11 @@ func (end *ending) reach(ctx context.Context) *Error {
 // sure of that entry; a read has not.
 func (end *ending) append(ctx context.Context, logID string, place int) (*GrantEntry, *Error) {
 	entry := &GrantEntry{GrantID: logID, Seq: place, Kind: EntryRevoked}
-	if logID == end.grantID { // otherwise a list of the user's grants would have this one twice
-		entry.ClientID, entry.UserID = end.clientID, end.userID
+	if logID != end.grantID {
+		return appendEntry(ctx, end.log, entry, latest(end.until, end.joinable))
 	}
+	// Only here, or a list of the user's grants would have this one twice.
+	entry.ClientID, entry.UserID = end.clientID, end.userID
 	return appendEntry(ctx, end.log, entry, end.until)
 }
 

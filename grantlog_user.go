@@ -85,8 +85,7 @@ func markUser(ctx context.Context, log GrantLog, userID, clientID string) *Error
 // A log has one place for every two seconds. Marks that are made faster take
 // the places of times to come, so a sign-in has to read them. After this many,
 // a mark is for all clients and for a few seconds to come: marks that follow
-// need no entry, and the user cannot sign in for so long. A token that joins a
-// grant in that time ends the grant.
+// need no entry, and the user cannot sign in for so long.
 const (
 	maxMarksAhead = 500
 	markAhead     = 4 * time.Second

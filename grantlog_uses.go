@@ -21,8 +21,11 @@ const (
 	useSlot     = 2 * time.Hour
 	usesPerSlot = 4096
 	useTries    = 16
-	useSlots    = 1 << 18 // so that a place fits into 31 bits; they begin again in October 2029
+	useSlots    = 1 << 18 // so that a place fits into 31 bits; they begin again in October 2059
 )
+
+// usesBegin is when the first slot began, in seconds since 1970: in 2000.
+const usesBegin = 946684800
 
 // The log has two halves. The lower half has the uses whose client and owner
 // are not named in the log of the grant: the first places of a slot name them,
@@ -41,7 +44,7 @@ const (
 // owner only if the log of the grant does not.
 func appendUse(ctx context.Context, log GrantLog, entry *GrantEntry) *Error {
 	now := time.Now()
-	slot := int(now.Unix() / int64(useSlot/time.Second) % useSlots)
+	slot := int(max(now.Unix()-usesBegin, 0) / int64(useSlot/time.Second) % useSlots)
 	use := use{entry: entry, log: log, first: slot * usesPerSlot}
 	entry.GrantID = usesLog + entry.GrantID
 	if entry.UserID != "" {

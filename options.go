@@ -56,7 +56,8 @@ type Options struct {
 	RefreshTokenLifetime time.Duration
 
 	// MaxGrantLifetime ends a grant, no matter how often it is refreshed: none
-	// of its tokens lives longer. 0: 90 days; negative: no limit.
+	// of its tokens lives longer. 0: 90 days; negative: no limit. It is for
+	// grants that begin; one that has an end keeps it.
 	MaxGrantLifetime time.Duration
 
 	// AuthenticateUser returns the user who is signed in at the authorization

@@ -74,13 +74,24 @@ func (s *Server) identifyClient(r *http.Request, f form, exempt exemption) (*Cli
 	case refused != nil:
 		return nil, refused
 	case sent[0].secret != "":
-		return try(s.options.LimitAttempts, r, Attempt{ClientID: sent[0].id}, func() (*Client, *Error) {
-			return s.proveClient(r, sent)
-		})
+		return s.tryClient(r, sent)
 	case exempt == (exemption{}):
 		return nil, sent[0].noSecret()
 	}
 	return s.excuseClient(r, sent, exempt)
+}
+
+// tryClient returns the client that owns the secret which was sent. An attempt
+// at each ID that is tried counts.
+func (s *Server) tryClient(r *http.Request, sent readings) (*Client, *Error) {
+	prove := func() (*Client, *Error) { return s.proveClient(r, sent) }
+	if second := sent[1].id; second != "" && second != sent[0].id {
+		first := prove
+		prove = func() (*Client, *Error) {
+			return try(s.options.LimitAttempts, r, Attempt{ClientID: second}, first)
+		}
+	}
+	return try(s.options.LimitAttempts, r, Attempt{ClientID: sent[0].id}, prove)
 }
 
 // proveClient returns the client that owns the secret which was sent.
@@ -191,14 +202,15 @@ func readCredentials(authorization []string, f form) (readings, *Error) {
 // readBasic reads the credentials of a Basic header, beside those in the body.
 func readBasic(encoded string, inBody credentials) (readings, *Error) {
 	sent := decodeBasic(encoded)
-	if inBody.id != "" && sent[0].id != "" {
+	malformed := sent[0].id == ""
+	if inBody.id != "" && !malformed {
 		sent = sent.of(inBody.id)
 	}
 	switch {
-	case inBody.secret != "", inBody.id != "" && sent == readings{}:
+	case inBody.secret != "", sent[0].id == "" && !malformed:
 		return readings{}, refusal(InvalidRequest, "client_auth_twice",
 			"Invalid request: only one client authentication method is allowed")
-	case sent[0].id == "":
+	case malformed:
 		return readings{}, refusal(InvalidClient, "basic_malformed",
 			"Invalid client: the Authorization header must have base64 of id, colon and secret, "+
 				"each form-urlencoded")

@@ -74,11 +74,12 @@ func (s *Server) tokenFor(g *GrantRequest, asked *Issuance) (*Token, *Error) {
 		GrantID:        asked.GrantID,
 		GrantExpiresAt: asked.GrantExpiresAt,
 	}
-	if limit := s.options.MaxGrantLifetime; !token.GrantExpiresAt.IsZero() && limit > 0 {
+	switch limit := s.options.MaxGrantLifetime; {
+	case token.GrantExpiresAt.IsZero():
+	case expired(token.GrantExpiresAt):
+		return nil, grantOver()
+	case limit > 0:
 		token.GrantExpiresAt = earliest(token.GrantExpiresAt, expiry(0, limit))
-		if expired(token.GrantExpiresAt) {
-			return nil, grantOver()
-		}
 	}
 	return token, nil
 }
@@ -92,6 +93,12 @@ func (s *Server) checkUnused(ctx context.Context, grantID string) *Error {
 	if refused == nil && !over {
 		refused = eachEntry(ctx, s.can.log, grantID, 1, func(e *GrantEntry) bool {
 			used, over = true, e.Kind == EntryRevoked
+			return false
+		})
+	}
+	if refused == nil && !used && !over {
+		refused = eachEntry(ctx, s.can.log, usesLog+grantID, 0, func(*GrantEntry) bool {
+			used = true
 			return false
 		})
 	}
@@ -141,14 +148,19 @@ func (s *Server) joinEntry(token, issued *Token, names *GrantEntry) *GrantEntry 
 }
 
 // checkGoesOn refuses a token whose grant began to end, or whose user was
-// revoked, before the token was in the log.
+// revoked, before the token was in the log. The second ends no grant: RevokeUser
+// ends those that it is about, and its mark may be about others.
 func (s *Server) checkGoesOn(ctx context.Context, grantID string, issued *Token, began beginning) *Error {
 	over, _, refused := endState(ctx, s.can.log, grantID)
-	if refused == nil && !over {
-		over, refused = s.outlived(ctx, began, issued.User, issued.Client)
+	switch {
+	case refused != nil:
+		return refused
+	case over:
+		return s.finishRevocation(ctx, grantID)
 	}
-	if refused == nil && over {
-		refused = s.finishRevocation(ctx, grantID)
+	outlived, refused := s.outlived(ctx, began, issued.User, issued.Client)
+	if refused == nil && outlived {
+		refused = grantOver()
 	}
 	return refused
 }

@@ -285,6 +285,86 @@ func testIssueKeepsTheEndOfAGrant(t *testing.T) {
 	}
 }
 
+// A program's own end of a grant holds where the server sets none, and that of
+// a token that is in no grant is an end too.
+func TestTheProgramsOwnEndOfAGrant(t *testing.T) {
+	for _, limit := range []time.Duration{time.Hour, -1} {
+		synctest.Test(t, func(t *testing.T) {
+			model := newSpy(t)
+			require.NoError(t, model.UpdateClient(t.Context(), &oauth2server.Client{ID: "web",
+				Grants: []string{"echo", "refresh_token"}}))
+			var asked oauth2server.Issuance
+			s := newLocalSite(t, model, &oauth2server.Options{MaxGrantLifetime: limit,
+				AccessTokenLifetime: 20 * time.Minute,
+				ExtensionGrants: map[string]oauth2server.GrantFunc{
+					"echo": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+						asked.User = &oauth2server.User{ID: "u1"}
+						return g.Issue(ctx, asked)
+					},
+				}}, nil)
+			end := time.Now().Add(30 * time.Minute)
+			asked = oauth2server.Issuance{Refresh: true, GrantExpiresAt: end}
+			r := s.token("web", "grant_type", "echo")
+			require.EqualValues(t, 1200, r.body["expires_in"], r.text)
+			grantID := grantOf(t, model, r)
+			time.Sleep(20 * time.Minute)
+			r = s.mustRefresh(r.str("refresh_token"))
+			require.EqualValues(t, 600, r.body["expires_in"])
+			asked = oauth2server.Issuance{GrantID: grantID}
+			require.EqualValues(t, 600, s.token("web", "grant_type", "echo").body["expires_in"])
+			time.Sleep(10 * time.Minute)
+			requireError(t, s.refresh("web", r.str("refresh_token")), 400, "invalid_grant")
+			requireError(t, s.token("web", "grant_type", "echo"), 400, "invalid_grant")
+
+			asked = oauth2server.Issuance{GrantExpiresAt: time.Now().Add(time.Minute)}
+			require.EqualValues(t, 60, s.token("web", "grant_type", "echo").body["expires_in"])
+			for _, refresh := range []bool{true, false} {
+				asked = oauth2server.Issuance{GrantExpiresAt: time.Now(), Refresh: refresh}
+				requireError(t, s.token("web", "grant_type", "echo"), 400, "invalid_grant")
+			}
+		})
+	}
+}
+
+// A grant that was revoked stays over, also when none of its entries is left.
+func TestAGrantStaysRevoked(t *testing.T) {
+	for limit, sleep := range map[time.Duration]time.Duration{-1: 360 * 24 * time.Hour, 90 * 24 * time.Hour: 89 * 24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			model := dropping{newSpy(t)}
+			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"echo"}}, secret+"phone"))
+			asked := oauth2server.Issuance{GrantID: "of-the-program", Refresh: true}
+			s := newLocalSite(t, model, &oauth2server.Options{MaxGrantLifetime: limit,
+				ExtensionGrants: map[string]oauth2server.GrantFunc{
+					"echo": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+						asked.User = &oauth2server.User{ID: "u1"}
+						return g.Issue(ctx, asked)
+					},
+				}}, nil)
+			require.Equal(t, 200, s.token("phone", "grant_type", "echo").StatusCode)
+			require.NoError(t, oauth2server.RevokeGrant(t.Context(), model, "of-the-program"))
+			time.Sleep(sleep)
+			for _, asked.Refresh = range []bool{false, true} {
+				requireError(t, s.token("phone", "grant_type", "echo"), 400, "invalid_grant")
+			}
+		})
+	}
+}
+
+// A grant that others have joined cannot begin: two users would share it.
+func TestAGrantThatWasJoinedCannotBegin(t *testing.T) {
+	model := newSpy(t)
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"echo"}}, secret+"phone"))
+	asked := oauth2server.Issuance{GrantID: "of-the-program", User: &oauth2server.User{ID: "u1"}}
+	s := newSite(t, model, &oauth2server.Options{ExtensionGrants: map[string]oauth2server.GrantFunc{
+		"echo": func(ctx context.Context, g *oauth2server.GrantRequest) (*oauth2server.Token, error) {
+			return g.Issue(ctx, asked)
+		},
+	}}, nil)
+	require.Equal(t, 200, s.token("phone", "grant_type", "echo").StatusCode)
+	asked.User, asked.Refresh = &oauth2server.User{ID: "u2"}, true
+	requireError(t, s.token("phone", "grant_type", "echo"), 500, "server_error")
+}
+
 // A caller revokes in a loop. A user who signs in afterwards does not cause all
 // that to be read, and can sign in again soon.
 func TestAttack_RevokingInALoop(t *testing.T) {
@@ -314,6 +394,36 @@ func TestAttack_RevokingInALoop(t *testing.T) {
 		require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", "web", nothing))
 		requireError(t, s.redeem("web", code), 400, "invalid_grant")
 	})
+}
+
+// A revocation that does not concern a grant may be so close that a request
+// cannot tell. It refuses its own token then, and the grant goes on.
+func TestJoiningEndsNoHealthyGrant(t *testing.T) {
+	for name, revoke := range map[string]func(t *testing.T, model dropping, nothing iter.Seq2[string, error]){
+		"of the client, on another machine": func(t *testing.T, model dropping, nothing iter.Seq2[string, error]) {
+			there := otherMachine{&shiftedClock{target: model}}
+			require.NoError(t, oauth2server.RevokeUser(t.Context(), there, "u1", "phone", nothing))
+		},
+		"of other clients, too many to read": func(t *testing.T, model dropping, nothing iter.Seq2[string, error]) {
+			for i := range 600 {
+				require.NoError(t, oauth2server.RevokeUser(t.Context(), model, "u1", fmt.Sprint("client-", i), nothing))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, model := newExchange(t, oauth2server.Options{})
+				first := s.redeem("web", s.code("scope", "read write"))
+				joining := []string{"grant_type", "exchange", "subject_token", first.str("access_token")}
+				revoke(t, model, func(func(string, error) bool) {})
+				requireError(t, s.token("phone", joining...), 400, "invalid_grant")
+				time.Sleep(11 * time.Second)
+				require.Equal(t, 200, s.token("phone", joining...).StatusCode)
+				require.Equal(t, 200, s.apiStatus(first.str("access_token")))
+				require.Equal(t, 200, s.refresh("web", first.str("refresh_token")).StatusCode)
+			})
+		})
+	}
 }
 
 // A grant with a long line has ended. Presenting an early token of it does not

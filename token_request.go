@@ -66,9 +66,8 @@ type Issuance struct {
 	// revocation of a grant ends it.
 	GrantID string
 
-	// GrantExpiresAt is the latest end of the grant. It can only shorten the
-	// grant. Zero: no change. It has no effect if there is no grant, or if
-	// [Options.MaxGrantLifetime] is negative.
+	// GrantExpiresAt is the latest end of the grant, or of the token if it is in
+	// no grant. It can only bring the end nearer. Zero: no change.
 	GrantExpiresAt time.Time
 
 	// Refresh begins a grant, so GrantID must be empty or new. A refresh token
