@@ -157,7 +157,8 @@ func TestIdentifiersAreListed(t *testing.T) {
 	for _, name := range exported {
 		counts[listed[name]]++
 	}
-	t.Logf("%d of a first day, %d for models, %d for extensions", counts[""], counts["For models"], counts["For extensions"])
+	t.Logf("%d of a first day, %d for models, %d for extensions", counts[""], counts["For models"],
+		counts["For extensions"])
 	require.LessOrEqual(t, counts[""], 30)
 }
 

@@ -328,10 +328,12 @@ func TestTheProgramsOwnEndOfAGrant(t *testing.T) {
 
 // A grant that was revoked stays over, also when none of its entries is left.
 func TestAGrantStaysRevoked(t *testing.T) {
-	for limit, sleep := range map[time.Duration]time.Duration{-1: 360 * 24 * time.Hour, 90 * 24 * time.Hour: 89 * 24 * time.Hour} {
+	for limit, sleep := range map[time.Duration]time.Duration{-1: 360 * 24 * time.Hour,
+		90 * 24 * time.Hour: 89 * 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			model := dropping{newSpy(t)}
-			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"echo"}}, secret+"phone"))
+			require.NoError(t, model.AddClient(&oauth2server.Client{ID: "phone", Grants: []string{"echo"}},
+				secret+"phone"))
 			asked := oauth2server.Issuance{GrantID: "of-the-program", Refresh: true}
 			s := newLocalSite(t, model, &oauth2server.Options{MaxGrantLifetime: limit,
 				ExtensionGrants: map[string]oauth2server.GrantFunc{

@@ -36,7 +36,8 @@ func TestTheGateIsClosed(t *testing.T) {
 	}))
 	defer server.Close()
 	err := gate(peers.Floor, server.URL)
-	for _, want := range []string{"the wrong secret", "the API without a token", "the code once more", "a wrong verifier", "not rotated"} {
+	for _, want := range []string{"the wrong secret", "the API without a token", "the code once more",
+		"a wrong verifier", "not rotated"} {
 		require.ErrorContains(t, err, want)
 	}
 }

@@ -33,13 +33,15 @@ func goOf(page string, text []byte) (blocks [][]byte, err error) {
 	return blocks, nil
 }
 
-// The Go of each page is one package, with the server before and the one after. In a copy of this module it is vetted,
-// and its test in testdata/moving moves a user from one to the other.
+// The Go of each page is one package, with the server before and the one after.
+// In a copy of this module it is vetted, and its test in testdata/moving moves
+// a user from one to the other.
 func TestCodeOfTheMovingPages(t *testing.T) {
 	here, err := os.Getwd()
 	require.NoError(t, err)
-	// A page is outside of this module. If its path begins with the module's own, the go command still notices that it was
-	// changed, and does not repeat a result from its cache.
+	// A page is outside of this module. If its path begins with the module's
+	// own, the go command still notices that it was changed, and does not
+	// repeat a result from its cache.
 	docs := here + "/../docs/"
 	module := t.TempDir()
 	mod, err := os.ReadFile("go.mod")

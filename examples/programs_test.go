@@ -38,11 +38,13 @@ func TestWhatTheExamplesPrint(t *testing.T) {
 	}{
 		{"minimal", nil, []string{"Hello, user 1!"}},
 		{"consent", nil, nil},
-		{"custommodel", []string{"-db", filepath.Join(t.TempDir(), "shop.db")}, []string{"the orders of customer K-17"}},
+		{"custommodel", []string{"-db", filepath.Join(t.TempDir(), "shop.db")},
+			[]string{"the orders of customer K-17"}},
 		{"chi", nil, []string{"Hello, user 1!", "Hello, user client:app!"}},
 		{"gin", nil, []string{"Hello, user 1!", "Hello, user client:app!"}},
 		{"echo", nil, []string{"Hello, user 1!", "Hello, user client:app!"}},
-		{"cors", []string{"-origin", "http://localhost:4321"}, []string{"Access-Control-Allow-Origin: http://localhost:4321", "Hello, user client:app!"}},
+		{"cors", []string{"-origin", "http://localhost:4321"},
+			[]string{"Access-Control-Allow-Origin: http://localhost:4321", "Hello, user client:app!"}},
 		{"websocket", nil, []string{"101 Switching Protocols"}},
 		{"resource", []string{"-introspect", issuer.base + "/user/introspect"}, []string{"Hello, user 1!"}},
 		{"server", nil, []string{`"user":{"id":"1"}`, `"active":true`, `"issuer":`}},
@@ -131,7 +133,8 @@ func (p *program) lines() (lines []string) {
 // run runs a line as a shell does. A line that limits its own time ends by that.
 func run(t *testing.T, curl, line string) string {
 	require.True(t, strings.HasPrefix(line, "curl "), line)
-	command := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(line, "curl ", "curl -sS --fail-with-body ", 1))
+	command := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(line, "curl ",
+		"curl -sS --fail-with-body ", 1))
 	command.Env = []string{"PATH=" + filepath.Dir(curl) + ":/usr/bin:/bin"}
 	output, err := command.CombinedOutput()
 	if !strings.Contains(line, "--max-time") {

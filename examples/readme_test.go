@@ -58,8 +58,9 @@ LINES	return mux
 func main() { handler(http.NotFoundHandler(), http.NotFoundHandler()) }
 `
 
-// Both ways of the project's README.md to install the library, in a module of its own. With either, the five lines
-// compile and run. What is fetched or cloned is this working copy.
+// Both ways of the project's README.md to install the library, in a module of
+// its own. With either, the five lines compile and run. What is fetched or
+// cloned is this working copy.
 func TestInstallByTheREADME(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
 	require.NoError(t, err)
@@ -85,8 +86,9 @@ func TestInstallByTheREADME(t *testing.T) {
 	}
 }
 
-// environmentOfMain makes the go command take the library's main branch from the working copy, and all else from where it
-// was fetched before, or is fetched from.
+// environmentOfMain makes the go command take the library's main branch from
+// the working copy, and all else from where it was fetched before, or is
+// fetched from.
 func environmentOfMain(t *testing.T) []string {
 	proxy := t.TempDir()
 	version := module.Version{Path: "github.com/seed-11d18166/oauth2server",
@@ -97,7 +99,8 @@ func environmentOfMain(t *testing.T) []string {
 	require.NoError(t, err)
 	mod, err := os.ReadFile(filepath.Join("..", "go.mod"))
 	require.NoError(t, err)
-	for name, content := range map[string][]byte{"main.info": info, version.Version + ".info": info, version.Version + ".mod": mod, "list": nil} {
+	for name, content := range map[string][]byte{"main.info": info, version.Version + ".info": info,
+		version.Version + ".mod": mod, "list": nil} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 	}
 	archive, err := os.Create(filepath.Join(dir, version.Version+".zip"))
@@ -109,17 +112,21 @@ func environmentOfMain(t *testing.T) []string {
 	require.NoError(t, err)
 	settings := strings.Split(string(output), "\n")
 	cache := filepath.Join(t.TempDir(), "cache") // of its own: what is fetched here is no release
-	return []string{"GOWORK=off", "GOFLAGS=-trimpath -modcacherw " + settings[2], "GOMODCACHE=" + cache, "GONOSUMDB=" + version.Path,
-		"GOPROXY=" + "file://" + filepath.ToSlash(proxy) + ",file://" + filepath.ToSlash(filepath.Join(settings[0], "cache", "download")) + "," + settings[1]}
+	return []string{"GOWORK=off", "GOFLAGS=-trimpath -modcacherw " + settings[2], "GOMODCACHE=" + cache,
+		"GONOSUMDB=" + version.Path,
+		"GOPROXY=" + "file://" + filepath.ToSlash(proxy) + ",file://" +
+			filepath.ToSlash(filepath.Join(settings[0], "cache", "download")) + "," + settings[1]}
 }
 
-// The trap of the first day, as README.md has it: a route requires a scope, and a client has to ask for it.
+// The trap of the first day, as README.md has it: a route requires a scope, and
+// a client has to ask for it.
 func TestAClientAsksForTheScope(t *testing.T) {
 	const secret = "a-secret-that-nobody-guesses"
 	model := memorymodel.New(nil)
 	for id, scope := range map[string]oauth2server.Scope{"unlimited": nil, "limited": {"read"}} {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Scope: scope, RedirectURIs: []string{"https://client.example/"},
-			Grants: []string{"authorization_code", "client_credentials"}}, secret))
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: id, Scope: scope,
+			RedirectURIs: []string{"https://client.example/"},
+			Grants:       []string{"authorization_code", "client_credentials"}}, secret))
 	}
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := oauth2server.AuthorizationRequestFromContext(r.Context())
@@ -174,7 +181,8 @@ func TestAClientAsksForTheScope(t *testing.T) {
 // reading gives a scope by default.
 type reading struct{ *memorymodel.Model }
 
-func (reading) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
+func (reading) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client,
+	scope oauth2server.Scope) (oauth2server.Scope, error) {
 	if len(scope) == 0 {
 		return oauth2server.Scope{"read"}, nil
 	}

@@ -20,8 +20,9 @@ var (
 	expectation   = regexp.MustCompile(`(?m) # (.*)$`)
 )
 
-// The commands of docs/tutorial.md, in their order, in an empty folder. Two things are not as there: what is cloned is this
-// working copy, and the port is one that is free.
+// The commands of docs/tutorial.md, in their order, in an empty folder. Two
+// things are not as there: what is cloned is this working copy, and the port is
+// one that is free.
 func TestTutorial(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "docs", "tutorial.md"))
 	require.NoError(t, err)
@@ -43,7 +44,8 @@ func TestTutorial(t *testing.T) {
 		}
 		serves := strings.Contains(content, "go run .")
 		if serves {
-			content = strings.ReplaceAll(content, "go run .", "go build -o "+filepath.Join(dir, "program")+" .") // which can be ended
+			// which can be ended
+			content = strings.ReplaceAll(content, "go run .", "go build -o "+filepath.Join(dir, "program")+" .")
 		}
 		script.Stdin = strings.NewReader(variables + cloned(t, content))
 		output, err := script.CombinedOutput()

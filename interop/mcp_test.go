@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The SDK of the Model Context Protocol finds a server's metadata by itself (RFC 8414) and refuses an issuer that is not
-// the one it asked for, and a server without PKCE.
+// The SDK of the Model Context Protocol finds a server's metadata by itself
+// (RFC 8414) and refuses an issuer that is not the one it asked for, and a
+// server without PKCE.
 func TestMCPDiscovery(t *testing.T) {
 	for _, path := range []string{atRoot, withPath} {
 		t.Run("issuer with path "+path, func(t *testing.T) {
@@ -23,14 +24,15 @@ func TestMCPDiscovery(t *testing.T) {
 			confidential := []string{"client_secret_basic", "client_secret_post"}
 			anyClient := append(confidential[:2:2], "none")
 			require.Equal(t, &oauthex.AuthServerMeta{
-				Issuer:                                     s.issuer,
-				AuthorizationEndpoint:                      s.issuer + "/authorize",
-				TokenEndpoint:                              s.issuer + "/token",
-				RevocationEndpoint:                         s.issuer + "/revoke",
-				IntrospectionEndpoint:                      s.issuer + "/introspect",
-				ResponseTypesSupported:                     []string{"code"},
-				ResponseModesSupported:                     []string{"query", "fragment"},
-				GrantTypesSupported:                        []string{"authorization_code", "client_credentials", "refresh_token"},
+				Issuer:                 s.issuer,
+				AuthorizationEndpoint:  s.issuer + "/authorize",
+				TokenEndpoint:          s.issuer + "/token",
+				RevocationEndpoint:     s.issuer + "/revoke",
+				IntrospectionEndpoint:  s.issuer + "/introspect",
+				ResponseTypesSupported: []string{"code"},
+				ResponseModesSupported: []string{"query", "fragment"},
+				GrantTypesSupported: []string{"authorization_code",
+					"client_credentials", "refresh_token"},
 				TokenEndpointAuthMethodsSupported:          anyClient,
 				RevocationEndpointAuthMethodsSupported:     anyClient,
 				IntrospectionEndpointAuthMethodsSupported:  confidential,
@@ -42,8 +44,9 @@ func TestMCPDiscovery(t *testing.T) {
 	}
 }
 
-// An MCP client signs in at an MCP server behind Authenticate: refused, it finds the resource's metadata (RFC 9728, which
-// the SDK serves too), by that the issuer and its endpoints, and checks iss in the answer (RFC 9207).
+// An MCP client signs in at an MCP server behind Authenticate: refused, it
+// finds the resource's metadata (RFC 9728, which the SDK serves too), by that
+// the issuer and its endpoints, and checks iss in the answer (RFC 9207).
 func TestMCPSignIn(t *testing.T) {
 	for _, test := range everyKind {
 		t.Run(test.name, func(t *testing.T) {
@@ -61,7 +64,8 @@ func TestMCPSignIn(t *testing.T) {
 	})
 	t.Run("an answer of another issuer", func(t *testing.T) {
 		s := newSite(t, atRoot)
-		require.ErrorContains(t, s.connect(s.signIn(native, "https://elsewhere.example"), "read"), "does not match expected issuer")
+		require.ErrorContains(t, s.connect(s.signIn(native, "https://elsewhere.example"), "read"),
+			"does not match expected issuer")
 		require.NotContains(t, s.seen(), "token issued authorization_code")
 	})
 }
@@ -75,22 +79,26 @@ func TestMCPClientCredentials(t *testing.T) {
 				Credentials: credentials(web), HTTPClient: s.Client()})
 			require.NoError(t, err)
 			require.NoError(t, s.connect(handler, "read"))
-			require.Equal(t, []string{"authenticate refused unauthorized_request", "metadata", "token issued client_credentials"}, s.seen())
+			require.Equal(t, []string{"authenticate refused unauthorized_request", "metadata",
+				"token issued client_credentials"}, s.seen())
 		})
 	}
 }
 
-// signIn is how an MCP client gets tokens. iss takes the place of the one in the answer; "" leaves that.
+// signIn is how an MCP client gets tokens. iss takes the place of the one in
+// the answer; "" leaves that.
 func (s *site) signIn(c client, iss string) auth.OAuthHandler {
 	s.t.Helper()
 	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
 		PreregisteredClient: credentials(c), RedirectURL: c.RedirectURI, Client: s.Client(),
-		AuthorizationCodeFetcher: func(_ context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+		AuthorizationCodeFetcher: func(_ context.Context,
+			args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
 			answer := s.browse(args.URL).Query()
 			if iss != "" {
 				answer.Set("iss", iss)
 			}
-			return &auth.AuthorizationResult{Code: answer.Get("code"), State: answer.Get("state"), Iss: answer.Get("iss")}, nil
+			return &auth.AuthorizationResult{Code: answer.Get("code"), State: answer.Get("state"),
+				Iss: answer.Get("iss")}, nil
 		},
 	})
 	require.NoError(s.t, err)
@@ -101,17 +109,19 @@ func credentials(c client) *oauthex.ClientCredentials {
 	if c.Secret == "" {
 		return &oauthex.ClientCredentials{ClientID: c.ID}
 	}
-	return &oauthex.ClientCredentials{ClientID: c.ID, ClientSecretAuth: &oauthex.ClientSecretAuth{ClientSecret: c.Secret}}
+	return &oauthex.ClientCredentials{ClientID: c.ID,
+		ClientSecretAuth: &oauthex.ClientSecretAuth{ClientSecret: c.Secret}}
 }
 
-// connect puts an MCP server at /mcp, of which the tokens need the scope read, and lets a client in. scopes are what the
-// resource's metadata tells.
+// connect puts an MCP server at /mcp, of which the tokens need the scope read,
+// and lets a client in. scopes are what the resource's metadata tells.
 func (s *site) connect(handler auth.OAuthHandler, scopes ...string) error {
 	name := &mcp.Implementation{Name: "interop", Version: "1"}
 	server := mcp.NewServer(name, nil)
 	s.mux.Handle("/mcp", s.protect(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, nil)))
-	s.mux.Handle("/.well-known/oauth-protected-resource/mcp", auth.ProtectedResourceMetadataHandler(&oauthex.ProtectedResourceMetadata{
-		Resource: s.URL + "/mcp", AuthorizationServers: []string{s.issuer}, ScopesSupported: scopes}))
+	s.mux.Handle("/.well-known/oauth-protected-resource/mcp",
+		auth.ProtectedResourceMetadataHandler(&oauthex.ProtectedResourceMetadata{
+			Resource: s.URL + "/mcp", AuthorizationServers: []string{s.issuer}, ScopesSupported: scopes}))
 	session, err := mcp.NewClient(name, nil).Connect(s.t.Context(), &mcp.StreamableClientTransport{
 		Endpoint: s.URL + "/mcp", HTTPClient: s.Client(), OAuthHandler: handler}, nil)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// golang.org/x/oauth2 alone, in each of its styles to authenticate. By default it finds out which one the server takes.
+// golang.org/x/oauth2 alone, in each of its styles to authenticate. By default
+// it finds out which one the server takes.
 func TestOAuth2(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -24,8 +25,10 @@ func TestOAuth2(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s, c := newSite(t, atRoot), test.client
 			ctx := s.context()
-			config := &oauth2.Config{ClientID: c.ID, ClientSecret: c.Secret, RedirectURL: c.RedirectURI, Scopes: []string{"read", "write"},
-				Endpoint: oauth2.Endpoint{AuthURL: s.URL + "/authorize", TokenURL: s.URL + "/token", AuthStyle: test.style}}
+			config := &oauth2.Config{ClientID: c.ID, ClientSecret: c.Secret, RedirectURL: c.RedirectURI,
+				Scopes: []string{"read", "write"},
+				Endpoint: oauth2.Endpoint{AuthURL: s.URL + "/authorize", TokenURL: s.URL + "/token",
+					AuthStyle: test.style}}
 
 			verifier := oauth2.GenerateVerifier()
 			callback := s.browse(config.AuthCodeURL("state-1", oauth2.S256ChallengeOption(verifier)))
@@ -47,9 +50,11 @@ func TestOAuth2(t *testing.T) {
 			require.NoError(t, err)
 			requireUser(t, "andy", res)
 
-			told := []string{"authorize issued", "token issued authorization_code", "token refreshed refresh_token", "api"}
+			told := []string{"authorize issued", "token issued authorization_code",
+				"token refreshed refresh_token", "api"}
 			if c.Secret != "" {
-				own := &clientcredentials.Config{ClientID: c.ID, ClientSecret: c.Secret, TokenURL: config.Endpoint.TokenURL, Scopes: []string{"read"},
+				own := &clientcredentials.Config{ClientID: c.ID, ClientSecret: c.Secret,
+					TokenURL: config.Endpoint.TokenURL, Scopes: []string{"read"},
 					AuthStyle: test.style}
 				res, err := own.Client(ctx).Get(s.URL + "/api")
 				require.NoError(t, err)

@@ -1,5 +1,7 @@
-// Package interop lets clients that others wrote, as they are, talk to this library's server over HTTPS. It is a module
-// of its own, outside the workspace: what these clients need must not move the versions of what users build.
+// Package interop lets clients that others wrote, as they are, talk to this
+// library's server over HTTPS. It is a module of its own, outside the
+// workspace: what these clients need must not move the versions of what users
+// build.
 package interop
 
 import (
@@ -38,10 +40,12 @@ type client struct {
 	Method      string `json:"method"` // one of token_endpoint_auth_methods_supported
 }
 
-// The secrets are new in each run. That of web has what two parties only agree on if both encode it for Basic as
-// RFC 6749, section 2.3.1 says, and so has its ID.
+// The secrets are new in each run. That of web has what two parties only agree
+// on if both encode it for Basic as RFC 6749, section 2.3.1 says, and so has
+// its ID.
 var (
-	web       = client{"web & co", `5% of "a+b=c/d": ` + rand.Text(), "https://app.example/callback", "client_secret_basic"}
+	web = client{"web & co", `5% of "a+b=c/d": ` + rand.Text(), "https://app.example/callback",
+		"client_secret_basic"}
 	webPost   = client{web.ID, web.Secret, web.RedirectURI, "client_secret_post"}
 	plain     = client{"plain", rand.Text(), "https://app.example/callback?of=plain", "client_secret_basic"}
 	native    = client{"native", "", "http://127.0.0.1:51004/callback", "none"}
@@ -61,10 +65,12 @@ var everyKind = []situation{
 	{"public, issuer with a path", withPath, native},
 }
 
-// story is what the server sees of a client that finds it, signs in, asks what its token is good for, refreshes, calls
-// the API, signs out, asks again and cannot refresh any more. A confidential client then gets a token of its own.
+// story is what the server sees of a client that finds it, signs in, asks what
+// its token is good for, refreshes, calls the API, signs out, asks again and
+// cannot refresh any more. A confidential client then gets a token of its own.
 func story(c client) []string {
-	told := []string{"metadata", "authorize issued", "token issued authorization_code", "introspect", "token refreshed refresh_token",
+	told := []string{"metadata", "authorize issued", "token issued authorization_code", "introspect",
+		"token refreshed refresh_token",
 		"api", "revoke revoked", "introspect", "token refused refresh_token invalid_grant"}
 	if c.Secret != "" {
 		told = append(told, "token issued client_credentials")
@@ -84,8 +90,8 @@ type site struct {
 	journal []string
 }
 
-// newSite listens, by TLS as RFC 6749, section 3.1 demands: no client is told that it may do without. path is the
-// issuer's; the endpoints are below it.
+// newSite listens, by TLS as RFC 6749, section 3.1 demands: no client is told
+// that it may do without. path is the issuer's; the endpoints are below it.
 func newSite(t *testing.T, path string) *site {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -96,7 +102,8 @@ func newSite(t *testing.T, path string) *site {
 
 	srv, err := oauth2server.New(newModel(t), &oauth2server.Options{
 		Issuer: s.issuer,
-		Endpoints: oauth2server.Endpoints{Authorization: path + "/authorize", Token: path + "/token", Revocation: path + "/revoke",
+		Endpoints: oauth2server.Endpoints{Authorization: path + "/authorize", Token: path + "/token",
+			Revocation:    path + "/revoke",
 			Introspection: path + "/introspect"},
 		MayIntrospect: func(_ context.Context, caller *oauth2server.Client, _ *oauth2server.Token) (bool, error) {
 			return caller.ID == resources.ID, nil
@@ -127,7 +134,8 @@ func newModel(t *testing.T) *memorymodel.Model {
 	for _, c := range []client{web, plain, native, resources} {
 		registered := &oauth2server.Client{ID: c.ID, Public: c.Secret == ""}
 		if c.RedirectURI != "" {
-			// A native app is registered without a port and listens on a free one (RFC 8252, section 7.3).
+			// A native app is registered without a port and listens on a free
+			// one (RFC 8252, section 7.3).
 			registered.RedirectURIs = []string{strings.Replace(c.RedirectURI, ":51004", "", 1)}
 			registered.Grants = []string{"authorization_code", "refresh_token"}
 		}
@@ -167,7 +175,8 @@ func (s *site) seen() []string {
 	return slices.Clone(s.journal)
 }
 
-// browse is the owner's browser: it presses the page's button and returns where it was sent, but does not go there.
+// browse is the owner's browser: it presses the page's button and returns where
+// it was sent, but does not go there.
 func (s *site) browse(authorizationURL string) *url.URL {
 	s.t.Helper()
 	browser := &http.Client{Transport: s.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error {

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Sign-in and exchange are golang.org/x/oauth2's, the rest is zitadel/oidc's: a relying party that refreshes and revokes
-// (RFC 7009), and a resource server that introspects (RFC 7662). Neither insists on OpenID Connect for that.
+// Sign-in and exchange are golang.org/x/oauth2's, the rest is zitadel/oidc's: a
+// relying party that refreshes and revokes (RFC 7009), and a resource server
+// that introspects (RFC 7662). Neither insists on OpenID Connect for that.
 func TestZitadel(t *testing.T) {
 	for _, test := range everyKind {
 		t.Run(test.name, func(t *testing.T) {
@@ -25,7 +26,8 @@ func TestZitadel(t *testing.T) {
 			if c.Method == "client_secret_basic" {
 				style = oauth2.AuthStyleInHeader
 			}
-			party, err := rp.NewRelyingPartyOIDC(ctx, s.issuer, c.ID, c.Secret, c.RedirectURI, []string{"read", "write"},
+			party, err := rp.NewRelyingPartyOIDC(ctx, s.issuer, c.ID, c.Secret, c.RedirectURI,
+				[]string{"read", "write"},
 				rp.WithCustomDiscoveryUrl(s.URL+"/.well-known/oauth-authorization-server"+test.path),
 				rp.WithHTTPClient(s.Client()), rp.WithAuthStyle(style))
 			require.NoError(t, err)
@@ -38,14 +40,16 @@ func TestZitadel(t *testing.T) {
 			token, err := config.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(verifier))
 			require.NoError(t, err)
 
-			resourceServer, err := rs.NewResourceServerClientCredentials(ctx, s.issuer, resources.ID, resources.Secret, rs.WithClient(s.Client()),
+			resourceServer, err := rs.NewResourceServerClientCredentials(ctx, s.issuer, resources.ID,
+				resources.Secret, rs.WithClient(s.Client()),
 				rs.WithStaticEndpoints(config.Endpoint.TokenURL, s.issuer+"/introspect"))
 			require.NoError(t, err)
 			known, err := rs.Introspect[*oidc.IntrospectionResponse](ctx, resourceServer, token.AccessToken)
 			require.NoError(t, err)
 			require.WithinDuration(t, token.Expiry, known.Expiration.AsTime(), 10*time.Second)
 			known.Expiration = 0
-			require.Equal(t, &oidc.IntrospectionResponse{Active: true, Scope: []string{"read", "write"}, ClientID: c.ID, TokenType: "Bearer",
+			require.Equal(t, &oidc.IntrospectionResponse{Active: true, Scope: []string{"read", "write"},
+				ClientID: c.ID, TokenType: "Bearer",
 				Subject: "andy", Issuer: s.issuer, Claims: known.Claims}, known)
 
 			refreshed, err := rp.RefreshTokens[*oidc.IDTokenClaims](ctx, party, token.RefreshToken, "", "")

@@ -102,7 +102,8 @@ func TestNothingIsStoredInClear(t *testing.T) {
 
 func TestValuesAreTheCallersOwn(t *testing.T) {
 	ctx, m := t.Context(), newModel()
-	client := &oauth2server.Client{ID: "web", RedirectURIs: []string{"https://a.example"}, Grants: []string{"password"}, Scope: oauth2server.Scope{"read"}}
+	client := &oauth2server.Client{ID: "web", RedirectURIs: []string{"https://a.example"},
+		Grants: []string{"password"}, Scope: oauth2server.Scope{"read"}}
 	require.NoError(t, m.AddClient(client, secret))
 	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u1"}, "andy", "a password"))
 	var token oauth2server.Token
@@ -112,7 +113,8 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 	token.Extra["list"] = []any{"a", map[string]any{"b": []string{"c"}}}
 	saved, err := m.SaveToken(ctx, &token, token.Client, token.User)
 	require.NoError(t, err)
-	require.Equal(t, []any{"a", map[string]any{"b": []any{"c"}}}, saved.Extra["list"], "what is returned is what is stored")
+	require.Equal(t, []any{"a", map[string]any{"b": []any{"c"}}}, saved.Extra["list"],
+		"what is returned is what is stored")
 	_, err = m.SaveAuthorizationCode(ctx, &code, code.Client, code.User)
 	require.NoError(t, err)
 
@@ -157,7 +159,8 @@ func TestValuesAreTheCallersOwn(t *testing.T) {
 func TestARefreshTokenAlone(t *testing.T) {
 	ctx, m := t.Context(), newModel()
 	for _, text := range []string{"r1", "r2"} {
-		_, err := m.SaveToken(ctx, &oauth2server.Token{RefreshToken: text, User: &oauth2server.User{ID: text}}, nil, nil)
+		_, err := m.SaveToken(ctx, &oauth2server.Token{RefreshToken: text,
+			User: &oauth2server.User{ID: text}}, nil, nil)
 		require.NoError(t, err)
 	}
 	for _, text := range []string{"r1", "r2"} {
@@ -166,7 +169,8 @@ func TestARefreshTokenAlone(t *testing.T) {
 		require.Equal(t, text, found.User.ID)
 	}
 	_, err := m.GetAccessToken(ctx, "")
-	require.ErrorIs(t, err, oauth2server.ErrNotFound, "the access token that there is none of is not found by its absence")
+	require.ErrorIs(t, err, oauth2server.ErrNotFound,
+		"the access token that there is none of is not found by its absence")
 	_, err = m.GetRefreshToken(ctx, "")
 	require.ErrorIs(t, err, oauth2server.ErrNotFound)
 }
@@ -179,20 +183,63 @@ func TestNothingFound(t *testing.T) {
 	long := strings.Repeat("x", 100)
 	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u2"}, "long", long+"1"))
 	attempts := map[string]func(context.Context) error{
-		"unknown client":              func(ctx context.Context) error { _, err := m.GetClient(ctx, "nobody", ""); return err },
-		"unknown client, with secret": func(ctx context.Context) error { _, err := m.GetClient(ctx, "nobody", secret); return err },
-		"wrong secret":                func(ctx context.Context) error { _, err := m.GetClient(ctx, "web", secret+"x"); return err },
-		"secret of a public client":   func(ctx context.Context) error { _, err := m.GetClient(ctx, "app", secret); return err },
-		"unknown user":                func(ctx context.Context) error { _, err := m.GetUser(ctx, "nobody", "a password", nil); return err },
-		"wrong password":              func(ctx context.Context) error { _, err := m.GetUser(ctx, "andy", "b password", nil); return err },
-		"password that differs late":  func(ctx context.Context) error { _, err := m.GetUser(ctx, "long", long+"2", nil); return err },
-		"access token":                func(ctx context.Context) error { _, err := m.GetAccessToken(ctx, "x"); return err },
-		"refresh token":               func(ctx context.Context) error { _, err := m.GetRefreshToken(ctx, "x"); return err },
-		"code":                        func(ctx context.Context) error { _, err := m.GetAuthorizationCode(ctx, "x"); return err },
+		"unknown client": func(ctx context.Context) error {
+			_,
+				err := m.GetClient(ctx, "nobody", "")
+			return err
+		},
+		"unknown client, with secret": func(ctx context.Context) error {
+			_,
+				err := m.GetClient(ctx, "nobody", secret)
+			return err
+		},
+		"wrong secret": func(ctx context.Context) error {
+			_,
+				err := m.GetClient(ctx, "web", secret+"x")
+			return err
+		},
+		"secret of a public client": func(ctx context.Context) error {
+			_,
+				err := m.GetClient(ctx, "app", secret)
+			return err
+		},
+		"unknown user": func(ctx context.Context) error {
+			_,
+				err := m.GetUser(ctx, "nobody", "a password", nil)
+			return err
+		},
+		"wrong password": func(ctx context.Context) error {
+			_,
+				err := m.GetUser(ctx, "andy", "b password", nil)
+			return err
+		},
+		"password that differs late": func(ctx context.Context) error {
+			_,
+				err := m.GetUser(ctx, "long", long+"2", nil)
+			return err
+		},
+		"access token": func(ctx context.Context) error {
+			_,
+				err := m.GetAccessToken(ctx, "x")
+			return err
+		},
+		"refresh token": func(ctx context.Context) error {
+			_,
+				err := m.GetRefreshToken(ctx, "x")
+			return err
+		},
+		"code": func(ctx context.Context) error {
+			_,
+				err := m.GetAuthorizationCode(ctx, "x")
+			return err
+		},
 		"code to revoke": func(ctx context.Context) error {
 			return m.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "x"})
 		},
-		"token to revoke":        func(ctx context.Context) error { return m.RevokeToken(ctx, &oauth2server.Token{RefreshToken: "x"}) },
+		"token to revoke": func(ctx context.Context) error {
+			return m.RevokeToken(ctx,
+				&oauth2server.Token{RefreshToken: "x"})
+		},
 		"access token to revoke": func(ctx context.Context) error { return m.RevokeAccessToken(ctx, "x") },
 	}
 	cancelled, cancel := context.WithCancel(ctx)
@@ -214,7 +261,8 @@ func TestNothingFound(t *testing.T) {
 func TestGatesLetOneThrough(t *testing.T) {
 	ctx, m := t.Context(), newModel()
 	save(t, m, "a", time.Now().Add(time.Hour))
-	_, err := m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "c", ExpiresAt: time.Now().Add(time.Hour)}, nil, nil)
+	_, err := m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "c",
+		ExpiresAt: time.Now().Add(time.Hour)}, nil, nil)
 	require.NoError(t, err)
 	for name, gate := range map[string]func() error{
 		"code":    func() error { return m.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "c"}) },
@@ -235,7 +283,8 @@ func TestGatesLetOneThrough(t *testing.T) {
 	}
 }
 
-// save stores an access token and, with a name of its own, a refresh token, which live equally long.
+// save stores an access token and, with a name of its own, a refresh token,
+// which live equally long.
 func save(t testing.TB, m *Model, token string, expires time.Time) {
 	_, err := m.SaveToken(context.Background(), &oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: expires,
 		RefreshToken: "refresh " + token, RefreshTokenExpiresAt: expires}, nil, nil)
@@ -251,7 +300,8 @@ func TestExpiredEntriesAreDropped(t *testing.T) {
 		save(t, m, "long", time.Now().Add(24*time.Hour))
 		save(t, m, "again", time.Now().Add(time.Minute))
 		save(t, m, "again", time.Now().Add(24*time.Hour))
-		_, err := m.SaveToken(t.Context(), &oauth2server.Token{AccessToken: "forever", RefreshToken: "forever"}, nil, nil)
+		_, err := m.SaveToken(t.Context(), &oauth2server.Token{AccessToken: "forever",
+			RefreshToken: "forever"}, nil, nil)
 		require.NoError(t, err)
 		_, err = m.GetAccessToken(t.Context(), "brief1")
 		require.NoError(t, err)
@@ -304,8 +354,9 @@ func TestAMillionTokens(t *testing.T) {
 	const tokens = 1_000_000
 	before := heap()
 	for i := range tokens {
-		_, err := m.SaveToken(context.Background(), &oauth2server.Token{AccessToken: strconv.Itoa(i), AccessTokenExpiresAt: expires,
-			Client: client, User: user, Scope: oauth2server.Scope{"read"}}, client, user)
+		_, err := m.SaveToken(context.Background(), &oauth2server.Token{AccessToken: strconv.Itoa(i),
+			AccessTokenExpiresAt: expires,
+			Client:               client, User: user, Scope: oauth2server.Scope{"read"}}, client, user)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -317,7 +368,8 @@ func TestAMillionTokens(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What is stored must not be a part of a request, or all of that stays in memory for as long, with the secret in it.
+// What is stored must not be a part of a request, or all of that stays in
+// memory for as long, with the secret in it.
 func TestNoRequestIsKept(t *testing.T) {
 	for name, change := range map[string]func(token *oauth2server.Token, part string){
 		"user": func(token *oauth2server.Token, part string) {
@@ -327,7 +379,10 @@ func TestNoRequestIsKept(t *testing.T) {
 		"scope":      func(token *oauth2server.Token, part string) { token.Scope = oauth2server.Scope{part} },
 		"extra":      func(token *oauth2server.Token, part string) { token.Extra = map[string]any{"a": part} },
 		"extra name": func(token *oauth2server.Token, part string) { token.Extra = map[string]any{part: 1} },
-		"extra list": func(token *oauth2server.Token, part string) { token.Extra = map[string]any{"a": []string{part}} },
+		"extra list": func(token *oauth2server.Token,
+			part string) {
+			token.Extra = map[string]any{"a": []string{part}}
+		},
 		"extra deep": func(token *oauth2server.Token, part string) { token.Extra = map[string]any{"a": []any{part}} },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -336,7 +391,8 @@ func TestNoRequestIsKept(t *testing.T) {
 			before := heap()
 			for i := range tokens {
 				body := strings.Repeat("x", request) + strconv.Itoa(i)
-				token := &oauth2server.Token{AccessToken: strconv.Itoa(i), AccessTokenExpiresAt: time.Now().Add(time.Hour)}
+				token := &oauth2server.Token{AccessToken: strconv.Itoa(i),
+					AccessTokenExpiresAt: time.Now().Add(time.Hour)}
 				change(token, body[request:])
 				_, err := m.SaveToken(t.Context(), token, token.Client, token.User)
 				require.NoError(t, err)
@@ -393,7 +449,8 @@ func TestRevokeAccessTokensTakesAnyText(t *testing.T) {
 	require.ErrorIs(t, err, oauth2server.ErrNotFound)
 }
 
-// Clients choose scopes: what is remembered of them is bounded, and no client takes the places of others for good.
+// Clients choose scopes: what is remembered of them is bounded, and no client
+// takes the places of others for good.
 func TestScopesAreRememberedWithinBounds(t *testing.T) {
 	m := newModel()
 	long := oauth2server.Scope{strings.Repeat("x", maxSharedText)}

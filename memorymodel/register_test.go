@@ -25,7 +25,8 @@ func TestExtensionGrants(t *testing.T) {
 	m := New(&Options{ExtensionGrants: own})
 	own[0] = "changed"
 	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "a", Grants: []string{"otp"}}, secret))
-	require.ErrorIs(t, m.UpdateClient(t.Context(), &oauth2server.Client{ID: "a", Grants: []string{"changed"}}), oauth2server.InvalidArgument)
+	require.ErrorIs(t, m.UpdateClient(t.Context(), &oauth2server.Client{ID: "a",
+		Grants: []string{"changed"}}), oauth2server.InvalidArgument)
 }
 
 func TestUsers(t *testing.T) {

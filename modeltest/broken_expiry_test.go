@@ -14,7 +14,8 @@ import (
 func isOver(at time.Time) bool { return !at.IsZero() && at.Before(time.Now()) }
 
 // dropIf makes a lookup that no longer finds what is over.
-func dropIf[T any](get func(context.Context, string) (*T, error), over func(*T) bool) func(context.Context, string) (*T, error) {
+func dropIf[T any](get func(context.Context, string) (*T, error), over func(*T) bool) func(context.Context,
+	string) (*T, error) {
 	return func(ctx context.Context, text string) (*T, error) {
 		found, err := get(ctx, text)
 		if err == nil && over(found) {
@@ -47,7 +48,8 @@ func (s *since) over(what string) bool {
 
 var expiryDefects = []defect{
 	{"a log that lives as long as its first entry", "expiry", dropLog(func(all []*entry) *entry { return all[0] })},
-	{"a log that lives as long as its last entry", "expiry", dropLog(func(all []*entry) *entry { return all[len(all)-1] })},
+	{"a log that lives as long as its last entry", "expiry",
+		dropLog(func(all []*entry) *entry { return all[len(all)-1] })},
 	{"log entries that live for a second", "expiry", func(f *Fixture, a *altered) {
 		var first since
 		a.grantEntries = func(ctx context.Context, id string, from int) ([]*entry, error) {
@@ -58,21 +60,26 @@ var expiryDefects = []defect{
 		}
 	}},
 	{"a refresh token that lives as long as its access token", "expiry", func(f *Fixture, a *altered) {
-		a.getRefreshToken = dropIf(a.Model.GetRefreshToken, func(t *token) bool { return isOver(t.AccessTokenExpiresAt) })
+		a.getRefreshToken = dropIf(a.Model.GetRefreshToken,
+			func(t *token) bool { return isOver(t.AccessTokenExpiresAt) })
 	}},
-	{"a refresh token that lives as long as its access token, in another process", "expiry", func(f *Fixture, a *altered) {
-		peer := &altered{Model: a.Model, users: a.users}
-		peer.getRefreshToken = dropIf(a.Model.GetRefreshToken, func(t *token) bool { return isOver(t.AccessTokenExpiresAt) })
-		f.Peer = peer
-	}},
+	{"a refresh token that lives as long as its access token, in another process", "expiry",
+		func(f *Fixture, a *altered) {
+			peer := &altered{Model: a.Model, users: a.users}
+			peer.getRefreshToken = dropIf(a.Model.GetRefreshToken,
+				func(t *token) bool { return isOver(t.AccessTokenExpiresAt) })
+			f.Peer = peer
+		}},
 	{"a refresh token without an expiry that lives for a second", "expiry", func(f *Fixture, a *altered) {
 		var first since
 		a.getRefreshToken = func(ctx context.Context, text string) (*token, error) {
-			return dropIf(a.Model.GetRefreshToken, func(t *token) bool { return t.RefreshTokenExpiresAt.IsZero() && first.over(text) })(ctx, text)
+			return dropIf(a.Model.GetRefreshToken,
+				func(t *token) bool { return t.RefreshTokenExpiresAt.IsZero() && first.over(text) })(ctx, text)
 		}
 	}},
 	{"an access token that lives as long as its refresh token", "expiry", func(f *Fixture, a *altered) {
-		a.getAccessToken = dropIf(a.Model.GetAccessToken, func(t *token) bool { return isOver(t.RefreshTokenExpiresAt) })
+		a.getAccessToken = dropIf(a.Model.GetAccessToken,
+			func(t *token) bool { return isOver(t.RefreshTokenExpiresAt) })
 	}},
 	{"access tokens that live for a second", "expiry", func(f *Fixture, a *altered) {
 		var first since

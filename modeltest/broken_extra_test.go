@@ -111,8 +111,10 @@ var extraDefects = []defect{
 	})},
 	{"floats as float32", "token-extra", converted(func(f float64) any { return float64(float32(f)) })},
 	{"times as text", "token-extra", converted(func(t time.Time) any { return t.Format(time.RFC3339Nano) })},
-	{"times to the millisecond", "token-extra", converted(func(t time.Time) any { return t.Truncate(time.Millisecond) })},
-	{"times in local time", "token-extra", converted(func(t time.Time) any { return t.In(time.FixedZone("here", 3600)) })},
+	{"times to the millisecond", "token-extra",
+		converted(func(t time.Time) any { return t.Truncate(time.Millisecond) })},
+	{"times in local time", "token-extra",
+		converted(func(t time.Time) any { return t.In(time.FixedZone("here", 3600)) })},
 	{"text like a time as a time", "token-extra", converted(func(s string) any {
 		if t, err := time.Parse(time.RFC3339, s); err == nil {
 			return t
@@ -137,7 +139,8 @@ var extraDefects = []defect{
 	{"false as nothing", "token-extra", changeExtra(func(v any) (any, bool) { return v, v == false })},
 	{"empty text as nothing", "token-extra", changeExtra(func(v any) (any, bool) { return v, v == "" })},
 	{"what is nested as nothing", "token-extra", changeExtra(func(v any) (any, bool) { return v, isNested(v) })},
-	{"maps as structs of the driver", "token-extra", converted(func(m map[string]any) any { return struct{ M map[string]any }{m} })},
+	{"maps as structs of the driver", "token-extra",
+		converted(func(m map[string]any) any { return struct{ M map[string]any }{m} })},
 	{"lists one shorter", "token-extra", converted(func(list []any) any { return list[:max(len(list)-1, 0)] })},
 	{"an attribute of the model's own", "token-extra", func(f *Fixture, a *altered) {
 		a.getAccessToken = func(ctx context.Context, text string) (*token, error) {

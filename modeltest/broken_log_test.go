@@ -18,7 +18,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// forged keeps entries outside of the model, for models whose log is broken in ways that the one in memory cannot be.
+// forged keeps entries outside of the model, for models whose log is broken in
+// ways that the one in memory cannot be.
 type forged struct {
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -167,7 +168,10 @@ var logDefects = []defect{
 			return there, err
 		}
 	}},
-	{"an append that looks and then puts", "log-race", func(f *Fixture, a *altered) { a.appendGrant = forge(a).looksThenPuts }},
+	{"an append that looks and then puts", "log-race", func(f *Fixture,
+		a *altered) {
+		a.appendGrant = forge(a).looksThenPuts
+	}},
 	{"an append with a lock in one process", "log-race", func(f *Fixture, a *altered) {
 		s := &forged{entries: map[string]*entry{}}
 		f.Peer = twoProcesses(a, func(a *altered, lock *sync.Mutex) {
@@ -181,7 +185,10 @@ var logDefects = []defect{
 	}},
 	{"entries in the order of text", "log-order", func(f *Fixture, a *altered) {
 		editEntries(a, func(entries []*entry) []*entry {
-			slices.SortFunc(entries, func(a, b *entry) int { return strings.Compare(strconv.Itoa(a.Seq), strconv.Itoa(b.Seq)) })
+			slices.SortFunc(entries, func(a, b *entry) int {
+				return strings.Compare(strconv.Itoa(a.Seq),
+					strconv.Itoa(b.Seq))
+			})
 			return entries
 		})
 	}},
@@ -254,7 +261,8 @@ var logDefects = []defect{
 	{"the same presented digest is the same attempt", "log-never-overwrites", func(f *Fixture, a *altered) {
 		a.appendGrant = func(ctx context.Context, e *entry) (*entry, error) {
 			there, err := a.Model.AppendGrant(ctx, e)
-			if errors.Is(err, oauth2server.ErrExists) && there.Presented == e.Presented && there.Kind == e.Kind && e.Kind == "rotate" {
+			if errors.Is(err, oauth2server.ErrExists) && there.Presented == e.Presented &&
+				there.Kind == e.Kind && e.Kind == "rotate" {
 				return there, nil
 			}
 			return there, err
@@ -282,7 +290,10 @@ var logDefects = []defect{
 		}
 	}},
 	{"all entries, wherever they are asked from", "log-order", func(f *Fixture, a *altered) {
-		a.grantEntries = func(ctx context.Context, id string, _ int) ([]*entry, error) { return a.Model.GrantEntries(ctx, id, 1) }
+		a.grantEntries = func(ctx context.Context, id string, _ int) ([]*entry,
+			error) {
+			return a.Model.GrantEntries(ctx, id, 1)
+		}
 	}},
 	{"an empty log that is not found", "log-none", func(f *Fixture, a *altered) {
 		a.grantEntries = func(ctx context.Context, id string, from int) ([]*entry, error) {
@@ -418,7 +429,8 @@ var logDefects = []defect{
 				if err == nil {
 					cache.Store(oauth2server.Digest(text), *found)
 				}
-				if remembered, ok := cache.Load(oauth2server.Digest(text)); ok && errors.Is(err, oauth2server.ErrNotFound) {
+				if remembered, ok := cache.Load(oauth2server.Digest(text)); ok &&
+					errors.Is(err, oauth2server.ErrNotFound) {
 					own := remembered.(token)
 					return &own, nil
 				}
@@ -497,7 +509,8 @@ var logDefects = []defect{
 
 	{"a name with a wildcard", "hostile", func(f *Fixture, a *altered) {
 		a.getUser = func(ctx context.Context, name, password string) (*user, error) {
-			if most, wild := strings.CutSuffix(name, "%"); wild && len(most) > 1 && strings.HasPrefix(f.Users[1].Username, most) {
+			if most, wild := strings.CutSuffix(name, "%"); wild && len(most) > 1 &&
+				strings.HasPrefix(f.Users[1].Username, most) {
 				name = f.Users[1].Username
 			}
 			return a.signIn(ctx, name, password)
@@ -560,15 +573,18 @@ var logDefects = []defect{
 		}
 	}},
 
-	{"an access token in clear", "clear-text", leak(func(f *Fixture, t *token) string { return "token=" + t.AccessToken })},
+	{"an access token in clear", "clear-text",
+		leak(func(f *Fixture, t *token) string { return "token=" + t.AccessToken })},
 	{"a refresh token in base64", "clear-text", leak(func(f *Fixture, t *token) string {
 		return base64.URLEncoding.EncodeToString([]byte(`{"refresh":"` + t.RefreshToken + `"}`))
 	})},
 	{"a client secret in hexadecimal", "clear-text", leak(func(f *Fixture, t *token) string {
 		return strings.ToUpper(hex.EncodeToString([]byte(f.Clients[1].Secret)))
 	})},
-	{"a password as the numbers of its bytes", "clear-text", leak(func(f *Fixture, t *token) string { return fmt.Sprint([]byte(f.Users[1].Password)) })},
-	{"a password in JSON", "clear-text", leak(func(f *Fixture, t *token) string { return fmt.Sprintf("%+q", f.Users[0].Password) })},
+	{"a password as the numbers of its bytes", "clear-text",
+		leak(func(f *Fixture, t *token) string { return fmt.Sprint([]byte(f.Users[1].Password)) })},
+	{"a password in JSON", "clear-text",
+		leak(func(f *Fixture, t *token) string { return fmt.Sprintf("%+q", f.Users[0].Password) })},
 	{"a dump of another storage", "clear-text", func(f *Fixture, a *altered) {
 		f.Users[0].Password = "" // the same is true for password-digest, which is not looked at then
 		f.Dump = func(context.Context) ([]byte, error) { return []byte("nothing"), nil }

@@ -18,8 +18,9 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// defect is a model that is broken on purpose, and the one rule that must say so. f.Model and f.Peer are the same altered
-// model when breakIt is called; here is the way around the alterations.
+// defect is a model that is broken on purpose, and the one rule that must say
+// so. f.Model and f.Peer are the same altered model when breakIt is called;
+// here is the way around the alterations.
 type defect struct {
 	name    string
 	rule    string
@@ -98,7 +99,8 @@ var defects = []defect{
 		a.getClient = func(ctx context.Context, id, secret string) (*client, error) {
 			if c, ok := cache.Load(id); ok && ctx.Err() == nil {
 				own := *c.(*client)
-				own.RedirectURIs, own.Grants, own.Scope = slices.Clone(own.RedirectURIs), slices.Clone(own.Grants), slices.Clone(own.Scope)
+				own.RedirectURIs, own.Grants, own.Scope = slices.Clone(own.RedirectURIs),
+					slices.Clone(own.Grants), slices.Clone(own.Scope)
 				return &own, nil
 			}
 			c, err := a.Model.GetClient(ctx, id, secret)
@@ -195,7 +197,8 @@ var defects = []defect{
 	}},
 	{"an expiry in whole seconds", "code-comes-back", func(f *Fixture, a *altered) {
 		a.getCode = func(ctx context.Context, text string) (*code, error) {
-			return edit(a.Model.GetAuthorizationCode(ctx, text))(func(c *code) { c.ExpiresAt = c.ExpiresAt.Truncate(time.Second) })
+			return edit(a.Model.GetAuthorizationCode(ctx,
+				text))(func(c *code) { c.ExpiresAt = c.ExpiresAt.Truncate(time.Second) })
 		}
 	}},
 	{"an expired code that lives again", "code-comes-back", func(f *Fixture, a *altered) {
@@ -495,7 +498,8 @@ func hesitate() {
 	}
 }
 
-// twoProcesses alters a, and another model on the same storage, each with a lock of its own; it returns the other.
+// twoProcesses alters a, and another model on the same storage, each with a
+// lock of its own; it returns the other.
 func twoProcesses(a *altered, alter func(a *altered, lock *sync.Mutex)) *altered {
 	peer := &altered{Model: a.Model, users: a.users}
 	alter(a, new(sync.Mutex))

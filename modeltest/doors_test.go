@@ -111,8 +111,10 @@ func TestWhatIsMissingIsSkippedByName(t *testing.T) {
 	})
 	for rule, lacks := range map[string]string{
 		"client-public-secret": "Fixture.Public", "peer-sees-writes": "Fixture.Peer", "clear-text": "Fixture.Dump",
-		"user-signs-in": passwords.name, "user-of-client": "ClientCredentialsModel", "code-single-use": "AuthorizationCodeModel",
-		"refresh-single-use": "RefreshTokenModel", "access-revoked": "AccessTokenModel", "log-race": "GrantLog", "flow": "AuthorizationCodeModel",
+		"user-signs-in": passwords.name, "user-of-client": "ClientCredentialsModel",
+		"code-single-use":    "AuthorizationCodeModel",
+		"refresh-single-use": "RefreshTokenModel", "access-revoked": "AccessTokenModel",
+		"log-race": "GrantLog", "flow": "AuthorizationCodeModel",
 	} {
 		require.Equal(t, lacks, least[rule], rule)
 	}
@@ -212,7 +214,8 @@ func TestSamplesShareNothing(t *testing.T) {
 	}
 }
 
-// A storage that fails when many want the same thing is slow, not wrong: nobody is told that he won who did not.
+// A storage that fails when many want the same thing is slow, not wrong: nobody
+// is told that he won who did not.
 func TestFaultsUnderLoadAreNoViolation(t *testing.T) {
 	var busy sync.Map
 	alone := func(what string) (ok bool, leave func()) {
@@ -241,7 +244,8 @@ func TestFaultsUnderLoadAreNoViolation(t *testing.T) {
 	}})))
 }
 
-// What a model may do as well: forget what has expired, leave out the strings it does not store, generate nothing.
+// What a model may do as well: forget what has expired, leave out the strings
+// it does not store, generate nothing.
 func TestWhatAModelMayDo(t *testing.T) {
 	require.NoError(t, check(t, newBroken(defect{breakIt: func(f *Fixture, a *altered) {
 		generatorOf(f, a, "")
@@ -253,7 +257,10 @@ func TestWhatAModelMayDo(t *testing.T) {
 			return found, err
 		}
 		a.getAccessToken = func(ctx context.Context, text string) (*token, error) {
-			found, err := edit(a.Model.GetAccessToken(ctx, text))(func(t *token) { t.AccessToken, t.RefreshTokenExpiresAt = "", time.Time{} })
+			found, err := edit(a.Model.GetAccessToken(ctx, text))(func(t *token) {
+				t.AccessToken,
+					t.RefreshTokenExpiresAt = "", time.Time{}
+			})
 			if err == nil && found.AccessTokenExpiresAt.Before(time.Now()) {
 				return nil, fmt.Errorf("tokens: %w", oauth2server.ErrNotFound)
 			}

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// failing are ways to make one method fail: when fails says so, it does nothing and answers nil and err.
+// failing are ways to make one method fail: when fails says so, it does nothing
+// and answers nil and err.
 var failing = map[string]func(a *altered, fails func() bool, err error){
 	"GetClient": func(a *altered, fails func() bool, err error) {
 		a.getClient = func(ctx context.Context, id, secret string) (*client, error) {
@@ -83,7 +84,8 @@ var failing = map[string]func(a *altered, fails func() bool, err error){
 	},
 }
 
-func failGet[K, T any](get func(context.Context, K) (*T, error), fails func() bool, err error) func(context.Context, K) (*T, error) {
+func failGet[K, T any](get func(context.Context, K) (*T, error), fails func() bool,
+	err error) func(context.Context, K) (*T, error) {
 	return func(ctx context.Context, key K) (*T, error) {
 		if fails() {
 			return nil, err
@@ -107,7 +109,8 @@ func tryAlone(t *testing.T, r rule, newFixture FixtureFunc) (err error) {
 	return err
 }
 
-// A method that fails, or answers nil without an error, for good or from some call on, is reported, and nothing panics.
+// A method that fails, or answers nil without an error, for good or from some
+// call on, is reported, and nothing panics.
 func TestMethodsThatFail(t *testing.T) {
 	for name, fail := range failing {
 		for _, answer := range []error{errFault, nil} {

@@ -46,7 +46,8 @@ func TestImports(t *testing.T) {
 	require.NoError(t, err)
 	for _, path := range pkg.Imports {
 		first, _, _ := strings.Cut(path, "/")
-		require.True(t, !strings.Contains(first, ".") || strings.HasPrefix(path, "github.com/seed-11d18166/oauth2server"), path)
+		require.True(t, !strings.Contains(first, ".") || strings.HasPrefix(path,
+			"github.com/seed-11d18166/oauth2server"), path)
 	}
 }
 
@@ -59,7 +60,8 @@ func TestTheREADMECountsRight(t *testing.T) {
 	require.Greater(t, len(allDefects), 100, "the README says: more than a hundred")
 }
 
-// The mistakes that docs/own-model.md lists are found by the rules that it names: a defect is there to show it.
+// The mistakes that docs/own-model.md lists are found by the rules that it
+// names: a defect is there to show it.
 func TestTheMistakesOfThePageAreFound(t *testing.T) {
 	page, err := os.ReadFile("../docs/own-model.md")
 	require.NoError(t, err)

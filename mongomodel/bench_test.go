@@ -24,8 +24,9 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/mongotest"
 )
 
-// BenchmarkFlows runs each flow in turns with the commands that it sends, by nothing but the driver: ratio is how much
-// longer the flow takes, in the median.
+// BenchmarkFlows runs each flow in turns with the commands that it sends, by
+// nothing but the driver: ratio is how much longer the flow takes, in the
+// median.
 func BenchmarkFlows(b *testing.B) {
 	var sent recorder
 	db := mongotest.Database(b, sent.options())
@@ -36,8 +37,9 @@ func BenchmarkFlows(b *testing.B) {
 	require.NoError(b, err)
 	s, ctx := &site{server}, context.Background()
 	codeFlow := func() answer {
-		request := httptest.NewRequest(http.MethodGet, "/authorize?response_type=code&client_id=web&state=s&scope=read&code_challenge="+
-			challenge+"&code_challenge_method=S256", nil)
+		request := httptest.NewRequest(http.MethodGet,
+			"/authorize?response_type=code&client_id=web&state=s&scope=read&code_challenge="+
+				challenge+"&code_challenge_method=S256", nil)
 		recorder := httptest.NewRecorder()
 		server.Authorize(nil).ServeHTTP(recorder, request)
 		location, err := url.Parse(recorder.Header().Get("Location"))
@@ -46,14 +48,20 @@ func BenchmarkFlows(b *testing.B) {
 	}
 	last := codeFlow()
 	header := http.Header{}
-	api := server.Authenticate()(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header()["X"] = []string{} }))
+	api := server.Authenticate()(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request) {
+		w.Header()["X"] = []string{}
+	}))
 	request := httptest.NewRequest(http.MethodGet, "/", nil)
 	request.Header.Set("Authorization", "Bearer "+last.Access)
 	for _, flow := range []struct {
 		name string
 		run  func() bool
 	}{
-		{"client credentials", func() bool { return s.token(ctx, "grant_type", "client_credentials").status == http.StatusOK }},
+		{"client credentials", func() bool {
+			return s.token(ctx, "grant_type",
+				"client_credentials").status == http.StatusOK
+		}},
 		{"authenticate", func() bool {
 			clear(header)
 			api.ServeHTTP(writer{header}, request)
@@ -87,8 +95,10 @@ func BenchmarkFlows(b *testing.B) {
 	}
 }
 
-// replay returns a function that sends these commands again. What is inserted has another _id each time, and a document that
-// is looked for is the one inserted last: where a server searches from the first to the last, both search as far.
+// replay returns a function that sends these commands again. What is inserted
+// has another _id each time, and a document that is looked for is the one
+// inserted last: where a server searches from the first to the last, both
+// search as far.
 func replay(tb testing.TB, db *mongo.Database, commands []*event.CommandStartedEvent) func(context.Context) error {
 	journaled := true
 	handle := options.Collection().SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journaled})

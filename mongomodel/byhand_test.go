@@ -124,8 +124,9 @@ func TestBrokenClientsWrittenByHand(t *testing.T) {
 		"deleted":      {byHand("deleted_at", "yesterday"), `"deleted_at"`},
 		"of egg": {bson.M{"grants": nil, "clientId": "i", "clientSecret": secret},
 			notRead("clientSecret", "secret_digest")},
-		"of egg, URIs":   {byHand("redirectUris", bson.A{callback}), notRead("redirectUris", "redirect_uris")},
-		"of node":        {byHand("accessTokenLifetime", 3600), notRead("accessTokenLifetime", "access_token_lifetime")},
+		"of egg, URIs": {byHand("redirectUris", bson.A{callback}), notRead("redirectUris", "redirect_uris")},
+		"of node": {byHand("accessTokenLifetime", 3600),
+			notRead("accessTokenLifetime", "access_token_lifetime")},
 		"of a developer": {byHand("redirect_uri", callback), notRead("redirect_uri", "redirect_uris")},
 	} {
 		write(t, db.Collection(prefix+"clients"), name, row.document)
@@ -151,7 +152,8 @@ func TestBrokenClientsWrittenByHand(t *testing.T) {
 // which field.
 func TestBrokenClientsAreInTheLog(t *testing.T) {
 	db, m := start(t)
-	write(t, db.Collection(prefix+"clients"), "shop", bson.M{"grants": bson.A{"client_credentials"}, "clientSecret": secret})
+	write(t, db.Collection(prefix+"clients"), "shop", bson.M{"grants": bson.A{"client_credentials"},
+		"clientSecret": secret})
 	var log strings.Builder
 	server, err := oauth2server.New(m, &oauth2server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	require.NoError(t, err)

@@ -40,22 +40,30 @@ func TestCommandsPerRequest(t *testing.T) {
 		{"client credentials", func() { ok(s.token(ctx, "grant_type", "client_credentials")) },
 			[]string{"find clients", "insert access_tokens"}},
 		{"code exchange", func() { first = ok(s.exchange(ctx, code)) },
-			[]string{"find clients", "find authorization_codes", "insert access_tokens", "insert refresh_tokens", "insert grants",
+			[]string{"find clients", "find authorization_codes", "insert access_tokens",
+				"insert refresh_tokens", "insert grants",
 				"find grants"}},
 		{"authenticate", func() { require.True(t, s.works(first.Access)) },
 			[]string{"find access_tokens"}},
 		{"refresh", func() { refreshed = ok(s.refresh(ctx, first.Token)) },
-			[]string{"find clients", "find refresh_tokens", "insert access_tokens", "insert refresh_tokens", "insert grants"}},
+			[]string{"find clients", "find refresh_tokens", "insert access_tokens", "insert refresh_tokens",
+				"insert grants"}},
 		{"refresh, asked twice", func() { require.Equal(t, refreshed.Token, ok(s.refresh(ctx, first.Token)).Token) },
-			[]string{"find clients", "find refresh_tokens", "insert access_tokens", "insert refresh_tokens", "insert grants",
+			[]string{"find clients", "find refresh_tokens", "insert access_tokens", "insert refresh_tokens",
+				"insert grants",
 				"find grants", "find grants", "insert grants"}},
-		{"password", func() { ok(s.token(ctx, "grant_type", "password", "username", "andy", "password", "a password")) },
-			[]string{"find clients", "find users", "insert access_tokens", "insert refresh_tokens", "insert grants", "find grants"}},
+		{"password", func() {
+			ok(s.token(ctx, "grant_type", "password", "username", "andy", "password",
+				"a password"))
+		},
+			[]string{"find clients", "find users", "insert access_tokens", "insert refresh_tokens",
+				"insert grants", "find grants"}},
 		{"introspect an access token", func() {
 			ok(s.post(ctx, s.server.Introspect(), "token", first.Access, "token_type_hint", "access_token"))
 		},
 			[]string{"find clients", "find access_tokens"}},
-		{"introspect an access token, without a hint", func() { ok(s.post(ctx, s.server.Introspect(), "token", first.Access)) },
+		{"introspect an access token, without a hint",
+			func() { ok(s.post(ctx, s.server.Introspect(), "token", first.Access)) },
 			[]string{"find clients", "find refresh_tokens", "find access_tokens"}},
 		{"introspect a refresh token", func() { ok(s.post(ctx, s.server.Introspect(), "token", refreshed.Token)) },
 			[]string{"find clients", "find refresh_tokens", "find grants"}},
@@ -82,7 +90,8 @@ func TestCommandsPerRequest(t *testing.T) {
 		{"revoke it again", func() { require.NoError(t, oauth2server.RevokeGrant(ctx, m, grant)) },
 			[]string{"find grants"}},
 		{"a refresh that is refused", func() { require.Equal(t, "invalid_grant", s.refresh(ctx, first.Token).Error) },
-			[]string{"find clients", "find refresh_tokens", "insert access_tokens", "insert refresh_tokens", "insert grants",
+			[]string{"find clients", "find refresh_tokens", "insert access_tokens", "insert refresh_tokens",
+				"insert grants",
 				"find grants", "find grants", "find grants", "delete access_tokens", "delete refresh_tokens"}},
 	} {
 		sent.take()
@@ -147,7 +156,8 @@ func TestCommandsArePointOperations(t *testing.T) {
 func TestTheDocumentationHasTheNumbers(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
-	for _, line := range []string{`authenticate +1 `, `authorize +2 `, `client credentials +2 `, `code exchange +6 `, `refresh +5 `,
+	for _, line := range []string{`authenticate +1 `, `authorize +2 `, `client credentials +2 `,
+		`code exchange +6 `, `refresh +5 `,
 		`when asked twice +\+3 `, `revoke a grant +6 `, `when it has ended +1 `} {
 		require.Regexp(t, regexp.MustCompile(line), string(doc))
 	}
@@ -158,7 +168,8 @@ func TestDocumentsAreSmall(t *testing.T) {
 	db, m := start(t)
 	s := newSite(t, m)
 	s.refresh(t.Context(), s.signIn(t).Token)
-	for collection, atMost := range map[string]int{"authorization_codes": 500, "access_tokens": 500, "refresh_tokens": 500, "grants": 800} {
+	for collection, atMost := range map[string]int{"authorization_codes": 500, "access_tokens": 500,
+		"refresh_tokens": 500, "grants": 800} {
 		cursor, err := db.Collection(prefix+collection).Find(t.Context(), bson.D{})
 		require.NoError(t, err)
 		for cursor.Next(t.Context()) {
@@ -211,8 +222,9 @@ func TestRequestsExamineWhatTheyNeed(t *testing.T) {
 		s := newSite(t, m)
 		for i := range others {
 			expires := time.Now().Add(time.Hour)
-			_, err := m.SaveToken(ctx, &oauth2server.Token{AccessToken: fmt.Sprint("a", i), AccessTokenExpiresAt: expires,
-				RefreshToken: fmt.Sprint("r", i), RefreshTokenExpiresAt: expires}, nil, nil)
+			_, err := m.SaveToken(ctx, &oauth2server.Token{AccessToken: fmt.Sprint("a", i),
+				AccessTokenExpiresAt: expires,
+				RefreshToken:         fmt.Sprint("r", i), RefreshTokenExpiresAt: expires}, nil, nil)
 			require.NoError(t, err)
 		}
 		first := s.exchange(ctx, s.authorize(t))
@@ -225,8 +237,10 @@ func TestRequestsExamineWhatTheyNeed(t *testing.T) {
 				continue
 			}
 			finds++
-			find := bson.D{{Key: "find", Value: e.Command.Lookup("find")}, {Key: "filter", Value: e.Command.Lookup("filter")}, {Key: "limit", Value: 1}}
-			plan, err := db.RunCommand(ctx, bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: "executionStats"}}).Raw()
+			find := bson.D{{Key: "find", Value: e.Command.Lookup("find")},
+				{Key: "filter", Value: e.Command.Lookup("filter")}, {Key: "limit", Value: 1}}
+			plan, err := db.RunCommand(ctx, bson.D{{Key: "explain", Value: find},
+				{Key: "verbosity", Value: "executionStats"}}).Raw()
 			require.NoError(t, err)
 			only, known := needed(plan)
 			if !known {

@@ -17,8 +17,11 @@ import (
 // attempts are the methods that find or end something, on something that is not there.
 func attempts(m *mongomodel.Model) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"GetClient":               func(ctx context.Context) error { return second(m.GetClient(ctx, "x", "")) },
-		"GetClient with a secret": func(ctx context.Context) error { return second(m.GetClient(ctx, "web", secret+"x")) },
+		"GetClient": func(ctx context.Context) error { return second(m.GetClient(ctx, "x", "")) },
+		"GetClient with a secret": func(ctx context.Context) error {
+			return second(m.GetClient(ctx, "web",
+				secret+"x"))
+		},
 		"GetUser":                 func(ctx context.Context) error { return second(m.GetUser(ctx, "x", "p", nil)) },
 		"GetUser with a password": func(ctx context.Context) error { return second(m.GetUser(ctx, "andy", "p", nil)) },
 		"UserByID":                func(ctx context.Context) error { return second(m.UserByID(ctx, "x")) },
@@ -26,11 +29,17 @@ func attempts(m *mongomodel.Model) map[string]func(context.Context) error {
 		"GetRefreshToken":         func(ctx context.Context) error { return second(m.GetRefreshToken(ctx, "x")) },
 		"GetAuthorizationCode":    func(ctx context.Context) error { return second(m.GetAuthorizationCode(ctx, "x")) },
 		"RevokeAccessToken":       func(ctx context.Context) error { return m.RevokeAccessToken(ctx, "x") },
-		"RevokeToken":             func(ctx context.Context) error { return m.RevokeToken(ctx, &oauth2server.Token{RefreshToken: "x"}) },
+		"RevokeToken": func(ctx context.Context) error {
+			return m.RevokeToken(ctx,
+				&oauth2server.Token{RefreshToken: "x"})
+		},
 		"RevokeAuthorizationCode": func(ctx context.Context) error {
 			return m.RevokeAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "x"})
 		},
-		"UpdateClient":    func(ctx context.Context) error { return m.UpdateClient(ctx, &oauth2server.Client{ID: "x"}) },
+		"UpdateClient": func(ctx context.Context) error {
+			return m.UpdateClient(ctx,
+				&oauth2server.Client{ID: "x"})
+		},
 		"SetClientSecret": func(ctx context.Context) error { return m.SetClientSecret(ctx, "x", secret) },
 		"RotateClientSecret": func(ctx context.Context) error {
 			return m.RotateClientSecret(ctx, "x", secret, time.Hour)
@@ -57,8 +66,14 @@ func others(m *mongomodel.Model) map[string]func(context.Context) error {
 		"RevokeAccessTokens": func(ctx context.Context) error { return m.RevokeAccessTokens(ctx, "x") },
 		"RevokeUser":         func(ctx context.Context) error { return m.RevokeUser(ctx, "x") },
 		"DeleteUser":         func(ctx context.Context) error { return m.DeleteUser(ctx, "x") },
-		"AddClient":          func(ctx context.Context) error { return m.AddClient(ctx, &oauth2server.Client{ID: "x"}, secret) },
-		"AddUser":            func(ctx context.Context) error { return m.AddUser(ctx, &oauth2server.User{ID: "x"}, "x", "p") },
+		"AddClient": func(ctx context.Context) error {
+			return m.AddClient(ctx,
+				&oauth2server.Client{ID: "x"}, secret)
+		},
+		"AddUser": func(ctx context.Context) error {
+			return m.AddUser(ctx,
+				&oauth2server.User{ID: "x"}, "x", "p")
+		},
 		"AddUserHash": func(ctx context.Context) error {
 			return m.AddUserHash(ctx, &oauth2server.User{ID: "y"}, "y", foreignHash)
 		},
@@ -133,7 +148,10 @@ func TestWhoGaveUpIsToldSo(t *testing.T) {
 	defer cancel()
 	_, direct := start(t)
 	require.ErrorIs(t, second(direct.GetClient(ctx, "x", "")), oauth2server.ErrNotFound)
-	client := options.Client().SetMonitor(&event.CommandMonitor{Succeeded: func(context.Context, *event.CommandSucceededEvent) { cancel() }})
+	client := options.Client().SetMonitor(&event.CommandMonitor{Succeeded: func(context.Context,
+		*event.CommandSucceededEvent) {
+		cancel()
+	}})
 	m := mongomodel.New(mongotest.Database(t, client), nil)
 	err := second(m.GetClient(ctx, "x", ""))
 	require.ErrorIs(t, err, context.Canceled)

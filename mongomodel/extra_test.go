@@ -25,7 +25,8 @@ func FuzzExtra(f *testing.F) {
 		ctx := context.Background()
 		attributes, ok := extratest.Make(data)
 		// The same bytes give the same token: it is no error to save it again.
-		token := &oauth2server.Token{AccessToken: "a" + hex.EncodeToString(data), RefreshToken: "r" + hex.EncodeToString(data),
+		token := &oauth2server.Token{AccessToken: "a" + hex.EncodeToString(data),
+			RefreshToken:         "r" + hex.EncodeToString(data),
 			AccessTokenExpiresAt: time.Date(2131, 1, 1, 0, 0, 0, 0, time.UTC), Client: &oauth2server.Client{ID: "web"},
 			User: &oauth2server.User{ID: "u1"}, Extra: attributes}
 		_, err := m.SaveToken(ctx, token, token.Client, token.User)

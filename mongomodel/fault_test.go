@@ -33,7 +33,8 @@ func newLab(t *testing.T, db *mongo.Database, direct *mongomodel.Model, retries 
 	return &lab{direct, newSite(t, direct), proxy, far, newSite(t, far)}
 }
 
-// during does something whose n-th command suffers the fault. Where no reply comes, whoever waits gives up.
+// during does something whose n-th command suffers the fault. Where no reply
+// comes, whoever waits gives up.
 func (l *lab) during(t *testing.T, n int, fault mongotest.Fault, act func(ctx context.Context)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -53,7 +54,8 @@ func (l *lab) during(t *testing.T, n int, fault mongotest.Fault, act func(ctx co
 	}
 }
 
-// chain returns the log of a grant, in which each refresh token must stem from the one before: at most one is current.
+// chain returns the log of a grant, in which each refresh token must stem from
+// the one before: at most one is current.
 func (l *lab) chain(t *testing.T, grantID string) []*oauth2server.GrantEntry {
 	t.Helper()
 	entries, err := l.model.GrantEntries(context.Background(), grantID, 1)
@@ -82,7 +84,8 @@ func (l *lab) ended(t *testing.T, answers ...answer) {
 	}
 }
 
-// faulted proves that what suffered a fault gave no verdict and no token. With retries, the driver may have made it good.
+// faulted proves that what suffered a fault gave no verdict and no token. With
+// retries, the driver may have made it good.
 func faulted(t *testing.T, a answer) {
 	t.Helper()
 	if a.status != http.StatusOK {
@@ -101,8 +104,9 @@ const (
 	last   when = ", after the revocation"
 )
 
-// everyFault runs a test for each command up to n and each fault; where the driver sees an error, with its retries on too.
-// With -short it is each fourth of these.
+// everyFault runs a test for each command up to n and each fault; where the
+// driver sees an error, with its retries on too. With -short it is each fourth
+// of these.
 func everyFault(t *testing.T, n int, test func(t *testing.T, l *lab, n int, fault mongotest.Fault, w when)) {
 	row := 0
 	for command := 1; command <= n; command++ {
@@ -120,9 +124,10 @@ func everyFault(t *testing.T, n int, test func(t *testing.T, l *lab, n int, faul
 					if row++; testing.Short() && row%4 != 0 {
 						continue
 					}
-					t.Run(fmt.Sprintf("command %d, retries %t: %s%s", command, retry, fault, moment), func(t *testing.T) {
-						test(t, newLab(t, db, direct, retry), command, fault, moment)
-					})
+					t.Run(fmt.Sprintf("command %d, retries %t: %s%s", command, retry, fault, moment),
+						func(t *testing.T) {
+							test(t, newLab(t, db, direct, retry), command, fault, moment)
+						})
 				}
 			}
 		}

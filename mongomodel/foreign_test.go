@@ -26,14 +26,18 @@ func foreign() []bson.D {
 	return []bson.D{
 		{{Key: "_id", Value: bson.NewObjectID()}},
 		{{Key: "_id", Value: 7}, {Key: "expires_at", Value: past}},
-		{{Key: "_id", Value: "acme"}, {Key: "name", Value: "ACME Corp."}, {Key: "public", Value: true}, {Key: "redirect_uris", Value: bson.A{callback}}},
-		{{Key: "_id", Value: bson.D{{Key: "a", Value: 1}}}, {Key: "user_id", Value: "u1"}, {Key: "client_id", Value: "web"}},
+		{{Key: "_id", Value: "acme"}, {Key: "name", Value: "ACME Corp."}, {Key: "public", Value: true},
+			{Key: "redirect_uris", Value: bson.A{callback}}},
+		{{Key: "_id", Value: bson.D{{Key: "a", Value: 1}}}, {Key: "user_id", Value: "u1"},
+			{Key: "client_id", Value: "web"}},
 		{{Key: "_id", Value: "andy"}, {Key: "username", Value: "andrew"}, {Key: "user_id", Value: "u1"}},
 		{{Key: "_id", Value: "bert"}, {Key: "username", Value: nil}, {Key: "user_id", Value: 1}},
-		{{Key: "_id", Value: "g:0000000001"}, {Key: "grant_id", Value: "g"}, {Key: "seq", Value: 1}, {Key: "user_id", Value: "u1"}},
+		{{Key: "_id", Value: "g:0000000001"}, {Key: "grant_id", Value: "g"}, {Key: "seq", Value: 1},
+			{Key: "user_id", Value: "u1"}},
 		{{Key: "_id", Value: "h:0000000009"}, {Key: "grant_id", Value: "g"}, {Key: "user_id", Value: "u1"},
 			{Key: "record", Value: `{"v":1}`}, {Key: "expires_at", Value: past}},
-		{{Key: "_id", Value: oauth2server.Digest("taken")}, {Key: "grant_id", Value: 7}, {Key: "user_id", Value: bson.A{"u1"}},
+		{{Key: "_id", Value: oauth2server.Digest("taken")}, {Key: "grant_id", Value: 7},
+			{Key: "user_id", Value: bson.A{"u1"}},
 			{Key: "scope", Value: "read"}, {Key: "expires_at", Value: "yesterday"}},
 	}
 }
@@ -106,7 +110,8 @@ func everything(t *testing.T, m *mongomodel.Model) {
 	require.Len(t, grants, 1, "what is not ours is no grant")
 
 	past := time.Now().Add(-48 * time.Hour).Truncate(time.Millisecond)
-	_, err = m.SaveToken(ctx, &oauth2server.Token{AccessToken: "old", AccessTokenExpiresAt: past, RefreshToken: "old", RefreshTokenExpiresAt: past}, nil, nil)
+	_, err = m.SaveToken(ctx, &oauth2server.Token{AccessToken: "old", AccessTokenExpiresAt: past,
+		RefreshToken: "old", RefreshTokenExpiresAt: past}, nil, nil)
 	require.NoError(t, err)
 	deleted, err := m.DeleteExpired(ctx)
 	require.NoError(t, err)
@@ -148,12 +153,17 @@ func foreignByID(t *testing.T, m *mongomodel.Model) {
 		"GetAccessToken":       {second(m.GetAccessToken(ctx, "taken")), "access_tokens", taken},
 		"GetRefreshToken":      {second(m.GetRefreshToken(ctx, "taken")), "refresh_tokens", taken},
 		"GetAuthorizationCode": {second(m.GetAuthorizationCode(ctx, "taken")), "authorization_codes", taken},
-		"SaveToken":            {second(m.SaveToken(ctx, &oauth2server.Token{AccessToken: "taken"}, nil, nil)), "access_tokens", taken},
-		"SaveToken, refresh":   {second(m.SaveToken(ctx, &oauth2server.Token{RefreshToken: "taken"}, nil, nil)), "refresh_tokens", taken},
-		"SaveAuthorizationCode": {second(m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "taken"}, nil, nil)),
+		"SaveToken": {second(m.SaveToken(ctx, &oauth2server.Token{AccessToken: "taken"}, nil,
+			nil)), "access_tokens", taken},
+		"SaveToken, refresh": {second(m.SaveToken(ctx, &oauth2server.Token{RefreshToken: "taken"}, nil,
+			nil)), "refresh_tokens", taken},
+		"SaveAuthorizationCode": {second(m.SaveAuthorizationCode(ctx,
+			&oauth2server.AuthorizationCode{Code: "taken"}, nil, nil)),
 			"authorization_codes", taken},
-		"AppendGrant":        {second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: 1, Nonce: "n"})), "grants", "g:0000000001"},
-		"AppendGrant, other": {second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "h", Seq: 9, Nonce: "n"})), "grants", "h:0000000009"},
+		"AppendGrant": {second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: 1,
+			Nonce: "n"})), "grants", "g:0000000001"},
+		"AppendGrant, other": {second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "h", Seq: 9,
+			Nonce: "n"})), "grants", "h:0000000009"},
 	} {
 		require.ErrorContains(t, named.err, `document "`+named.id+`" of `, name)
 		require.ErrorContains(t, named.err, named.collection+" is not ours", name)
@@ -190,12 +200,15 @@ func TestBrokenDocuments(t *testing.T) {
 		want       []string
 	}{
 		{"access_tokens", bson.D{{Key: "_id", Value: digest}, {Key: "oauth2_record", Value: 7}},
-			func() error { return second(m.GetAccessToken(ctx, "x")) }, []string{digest, "oauth2_access_tokens", "oauth2_record"}},
+			func() error { return second(m.GetAccessToken(ctx, "x")) },
+			[]string{digest, "oauth2_access_tokens", "oauth2_record"}},
 		{"refresh_tokens", bson.D{{Key: "_id", Value: digest}, {Key: "oauth2_record", Value: "{"}},
 			func() error { return second(m.GetRefreshToken(ctx, "x")) }, []string{digest, "oauth2_refresh_tokens"}},
 		{"authorization_codes", bson.D{{Key: "_id", Value: digest}, {Key: "oauth2_record", Value: ""}},
-			func() error { return second(m.GetAuthorizationCode(ctx, "x")) }, []string{digest, "oauth2_authorization_codes"}},
-		{"grants", bson.D{{Key: "_id", Value: "x:0000000001"}, {Key: "grant_id", Value: "x"}, {Key: "oauth2_record", Value: "[]"}},
+			func() error { return second(m.GetAuthorizationCode(ctx, "x")) },
+			[]string{digest, "oauth2_authorization_codes"}},
+		{"grants", bson.D{{Key: "_id", Value: "x:0000000001"}, {Key: "grant_id", Value: "x"},
+			{Key: "oauth2_record", Value: "[]"}},
 			func() error { return second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "x", Seq: 1})) },
 			[]string{"x:0000000001", "oauth2_grants"}},
 		{"clients", bson.D{{Key: "_id", Value: "x"}, {Key: "grants", Value: 7}},
@@ -226,14 +239,16 @@ func TestDocumentsOfBefore(t *testing.T) {
 		// Back to what it was.
 		_, err := all.UpdateMany(ctx, bson.D{}, renaming("oauth2_record", "record", "oauth2_expires_at", "expires_at"))
 		require.NoError(t, err)
-		command := bson.D{{Key: "renameCollection", Value: db.Name() + ".old_" + name}, {Key: "to", Value: db.Name() + "." + prefix + name}}
+		command := bson.D{{Key: "renameCollection", Value: db.Name() + ".old_" + name},
+			{Key: "to", Value: db.Name() + "." + prefix + name}}
 		require.NoError(t, db.Client().Database("admin").RunCommand(ctx, command).Err())
 	}
 	m := mongomodel.New(db, &mongomodel.Options{PasswordCost: bcrypt.MinCost})
 	require.ErrorContains(t, second(m.GetAccessToken(ctx, got.Access)), "is not ours")
 	for _, name := range collections[2:] {
 		filter := bson.D{{Key: "record", Value: bson.D{{Key: "$type", Value: "string"}}}}
-		_, err := db.Collection(prefix+name).UpdateMany(ctx, filter, renaming("record", "oauth2_record", "expires_at", "oauth2_expires_at"))
+		_, err := db.Collection(prefix+name).UpdateMany(ctx, filter,
+			renaming("record", "oauth2_record", "expires_at", "oauth2_expires_at"))
 		require.NoError(t, err)
 	}
 	require.NoError(t, m.EnsureIndexes(ctx))

@@ -17,11 +17,13 @@ func TestALogIsInOrder(t *testing.T) {
 	ctx := t.Context()
 	_, m := start(t)
 	for _, seq := range []int{1, 2, 10, 9, 11, 100, 1_000_000_000} {
-		require.NoError(t, second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: seq, Nonce: fmt.Sprint(seq)})))
+		require.NoError(t, second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: seq,
+			Nonce: fmt.Sprint(seq)})))
 	}
 	for from, want := range map[int][]int{
 		math.MinInt: {1, 2, 9, 10, 11, 100, 1_000_000_000}, 0: {1, 2, 9, 10, 11, 100, 1_000_000_000},
-		2: {2, 9, 10, 11, 100, 1_000_000_000}, 10: {10, 11, 100, 1_000_000_000}, 101: {1_000_000_000}, 1_000_000_001: nil,
+		2: {2, 9, 10, 11, 100, 1_000_000_000}, 10: {10, 11, 100, 1_000_000_000}, 101: {1_000_000_000},
+		1_000_000_001: nil,
 	} {
 		entries, err := m.GrantEntries(ctx, "g", from)
 		require.NoError(t, err)
@@ -33,7 +35,8 @@ func TestALogIsInOrder(t *testing.T) {
 		require.Equal(t, want, got, from)
 	}
 	for _, seq := range []int{-1, 10_000_000_000} {
-		require.ErrorContains(t, second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: seq})), "out of range")
+		require.ErrorContains(t, second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g",
+			Seq: seq})), "out of range")
 	}
 }
 
@@ -133,10 +136,12 @@ func TestRevokeUser(t *testing.T) {
 	require.NoError(t, m.UpdateClient(ctx, client))
 	older = s.refresh(ctx, older.Token)
 	// As if the TTL index had dropped the first entry of a grant that refreshes keep alive.
-	gone, err := db.Collection(prefix+"grants").DeleteOne(ctx, bson.D{{Key: "_id", Value: grantOf(t, m, older.Token) + ":0000000001"}})
+	gone, err := db.Collection(prefix+"grants").DeleteOne(ctx,
+		bson.D{{Key: "_id", Value: grantOf(t, m, older.Token) + ":0000000001"}})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, gone.DeletedCount)
-	for _, token := range []string{others.Access, machine.Access, byCode.Access, byPassword.Access, refreshed.Access, older.Access} {
+	for _, token := range []string{others.Access, machine.Access, byCode.Access, byPassword.Access,
+		refreshed.Access, older.Access} {
 		require.True(t, s.works(token))
 	}
 
@@ -157,7 +162,8 @@ func TestRevokeUser(t *testing.T) {
 
 	require.NoError(t, m.DeleteUser(ctx, "u2"))
 	require.False(t, s.works(others.Access))
-	require.Equal(t, "invalid_grant", s.token(ctx, "grant_type", "password", "username", "bert", "password", "a password").Error)
+	require.Equal(t, "invalid_grant", s.token(ctx, "grant_type", "password", "username", "bert", "password",
+		"a password").Error)
 	require.NoError(t, m.DeleteUser(ctx, "u2"))
 }
 

@@ -57,7 +57,8 @@ type recorder struct {
 }
 
 func (r *recorder) options() *options.ClientOptions {
-	return options.Client().SetMonitor(&event.CommandMonitor{Started: func(_ context.Context, e *event.CommandStartedEvent) {
+	return options.Client().SetMonitor(&event.CommandMonitor{Started: func(_ context.Context,
+		e *event.CommandStartedEvent) {
 		own := *e
 		own.Command = slices.Clone(e.Command)
 		r.mu.Lock()
@@ -176,7 +177,8 @@ func (s *site) signIn(t testing.TB) answer {
 // documents returns everything in a collection, named without its prefix.
 func documents(t testing.TB, db *mongo.Database, collection string) (all []bson.M) {
 	t.Helper()
-	cursor, err := db.Collection(prefix+collection).Find(context.Background(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+	cursor, err := db.Collection(prefix+collection).Find(context.Background(), bson.D{},
+		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
 	require.NoError(t, err)
 	require.NoError(t, cursor.All(context.Background(), &all))
 	return all

@@ -25,8 +25,9 @@ func TestEnsureIndexes(t *testing.T) {
 	}
 	for collection, want := range map[string][]string{
 		"clients": {"_id_"}, "users": {"_id_", "username_1"}, "access_tokens": {"_id_", "oauth2_expires_at_1"},
-		"authorization_codes": {"_id_", "oauth2_expires_at_1", "client_id_1"}, "refresh_tokens": {"_id_", "oauth2_expires_at_1"},
-		"grants": {"_id_", "oauth2_expires_at_1", "user_id_1", "client_id_1"},
+		"authorization_codes": {"_id_", "oauth2_expires_at_1", "client_id_1"},
+		"refresh_tokens":      {"_id_", "oauth2_expires_at_1"},
+		"grants":              {"_id_", "oauth2_expires_at_1", "user_id_1", "client_id_1"},
 	} {
 		specs, err := db.Collection(prefix + collection).Indexes().ListSpecifications(t.Context())
 		require.NoError(t, err)
@@ -84,7 +85,8 @@ func TestIndexesOnTheWire(t *testing.T) {
 	require.NoError(t, answer("partialFilterExpression").EnsureIndexes(t.Context()))
 	require.Equal(t, usernames+`"sparse": true,"unique": true}`, got[0])
 
-	require.ErrorContains(t, answer("sparse").EnsureIndexes(t.Context()), "index client_id of oauth2_authorization_codes: (NotImplemented)")
+	require.ErrorContains(t, answer("sparse").EnsureIndexes(t.Context()),
+		"index client_id of oauth2_authorization_codes: (NotImplemented)")
 }
 
 // A build may take longer than the client's timeout, but not longer than the
@@ -144,7 +146,8 @@ func TestTheClientsTimeoutHolds(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			client := mongotest.Fake(t, func(command string, sent bson.Raw) bson.D {
 				// The driver leaves it out of a find that has a cursor.
-				if _, err := sent.LookupErr("limit"); command != "find" || err == nil && sent.Lookup("limit").AsInt64() == 1 {
+				if _, err := sent.LookupErr("limit"); command != "find" || err == nil &&
+					sent.Lookup("limit").AsInt64() == 1 {
 					limit, ok := sent.Lookup("maxTimeMS").AsInt64OK()
 					if !ok || limit > 5000 {
 						t.Errorf("%s: the server is to give up too: %s", name, sent)
@@ -239,13 +242,16 @@ func TestDeleteExpired(t *testing.T) {
 		"future": now.Add(time.Minute), "never": {}} {
 		require.NoError(t, second(m.SaveToken(ctx, &oauth2server.Token{AccessToken: name, AccessTokenExpiresAt: expires,
 			RefreshToken: name, RefreshTokenExpiresAt: expires}, nil, nil)))
-		require.NoError(t, second(m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: name, ExpiresAt: expires}, nil, nil)))
-		require.NoError(t, second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: name, Seq: 1, ExpiresAt: expires})))
+		require.NoError(t, second(m.SaveAuthorizationCode(ctx,
+			&oauth2server.AuthorizationCode{Code: name, ExpiresAt: expires}, nil, nil)))
+		require.NoError(t, second(m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: name, Seq: 1,
+			ExpiresAt: expires})))
 	}
 	deleted, err := m.DeleteExpired(ctx)
 	require.NoError(t, err)
 	require.EqualValues(t, 3*2+1, deleted)
-	for collection, want := range map[string]int{"access_tokens": 2, "refresh_tokens": 2, "grants": 2, "authorization_codes": 3} {
+	for collection, want := range map[string]int{"access_tokens": 2, "refresh_tokens": 2, "grants": 2,
+		"authorization_codes": 3} {
 		require.Len(t, documents(t, db, collection), want, collection)
 	}
 	require.ErrorIs(t, second(m.GetAuthorizationCode(ctx, "long past")), oauth2server.ErrNotFound)

@@ -20,14 +20,16 @@ import (
 )
 
 // noMajority is a write concern error: what is there may yet be rolled back.
-var noMajority = bson.E{Key: "writeConcernError", Value: bson.D{{Key: "code", Value: 64}, {Key: "codeName", Value: "WriteConcernTimeout"},
+var noMajority = bson.E{Key: "writeConcernError", Value: bson.D{{Key: "code", Value: 64},
+	{Key: "codeName", Value: "WriteConcernTimeout"},
 	{Key: "errmsg", Value: "waiting for replication timed out"}}}
 
 // duplicate is MongoDB's reply to an insert whose key is taken.
 func duplicate(collection, index string) bson.D {
 	return bson.D{{Key: "ok", Value: 1}, {Key: "n", Value: 0}, {Key: "writeErrors", Value: bson.A{bson.D{
 		{Key: "index", Value: 0}, {Key: "code", Value: 11000},
-		{Key: "errmsg", Value: "E11000 duplicate key error collection: d." + collection + " index: " + index + ` dup key: { x: "y" }`}}}}}
+		{Key: "errmsg", Value: "E11000 duplicate key error collection: d." + collection + " index: " +
+			index + ` dup key: { x: "y" }`}}}}}
 }
 
 // A duplicate key that no majority has decides nothing: it is a fault, to be
@@ -44,7 +46,8 @@ func TestADuplicateWithoutAMajority(t *testing.T) {
 			}
 			return reply
 		case "find":
-			return mongotest.Found("d.c", bson.D{{Key: "_id", Value: "x"}, {Key: "oauth2_record", Value: `{"v":1,"nonce":"other"}`},
+			return mongotest.Found("d.c", bson.D{{Key: "_id", Value: "x"},
+				{Key: "oauth2_record", Value: `{"v":1,"nonce":"other"}`},
 				{Key: "grants", Value: nil}, {Key: "public", Value: true}})
 		}
 		return nil
@@ -126,7 +129,8 @@ func TestFlowsWithoutAMajority(t *testing.T) {
 			}
 			return alsoNoMajority(name, command, reply)
 		})
-		for _, a := range []answer{l.broken.exchange(ctx, used), l.broken.refresh(ctx, first.Token), l.broken.exchange(ctx, code)} {
+		for _, a := range []answer{l.broken.exchange(ctx, used), l.broken.refresh(ctx, first.Token),
+			l.broken.exchange(ctx, code)} {
 			require.Equal(t, http.StatusServiceUnavailable, a.status)
 			require.Empty(t, a.Access)
 		}
@@ -145,7 +149,8 @@ func TestAConflictNamesItsIndex(t *testing.T) {
 	ctx := t.Context()
 	_, m := start(t)
 	for want, err := range map[string]error{
-		`client "web": oauth2server: exists already (index _id_ of oauth2_clients)`: m.AddClient(ctx, &oauth2server.Client{ID: "web"}, secret),
+		`client "web": oauth2server: exists already (index _id_ of oauth2_clients)`: m.AddClient(ctx,
+			&oauth2server.Client{ID: "web"}, secret),
 		`username "bert" or ID "u1" is taken: oauth2server: exists already (index _id_ of oauth2_users)`: m.AddUser(ctx,
 			&oauth2server.User{ID: "u1"}, "bert", "p"),
 		`username "andy" or ID "u2" is taken: oauth2server: exists already (index username_1 of oauth2_users)`: m.AddUser(ctx,
@@ -248,7 +253,8 @@ func TestACallersTransaction(t *testing.T) {
 	for name, method := range others(m) {
 		methods[name] = method
 	}
-	for _, name := range []string{"AddClient", "AddUser", "AddUserHash", "UpdateClient", "SetClientSecret", "RotateClientSecret",
+	for _, name := range []string{"AddClient", "AddUser", "AddUserHash", "UpdateClient", "SetClientSecret",
+		"RotateClientSecret",
 		"UpdateUser", "SetPassword", "EnsureIndexes"} {
 		delete(methods, name) // registering may be part of it
 	}

@@ -65,8 +65,9 @@ func TestDocumentsAreReadable(t *testing.T) {
 	filled.Struct(&code)
 	_, err = m.SaveAuthorizationCode(ctx, &code, nil, nil)
 	require.NoError(t, err)
-	_, err = m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: 7, Kind: "grant", UserID: "u1", ClientID: "web",
-		Time: token.AccessTokenExpiresAt, ExpiresAt: token.AccessTokenExpiresAt})
+	_, err = m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: 7, Kind: "grant", UserID: "u1",
+		ClientID: "web",
+		Time:     token.AccessTokenExpiresAt, ExpiresAt: token.AccessTokenExpiresAt})
 	require.NoError(t, err)
 
 	expiry := bson.NewDateTimeFromTime(token.AccessTokenExpiresAt)
@@ -81,7 +82,8 @@ func TestDocumentsAreReadable(t *testing.T) {
 			"user_id": "u1", "time": expiry, "oauth2_expires_at": expiry},
 		"clients": {"_id": "web", "redirect_uris": bson.A{callback}, "scope": nil, "public": false, "data": nil,
 			"grants":                bson.A{"authorization_code", "refresh_token", "client_credentials", "password"},
-			"access_token_lifetime": "0s", "refresh_token_lifetime": "0s", "secret_digest": oauth2server.Digest(secret)},
+			"access_token_lifetime": "0s", "refresh_token_lifetime": "0s",
+			"secret_digest": oauth2server.Digest(secret)},
 	} {
 		got := documents(t, db, collection)
 		require.Len(t, got, 1, collection)
@@ -96,7 +98,8 @@ func TestDocumentsAreReadable(t *testing.T) {
 	require.NoError(t, err)
 	for _, collection := range []string{"access_tokens", "refresh_tokens"} {
 		var found bson.M
-		require.NoError(t, db.Collection(prefix+collection).FindOne(ctx, bson.D{{Key: "_id", Value: oauth2server.Digest("forever")}}).Decode(&found))
+		require.NoError(t, db.Collection(prefix+collection).FindOne(ctx,
+			bson.D{{Key: "_id", Value: oauth2server.Digest("forever")}}).Decode(&found))
 		require.NotContains(t, found, "oauth2_expires_at", "a TTL index would delete it")
 	}
 }
@@ -111,7 +114,8 @@ func TestNothingIsStoredInClear(t *testing.T) {
 	all, err := dump(t.Context(), db)
 	require.NoError(t, err)
 	require.Contains(t, all, oauth2server.Digest(second.Token))
-	for _, credential := range []string{code, first.Access, first.Token, second.Access, second.Token, secret, "a password"} {
+	for _, credential := range []string{code, first.Access, first.Token, second.Access, second.Token,
+		secret, "a password"} {
 		require.NotContains(t, all, credential)
 	}
 }
@@ -195,7 +199,8 @@ func TestTheHandlesSettingsDoNotMatter(t *testing.T) {
 		case "find":
 			require.Equal(t, "local", e.Command.Lookup("readConcern", "level").StringValue(), e.Command)
 			if mode, err := e.Command.LookupErr("$readPreference", "mode"); err == nil {
-				require.Contains(t, []string{"primary", "primaryPreferred"}, mode.StringValue(), e.Command) // the driver's for a single server
+				// the driver's for a single server
+				require.Contains(t, []string{"primary", "primaryPreferred"}, mode.StringValue(), e.Command)
 			}
 		}
 	}

@@ -54,7 +54,8 @@ func TestAClientComesBack(t *testing.T) {
 	require.NoError(t, m.DeleteClient(ctx, client.ID))
 	left := documents(t, db, "clients")
 	require.Len(t, left, 1)
-	require.Equal(t, []string{"_id", "deleted_at", "grants"}, slices.Sorted(maps.Keys(left[0])), "nothing else is left of it")
+	require.Equal(t, []string{"_id", "deleted_at", "grants"}, slices.Sorted(maps.Keys(left[0])),
+		"nothing else is left of it")
 	require.Equal(t, "deleted\u2014"+client.ID, left[0]["_id"])
 	require.ErrorIs(t, second(m.GetClient(ctx, "deleted\u2014"+client.ID, "")), oauth2server.ErrNotFound)
 	page, err = m.ListClients(ctx, "", 0)
@@ -86,7 +87,8 @@ func TestRegisteringClients(t *testing.T) {
 	stored := documents(t, db, "clients")[1]
 	require.Equal(t, oauth2server.Digest(another), stored["secret_digest"])
 	require.Equal(t, oauth2server.Digest(secret), stored["former_secret_digest"])
-	require.WithinDuration(t, time.Now().Add(time.Hour), stored["former_secret_until"].(bson.DateTime).Time(), time.Minute)
+	require.WithinDuration(t, time.Now().Add(time.Hour),
+		stored["former_secret_until"].(bson.DateTime).Time(), time.Minute)
 	require.NoError(t, m.SetClientSecret(ctx, "web", secret))
 	stored = documents(t, db, "clients")[1]
 	require.NotContains(t, stored, "former_secret_digest")
@@ -174,7 +176,8 @@ func TestOneNameForOneUser(t *testing.T) {
 	require.Equal(t, 1, through)
 }
 
-// An unknown name costs a hash of the same cost as a known one. This one cannot be made, so it was tried.
+// An unknown name costs a hash of the same cost as a known one. This one cannot
+// be made, so it was tried.
 func TestUnknownUsersCostAHash(t *testing.T) {
 	m := mongomodel.New(mongotest.Database(t), &mongomodel.Options{PasswordCost: 99})
 	err := second(m.GetUser(t.Context(), "nobody", "p", nil))
@@ -195,7 +198,8 @@ func TestASignInDoesNotNeedTheRehash(t *testing.T) {
 				client := mongotest.Fake(t, func(command string, sent bson.Raw) bson.D {
 					switch command {
 					case "find":
-						return mongotest.Found("d.c", bson.D{{Key: "_id", Value: "u1"}, {Key: "username", Value: "andy"},
+						return mongotest.Found("d.c", bson.D{{Key: "_id", Value: "u1"},
+							{Key: "username", Value: "andy"},
 							{Key: "password_hash", Value: foreignHash}})
 					case "update":
 						updates <- slices.Clone(sent)
@@ -211,7 +215,8 @@ func TestASignInDoesNotNeedTheRehash(t *testing.T) {
 				require.LessOrEqual(t, time.Since(begin), time.Second)
 				query := (<-updates).Lookup("updates", "0", "q").Document()
 				require.Equal(t, "u1", query.Lookup("_id").StringValue())
-				require.Equal(t, foreignHash, query.Lookup("password_hash").StringValue(), "unless it was changed since")
+				require.Equal(t, foreignHash, query.Lookup("password_hash").StringValue(),
+					"unless it was changed since")
 				_, err = m.GetUser(t.Context(), "andy", "wrong", nil)
 				require.ErrorIs(t, err, oauth2server.ErrNotFound)
 				require.Empty(t, updates)

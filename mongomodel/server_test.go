@@ -32,15 +32,17 @@ func methods(m *mongomodel.Model) map[string]func(context.Context) error {
 // is overloaded: a fault each time, and never a verdict.
 func TestRefusalsAreFaults(t *testing.T) {
 	for name, refusal := range map[string]bson.D{
-		"steps down":        mongotest.Refusal(189, "PrimarySteppedDown", "stepped down"),
-		"not primary":       mongotest.Refusal(10107, "NotWritablePrimary", "not primary"),
-		"shuts down":        mongotest.Refusal(91, "ShutdownInProgress", "shutting down"),
-		"interrupted":       mongotest.Refusal(11602, "InterruptedDueToReplStateChange", "interrupted"),
-		"out of time":       mongotest.Refusal(50, "MaxTimeMSExpired", "operation exceeded time limit"),
-		"unauthorized":      mongotest.Refusal(13, "Unauthorized", "not authorized on d"),
-		"no retries":        mongotest.Refusal(301, "CommandNotSupported", "Retryable writes are not supported"),
-		"no journal":        mongotest.Refusal(2, "BadValue", "cannot use 'j' option when a host does not have journaling enabled"),
-		"no linearizable":   mongotest.Refusal(123, "NotAReplicaSet", "node needs to be a replica set member to use read concern"),
+		"steps down":   mongotest.Refusal(189, "PrimarySteppedDown", "stepped down"),
+		"not primary":  mongotest.Refusal(10107, "NotWritablePrimary", "not primary"),
+		"shuts down":   mongotest.Refusal(91, "ShutdownInProgress", "shutting down"),
+		"interrupted":  mongotest.Refusal(11602, "InterruptedDueToReplStateChange", "interrupted"),
+		"out of time":  mongotest.Refusal(50, "MaxTimeMSExpired", "operation exceeded time limit"),
+		"unauthorized": mongotest.Refusal(13, "Unauthorized", "not authorized on d"),
+		"no retries":   mongotest.Refusal(301, "CommandNotSupported", "Retryable writes are not supported"),
+		"no journal": mongotest.Refusal(2, "BadValue",
+			"cannot use 'j' option when a host does not have journaling enabled"),
+		"no linearizable": mongotest.Refusal(123, "NotAReplicaSet",
+			"node needs to be a replica set member to use read concern"),
 		"stale shard":       mongotest.Refusal(13388, "StaleConfig", "shard version mismatch"),
 		"too many requests": mongotest.Refusal(16500, "RequestRateTooLarge", "request rate is large"),
 		"too large":         mongotest.Refusal(10334, "BSONObjectTooLarge", "object to insert too large"),
@@ -97,7 +99,8 @@ func TestRetryableWritesCanBeOff(t *testing.T) {
 			}
 			return nil
 		}, options.Client().SetRetryWrites(retries))
-		_, err := mongomodel.New(client.Database("d"), nil).AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "g", Seq: 1})
+		_, err := mongomodel.New(client.Database("d"), nil).AppendGrant(t.Context(),
+			&oauth2server.GrantEntry{GrantID: "g", Seq: 1})
 		if retries {
 			require.ErrorContains(t, err, "Retryable writes are not supported")
 		} else {
@@ -110,10 +113,12 @@ func TestRetryableWritesCanBeOff(t *testing.T) {
 func TestALostCursor(t *testing.T) {
 	ctx := t.Context()
 	entry := func(i int) any {
-		e := oauth2server.GrantEntry{GrantID: "g", Seq: i, Kind: "grant", UserID: "u1", ClientID: "web", ExpiresAt: time.Now().Add(time.Hour)}
+		e := oauth2server.GrantEntry{GrantID: "g", Seq: i, Kind: "grant", UserID: "u1", ClientID: "web",
+			ExpiresAt: time.Now().Add(time.Hour)}
 		record, err := e.MarshalBinary()
 		require.NoError(t, err)
-		return bson.D{{Key: "_id", Value: fmt.Sprint("g:", i)}, {Key: "grant_id", Value: "g"}, {Key: "seq", Value: i}, {Key: "oauth2_record", Value: string(record)}}
+		return bson.D{{Key: "_id", Value: fmt.Sprint("g:", i)}, {Key: "grant_id", Value: "g"},
+			{Key: "seq", Value: i}, {Key: "oauth2_record", Value: string(record)}}
 	}
 	var asked []string
 	client := mongotest.Fake(t, func(name string, command bson.Raw) bson.D {

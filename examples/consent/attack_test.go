@@ -12,7 +12,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// A consent page that was shown for one request, or in one browser, approves another (CVE-2014-8144, CVE-2026-27124).
+// A consent page that was shown for one request, or in one browser, approves
+// another (CVE-2014-8144, CVE-2026-27124).
 func TestAttack_ConsentOfAnotherRequest(t *testing.T) {
 	model := memorymodel.New(nil)
 	server := start(t, model)
@@ -44,7 +45,8 @@ func TestAttack_ConsentOfAnotherRequest(t *testing.T) {
 	sent := victim.open().page
 	require.NotEmpty(t, victim.decide(sent, "allow", "read").at("code"))
 	refused("sent twice", victim.decide(sent, "allow", "read"))
-	for name, page := range map[string]string{"another browser's": theirs, "an older page's": older, "made up": `name="ticket" value=" "`} {
+	for name, page := range map[string]string{"another browser's": theirs, "an older page's": older,
+		"made up": `name="ticket" value=" "`} {
 		refused(name, victim.decide(page, "allow", "read"))
 	}
 	shown := victim.open().page
@@ -60,7 +62,8 @@ func TestAttack_CrossOriginPost(t *testing.T) {
 	server := start(t, memorymodel.New(nil))
 	b := newBrowser(t, server)
 	send := func(fields url.Values, name, value string) answer {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.address, strings.NewReader(fields.Encode()))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.address,
+			strings.NewReader(fields.Encode()))
 		require.NoError(t, err)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set(name, value)
@@ -76,15 +79,19 @@ func TestAttack_CrossOriginPost(t *testing.T) {
 	require.NotEmpty(t, send(consent, "Origin", server).at("code"))
 }
 
-// The consent page runs a script that is in the name or the scope of a client (CVE-2018-1000088, CVE-2020-10187).
+// The consent page runs a script that is in the name or the scope of a client
+// (CVE-2018-1000088, CVE-2020-10187).
 func TestAttack_HostileClientNames(t *testing.T) {
 	const hostile, secret = `"><script>alert(1)</script>`, "a-secret-that-nobody-guesses"
 	model := memorymodel.New(nil)
 	b := newBrowser(t, start(t, model))
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: hostile, RedirectURIs: []string{"https://client.example/'onclick=alert(1)//"},
-		Grants: []string{"authorization_code"}}, secret))
-	b.address = strings.Replace(b.address, "=app", "="+url.QueryEscape(hostile), 1) + url.QueryEscape(" <script>alert(2)</script>")
-	pages := []string{b.open().page, b.submit(url.Values{"username": {hostile}, "password": {hostile}}).page, b.signIn().page}
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: hostile,
+		RedirectURIs: []string{"https://client.example/'onclick=alert(1)//"},
+		Grants:       []string{"authorization_code"}}, secret))
+	b.address = strings.Replace(b.address, "=app", "="+url.QueryEscape(hostile),
+		1) + url.QueryEscape(" <script>alert(2)</script>")
+	pages := []string{b.open().page, b.submit(url.Values{"username": {hostile},
+		"password": {hostile}}).page, b.signIn().page}
 	require.Contains(t, pages[2], "&lt;script&gt;alert(1)", "the page has the name, as text")
 	require.Contains(t, pages[2], "&lt;script&gt;alert(2)")
 	for _, page := range pages {
@@ -98,7 +105,8 @@ func TestAttack_Clickjacking(t *testing.T) {
 	b := newBrowser(t, start(t, memorymodel.New(nil)))
 	for name, r := range map[string]answer{
 		"sign-in": b.open(), "wrong password": b.submit(url.Values{"username": {"andy"}}), "consent": b.signIn(),
-		"consent again": b.submit(url.Values{"verdict": {"allow"}}), "error": b.read(b.Get(strings.Replace(b.address, "=app", "=nobody", 1))),
+		"consent again": b.submit(url.Values{"verdict": {"allow"}}),
+		"error":         b.read(b.Get(strings.Replace(b.address, "=app", "=nobody", 1))),
 	} {
 		require.Equal(t, "frame-ancestors 'none'", r.Header.Get("Content-Security-Policy"), name)
 		require.Equal(t, "DENY", r.Header.Get("X-Frame-Options"), name)

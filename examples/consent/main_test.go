@@ -93,7 +93,8 @@ func TestConsent(t *testing.T) {
 	r := b.submit(url.Values{"verdict": {"allow"}, "granted": {"read"}})
 	require.Empty(t, r.at("code"), "nobody is signed in")
 	require.Contains(t, r.page, "wrong")
-	require.Contains(t, b.submit(url.Values{"username": {"andy"}, "password": {"nope"}}).page, "Name or password is wrong.")
+	require.Contains(t, b.submit(url.Values{"username": {"andy"}, "password": {"nope"}}).page,
+		"Name or password is wrong.")
 	require.Contains(t, b.signIn().page, `name="granted" value="write"`)
 	r = b.open()
 	require.Contains(t, r.page, "app wants to", "the session remembers the user")

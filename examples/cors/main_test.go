@@ -86,7 +86,8 @@ func (b *browser) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// The app signs somebody in, calls the API and signs out. A script of the app can read each answer, and no other can.
+// The app signs somebody in, calls the API and signs out. A script of the app
+// can read each answer, and no other can.
 func TestCORS_App(t *testing.T) {
 	server := start(t)
 	for _, c := range []struct{ origin, readable string }{
@@ -110,13 +111,15 @@ func TestCORS_App(t *testing.T) {
 			requireReadable := func() {
 				t.Helper()
 				require.Equal(t, c.readable, script.last.Get("Access-Control-Allow-Origin"))
-				require.Contains(t, script.last.Values("Vary"), "Origin") // or a cache gives one origin's answer to another
+				// or a cache gives one origin's answer to another
+				require.Contains(t, script.last.Values("Vary"), "Origin")
 			}
 			require.Equal(t, http.StatusOK, get(metadata, ""))
 			requireReadable()
 
 			config := oauth2.Config{ClientID: "spa", RedirectURL: app + "/callback", Scopes: []string{"read"},
-				Endpoint: oauth2.Endpoint{AuthURL: server + "/authorize", TokenURL: server + "/token", AuthStyle: oauth2.AuthStyleInParams}}
+				Endpoint: oauth2.Endpoint{AuthURL: server + "/authorize", TokenURL: server + "/token",
+					AuthStyle: oauth2.AuthStyleInParams}}
 			verifier := oauth2.GenerateVerifier()
 			code := signIn(t, config.AuthCodeURL("1", oauth2.S256ChallengeOption(verifier)))
 			ctx := context.WithValue(t.Context(), oauth2.HTTPClient, client)
@@ -129,7 +132,8 @@ func TestCORS_App(t *testing.T) {
 
 			require.Equal(t, http.StatusOK, get("/api", token.AccessToken))
 			requireReadable()
-			res, err := client.PostForm(server+"/revoke", url.Values{"token": {token.RefreshToken}, "client_id": {"spa"}})
+			res, err := client.PostForm(server+"/revoke", url.Values{"token": {token.RefreshToken},
+				"client_id": {"spa"}})
 			require.NoError(t, err)
 			require.NoError(t, res.Body.Close())
 			require.Equal(t, http.StatusOK, res.StatusCode)
@@ -137,7 +141,8 @@ func TestCORS_App(t *testing.T) {
 			require.Equal(t, http.StatusUnauthorized, get("/api", token.AccessToken))
 			requireReadable()
 			if c.readable != "" {
-				require.Contains(t, script.last.Get("Access-Control-Expose-Headers"), http.CanonicalHeaderKey("WWW-Authenticate"))
+				require.Contains(t, script.last.Get("Access-Control-Expose-Headers"),
+					http.CanonicalHeaderKey("WWW-Authenticate"))
 			}
 		})
 	}
@@ -154,8 +159,11 @@ func signIn(t *testing.T, address string) (code string) {
 	require.Contains(t, string(page), "Sign in")
 	require.Empty(t, foreign.last.Get("Access-Control-Allow-Origin"))
 
-	navigation := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := navigation.Post(address, "application/x-www-form-urlencoded", strings.NewReader("username=andy&password=123456"))
+	navigation := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	answer, err := navigation.Post(address, "application/x-www-form-urlencoded",
+		strings.NewReader("username=andy&password=123456"))
 	require.NoError(t, err)
 	require.NoError(t, answer.Body.Close())
 	location, err := answer.Location()

@@ -13,8 +13,10 @@ import (
 func TestAttack_CrossOriginPost(t *testing.T) {
 	server, _ := serve(t, sqlite(t)(t))
 	send := func(name, value string) *http.Response {
-		form := url.Values{"response_type": {"code"}, "client_id": {"till"}, "state": {"1"}, "username": {"andy@example.com"}, "password": {"123456"}}
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/authorize", strings.NewReader(form.Encode()))
+		form := url.Values{"response_type": {"code"}, "client_id": {"till"}, "state": {"1"},
+			"username": {"andy@example.com"}, "password": {"123456"}}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/authorize",
+			strings.NewReader(form.Encode()))
 		require.NoError(t, err)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set(name, value)

@@ -69,15 +69,19 @@ func serve(t *testing.T, s *shop) (*httptest.Server, oauth2.Config) {
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return server, oauth2.Config{ClientID: "till", ClientSecret: "a-secret-that-nobody-guesses", RedirectURL: "https://till.example/callback",
-		Endpoint: oauth2.Endpoint{AuthURL: server.URL + "/authorize", TokenURL: server.URL + "/token", AuthStyle: oauth2.AuthStyleInHeader}}
+	return server, oauth2.Config{ClientID: "till", ClientSecret: "a-secret-that-nobody-guesses",
+		RedirectURL: "https://till.example/callback",
+		Endpoint: oauth2.Endpoint{AuthURL: server.URL + "/authorize", TokenURL: server.URL + "/token",
+			AuthStyle: oauth2.AuthStyleInHeader}}
 }
 
 func testStory(t *testing.T, s *shop) {
 	server, config := serve(t, s)
 
 	// The code flow, with the shop's own sign-in form standing elsewhere.
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	verifier := oauth2.GenerateVerifier()
 	res, err := browser.PostForm(config.AuthCodeURL("state", oauth2.S256ChallengeOption(verifier)),
 		url.Values{"username": {"andy@example.com"}, "password": {"123456"}})
@@ -91,7 +95,8 @@ func testStory(t *testing.T, s *shop) {
 
 	refreshed, err := refresh(t.Context(), config, token)
 	require.NoError(t, err)
-	require.Equal(t, "the orders of customer K-17\n", get(t, config.Client(t.Context(), refreshed), server.URL+"/orders"))
+	require.Equal(t, "the orders of customer K-17\n", get(t, config.Client(t.Context(), refreshed),
+		server.URL+"/orders"))
 	again, err := refresh(t.Context(), config, token)
 	require.NoError(t, err, "the reply may have been lost")
 	require.Equal(t, refreshed.RefreshToken, again.RefreshToken)
@@ -120,7 +125,8 @@ func testStory(t *testing.T, s *shop) {
 
 	rows := dump(t, s)
 	require.Contains(t, rows, "K-17")
-	for _, secret := range []string{answer.Query().Get("code"), token.AccessToken, token.RefreshToken, refreshed.RefreshToken} {
+	for _, secret := range []string{answer.Query().Get("code"), token.AccessToken, token.RefreshToken,
+		refreshed.RefreshToken} {
 		require.NotContains(t, rows, secret)
 	}
 }
@@ -181,7 +187,8 @@ func testTransactionInTheWay(t *testing.T, one, other *shop) {
 		ctx, cancel := context.WithCancel(t.Context())
 		answer := make(chan error, 1)
 		go func() {
-			there, err := (&model{other}).AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: end.name, Seq: 1, Kind: "grant", Nonce: "ours"})
+			there, err := (&model{other}).AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: end.name,
+				Seq: 1, Kind: "grant", Nonce: "ours"})
 			if errors.Is(err, oauth2server.ErrExists) && there.Nonce != "theirs" {
 				err = errors.New("the entry that is there was not returned")
 			}
@@ -211,8 +218,10 @@ func testRevokeUser(t *testing.T, s *shop, revoke func(m *model, ctx context.Con
 	beas[0], err = refresh(ctx, config, beas[0])
 	require.NoError(t, err)
 	// A code that nobody has redeemed yet.
-	code := &oauth2server.AuthorizationCode{Code: "bea's code, " + t.Name(), ExpiresAt: time.Now().Add(time.Minute), GrantID: "bea's grant, " + t.Name(),
-		RedirectURI: config.RedirectURL, Scope: oauth2server.Scope{"orders"}, Client: &oauth2server.Client{ID: "till"}, User: &oauth2server.User{ID: "K-18"}}
+	code := &oauth2server.AuthorizationCode{Code: "bea's code, " + t.Name(),
+		ExpiresAt: time.Now().Add(time.Minute), GrantID: "bea's grant, " + t.Name(),
+		RedirectURI: config.RedirectURL, Scope: oauth2server.Scope{"orders"},
+		Client: &oauth2server.Client{ID: "till"}, User: &oauth2server.User{ID: "K-18"}}
 	_, err = m.SaveAuthorizationCode(ctx, code, code.Client, code.User)
 	require.NoError(t, err)
 
@@ -252,13 +261,16 @@ func testRevokeUser(t *testing.T, s *shop, revoke func(m *model, ctx context.Con
 func testDeleteExpired(t *testing.T, s *shop) {
 	ctx, m, now := t.Context(), &model{s}, time.Now()
 	client, user := &oauth2server.Client{ID: "till"}, &oauth2server.User{ID: "K-17"}
-	for name, expires := range map[string]time.Time{"old": now.Add(-2 * time.Hour), "late": now.Add(-time.Minute), "new": now.Add(time.Hour), "eternal": {}} {
-		_, err := m.SaveToken(ctx, &oauth2server.Token{AccessToken: name, AccessTokenExpiresAt: expires, RefreshToken: name,
+	for name, expires := range map[string]time.Time{"old": now.Add(-2 * time.Hour),
+		"late": now.Add(-time.Minute), "new": now.Add(time.Hour), "eternal": {}} {
+		_, err := m.SaveToken(ctx, &oauth2server.Token{AccessToken: name, AccessTokenExpiresAt: expires,
+			RefreshToken:          name,
 			RefreshTokenExpiresAt: expires, Client: client, User: user}, client, user)
 		require.NoError(t, err)
 	}
 	// Of the second grant only the beginning may go.
-	for _, e := range []oauth2server.GrantEntry{{GrantID: "over", Seq: 1}, {GrantID: "over", Seq: 2}, {GrantID: "alive", Seq: 1}, {GrantID: "alive", Seq: 2}} {
+	for _, e := range []oauth2server.GrantEntry{{GrantID: "over", Seq: 1}, {GrantID: "over", Seq: 2},
+		{GrantID: "alive", Seq: 1}, {GrantID: "alive", Seq: 2}} {
 		e.ExpiresAt = now.Add(-2 * time.Hour)
 		if e.GrantID == "alive" && e.Seq == 2 {
 			e.ExpiresAt = now.Add(time.Hour)

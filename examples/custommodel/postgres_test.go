@@ -46,9 +46,11 @@ func postgreSQL(t *testing.T) database {
 		cmd.Dir, cmd.SysProcAttr, cmd.Stdout, cmd.Stderr = dir, asServerUser, output, output
 		return cmd
 	}
-	initdb := command("initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+	initdb := command("initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8",
+		"--locale=C", "--no-sync")
 	require.NoError(t, initdb.Run(), "initdb")
-	server := command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
+	server := command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c",
+		"max_connections=200")
 	require.NoError(t, server.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }()
@@ -90,8 +92,8 @@ func awaitServer(t *testing.T, source string, ended chan error) {
 	}
 }
 
-// serverUser is how the server's programs are started, which refuse to run as root: then it is the user that the
-// package has made for them, and owns dir.
+// serverUser is how the server's programs are started, which refuse to run as
+// root: then it is the user that the package has made for them, and owns dir.
 func serverUser(t *testing.T, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -8,12 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The owner's browser is made to send the form of somebody else (CVE-2014-8144), or its owner clicks on a page that he
-// does not see (RFC 9700, section 4.16).
+// The owner's browser is made to send the form of somebody else
+// (CVE-2014-8144), or its owner clicks on a page that he does not see (RFC
+// 9700, section 4.16).
 func TestAttack_CrossOriginPost(t *testing.T) {
 	server := start(t)
 	send := func(method, name, value string) *http.Response {
-		r, err := http.NewRequestWithContext(t.Context(), method, server.URL+"/authorize?response_type=code&client_id=app&state=1",
+		r, err := http.NewRequestWithContext(t.Context(), method,
+			server.URL+"/authorize?response_type=code&client_id=app&state=1",
 			strings.NewReader("username=andy&password=123456"))
 		require.NoError(t, err)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -28,7 +28,9 @@ func start(t *testing.T) *httptest.Server {
 
 func TestMinimal(t *testing.T) {
 	server := start(t)
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 
 	config := oauth2.Config{ClientID: "app", ClientSecret: secret, RedirectURL: "http://127.0.0.1:8080/callback",
 		Endpoint: oauth2.Endpoint{AuthURL: server.URL + "/authorize", TokenURL: server.URL + "/token"}}
@@ -37,7 +39,8 @@ func TestMinimal(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, 200, res.StatusCode)
-	res, err = browser.Post(address, "application/x-www-form-urlencoded", strings.NewReader("username=andy&password=123456"))
+	res, err = browser.Post(address, "application/x-www-form-urlencoded",
+		strings.NewReader("username=andy&password=123456"))
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	answer, err := url.Parse(res.Header.Get("Location"))

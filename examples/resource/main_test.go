@@ -22,7 +22,8 @@ const secret = "the-secret-of-the-api-client"
 // newIssuer is the authorization server: the API has the client api there.
 func newIssuer(site demo.Site) (http.Handler, error) {
 	model := site.Model
-	if err := model.AddClient(&oauth2server.Client{ID: "api", Grants: []string{"password", "refresh_token"}}, secret); err != nil {
+	if err := model.AddClient(&oauth2server.Client{ID: "api",
+		Grants: []string{"password", "refresh_token"}}, secret); err != nil {
 		return nil, err
 	}
 	srv, err := oauth2server.New(model, &oauth2server.Options{
@@ -64,8 +65,10 @@ func TestResource(t *testing.T) {
 	require.Equal(t, "Hello, user client:app!\n", requireStatus(200, api, token))
 	requireStatus(503, startAPI(t, issuer.URL+"/introspect", "not-the-secret-of-the-client"), token)
 
-	// The client of the API may have tokens of its own. Its refresh token is active, and yet it opens nothing.
-	config := oauth2.Config{ClientID: "api", ClientSecret: secret, Endpoint: oauth2.Endpoint{TokenURL: issuer.URL + "/token"}}
+	// The client of the API may have tokens of its own. Its refresh token is
+	// active, and yet it opens nothing.
+	config := oauth2.Config{ClientID: "api", ClientSecret: secret,
+		Endpoint: oauth2.Endpoint{TokenURL: issuer.URL + "/token"}}
 	own, err := config.PasswordCredentialsToken(t.Context(), "andy", "123456")
 	require.NoError(t, err)
 	require.Equal(t, "Hello, user 1!\n", requireStatus(200, api, own.AccessToken))
@@ -81,7 +84,8 @@ func TestResource(t *testing.T) {
 
 // post sends token as a client does who asks about it, or ends it.
 func post(t *testing.T, address, id, secret, token string) (body string) {
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(url.Values{"token": {token}}.Encode()))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address,
+		strings.NewReader(url.Values{"token": {token}}.Encode()))
 	require.NoError(t, err)
 	r.SetBasicAuth(id, secret)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -113,7 +117,8 @@ func TestResource_Answers(t *testing.T) {
 		{"active is a string", 200, `{"active":"true"}`, 503},
 		{"no JSON", 200, `<html>`, 503},
 		{"cut off", 200, `{"active":true,`, 503},
-		{"failure with a good answer", 500, `{"active":true,"token_type":"Bearer","sub":"1","client_id":"app","exp":4102444800}`, 503},
+		{"failure with a good answer", 500,
+			`{"active":true,"token_type":"Bearer","sub":"1","client_id":"app","exp":4102444800}`, 503},
 		{"no such endpoint", 404, ``, 503},
 	} {
 		t.Run(c.name, func(t *testing.T) {

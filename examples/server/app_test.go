@@ -37,14 +37,16 @@ func TestFromConnectToDisconnect(t *testing.T) {
 	b.submit("/authorize", "verdict", "allow")
 	require.Equal(t, "/client/", b.last.Request.URL.String()[len(b.base):], "the code is not left in the address")
 	b.says("step.redirect", "step.answer", "step.token", "step.api")
-	for _, want := range []string{"code_challenge=", "?code=", "grant_type=authorization_code", "Authorization: Basic …", "&#34;refresh_token&#34;:",
+	for _, want := range []string{"code_challenge=", "?code=", "grant_type=authorization_code",
+		"Authorization: Basic …", "&#34;refresh_token&#34;:",
 		"GET /user/authenticate", "Authorization: Bearer ", "&#34;user&#34;: {"} {
 		require.Contains(t, b.last.page, want)
 	}
 	b.submit("/client/refresh")
 	b.says("step.refresh", "client.refreshed")
 	require.Contains(t, b.last.page, "grant_type=refresh_token")
-	require.Less(t, strings.Index(b.last.page, "grant_type=refresh_token"), strings.Index(b.last.page, "grant_type=authorization_code"), "the last action is first")
+	require.Less(t, strings.Index(b.last.page, "grant_type=refresh_token"),
+		strings.Index(b.last.page, "grant_type=authorization_code"), "the last action is first")
 	b.submit("/client/api")
 	b.says("client.answered")
 	require.Equal(t, 2, strings.Count(b.last.page, "GET /user/authenticate"))
@@ -75,7 +77,8 @@ func TestConsentIsRememberedWhileConnected(t *testing.T) {
 	require.Equal(t, "/client/", b.last.Request.URL.Path, "not asked again")
 	b.says("step.token") // and connected anew
 
-	request := base + "/authorize?" + url.Values{"response_type": {"code"}, "client_id": {clientID}, "state": {"1"}, "scope": {"read write"}}.Encode()
+	request := base + "/authorize?" + url.Values{"response_type": {"code"}, "client_id": {clientID},
+		"state": {"1"}, "scope": {"read write"}}.Encode()
 	b.open(request)
 	b.says("scope.read", "scope.write") // more than was granted
 
@@ -91,7 +94,8 @@ func TestConsentIsRememberedWhileConnected(t *testing.T) {
 func TestPublicClientsAreAlwaysAsked(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
 	config := oauth2.Config{ClientID: "spa", Scopes: []string{"read"}, RedirectURL: b.base + "/spa/",
-		Endpoint: oauth2.Endpoint{AuthURL: b.base + "/authorize", TokenURL: b.base + "/user/token", AuthStyle: oauth2.AuthStyleInParams}}
+		Endpoint: oauth2.Endpoint{AuthURL: b.base + "/authorize", TokenURL: b.base + "/user/token",
+			AuthStyle: oauth2.AuthStyleInParams}}
 	for range 2 {
 		verifier := oauth2.GenerateVerifier()
 		request := config.AuthCodeURL("1", oauth2.S256ChallengeOption(verifier))
@@ -116,7 +120,8 @@ func pairsOf(t *testing.T, address string) (pairs []string) {
 
 // What one application was allowed is not what another asks for.
 func TestConsentIsRememberedOfOneClient(t *testing.T) {
-	b := newBrowser(t, site(t, withClient(t, &oauth2server.Client{ID: "other", Grants: []string{"authorization_code"}, RedirectURIs: []string{"https://other.example/cb"}})))
+	b := newBrowser(t, site(t, withClient(t, &oauth2server.Client{ID: "other",
+		Grants: []string{"authorization_code"}, RedirectURIs: []string{"https://other.example/cb"}})))
 	b.connect()
 	b.open("/authorize?response_type=code&client_id=other&state=1&scope=read")
 	b.says("scope.read")
@@ -129,7 +134,8 @@ type widening struct {
 	all bool
 }
 
-func (m *widening) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope) (oauth2server.Scope, error) {
+func (m *widening) ValidateScope(_ context.Context, _ *oauth2server.User, _ *oauth2server.Client,
+	scope oauth2server.Scope) (oauth2server.Scope, error) {
 	if m.all {
 		return scope, nil
 	}
@@ -148,12 +154,14 @@ func TestConsentIsToWhatWasShown(t *testing.T) {
 	model.all = true
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	code := b.submitOf(shown, "/authorize", "verdict", "allow").parameters().Get("code")
-	res, err := http.PostForm(b.base+"/user/token", values("grant_type", "authorization_code", "code", code, "client_id", clientID, "client_secret", clientSecret))
+	res, err := http.PostForm(b.base+"/user/token", values("grant_type", "authorization_code", "code", code,
+		"client_id", clientID, "client_secret", clientSecret))
 	require.Contains(t, body(t, res, err), `"scope":"read"}`)
 }
 
 func TestConnectedApps(t *testing.T) {
-	base := site(t, withClient(t, &oauth2server.Client{ID: "nameless", Grants: []string{"authorization_code"}, RedirectURIs: []string{"https://nameless.example/cb"}}))
+	base := site(t, withClient(t, &oauth2server.Client{ID: "nameless",
+		Grants: []string{"authorization_code"}, RedirectURIs: []string{"https://nameless.example/cb"}}))
 	b := newBrowser(t, base)
 	b.open("/apps")
 	require.Equal(t, "/signin", b.last.Request.URL.Path)
@@ -164,7 +172,8 @@ func TestConnectedApps(t *testing.T) {
 	b.connect()
 	b.post("/client/connect") // a second grant of the same application
 	code := b.allow(base + "/authorize?response_type=code&client_id=nameless&state=1").Get("code")
-	redeem := values("grant_type", "authorization_code", "code", code, "client_id", "nameless", "client_secret", otherSecret)
+	redeem := values("grant_type", "authorization_code", "code", code, "client_id", "nameless",
+		"client_secret", otherSecret)
 	res, err := http.PostForm(base+"/user/token", redeem)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, res.StatusCode, body(t, res, err))
@@ -203,7 +212,8 @@ func TestDisconnectingEndsCodesToo(t *testing.T) {
 	code := b.allow(base + "/authorize?response_type=code&client_id=" + clientID + "&state=1&scope=read").Get("code")
 	b.open("/apps")
 	b.submit("/apps")
-	res, err := http.PostForm(base+"/user/token", values("grant_type", "authorization_code", "code", code, "client_id", clientID, "client_secret", clientSecret))
+	res, err := http.PostForm(base+"/user/token", values("grant_type", "authorization_code", "code", code,
+		"client_id", clientID, "client_secret", clientSecret))
 	require.Contains(t, body(t, res, err), "invalid_grant")
 }
 
@@ -228,8 +238,9 @@ func TestBrokenRequestsSayWhatToTellTheDeveloper(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
 	for name, row := range map[string]struct{ query, code, description string }{
 		"unknown client": {"client_id=nobody", "invalid_client", "`client_id` names no client that is known here"},
-		"other URI":      {"client_id=" + clientID + "&redirect_uri=https://evil.example/", "invalid_request", "`redirect_uri` is not one that is registered"},
-		"no client":      {"", "invalid_request", "Missing parameter: `client_id`"},
+		"other URI": {"client_id=" + clientID + "&redirect_uri=https://evil.example/",
+			"invalid_request", "`redirect_uri` is not one that is registered"},
+		"no client": {"", "invalid_request", "Missing parameter: `client_id`"},
 	} {
 		b.open("/authorize?response_type=code&state=1&" + row.query)
 		require.Equal(t, http.StatusBadRequest, b.last.StatusCode, name)
@@ -368,7 +379,8 @@ func (m *broken) AppendGrant(ctx context.Context, e *oauth2server.GrantEntry) (*
 	return m.Model.AppendGrant(ctx, e)
 }
 
-func (m *broken) GetUser(ctx context.Context, username, password string, c *oauth2server.Client) (*oauth2server.User, error) {
+func (m *broken) GetUser(ctx context.Context, username, password string,
+	c *oauth2server.Client) (*oauth2server.User, error) {
 	if err := m.fails("GetUser"); err != nil {
 		return nil, err
 	}

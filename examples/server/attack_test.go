@@ -22,13 +22,15 @@ import (
 const hostile = `"><script>alert(1)</script>`
 
 func requestOf(client string) url.Values {
-	return url.Values{"response_type": {"code"}, "client_id": {client}, "state": {hostile}, "scope": {"read <script>alert(2)</script>"}}
+	return url.Values{"response_type": {"code"}, "client_id": {client}, "state": {hostile},
+		"scope": {"read <script>alert(2)</script>"}}
 }
 
-// A page runs a script that is in the name of a client or in what was typed, or shows a secret (CVE-2018-1000088,
-// CVE-2020-10187).
+// A page runs a script that is in the name of a client or in what was typed, or
+// shows a secret (CVE-2018-1000088, CVE-2020-10187).
 func TestAttack_HostileClientNames(t *testing.T) {
-	base := site(t, withClient(t, &oauth2server.Client{ID: hostile, Data: profile{hostile + "name"}, Grants: []string{"authorization_code", "password"},
+	base := site(t, withClient(t, &oauth2server.Client{ID: hostile, Data: profile{hostile + "name"},
+		Grants:       []string{"authorization_code", "password"},
 		RedirectURIs: []string{"https://client.example/'onclick=alert(1)//"}}))
 	b := newBrowser(t, base)
 	var pages []string
@@ -41,12 +43,14 @@ func TestAttack_HostileClientNames(t *testing.T) {
 	require.Contains(t, consent.page, "&lt;script&gt;alert(2)")
 	granted := b.submit("/authorize", "verdict", "allow").parameters()
 	require.Equal(t, hostile, granted.Get("state"), "and it comes back as it went")
-	res, err := http.PostForm(base+"/user/token", url.Values{"grant_type": {"authorization_code"}, "code": granted["code"],
+	res, err := http.PostForm(base+"/user/token", url.Values{"grant_type": {"authorization_code"},
+		"code":      granted["code"],
 		"client_id": {hostile}, "client_secret": {otherSecret}})
 	require.Contains(t, body(t, res, err), "access_token")
 	apps := see(b.open("/apps"))
 	require.Contains(t, apps.page, "&lt;script&gt;alert(1)&lt;/script&gt;name")
-	for _, path := range []string{"/signin?" + url.Values{"next": {hostile}}.Encode(), "/authorize?client_id=" + url.QueryEscape(hostile+"x"),
+	for _, path := range []string{"/signin?" + url.Values{"next": {hostile}}.Encode(),
+		"/authorize?client_id=" + url.QueryEscape(hostile+"x"),
 		"/client/callback?" + url.Values{"error": {hostile}, "error_description": {hostile}}.Encode(),
 		"/client/callback?" + url.Values{"code": {hostile}, "state": {hostile}}.Encode()} {
 		see(b.open(path))
@@ -64,7 +68,8 @@ func TestAttack_HostileClientNames(t *testing.T) {
 func TestAttack_CrossOriginPost(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
 	send := func(path string, form url.Values, name, value string) answer {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+path, strings.NewReader(form.Encode()))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+path,
+			strings.NewReader(form.Encode()))
 		require.NoError(t, err)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set(name, value)
@@ -73,7 +78,8 @@ func TestAttack_CrossOriginPost(t *testing.T) {
 	credentials := values("next", "/apps", "username", "andy", "password", "123456")
 	refused := func(path string, form url.Values) {
 		t.Helper()
-		for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
+		for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"},
+			{"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
 			require.Equal(t, http.StatusForbidden, send(path, form, header[0], header[1]).StatusCode)
 			b.says("problem.origin")
 		}
@@ -99,17 +105,20 @@ func TestAttack_CrossOriginPost(t *testing.T) {
 	require.Contains(t, b.open("/apps").page, "Demo Web App", "signed in and connected still")
 }
 
-// The owner clicks on a page that he does not see (RFC 9700, section 4.16), or it loads something from elsewhere.
+// The owner clicks on a page that he does not see (RFC 9700, section 4.16), or
+// it loads something from elsewhere.
 func TestAttack_Clickjacking(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
 	pages := map[string]answer{}
-	for _, path := range []string{"/", "/signin", "/signout", "/client/", "/client/callback?code=x&state=x", "/spa/", "/authorize?client_id=nobody"} {
+	for _, path := range []string{"/", "/signin", "/signout", "/client/", "/client/callback?code=x&state=x",
+		"/spa/", "/authorize?client_id=nobody"} {
 		pages[path] = b.open(path)
 	}
 	b.post("/client/connect")
 	pages["wrong password"] = b.submit("/signin", "username", "andy", "password", "wrong")
 	pages["consent"] = b.signIn()
-	pages["consent again"] = b.post("/authorize", "verdict", "allow", "response_type", "code", "client_id", clientID, "state", "1")
+	pages["consent again"] = b.post("/authorize", "verdict", "allow", "response_type", "code", "client_id",
+		clientID, "state", "1")
 	pages["connected"] = b.open("/apps")
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+"/signout", nil)
 	require.NoError(t, err)
@@ -131,9 +140,11 @@ func TestAttack_Clickjacking(t *testing.T) {
 	}
 }
 
-// A consent page that was shown for one request, or in one browser, approves another (CVE-2014-8144, CVE-2026-27124).
+// A consent page that was shown for one request, or in one browser, approves
+// another (CVE-2014-8144, CVE-2026-27124).
 func TestAttack_ConsentOfAnotherRequest(t *testing.T) {
-	base := site(t, withClient(t, &oauth2server.Client{ID: "evil", Grants: []string{"authorization_code"}, RedirectURIs: []string{"https://evil.example/cb"}}))
+	base := site(t, withClient(t, &oauth2server.Client{ID: "evil", Grants: []string{"authorization_code"},
+		RedirectURIs: []string{"https://evil.example/cb"}}))
 	usual := base + "/authorize?response_type=code&client_id=" + clientID + "&state=1&scope=read"
 	victim, attacker := newBrowser(t, base), newBrowser(t, base)
 	for _, b := range []*browser{victim, attacker} {
@@ -152,7 +163,8 @@ func TestAttack_ConsentOfAnotherRequest(t *testing.T) {
 	for name, changed := range map[string][]string{
 		"client": {"client_id", "evil"}, "scope": {"scope", "read write"}, "state": {"state", "2"},
 		"challenge": {"code_challenge", strings.Repeat("c", 43), "code_challenge_method", "S256"},
-		"URI":       {"redirect_uri", base + callbackPath}, "another ticket": {"ticket", "x"}, "no ticket": {"ticket", ""},
+		"URI":       {"redirect_uri", base + callbackPath}, "another ticket": {"ticket", "x"},
+		"no ticket":     {"ticket", ""},
 		"what is shown": {"shown", "write"},
 	} {
 		refused(name, victim.open(usual), changed...)
@@ -167,9 +179,15 @@ func TestAttack_ConsentOfAnotherRequest(t *testing.T) {
 	ticket := regexp.MustCompile(`name="ticket" value="([^"]+)"`).FindStringSubmatch(victim.last.page)[1]
 	request := []string{"response_type", "code", "client_id", clientID, "state", "1", "scope", "read"}
 	for name, send := range map[string]func(){
-		"both in the URL":        func() { victim.open(usual + "&verdict=allow&ticket=" + ticket) },
-		"the verdict in the URL": func() { victim.post("/authorize?verdict=allow", append(request, "ticket", ticket)...) },
-		"the ticket in the URL":  func() { victim.post("/authorize?ticket="+ticket, append(request, "verdict", "allow")...) },
+		"both in the URL": func() { victim.open(usual + "&verdict=allow&ticket=" + ticket) },
+		"the verdict in the URL": func() {
+			victim.post("/authorize?verdict=allow",
+				append(request, "ticket", ticket)...)
+		},
+		"the ticket in the URL": func() {
+			victim.post("/authorize?ticket="+ticket,
+				append(request, "verdict", "allow")...)
+		},
 	} {
 		send()
 		require.Equal(t, http.StatusOK, victim.last.StatusCode, name)
@@ -181,7 +199,8 @@ func TestAttack_ConsentOfAnotherRequest(t *testing.T) {
 	anonymous.submitOf(theirs, "/authorize", "verdict", "allow")
 	require.Equal(t, "/signin", anonymous.last.Request.URL.Path)
 	attacker.CheckRedirect = victim.CheckRedirect
-	require.NotEmpty(t, attacker.submitOf(theirs, "/authorize", "verdict", "allow").parameters().Get("code"), "unharmed")
+	require.NotEmpty(t, attacker.submitOf(theirs, "/authorize", "verdict",
+		"allow").parameters().Get("code"), "unharmed")
 }
 
 // What the next user of a browser approves is what he has read, not what the last one was shown.
@@ -199,7 +218,8 @@ func TestAttack_TicketOfTheLastUser(t *testing.T) {
 	require.Contains(t, b.last.page, "signed in as <bdi>2</bdi>")
 }
 
-// The client's answer is another browser's (RFC 6749, section 10.12), or another server's (RFC 9700, section 4.4).
+// The client's answer is another browser's (RFC 6749, section 10.12), or
+// another server's (RFC 9700, section 4.4).
 func TestAttack_InjectedAnswer(t *testing.T) {
 	base := site(t, nil)
 	answerOf := func(b *browser) string {
@@ -236,9 +256,12 @@ func TestAttack_InjectedAnswer(t *testing.T) {
 func TestAttack_OpenRedirectorAfterSignIn(t *testing.T) {
 	for next, want := range map[string]string{
 		"/apps": "/apps", "/authorize?client_id=a&state=%2F": "/authorize?client_id=a&state=%2F",
-		"": "/", "/": "/", "/signin": "/", "/client/": "/", "apps": "/", "//evil.example/apps": "/", "///apps": "/", `/\evil.example/apps`: "/",
-		"https://evil.example/apps": "/", "javascript:alert(1)": "/", "https:/apps": "/", "//evil.example": "/", "/apps#x": "/apps",
-		"/authorize/../\\evil.example": "/", "/%61pps": "/apps", "/apps\r\nX: y": "/", "http:///apps": "/", "?client_id=a": "/", "//@/apps": "/apps",
+		"": "/", "/": "/", "/signin": "/", "/client/": "/", "apps": "/", "//evil.example/apps": "/",
+		"///apps": "/", `/\evil.example/apps`: "/",
+		"https://evil.example/apps": "/", "javascript:alert(1)": "/", "https:/apps": "/",
+		"//evil.example": "/", "/apps#x": "/apps",
+		"/authorize/../\\evil.example": "/", "/%61pps": "/apps", "/apps\r\nX: y": "/", "http:///apps": "/",
+		"?client_id=a": "/", "//@/apps": "/apps",
 	} {
 		require.Equal(t, want, ownPath(next), next)
 	}
@@ -287,7 +310,8 @@ func TestAttack_GuessingPasswords(t *testing.T) {
 	require.NotEmpty(t, b.last.Header.Get("Retry-After"))
 	b.says("signin.wait")
 	require.Equal(t, "/signin", b.open("/apps").Request.URL.Path)
-	res, err := http.PostForm(b.base+"/user/token", values("grant_type", "password", "username", "andy", "password", "123456",
+	res, err := http.PostForm(b.base+"/user/token", values("grant_type", "password", "username", "andy",
+		"password", "123456",
 		"client_id", clientID, "client_secret", clientSecret))
 	body(t, res, err)
 	require.Equal(t, http.StatusTooManyRequests, res.StatusCode)
@@ -305,13 +329,15 @@ func TestWhatIsNoGuess(t *testing.T) {
 	form := b.open("/signin?next=/apps")
 	model.methods = "GetUser"
 	for range 11 {
-		require.Equal(t, http.StatusServiceUnavailable, b.submitOf(form, "/signin", "username", "andy", "password", "123456").StatusCode)
+		require.Equal(t, http.StatusServiceUnavailable, b.submitOf(form, "/signin", "username", "andy",
+			"password", "123456").StatusCode)
 	}
 	model.methods = ""
 	require.Equal(t, "/apps", b.submitOf(form, "/signin", "username", "andy", "password", "123456").Request.URL.Path)
 	b.post("/signout")
 	for _, query := range []string{"username=andy&password=123456", "password=123456", "username=andy"} { // where logs keep it
-		b.post("/signin?next=/apps&"+query, map[bool]string{true: "password", false: "username"}[strings.Contains(query, "user")],
+		b.post("/signin?next=/apps&"+query, map[bool]string{true: "password",
+			false: "username"}[strings.Contains(query, "user")],
 			map[bool]string{true: "123456", false: "andy"}[strings.Contains(query, "user")])
 		if query != "username=andy&password=123456" {
 			b.says("signin.wrong")
@@ -323,7 +349,8 @@ func TestWhatIsNoGuess(t *testing.T) {
 // Many people come through one proxy, and a stranger poses as many.
 func TestAttack_ForwardedAddresses(t *testing.T) {
 	try := func(a http.Handler, header, from, password string) int {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:8080/signin", strings.NewReader(values("username", "andy", "password", password).Encode()))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:8080/signin",
+			strings.NewReader(values("username", "andy", "password", password).Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set(header, from)
 		r.RemoteAddr = "10.0.0.1:1"
@@ -339,11 +366,14 @@ func TestAttack_ForwardedAddresses(t *testing.T) {
 		owner   string
 		status  int
 	}{
-		"no proxy":              {nil, "X-Forwarded-For", "198.51.100.%d", "192.0.2.1", http.StatusTooManyRequests},
-		"our proxy":             {ours, "X-Forwarded-For", "198.51.100.%d, 203.0.113.9", "192.0.2.1", http.StatusSeeOther},
-		"our proxy, port":       {ours, "X-Forwarded-For", "203.0.113.9:%d", "192.0.2.1:1", http.StatusSeeOther},
-		"our proxy, IPv6":       {ours, "X-Forwarded-For", "[2001:db8::%d]:1", "[2001:db8:1::1]:1", http.StatusSeeOther},
-		"our proxy, standard":   {ours, "Forwarded", `for="[2001:db8::%d]:1"`, "for=192.0.2.1;proto=https", http.StatusSeeOther},
+		"no proxy": {nil, "X-Forwarded-For", "198.51.100.%d", "192.0.2.1", http.StatusTooManyRequests},
+		"our proxy": {ours, "X-Forwarded-For", "198.51.100.%d, 203.0.113.9", "192.0.2.1",
+			http.StatusSeeOther},
+		"our proxy, port": {ours, "X-Forwarded-For", "203.0.113.9:%d", "192.0.2.1:1", http.StatusSeeOther},
+		"our proxy, IPv6": {ours, "X-Forwarded-For", "[2001:db8::%d]:1", "[2001:db8:1::1]:1",
+			http.StatusSeeOther},
+		"our proxy, standard": {ours, "Forwarded", `for="[2001:db8::%d]:1"`, "for=192.0.2.1;proto=https",
+			http.StatusSeeOther},
 		"our proxy, no address": {ours, "X-Forwarded-For", "198.51.100.%d, unknown", "192.0.2.1", http.StatusSeeOther},
 	} {
 		model, err := openMemory("http://127.0.0.1:8080")
@@ -393,9 +423,11 @@ func TestAttack_RememberedApprovalInFlight(t *testing.T) {
 	b.connect()
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	model.meanwhile = func() { require.NoError(t, model.RevokeUserClient(t.Context(), "1", clientID)) }
-	code := b.open("/authorize?response_type=code&client_id=" + clientID + "&state=1&scope=read").parameters().Get("code")
+	code := b.open("/authorize?response_type=code&client_id=" + clientID +
+		"&state=1&scope=read").parameters().Get("code")
 	require.NotEmpty(t, code)
-	res, err := http.PostForm(base+"/user/token", values("grant_type", "authorization_code", "code", code, "client_id", clientID, "client_secret", clientSecret))
+	res, err := http.PostForm(base+"/user/token", values("grant_type", "authorization_code", "code", code,
+		"client_id", clientID, "client_secret", clientSecret))
 	require.Contains(t, body(t, res, err), "invalid_grant")
 	b.open("/apps")
 	b.says("connected.none")
@@ -407,7 +439,8 @@ type meddling struct {
 	meanwhile func()
 }
 
-func (m *meddling) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode, c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
+func (m *meddling) SaveAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode,
+	c *oauth2server.Client, u *oauth2server.User) (*oauth2server.AuthorizationCode, error) {
 	if m.meanwhile != nil {
 		m.meanwhile()
 	}
@@ -422,7 +455,8 @@ func TestAttack_HangingUpWhileDisconnecting(t *testing.T) {
 	b.connect()
 	ctx, hangUp := context.WithCancel(t.Context())
 	model.hangUp = hangUp
-	r := httptest.NewRequestWithContext(ctx, http.MethodPost, base+"/apps", strings.NewReader(values("client_id", clientID).Encode()))
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, base+"/apps",
+		strings.NewReader(values("client_id", clientID).Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for _, cookie := range b.Jar.Cookies(r.URL) {
 		r.AddCookie(cookie)
@@ -452,8 +486,10 @@ func TestAttack_SessionsOfNobody(t *testing.T) {
 	for range 3 {
 		b := newBrowser(t, base)
 		b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		for _, path := range []string{"/", "/apps", "/signin", "/signin?next=/apps", "/signout", "/client/", "/client/callback", "/client/callback?state=x&code=y",
-			"/authorize?client_id=" + clientID, asks("", "prompt", "login"), asks("", "pad", long), asks("", "prompt", "select_account")} {
+		for _, path := range []string{"/", "/apps", "/signin", "/signin?next=/apps", "/signout", "/client/",
+			"/client/callback", "/client/callback?state=x&code=y",
+			"/authorize?client_id=" + clientID, asks("", "prompt", "login"), asks("", "pad", long),
+			asks("", "prompt", "select_account")} {
 			b.open(path)
 			for _, cookie := range b.last.Header.Values("Set-Cookie") {
 				require.Contains(t, cookie, "=;", path)
@@ -472,10 +508,12 @@ func TestAttack_SessionsOfNobody(t *testing.T) {
 			b.post(path, form...)
 		}
 		asked := b.post("/client/connect").parameters()
-		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base}, "error": {"x"}, "pad": {long}}.Encode())
+		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base}, "error": {"x"},
+			"pad": {long}}.Encode())
 		b.says("client.failed", "step.refusal")
 		asked = b.post("/client/connect").parameters()
-		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base}, "code": {"guessed"}, "pad": {long}}.Encode())
+		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base}, "code": {"guessed"},
+			"pad": {long}}.Encode())
 		b.says("client.failed", "step.token")
 		require.Contains(t, b.last.page, "invalid_grant")
 	}
@@ -518,13 +556,15 @@ func TestAttack_ConnectionsWithoutEnd(t *testing.T) {
 	}
 	require.Len(t, kept(t, a.client.sessions.Store), 3)
 	for i, b := range browsers {
-		require.Equal(t, i >= 2, strings.Contains(b.open("/client/").page, `action="/client/api"`), "the last ones are there")
+		require.Equal(t, i >= 2, strings.Contains(b.open("/client/").page, `action="/client/api"`),
+			"the last ones are there")
 	}
 	b := browsers[4]
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	for range 30 {
 		asked := b.post("/client/connect").parameters()
-		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base}, "error": {"x"}}.Encode() + strings.Repeat("&", 5<<10))
+		b.open("/client/callback?" + url.Values{"state": asked["state"], "iss": {base},
+			"error": {"x"}}.Encode() + strings.Repeat("&", 5<<10))
 	}
 	for _, session := range kept(t, a.client.sessions.Store) {
 		require.Less(t, len(session), 2*maxHistory+4<<10)
@@ -544,17 +584,20 @@ func kept(t *testing.T, stores ...scs.Store) map[string][]byte {
 
 // Another name, of somebody else's, leads to this machine.
 func TestAttack_Rebinding(t *testing.T) {
-	for base, get := range map[string]int{"http://127.0.0.1:8080": http.StatusFound, "https://auth.example": http.StatusMisdirectedRequest} {
+	for base, get := range map[string]int{"http://127.0.0.1:8080": http.StatusFound,
+		"https://auth.example": http.StatusMisdirectedRequest} {
 		model, err := openMemory(base)
 		require.NoError(t, err)
 		a, err := newApp(base, nil, model, files, nil)
 		require.NoError(t, err)
 		for _, path := range []string{"/", "/signin", "/authorize", "/client/connect", "/spa/"} {
-			for method, want := range map[string]int{http.MethodGet: get, http.MethodPost: http.StatusMisdirectedRequest} {
+			for method, want := range map[string]int{http.MethodGet: get,
+				http.MethodPost: http.StatusMisdirectedRequest} {
 				if path == "/spa/" && method == http.MethodPost {
 					continue
 				}
-				r := httptest.NewRequestWithContext(t.Context(), method, "http://evil.example"+path, strings.NewReader("username=andy&password=123456"))
+				r := httptest.NewRequestWithContext(t.Context(), method, "http://evil.example"+path,
+					strings.NewReader("username=andy&password=123456"))
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 				r.Header.Set("Origin", "http://evil.example")
 				w := httptest.NewRecorder()

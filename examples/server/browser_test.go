@@ -26,7 +26,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/chromium"
 )
 
-// These tests need Chromium, and npm, which installs what testdata/npm pins: axe-core and Bootstrap.
+// These tests need Chromium, and npm, which installs what testdata/npm pins:
+// axe-core and Bootstrap.
 
 var theBrowser *chromium.Browser
 
@@ -186,7 +187,8 @@ func TestBrowserWithoutAMouse(t *testing.T) {
 	p.open("/")
 	for eval[string](p, "document.activeElement.innerText") != "Connect" {
 		p.do(p.Keys("\t"))
-		require.NotEqual(t, "none", eval[string](p, "getComputedStyle(document.activeElement).outlineStyle"), "the focus is seen")
+		require.NotEqual(t, "none", eval[string](p,
+			"getComputedStyle(document.activeElement).outlineStyle"), "the focus is seen")
 	}
 	p.do(p.Enter())
 	for eval[string](p, "document.activeElement.value ?? ''") != "allow" {
@@ -322,7 +324,8 @@ func TestBrowserApp(t *testing.T) {
 	p.allowed = []string{"status 401: " + p.base + "/user/authenticate", "status 400: " + p.base + "/user/token"}
 
 	token := eval[string](p, "[...document.querySelectorAll('pre')].map(e => e.textContent).find(e => e.startsWith('GET /user')).split(' ').pop()")
-	res, err := http.PostForm(p.base+"/user/introspect", values("token", token, "client_id", clientID, "client_secret", clientSecret))
+	res, err := http.PostForm(p.base+"/user/introspect", values("token", token, "client_id", clientID,
+		"client_secret", clientSecret))
 	require.JSONEq(t, `{"active":false}`, body(t, res, err), "another client's")
 	// The owner ends it in the other window.
 	other, shut, err := theBrowser.Open(p.base, chromium.Look{})
@@ -394,7 +397,8 @@ func TestBrowserAppIsAnsweredWithHTML(t *testing.T) {
 	require.Zero(t, eval[int](p, "document.querySelectorAll('#steps img, #steps b').length"))
 }
 
-// A telephone in the network, by plain http: the app on a server works, and the one in the browser says why it does not.
+// A telephone in the network, by plain http: the app on a server works, and the
+// one in the browser says why it does not.
 func TestBrowserOfAnotherMachine(t *testing.T) {
 	base := start(t, "-addr", "0.0.0.0:0")
 	u, err := url.Parse(base)
@@ -418,8 +422,9 @@ func TestBrowserOfAnotherMachine(t *testing.T) {
 	require.Empty(t, tab.Faults())
 }
 
-// A page elsewhere sends the browser here in the middle of a double click, or has somebody press keys: what comes then
-// must find no button, though it is seen where it will be.
+// A page elsewhere sends the browser here in the middle of a double click, or
+// has somebody press keys: what comes then must find no button, though it is
+// seen where it will be.
 func TestAttack_DoubleClickFromElsewhere(t *testing.T) {
 	axe := installed(t, "axe-core", "axe.min.js")
 	for _, dark := range []bool{false, true} {
@@ -460,15 +465,18 @@ func TestAttack_DoubleClickFromElsewhere(t *testing.T) {
 			}
 			for range 6 {
 				p.do(p.Keys("\t"))
-				require.NotEqual(t, "verdict", eval[string](p, "document.activeElement.name ?? ''"), "keys do not come there")
+				require.NotEqual(t, "verdict", eval[string](p, "document.activeElement.name ?? ''"),
+					"keys do not come there")
 			}
 			p.accessible("waiting", axe)
 			p.picture(fmt.Sprintf("waiting %d dark=%t", milliseconds, dark))
 			require.Equal(t, "/authorize", p.path(), "nothing was decided")
 		}
 		at(700)
-		require.Equal(t, "visible", eval[string](p, fmt.Sprintf("getComputedStyle(document.querySelector(%q)).visibility", allowButton)))
-		require.Equal(t, "hidden", eval[string](p, fmt.Sprintf(`getComputedStyle(document.querySelector(%q).firstElementChild, "::before").visibility`, allowButton)))
+		require.Equal(t, "visible", eval[string](p,
+			fmt.Sprintf("getComputedStyle(document.querySelector(%q)).visibility", allowButton)))
+		require.Equal(t, "hidden", eval[string](p,
+			fmt.Sprintf(`getComputedStyle(document.querySelector(%q).firstElementChild, "::before").visibility`, allowButton)))
 		p.picture(fmt.Sprintf("ready dark=%t", dark))
 		for eval[string](p, "document.activeElement.value ?? ''") != "allow" {
 			p.do(p.Keys("\t"))
@@ -548,8 +556,9 @@ var states = []state{
 	}},
 }
 
-// Each state in both languages, on a phone and a desk, by day and night: it fits, what it says can be read, and people who
-// do not see find their way, as far as axe-core can tell.
+// Each state in both languages, on a phone and a desk, by day and night: it
+// fits, what it says can be read, and people who do not see find their way, as
+// far as axe-core can tell.
 func TestBrowserLooks(t *testing.T) {
 	axe := installed(t, "axe-core", "axe.min.js")
 	for _, language := range []string{"en", "zh-CN"} {
@@ -562,8 +571,10 @@ func TestBrowserLooks(t *testing.T) {
 						s.open(p)
 						p.fits(s.name)
 						p.accessible(s.name, axe)
-						require.Equal(t, strings.HasPrefix(language, "zh"), eval[string](p, "document.documentElement.lang") == "zh-Hans", s.name)
-						require.Equal(t, strings.HasPrefix(language, "zh"), strings.ContainsAny(p.text(), "的，。"), s.name)
+						require.Equal(t, strings.HasPrefix(language, "zh"),
+							eval[string](p, "document.documentElement.lang") == "zh-Hans", s.name)
+						require.Equal(t, strings.HasPrefix(language, "zh"),
+							strings.ContainsAny(p.text(), "的，。"), s.name)
 						require.Equal(t, map[bool]string{false: "rgb(255, 255, 255)", true: "rgb(22, 26, 33)"}[dark],
 							eval[string](p, "getComputedStyle(document.body).backgroundColor"))
 						p.picture(s.name)
@@ -595,7 +606,8 @@ func TestBrowserWithBootstrap(t *testing.T) {
 	for _, s := range states {
 		s.open(p)
 		p.fits(s.name)
-		require.NotEmpty(t, eval[string](p, `getComputedStyle(document.documentElement).getPropertyValue("--bs-primary")`), s.name)
+		require.NotEmpty(t, eval[string](p,
+			`getComputedStyle(document.documentElement).getPropertyValue("--bs-primary")`), s.name)
 		p.picture("bootstrap " + s.name)
 	}
 }
@@ -636,7 +648,8 @@ func (p *person) fits(name string) {
 	require.LessOrEqual(p, eval[int](p, "document.documentElement.scrollWidth"), eval[int](p, "innerWidth"), name)
 }
 
-// accessible lets axe-core look for what keeps people out: contrast, labels, names, landmarks, headings.
+// accessible lets axe-core look for what keeps people out: contrast, labels,
+// names, landmarks, headings.
 func (p *person) accessible(name, axe string) {
 	p.Helper()
 	eval[bool](p, axe+"; true")
@@ -651,7 +664,8 @@ func (p *person) accessible(name, axe string) {
 	require.Empty(p, result.Faults, name)
 }
 
-// picture leaves one in the directory that the environment variable PICTURES names, to be looked at.
+// picture leaves one in the directory that the environment variable PICTURES
+// names, to be looked at.
 func (p *person) picture(name string) {
 	dir := os.Getenv("PICTURES")
 	if dir == "" {

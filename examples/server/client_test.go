@@ -34,7 +34,8 @@ func TestTheClientSaysWhatItKnowsOfTheConnection(t *testing.T) {
 				b.saw(b.Do(r))
 			}
 			for _, standing := range standings {
-				require.Equal(t, standing == want, strings.Contains(html.UnescapeString(b.last.page), words.words[i][standing]), "%s %s", language, standing)
+				require.Equal(t, standing == want, strings.Contains(html.UnescapeString(b.last.page),
+					words.words[i][standing]), "%s %s", language, standing)
 			}
 		}
 	}

@@ -20,7 +20,8 @@ import (
 
 func init() { passwordCost = bcrypt.MinCost }
 
-// site serves the application in memory. Prepare, unless it is nil, registers more, or takes the model's place.
+// site serves the application in memory. Prepare, unless it is nil, registers
+// more, or takes the model's place.
 func site(t *testing.T, prepare func(*memorymodel.Model) storage) (base string) {
 	server := httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
@@ -72,13 +73,14 @@ type answer struct {
 func newBrowser(t *testing.T, base string) *browser {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	return &browser{t: t, base: base, Client: http.Client{Jar: jar, CheckRedirect: func(r *http.Request, via []*http.Request) error {
-		require.Less(t, len(via), 10)
-		if "http://"+r.URL.Host != base {
-			return http.ErrUseLastResponse
-		}
-		return nil
-	}}}
+	return &browser{t: t, base: base, Client: http.Client{Jar: jar,
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			require.Less(t, len(via), 10)
+			if "http://"+r.URL.Host != base {
+				return http.ErrUseLastResponse
+			}
+			return nil
+		}}}
 }
 
 func (b *browser) saw(res *http.Response, err error) answer {
@@ -123,7 +125,8 @@ var (
 	hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
 )
 
-// submit sends the form of the page that is shown whose action is that, with its hidden fields and those.
+// submit sends the form of the page that is shown whose action is that, with
+// its hidden fields and those.
 func (b *browser) submit(action string, pairs ...string) answer {
 	b.t.Helper()
 	return b.submitOf(b.last, action, pairs...)
@@ -153,8 +156,8 @@ func (b *browser) signIn() answer {
 	return b.submit("/signin", "username", "andy", "password", "123456")
 }
 
-// allow opens an authorization request, signs in if that is asked, consents if that is, and returns the parameters of
-// the answer, which it does not deliver.
+// allow opens an authorization request, signs in if that is asked, consents if
+// that is, and returns the parameters of the answer, which it does not deliver.
 func (b *browser) allow(address string) url.Values {
 	b.t.Helper()
 	follow := b.CheckRedirect

@@ -54,7 +54,8 @@ func TestAtEachHostOfThisMachine(t *testing.T) {
 		require.Equal(t, "http://127.0.0.1"+port, base)
 		name, err := os.Hostname()
 		require.NoError(t, err)
-		for _, host := range []string{"127.0.0.1" + port, "localhost" + port, "192.168.1.5" + port, "[fe80::1]" + port, strings.ToLower(name) + port,
+		for _, host := range []string{"127.0.0.1" + port, "localhost" + port, "192.168.1.5" + port,
+			"[fe80::1]" + port, strings.ToLower(name) + port,
 			"app.localhost" + port, "192.168.1.5", "10.0.0.1:9000"} {
 			fromConnectToDisconnect(comingTo(t, "http://"+host, address))
 		}
@@ -88,11 +89,13 @@ func TestHostsAreOneServer(t *testing.T) {
 func TestAttack_HostsOfOthers(t *testing.T) {
 	base := start(t, "-addr", "0.0.0.0:0")
 	address := strings.TrimPrefix(base, "http://")
-	for _, host := range []string{"evil.example", "192.168.1.5.evil.example", "localhost.evil.example", "evillocalhost", "192.168.1.5:0", "192.168.1.5:99999",
+	for _, host := range []string{"evil.example", "192.168.1.5.evil.example", "localhost.evil.example",
+		"evillocalhost", "192.168.1.5:0", "192.168.1.5:99999",
 		"192.168.1.5:x", "127.1", "fe80::1%25eth0"} {
 		b := comingTo(t, base, address)
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			r, err := http.NewRequestWithContext(t.Context(), method, base+"/signin", strings.NewReader("username=andy&password=123456"))
+			r, err := http.NewRequestWithContext(t.Context(), method, base+"/signin",
+				strings.NewReader("username=andy&password=123456"))
 			require.NoError(t, err)
 			r.Host = host
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -134,8 +137,10 @@ func TestURLOfPlainHTTP(t *testing.T) {
 
 func TestInClear(t *testing.T) {
 	for base, want := range map[string]bool{
-		"https://auth.example": false, "http://127.0.0.1:8080": false, "http://[::1]:8080": false, "http://localhost": false,
-		"http://app.localhost:1": false, "http://192.168.1.5": true, "http://127.0.0.2": true, "http://machine.local:80": true, "http://localhost.example": true,
+		"https://auth.example": false, "http://127.0.0.1:8080": false, "http://[::1]:8080": false,
+		"http://localhost":       false,
+		"http://app.localhost:1": false, "http://192.168.1.5": true, "http://127.0.0.2": true,
+		"http://machine.local:80": true, "http://localhost.example": true,
 	} {
 		require.Equal(t, want, inClear(base), base)
 	}
@@ -162,13 +167,16 @@ func TestWelcome(t *testing.T) {
 
 // A proxy or an old browser writes the default port, too, which Origin leaves out.
 func TestHostWithTheDefaultPort(t *testing.T) {
-	for base, host := range map[string]string{"https://auth.example": "auth.example:443", "http://192.168.1.5": "192.168.1.5:80"} {
+	for base, host := range map[string]string{"https://auth.example": "auth.example:443",
+		"http://192.168.1.5": "192.168.1.5:80"} {
 		model, err := openMemory(base)
 		require.NoError(t, err)
 		a, err := newApp(base, nil, model, files, nil)
 		require.NoError(t, err)
-		for path, want := range map[string]int{"/signin": http.StatusSeeOther, asks("", "prompt", "login"): http.StatusSeeOther} {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, base+path, strings.NewReader("username=andy&password=123456"))
+		for path, want := range map[string]int{"/signin": http.StatusSeeOther,
+			asks("", "prompt", "login"): http.StatusSeeOther} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, base+path,
+				strings.NewReader("username=andy&password=123456"))
 			r.Host = host
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.Header.Set("Origin", base)
@@ -184,10 +192,13 @@ func TestIsThisMachine(t *testing.T) {
 	require.NoError(t, err)
 	name = strings.ToLower(name)
 	for host, want := range map[string]bool{
-		"127.0.0.1": true, "127.0.0.1:1": true, "192.168.1.5:65535": true, "[::1]": true, "[2001:db8::1]:80": true, "localhost": true, "a.localhost:8": true,
+		"127.0.0.1": true, "127.0.0.1:1": true, "192.168.1.5:65535": true, "[::1]": true,
+		"[2001:db8::1]:80": true, "localhost": true, "a.localhost:8": true,
 		name: true, name + ".local:80": true,
-		"": false, ":80": false, "127.0.0.1:": false, "127.0.0.1:0": false, "127.0.0.1:65536": false, "127.0.0.1:x": false, "::1": false, "[::1": false, "::1]": false,
-		"[127.0.0.1]": false, "[fe80::1%eth0]:80": false, "127.1": false, "2130706433": false, "notlocalhost": false, "localhost.example": false,
+		"": false, ":80": false, "127.0.0.1:": false, "127.0.0.1:0": false, "127.0.0.1:65536": false,
+		"127.0.0.1:x": false, "::1": false, "[::1": false, "::1]": false,
+		"[127.0.0.1]": false, "[fe80::1%eth0]:80": false, "127.1": false, "2130706433": false,
+		"notlocalhost": false, "localhost.example": false,
 		name + ".example": false, "evil.example": false,
 	} {
 		require.Equal(t, want, isThisMachine(host), host)

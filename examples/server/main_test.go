@@ -20,7 +20,8 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// start runs the command on a free port and returns its address. The command must end well when the test does.
+// start runs the command on a free port and returns its address. The command
+// must end well when the test does.
 func start(t *testing.T, args ...string) (base string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -45,7 +46,8 @@ func start(t *testing.T, args ...string) (base string) {
 // Real clients, unchanged: golang.org/x/oauth2 through each grant that it knows.
 func TestRealClients(t *testing.T) {
 	base := start(t)
-	config := oauth2.Config{ClientID: clientID, ClientSecret: clientSecret, RedirectURL: base + callbackPath, Scopes: []string{"read", "write"},
+	config := oauth2.Config{ClientID: clientID, ClientSecret: clientSecret,
+		RedirectURL: base + callbackPath, Scopes: []string{"read", "write"},
 		Endpoint: oauth2.Endpoint{AuthURL: base + "/authorize", TokenURL: base + "/user/token"}}
 	// shown is what the API knows of a token.
 	shown := func(t *testing.T, client *http.Client) (document struct {
@@ -93,9 +95,11 @@ func TestRealClients(t *testing.T) {
 		_, err = config.PasswordCredentialsToken(t.Context(), "andy", "wrong")
 		require.ErrorContains(t, err, "invalid_grant")
 	})
-	for name, style := range map[string]oauth2.AuthStyle{"header": oauth2.AuthStyleInHeader, "body": oauth2.AuthStyleInParams} {
+	for name, style := range map[string]oauth2.AuthStyle{"header": oauth2.AuthStyleInHeader,
+		"body": oauth2.AuthStyleInParams} {
 		t.Run("client credentials in the "+name, func(t *testing.T) {
-			credentials := clientcredentials.Config{ClientID: clientID, ClientSecret: clientSecret, TokenURL: base + "/user/token", AuthStyle: style}
+			credentials := clientcredentials.Config{ClientID: clientID, ClientSecret: clientSecret,
+				TokenURL: base + "/user/token", AuthStyle: style}
 			require.Equal(t, "client:123456", shown(t, credentials.Client(t.Context())).User.ID)
 			credentials.ClientSecret = "wrong"
 			_, err := credentials.Token(t.Context())
@@ -104,7 +108,8 @@ func TestRealClients(t *testing.T) {
 	}
 }
 
-// The curl lines of docs/try-it.md, exactly as printed. A configuration of curl's own leads them to the port of this test.
+// The curl lines of docs/try-it.md, exactly as printed. A configuration of
+// curl's own leads them to the port of this test.
 func TestCurlLinesOfThePage(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	require.NoError(t, err, "this test runs the page's lines and needs curl")
@@ -114,14 +119,16 @@ func TestCurlLinesOfThePage(t *testing.T) {
 	require.Len(t, blocks, 1, "the page has one block of curl lines")
 	home := t.TempDir()
 	host := strings.TrimPrefix(start(t), "http://")
-	require.NoError(t, os.WriteFile(filepath.Join(home, ".curlrc"), []byte("connect-to = 127.0.0.1:8080:"+host+"\nfail-with-body\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(home, ".curlrc"),
+		[]byte("connect-to = 127.0.0.1:8080:"+host+"\nfail-with-body\n"), 0o600))
 	command := exec.CommandContext(t.Context(), "sh", "-eu")
 	command.Dir = home
 	command.Stdin = strings.NewReader(blocks[0][1])
 	command.Env = []string{"CURL_HOME=" + home, "HOME=" + home, "PATH=" + filepath.Dir(curl) + ":/usr/bin:/bin"}
 	out, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	for _, want := range []string{`"access_token":`, `"accessToken":`, `"user":{"id":"1"}`, `"active":true`, `{"active":false}`} {
+	for _, want := range []string{`"access_token":`, `"accessToken":`, `"user":{"id":"1"}`, `"active":true`,
+		`{"active":false}`} {
 		require.Contains(t, string(out), want)
 	}
 }
@@ -135,7 +142,8 @@ func TestOrigin(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
-	for _, public := range []string{"auth.example", "https://", "https://auth.example/", "https://auth.example/x", "https://u@auth.example", "https://auth.example?x", "%"} {
+	for _, public := range []string{"auth.example", "https://", "https://auth.example/",
+		"https://auth.example/x", "https://u@auth.example", "https://auth.example?x", "%"} {
 		_, err := origin(public)
 		require.ErrorContains(t, err, "scheme and host alone", public)
 	}
@@ -150,10 +158,11 @@ func TestMistakesAreOneClearLine(t *testing.T) {
 		want   string
 		status int
 	}{
-		"a port in use":          {[]string{"-addr", taken.Addr().String()}, "address already in use", 1},
-		"no address":             {[]string{"-addr", "nonsense"}, "nonsense", 1},
-		"an unknown flag":        {[]string{"-port", "1"}, "flag provided but not defined: -port", 2},
-		"no MongoDB":             {[]string{"-addr", "127.0.0.1:0", "-mongo", "mongodb://127.0.0.1:1/?timeoutMS=50"}, "mongomodel: ", 1},
+		"a port in use":   {[]string{"-addr", taken.Addr().String()}, "address already in use", 1},
+		"no address":      {[]string{"-addr", "nonsense"}, "nonsense", 1},
+		"an unknown flag": {[]string{"-port", "1"}, "flag provided but not defined: -port", 2},
+		"no MongoDB": {[]string{"-addr", "127.0.0.1:0", "-mongo",
+			"mongodb://127.0.0.1:1/?timeoutMS=50"}, "mongomodel: ", 1},
 		"no URI":                 {[]string{"-addr", "127.0.0.1:0", "-mongo", "127.0.0.1:27017"}, "scheme", 1},
 		"a URL with a path":      {[]string{"-url", "https://auth.example/sub"}, "scheme and host alone", 2},
 		"a URL of something":     {[]string{"-addr", "127.0.0.1:0", "-url", "ftp://auth.example"}, "Issuer", 1},
@@ -175,8 +184,10 @@ func TestMistakesAreOneClearLine(t *testing.T) {
 
 func TestAddressFor(t *testing.T) {
 	for base, want := range map[string]string{
-		"": "127.0.0.1:8080", "https://auth.example": "127.0.0.1:8080", "https://auth.example:8443": "127.0.0.1:8080", "http://127.0.0.1:9": "127.0.0.1:8080",
-		"http://192.168.1.5": "127.0.0.1:8080", "http://192.168.1.5:8081": ":8081", "http://machine.local:8080": ":8080",
+		"": "127.0.0.1:8080", "https://auth.example": "127.0.0.1:8080",
+		"https://auth.example:8443": "127.0.0.1:8080", "http://127.0.0.1:9": "127.0.0.1:8080",
+		"http://192.168.1.5": "127.0.0.1:8080", "http://192.168.1.5:8081": ":8081",
+		"http://machine.local:8080": ":8080",
 	} {
 		require.Equal(t, want, addressFor(base), base)
 	}

@@ -37,17 +37,23 @@ func TestClean(t *testing.T) {
 // Pages show hosts as ASCII, as a browser goes there .
 func TestHostOf(t *testing.T) {
 	for uri, want := range map[string]string{
-		"https://app.example/cb": "app.example", "https://app.example:8443/cb": "app.example:8443", "HTTPS://App.Example/": "app.example",
+		"https://app.example/cb": "app.example", "https://app.example:8443/cb": "app.example:8443",
+		"HTTPS://App.Example/": "app.example",
 		"http://127.0.0.1:80/": "http://127.0.0.1:80", "http://[::1]:80/": "http://[::1]:80", "https://[::1]": "[::1]",
 		"com.app:/cb": "com.app:", "com.app:cb": "com.app:", "com.app:///cb": "com.app:",
-		"com.evil://accounts.bank.example/cb": "com.evil://accounts.bank.example", "com.evil://%D0%B0pple.com": "com.evil://%D0%B0pple.com",
-		"%": "%", "no colon": "no%20colon", "": "",
+		"com.evil://accounts.bank.example/cb": "com.evil://accounts.bank.example",
+		"com.evil://%D0%B0pple.com":           "com.evil://%D0%B0pple.com",
+		"%":                                   "%", "no colon": "no%20colon", "": "",
 		// Letters that look like others, written or percent-encoded.
-		"https://%D0%B0pple.com/cb": "xn--pple-43d.com", "https://аpple.com/cb": "xn--pple-43d.com", "http://%D0%B0pple.com:1/": "http://xn--pple-43d.com:1",
-		"https://xn--pple-43d.com/": "xn--pple-43d.com", "https://bank%E3%80%82example/": "bank.example", "https://ｂａｎｋ.example/": "bank.example",
+		"https://%D0%B0pple.com/cb": "xn--pple-43d.com", "https://аpple.com/cb": "xn--pple-43d.com",
+		"http://%D0%B0pple.com:1/":  "http://xn--pple-43d.com:1",
+		"https://xn--pple-43d.com/": "xn--pple-43d.com", "https://bank%E3%80%82example/": "bank.example",
+		"https://ｂａｎｋ.example/": "bank.example",
 		// What no browser goes to.
-		"https://%E2%80%AEmoc.knab/": "%E2%80%AEmoc.knab", "https://bank.example%E2%88%95a.evil.example/": "bank.xn--examplea-4f7d.evil.example",
-		"https://\u202emoc.knab/": "%E2%80%AEmoc.knab", "https://%zz/": "%zz", "https://a%2Fb.example/": "a%2Fb.example",
+		"https://%E2%80%AEmoc.knab/":                   "%E2%80%AEmoc.knab",
+		"https://bank.example%E2%88%95a.evil.example/": "bank.xn--examplea-4f7d.evil.example",
+		"https://\u202emoc.knab/":                      "%E2%80%AEmoc.knab", "https://%zz/": "%zz",
+		"https://a%2Fb.example/": "a%2Fb.example",
 		// Nothing hides behind a user, a query, a fragment or a backslash.
 		"https://bank.example@evil.example/": "evil.example", "https://evil.example?bank.example": "evil.example",
 		"https://evil.example#@bank.example": "evil.example", `https://evil.example\@bank.example`: "evil.example",
@@ -61,7 +67,8 @@ func TestHostOf(t *testing.T) {
 func TestAttack_NamesThatTurnTheirDirection(t *testing.T) {
 	const turned, shown = "\u202eppA \u2066beW\n\u200f<b>", "ppA beW &lt;b&gt;"
 	base := site(t, func(m *memorymodel.Model) storage {
-		require.NoError(t, m.AddClient(&oauth2server.Client{ID: "turned", Data: profile{turned}, Grants: []string{"authorization_code"},
+		require.NoError(t, m.AddClient(&oauth2server.Client{ID: "turned", Data: profile{turned},
+			Grants:       []string{"authorization_code"},
 			RedirectURIs: []string{"https://turned.example/cb"}}, otherSecret))
 		require.NoError(t, m.AddUser(&oauth2server.User{ID: "2", Data: profile{turned}}, "beth", "abcdef"))
 		return m
@@ -75,7 +82,8 @@ func TestAttack_NamesThatTurnTheirDirection(t *testing.T) {
 	require.Contains(t, b.last.page, "signed in as <bdi>"+shown+"</bdi>.")
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	code := b.submit("/authorize", "verdict", "allow").parameters().Get("code")
-	res, err := http.PostForm(base+"/user/token", values("grant_type", "authorization_code", "code", code, "client_id", "turned", "client_secret", otherSecret))
+	res, err := http.PostForm(base+"/user/token", values("grant_type", "authorization_code", "code", code,
+		"client_id", "turned", "client_secret", otherSecret))
 	require.Contains(t, body(t, res, err), "access_token")
 	pages = append(pages, b.open("/apps"))
 	require.Contains(t, b.last.page, "<bdi>"+shown+"</bdi></h2>")

@@ -15,15 +15,18 @@ import (
 func TestLanguages(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
 	for accept, want := range map[string]string{
-		"": "en", "en": "en", "de, fr;q=0.5": "en", "zh": "zh-Hans", "zh-CN,zh;q=0.9,en;q=0.8": "zh-Hans", "zh-Hant-TW": "zh-Hans",
-		"en;q=0.5, zh": "zh-Hans", "zh;q=0.1, en-GB": "en", "nonsense;;;": "en", strings.Repeat("aa,", 200) + "zh": "en",
+		"": "en", "en": "en", "de, fr;q=0.5": "en", "zh": "zh-Hans", "zh-CN,zh;q=0.9,en;q=0.8": "zh-Hans",
+		"zh-Hant-TW":   "zh-Hans",
+		"en;q=0.5, zh": "zh-Hans", "zh;q=0.1, en-GB": "en", "nonsense;;;": "en",
+		strings.Repeat("aa,", 200) + "zh": "en",
 	} {
 		r := b.open("/signin").Request.Clone(t.Context())
 		r.Header.Set("Accept-Language", accept)
 		b.saw(b.Do(r))
 		require.Equal(t, want, b.last.Header.Get("Content-Language"), "%.40s", accept)
 		require.Contains(t, b.last.page, `<html lang="`+want+`">`)
-		require.Contains(t, b.last.page, map[string]string{"en": "<h1 class=\"h4 mb-3\">Sign in</h1>", "zh-Hans": "<h1 class=\"h4 mb-3\">登录</h1>"}[want])
+		require.Contains(t, b.last.page, map[string]string{"en": "<h1 class=\"h4 mb-3\">Sign in</h1>",
+			"zh-Hans": "<h1 class=\"h4 mb-3\">登录</h1>"}[want])
 	}
 }
 
@@ -60,7 +63,8 @@ func TestWords(t *testing.T) {
 			require.Equal(t, places, strings.Count(words[name], "%s"), "%s in %s", name, languages[i])
 			require.Equal(t, places, strings.Count(words[name], "%"), "%s in %s", name, languages[i])
 		}
-		require.True(t, composed.MatchString(name) || strings.Contains(sources.String(), `"`+name+`"`), "nothing says %s", name)
+		require.True(t, composed.MatchString(name) || strings.Contains(sources.String(), `"`+name+`"`),
+			"nothing says %s", name)
 	}
 }
 

@@ -34,7 +34,8 @@ func TestProblemsHaveAReferenceThatIsLogged(t *testing.T) {
 	b := newBrowser(t, site(t, func(m *memorymodel.Model) storage { model.Model = m; return model }))
 	elsewhere := func(path string) func() {
 		return func() {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+path, strings.NewReader("username=andy"))
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+path,
+				strings.NewReader("username=andy"))
 			require.NoError(t, err)
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.Header.Set("Origin", "https://evil.example")
@@ -52,8 +53,10 @@ func TestProblemsHaveAReferenceThatIsLogged(t *testing.T) {
 		{"no such page", func() { b.open("/nothing") }, 404, "problem.missing", "/nothing"},
 		{"form of another site", elsewhere("/signin"), 403, "problem.origin", "Origin"},
 		{"and at the endpoint", elsewhere("/authorize?client_id=" + clientID), 403, "problem.origin", "cross_origin"},
-		{"form that is none", func() { b.post("/signin", "username", strings.Repeat("a", maxForm)) }, 400, "problem.form", "too large"},
-		{"storage", func() { b.post("/signin", "username", "andy", "password", "123456") }, 503, "problem.fault", "secret details"},
+		{"form that is none", func() { b.post("/signin", "username", strings.Repeat("a", maxForm)) }, 400,
+			"problem.form", "too large"},
+		{"storage", func() { b.post("/signin", "username", "andy", "password", "123456") }, 503,
+			"problem.fault", "secret details"},
 		{"another host", func() {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+"/signin", nil)
 			require.NoError(t, err)
@@ -105,7 +108,8 @@ func TestAPageThatFailsHasAReference(t *testing.T) {
 	p, err := parsePages(files)
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
-	p.show(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), http.StatusOK, page{Name: "consent", Data: errors.New("not what it wants")})
+	p.show(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), http.StatusOK,
+		page{Name: "consent", Data: errors.New("not what it wants")})
 	require.Equal(t, http.StatusInternalServerError, w.Code)
 	reference := regexp.MustCompile(`Reference: (\w+)`).FindStringSubmatch(w.Body.String())
 	require.NotNil(t, reference)

@@ -16,7 +16,8 @@ import (
 
 // asks is an authorization request of the demo client, with more parameters.
 func asks(base string, pairs ...string) string {
-	query := values(append([]string{"response_type", "code", "client_id", clientID, "state", "s", "scope", "read"}, pairs...)...)
+	query := values(append([]string{"response_type", "code", "client_id", clientID, "state", "s", "scope",
+		"read"}, pairs...)...)
 	return base + "/authorize?" + query.Encode()
 }
 
@@ -45,7 +46,8 @@ func (b *browser) shows() string {
 		return told.Get("error")
 	}
 	require.Equal(b.t, http.StatusOK, b.last.StatusCode, b.last.page)
-	for page, mark := range map[string]string{"sign-in": `name="password"`, "select": ">Choose an account<", "consent": `name="verdict"`} {
+	for page, mark := range map[string]string{"sign-in": `name="password"`, "select": ">Choose an account<",
+		"consent": `name="verdict"`} {
 		if strings.Contains(b.last.page, mark) {
 			return page
 		}
@@ -70,7 +72,8 @@ func TestPrompt(t *testing.T) {
 		{"create", "sign-in, consent, code", "consent, code", "code"},
 		{"create  login LOGIN", "sign-in, consent, code", "sign-in, consent, code", "sign-in, code"},
 	} {
-		for who, want := range map[string]string{"stranger": c.stranger, "signed in": c.signedIn, "connected": c.connected} {
+		for who, want := range map[string]string{"stranger": c.stranger, "signed in": c.signedIn,
+			"connected": c.connected} {
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
 				b := newBrowser(t, site(t, nil))
 				switch who {
@@ -87,10 +90,12 @@ func TestPrompt(t *testing.T) {
 					b.open(address)
 				}
 				seen := []string{b.shows()}
-				for len(seen) < 5 && seen[len(seen)-1] != "code" && !strings.Contains(seen[len(seen)-1], "require") && seen[len(seen)-1] != "invalid_request" {
+				for len(seen) < 5 && seen[len(seen)-1] != "code" &&
+					!strings.Contains(seen[len(seen)-1], "require") && seen[len(seen)-1] != "invalid_request" {
 					switch seen[len(seen)-1] {
 					case "sign-in":
-						require.Equal(t, who != "stranger", strings.Contains(b.last.page, "sign in once more"), "%s %q", who, c.prompt)
+						require.Equal(t, who != "stranger", strings.Contains(b.last.page,
+							"sign in once more"), "%s %q", who, c.prompt)
 						b.signIn()
 					case "select":
 						b.open(linkTo(t, b.last.page, "/authorize"))
@@ -180,7 +185,8 @@ func TestPromptNoneShowsNoPage(t *testing.T) {
 // What a client adds to its request is there still when its user has signed in,
 // and in the form that asks .
 func TestTheRequestSurvivesTheSignIn(t *testing.T) {
-	added := []string{"resource", "https://a.example", "resource", "https://b.example", "login_hint", "andy", "ui_locales", "en", "prompt", "login consent",
+	added := []string{"resource", "https://a.example", "resource", "https://b.example", "login_hint",
+		"andy", "ui_locales", "en", "prompt", "login consent",
 		"nonce", `"<n>&=;%`, "Ünknown", "ü"}
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		b := newBrowser(t, site(t, nil))
@@ -193,7 +199,8 @@ func TestTheRequestSurvivesTheSignIn(t *testing.T) {
 			b.open(address)
 		}
 		want := values(append(added[:8:8], append([]string{"prompt", "consent"}, added[10:]...)...)...)
-		for name, values := range values("response_type", "code", "client_id", clientID, "state", "s", "scope", "read") {
+		for name, values := range values("response_type", "code", "client_id", clientID, "state", "s",
+			"scope", "read") {
 			want[name] = values
 		}
 		require.Equal(t, "sign-in", b.shows())
@@ -221,7 +228,8 @@ func TestTheRequestSurvivesTheSignIn(t *testing.T) {
 // What is in the query and in the body is one request, and comes back once.
 func TestTheRequestInQueryAndBody(t *testing.T) {
 	b := newBrowser(t, site(t, nil)).stay()
-	b.post("/authorize?resource=a&client_id="+clientID, append(pairsOf(t, asks(b.base)), "resource", "a", "resource", "b")...)
+	b.post("/authorize?resource=a&client_id="+clientID, append(pairsOf(t, asks(b.base)), "resource", "a",
+		"resource", "b")...)
 	require.Equal(t, "sign-in", b.shows())
 	asked := requestIn(b.last.Request.URL.Query().Get("next"))
 	require.Equal(t, []string{"a", "b"}, asked["resource"])
@@ -270,7 +278,8 @@ func TestTheSignInPageSaysWhichAppAsks(t *testing.T) {
 	require.Contains(t, b.last.page, asks+" <bdi>Demo Web App</bdi>")
 	b.submit("/signin", "username", "andy", "password", "wrong")
 	require.Contains(t, b.last.page, asks+" <bdi>Demo Web App</bdi>", "also then")
-	for _, path := range []string{"/signin", "/apps", "/signin?next=/apps%3Fclient_id%3D123456", "/signin?next=/authorize%3Fclient_id%3Dnobody",
+	for _, path := range []string{"/signin", "/apps", "/signin?next=/apps%3Fclient_id%3D123456",
+		"/signin?next=/authorize%3Fclient_id%3Dnobody",
 		"/signin?next=/authorize", "/signin?next=https%3A%2F%2Fevil.example%2Fauthorize%3Fclient_id%3D123456"} {
 		require.NotContains(t, b.open(path).page, asks, path)
 	}
@@ -284,7 +293,9 @@ func TestTheSignInPageSaysWhichAppAsks(t *testing.T) {
 
 func TestLoginHint(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
-	for hint, want := range map[string]string{"andy": "andy", "": "", `"><script>`: "&#34;&gt;&lt;script&gt;", "an\u202edy\n": "andy", strings.Repeat("a", 100): strings.Repeat("a", 79) + "…"} {
+	for hint, want := range map[string]string{"andy": "andy", "": "",
+		`"><script>`: "&#34;&gt;&lt;script&gt;", "an\u202edy\n": "andy",
+		strings.Repeat("a", 100): strings.Repeat("a", 79) + "…"} {
 		b.open(asks(b.base, "login_hint", hint))
 		field := regexp.MustCompile(`name="username" value="([^"]*)"[^>]*>`).FindStringSubmatch(b.last.page)
 		require.Equal(t, want, field[1])
@@ -299,8 +310,10 @@ func TestLoginHint(t *testing.T) {
 func TestUILocales(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
 	for _, c := range []struct{ locales, accept, want string }{
-		{"zh-CN", "en", "zh-Hans"}, {"en", "zh", "en"}, {"zh", "", "zh-Hans"}, {"de zh en", "en", "zh-Hans"}, {"en-GB zh", "zh", "en"},
-		{"de fr", "zh", "zh-Hans"}, {"de", "en", "en"}, {"", "zh", "zh-Hans"}, {"??? zh_CN", "en", "zh-Hans"}, {"zh-TW", "en", "zh-Hans"},
+		{"zh-CN", "en", "zh-Hans"}, {"en", "zh", "en"}, {"zh", "", "zh-Hans"},
+		{"de zh en", "en", "zh-Hans"}, {"en-GB zh", "zh", "en"},
+		{"de fr", "zh", "zh-Hans"}, {"de", "en", "en"}, {"", "zh", "zh-Hans"},
+		{"??? zh_CN", "en", "zh-Hans"}, {"zh-TW", "en", "zh-Hans"},
 		{strings.Repeat("zh ", 200), "en", "en"}, {"nonsense", "", "en"},
 	} {
 		get := func(address string) string {
@@ -311,7 +324,8 @@ func TestUILocales(t *testing.T) {
 		}
 		require.Equal(t, c.want, get(asks(b.base, "ui_locales", c.locales)), "%.20s", c.locales)
 		require.Equal(t, "/signin", b.last.Request.URL.Path)
-		require.Equal(t, c.want, get(b.base+"/authorize?client_id=nobody&ui_locales="+url.QueryEscape(c.locales)), "the page of an error")
+		require.Equal(t, c.want, get(b.base+"/authorize?client_id=nobody&ui_locales="+
+			url.QueryEscape(c.locales)), "the page of an error")
 	}
 	b.open(asks(b.base, "ui_locales", "zh-CN", "prompt", "login"))
 	for range 2 {

@@ -24,7 +24,8 @@ func TestSessionCookies(t *testing.T) {
 		handler, err := newApp(base, nil, model, files, nil)
 		require.NoError(t, err)
 		post := func(path string, pairs ...string) *http.Cookie {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, base+path, strings.NewReader(values(pairs...).Encode()))
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, base+path,
+				strings.NewReader(values(pairs...).Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
@@ -70,10 +71,12 @@ func TestNoCookieIsStored(t *testing.T) {
 	}
 }
 
-// Nobody gets a cookie who is not signed in and asks for nothing, and the endpoints for clients have none.
+// Nobody gets a cookie who is not signed in and asks for nothing, and the
+// endpoints for clients have none.
 func TestNoCookieWithoutNeed(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
-	for _, path := range []string{"/", "/signin", "/apps", "/client/", "/spa/", "/static/style.css", "/user/authenticate", "/.well-known/oauth-authorization-server"} {
+	for _, path := range []string{"/", "/signin", "/apps", "/client/", "/spa/", "/static/style.css",
+		"/user/authenticate", "/.well-known/oauth-authorization-server"} {
 		require.Empty(t, b.open(path).Header.Values("Set-Cookie"), path)
 	}
 }

@@ -50,7 +50,8 @@ func TestEachStepIsALine(t *testing.T) {
 func TestAStepIsOneLineWithFieldsOfItsOwn(t *testing.T) {
 	for id, want := range map[string]string{"x  user 2": `"x  user 2"`, "x\nuser": `"x\nuser"`, "x": "x"} {
 		var out bytes.Buffer
-		(&steps{out: &out}).event(nil, oauth2server.Event{Endpoint: "apps", Kind: oauth2server.EventRevoked, ClientID: id, UserID: "1"})
+		(&steps{out: &out}).event(nil, oauth2server.Event{Endpoint: "apps", Kind: oauth2server.EventRevoked,
+			ClientID: id, UserID: "1"})
 		require.Equal(t, "apps         revoked    client "+want+"  user 1\n", out.String())
 	}
 }
@@ -70,7 +71,8 @@ func TestStepsArePrintedIfAsked(t *testing.T) {
 			res.Body.Close()
 		}
 	}()
-	for lines.Scan() && !strings.Contains(lines.Text(), "authorize    refused    error invalid_client  reason client_unknown") {
+	for lines.Scan() && !strings.Contains(lines.Text(),
+		"authorize    refused    error invalid_client  reason client_unknown") {
 	}
 	require.Contains(t, lines.Text(), "reason client_unknown")
 	require.True(t, lines.Scan())

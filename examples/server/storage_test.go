@@ -42,8 +42,10 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 		require.Equal(t, http.StatusOK, status(t, base, current))
 		again, err := clientOf(base).TokenSource(t.Context(), &oauth2.Token{RefreshToken: spent.RefreshToken}).Token()
 		require.NoError(t, err)
-		require.Equal(t, current.RefreshToken, again.RefreshToken, "who asks again gets the same, from another process too")
-		_, err = clientOf(base).TokenSource(t.Context(), &oauth2.Token{RefreshToken: current.RefreshToken, Expiry: time.Now()}).Token()
+		require.Equal(t, current.RefreshToken, again.RefreshToken,
+			"who asks again gets the same, from another process too")
+		_, err = clientOf(base).TokenSource(t.Context(), &oauth2.Token{RefreshToken: current.RefreshToken,
+			Expiry: time.Now()}).Token()
 		require.NoError(t, err)
 
 		// The client is at another port now, and what is called what is in the database.

@@ -14,12 +14,14 @@ import (
 
 // foreign are hashes that other programs made.
 var foreign = map[string]struct{ hash, password string }{
-	"bcrypt, PHP, its manual":     {"$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTpOq", "rasmuslerdorf"},
-	"bcrypt, PHP 8.2":             {"$2y$05$WMmKbhSYxUnEth3XcvFr2u21QwqdDhSgxlpuvdmM59a05DmkL/Gwq", "pass word"},
-	"bcrypt, PHP 8.2, emoji":      {"$2y$05$6fElmr/SG83a8Lhepgdc5.RGPMSusQNRMGXCU.JIMioUgZUF7filC", "p\u00e4\U0001F600 ss"},
-	"bcrypt, Python":              {"$2b$05$dRyBfYlZ5XCivfXuROxQIeEwrhjyoHyWOyN1JMXOoggg5SddCrAUy", "pass word"},
-	"bcrypt, Python, 2a":          {"$2a$05$3PE/BewGTeXwEPpVylcHbemDQcNS8XJZz6NQEEVsCvvOjaCPCh2j6", "pass word"},
-	"bcrypt, Python, 72 bytes":    {"$2b$04$Faz1b8dJfsUaLgznzROVm.S9qkriMNQitu7Bfs/c4v0g/fgHquMIa", strings.Repeat("x", 71) + "y"},
+	"bcrypt, PHP, its manual": {"$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTpOq", "rasmuslerdorf"},
+	"bcrypt, PHP 8.2":         {"$2y$05$WMmKbhSYxUnEth3XcvFr2u21QwqdDhSgxlpuvdmM59a05DmkL/Gwq", "pass word"},
+	"bcrypt, PHP 8.2, emoji": {"$2y$05$6fElmr/SG83a8Lhepgdc5.RGPMSusQNRMGXCU.JIMioUgZUF7filC",
+		"p\u00e4\U0001F600 ss"},
+	"bcrypt, Python":     {"$2b$05$dRyBfYlZ5XCivfXuROxQIeEwrhjyoHyWOyN1JMXOoggg5SddCrAUy", "pass word"},
+	"bcrypt, Python, 2a": {"$2a$05$3PE/BewGTeXwEPpVylcHbemDQcNS8XJZz6NQEEVsCvvOjaCPCh2j6", "pass word"},
+	"bcrypt, Python, 72 bytes": {"$2b$04$Faz1b8dJfsUaLgznzROVm.S9qkriMNQitu7Bfs/c4v0g/fgHquMIa",
+		strings.Repeat("x", 71) + "y"},
 	"argon2id, its command":       {"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$79CPBBtFLAJe3yMqiKHvf7zwXFiecLBi", "password"},
 	"argon2id, PHP 8.2":           {"$argon2id$v=19$m=256,t=2,p=1$cm9keTN3ZlAuSHhKSjB3UQ$AuBb+g8g/OWlyI7wPYkH/ChirP2RCCSbYuYuhtlF+IU", "pass word"},
 	"argon2id, Python, 2 threads": {"$argon2id$v=19$m=256,t=2,p=2$tyn4Rg7hTx/ObGeLHfUMPA$6T1O3Somw8wS/h+81d138w", "pass word"},

@@ -79,7 +79,8 @@ func TestParseDigest(t *testing.T) {
 		require.True(t, ok, text)
 		require.Equal(t, d, got)
 	}
-	for _, text := range []string{"", "x", "a secret", d.String()[:42], d.String() + "A", d.String()[:42] + "=", d.String() + "==",
+	for _, text := range []string{"", "x", "a secret", d.String()[:42], d.String() + "A",
+		d.String()[:42] + "=", d.String() + "==",
 		strings.Repeat("g", 64), d.String()[:42] + "\n"} {
 		got, ok := credential.ParseDigest(text)
 		require.False(t, ok, text)

@@ -71,7 +71,8 @@ var canonical = []struct {
 	{"a time", noon, noon.UTC()},
 	{"a time with a monotonic clock", time.Now(), nil}, // wanted below
 	{"the zero time", time.Time{}, time.Time{}},
-	{"the last time", time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)},
+	{"the last time", time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+		time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)},
 	{"bytes", []byte{0, 255, '@'}, []byte{0, 255, '@'}},
 	{"no bytes", []byte(nil), []byte{}},
 
@@ -83,7 +84,8 @@ var canonical = []struct {
 	{"a list of a type of the program", list{"a"}, []any{"a"}},
 	{"a map", map[string]any{"a": map[string]any{"b": 1}}, map[string]any{"a": map[string]any{"b": int64(1)}}},
 	{"no map", map[string]any(nil), map[string]any{}},
-	{"a map of strings", map[string]string{"": "b", "a.b": "c", "$d": "e", "@t": "f"}, map[string]any{"": "b", "a.b": "c", "$d": "e", "@t": "f"}},
+	{"a map of strings", map[string]string{"": "b", "a.b": "c", "$d": "e", "@t": "f"},
+		map[string]any{"": "b", "a.b": "c", "$d": "e", "@t": "f"}},
 	{"a map of types of the program", flags{"a": true}, map[string]any{"a": true}},
 }
 
@@ -169,7 +171,8 @@ func TestWhatMayNotBeHeldIsNamed(t *testing.T) {
 		{float32(math.Inf(-1)), `Extra["v"] is -Inf, which JSON cannot have`},
 		{"a\xff", `Extra["v"] is a string that is not UTF-8: use []byte`},
 		{map[string]string{"a\xff": ""}, `Extra["v"] has the name "a\xff", which is not UTF-8`},
-		{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), `Extra["v"] is a time in the year 10000: RFC 3339 has the years 0 to 9999`},
+		{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
+			`Extra["v"] is a time in the year 10000: RFC 3339 has the years 0 to 9999`},
 		{time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), `Extra["v"] is a time in the year -1: `},
 		{&time.Time{}, `Extra["v"] is a *time.Time, which has a JSON form of its own: store that form`},
 		{net.IP{127, 0, 0, 1}, `Extra["v"] is a net.IP, which has a JSON form of its own: `},
@@ -189,7 +192,8 @@ func TestWhatMayNotBeHeldIsNamed(t *testing.T) {
 		{strings.Repeat("x", extra.MaxSize), `Extra["v"] makes it larger than 65536 bytes`},
 		{make([]byte, extra.MaxSize), `Extra["v"] makes it larger than 65536 bytes`},
 		{make([]int, extra.MaxSize/8), ` makes it larger than 65536 bytes`},
-		{map[string]any{strings.Repeat("n", 100): make(chan int)}, `Extra["v"]["` + strings.Repeat("n", 40) + `"] is a chan int: `},
+		{map[string]any{strings.Repeat("n", 100): make(chan int)},
+			`Extra["v"]["` + strings.Repeat("n", 40) + `"] is a chan int: `},
 	} {
 		own, err := extra.Canonical(map[string]any{"v": row.given, "w": 1})
 		require.ErrorContains(t, err, row.want)
@@ -203,7 +207,8 @@ func TestWhatMayNotBeHeldIsNamed(t *testing.T) {
 }
 
 func TestWhatIsJustWithinTheBounds(t *testing.T) {
-	for _, v := range []any{nested(extra.MaxDepth - 1), strings.Repeat("\x00", extra.MaxSize-8-1), make([]int, extra.MaxSize/8-2)} {
+	for _, v := range []any{nested(extra.MaxDepth - 1), strings.Repeat("\x00", extra.MaxSize-8-1),
+		make([]int, extra.MaxSize/8-2)} {
 		record, err := extra.Encode(map[string]any{"v": v})
 		require.NoError(t, err)
 		_, err = extra.Decode(record)
@@ -257,7 +262,8 @@ func TestPlainJSONHasNoTags(t *testing.T) {
 }
 
 func TestRecordsThatNobodyWrote(t *testing.T) {
-	for _, record := range []string{`[]`, `3`, `"a"`, `{"a":"@?"}`, `{"a":"@"}`, `{"a":"@tnoon"}`, `{"a":"@b!"}`, `{"a":["@?"]}`, `{"a":{"b":"@?"}}`, `{"a":1e999}`} {
+	for _, record := range []string{`[]`, `3`, `"a"`, `{"a":"@?"}`, `{"a":"@"}`, `{"a":"@tnoon"}`,
+		`{"a":"@b!"}`, `{"a":["@?"]}`, `{"a":{"b":"@?"}}`, `{"a":1e999}`} {
 		_, err := extra.Decode([]byte(record))
 		require.Error(t, err, record)
 	}

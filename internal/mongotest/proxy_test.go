@@ -33,7 +33,8 @@ func (c *counts) answer(name string, command bson.Raw) bson.D {
 	case "saslStart":
 		_, payload := command.Lookup("payload").Binary()
 		c.signedIn = append(c.signedIn, string(payload))
-		return bson.D{{Key: "ok", Value: 1}, {Key: "conversationId", Value: 1}, {Key: "done", Value: true}, {Key: "payload", Value: bson.Binary{}}}
+		return bson.D{{Key: "ok", Value: 1}, {Key: "conversationId", Value: 1}, {Key: "done", Value: true},
+			{Key: "payload", Value: bson.Binary{}}}
 	}
 	return nil
 }
@@ -65,7 +66,8 @@ func TestAProxyForEveryURI(t *testing.T) {
 			return "mongodb://" + c.listen(t, nil) + "/?directConnection=true"
 		},
 		"credentials": func(t *testing.T, c *counts) string {
-			return "mongodb://andy:p%40ss@" + c.listen(t, nil) + "/?replicaSet=fake&authMechanism=PLAIN&authSource=$external"
+			return "mongodb://andy:p%40ss@" + c.listen(t,
+				nil) + "/?replicaSet=fake&authMechanism=PLAIN&authSource=$external"
 		},
 		"several hosts": severalHosts,
 		"SRV": func(t *testing.T, c *counts) string {

@@ -20,7 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// parityCase is one recorded conversation: steps, and values of one answer that go into a later request.
+// parityCase is one recorded conversation: steps, and values of one answer that
+// go into a later request.
 type parityCase struct {
 	ID, Config, Title string
 	Steps             []step
@@ -92,7 +93,8 @@ type location struct {
 	raw      string
 }
 
-// parseLocation splits a redirection as the recording did: scheme and host in lower case, "/" for an empty path.
+// parseLocation splits a redirection as the recording did: scheme and host in
+// lower case, "/" for an empty path.
 func parseLocation(raw string) *location {
 	l := &location{Query: map[string][]string{}, raw: raw}
 	rest, fragment, found := strings.Cut(raw, "#")
@@ -181,7 +183,8 @@ func (p player) send(config string, s step, vars map[string]string) *answer {
 	return a
 }
 
-// pipeListener lets a server and a client meet in memory, so that a synctest bubble knows when both wait.
+// pipeListener lets a server and a client meet in memory, so that a synctest
+// bubble knows when both wait.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -211,8 +214,9 @@ func readJSON(t *testing.T, path string, into any) {
 	require.NoError(t, json.Unmarshal(data, into), path)
 }
 
-// TestParity replays every recorded case. Each must be answered as node did, or, where an RFC asks for something better,
-// better; where only a MAY stands against node, either will do.
+// TestParity replays every recorded case. Each must be answered as node did,
+// or, where an RFC asks for something better, better; where only a MAY stands
+// against node, either will do.
 func TestParity(t *testing.T) {
 	var golden struct{ Cases map[string][]*answer }
 	var deviations struct{ Cases map[string]*deviation }
@@ -250,7 +254,8 @@ func TestParity(t *testing.T) {
 					t.Errorf("%s step %d: %s", c.ID, i, broken)
 				}
 				if want := strings.Join(golden.Cases[c.ID][i].Calls, " "); v == pass && otherCalls[c.ID] == "" {
-					if got := moreCalls.Replace(strings.Join(a.Calls, " ")); got != want && (got != "getClient" || want != "") {
+					if got := moreCalls.Replace(strings.Join(a.Calls, " ")); got != want &&
+						(got != "getClient" || want != "") {
 						t.Errorf("model calls of %s, step %d: %s, want %s", c.ID, i, got, want)
 					}
 				}
@@ -268,7 +273,8 @@ func TestParity(t *testing.T) {
 // still be had at a refresh, and after a wrong secret whether there is such a
 // client, for the log. A client without a secret is looked up, too, before it is
 // refused.
-var moreCalls = strings.NewReplacer("getRefreshToken validateScope", "getRefreshToken", "getClient getClient", "getClient")
+var moreCalls = strings.NewReplacer("getRefreshToken validateScope", "getRefreshToken",
+	"getClient getClient", "getClient")
 
 // otherCalls are the cases whose answer is node's while the model is asked something else, and why.
 var otherCalls = map[string]string{

@@ -21,7 +21,8 @@ const (
 	fail   verdict = "wrong"
 )
 
-// deviation is what an RFC asks for where node does something else: by step, the answers of which one must come.
+// deviation is what an RFC asks for where node does something else: by step,
+// the answers of which one must come.
 type deviation struct {
 	Level    string
 	Optional bool
@@ -98,8 +99,9 @@ type differs []string
 
 func (d *differs) add(format string, args ...any) { *d = append(*d, fmt.Sprintf(format, args...)) }
 
-// fromGolden lists where an answer is not node's. What may differ: 303 for 302 after a POST, 500 for the 503 of a
-// server_error and its text, no-store where node has none, more parameters in a challenge, the wording of descriptions,
+// fromGolden lists where an answer is not node's. What may differ: 303 for 302
+// after a POST, 500 for the 503 of a server_error and its text, no-store where
+// node has none, more parameters in a challenge, the wording of descriptions,
 // iss in a redirect, the body of a redirect and of the bare 401.
 func fromGolden(s step, want, got *answer) (d differs) {
 	wantError, _ := want.Body["error"].(string)
@@ -110,7 +112,8 @@ func fromGolden(s step, want, got *answer) (d differs) {
 	default:
 		d.add("status %d, want %d", got.Status, want.Status)
 	}
-	for _, name := range []string{"cache-control", "pragma", "www-authenticate", "x-oauth-scopes", "x-accepted-oauth-scopes"} {
+	for _, name := range []string{"cache-control", "pragma", "www-authenticate", "x-oauth-scopes",
+		"x-accepted-oauth-scopes"} {
 		if !sameHeader(name, want, got) {
 			d.add("%s %q, want %q", name, got.Headers[name], want.Headers[name])
 		}
@@ -185,7 +188,8 @@ func locationFromGolden(want, got *location) (d differs) {
 	for _, name := range names(want.Query, got.Query) {
 		w, g := want.Query[name], got.Query[name]
 		added := name == "iss" && w == nil
-		if name != "error_description" && !added && !slices.EqualFunc(w, g, func(a, b string) bool { return sameValue(a, b) }) {
+		if name != "error_description" && !added && !slices.EqualFunc(w, g,
+			func(a, b string) bool { return sameValue(a, b) }) {
 			d.add("location parameter %s %q, want %q", name, g, w)
 		}
 	}
@@ -198,8 +202,8 @@ var (
 	longToken   = regexp.MustCompile(`^[A-Za-z0-9._~+/-]{22,}=*$`)
 )
 
-// sameValue compares a recorded value, which may stand for any token or for about so many seconds. An empty list and
-// none are the same.
+// sameValue compares a recorded value, which may stand for any token or for
+// about so many seconds. An empty list and none are the same.
 func sameValue(want, got any) bool {
 	if w, ok := want.(string); ok {
 		if tokenMark.MatchString(w) {
@@ -306,7 +310,8 @@ func matches(matcher any, value string, ok bool) bool {
 		}
 		re, hasRe := m["re"].(string)
 		not, hasNot := m["not"].(string)
-		return (!hasRe || regexp.MustCompile(re).MatchString(value)) && (!hasNot || !regexp.MustCompile(not).MatchString(value))
+		return (!hasRe || regexp.MustCompile(re).MatchString(value)) &&
+			(!hasNot || !regexp.MustCompile(not).MatchString(value))
 	}
 	return ok && value == text(matcher)
 }

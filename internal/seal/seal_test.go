@@ -33,7 +33,10 @@ func TestSeal(t *testing.T) {
 		"the digest of the successor": func() (string, error) { return Open(stored(successor), "g", one) },
 		"the successor":               func() (string, error) { return Open(successor, "g", one) },
 		"another grant":               func() (string, error) { return Open(presented, "h", one) },
-		"another version":             func() (string, error) { return Open(presented, "g", append([]byte{one[0] ^ 3}, one[1:]...)) },
+		"another version": func() (string, error) {
+			return Open(presented, "g",
+				append([]byte{one[0] ^ 3}, one[1:]...))
+		},
 		"a changed bit": func() (string, error) {
 			return Open(presented, "g", append([]byte{one[0], one[1] ^ 1}, one[2:]...))
 		},
@@ -45,7 +48,8 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// Who has a dump has the digest of what was presented, and this code. The key must not follow from that.
+// Who has a dump has the digest of what was presented, and this code. The key
+// must not follow from that.
 func TestADumpOpensNothing(t *testing.T) {
 	const presented = "a refresh token with 128 bits"
 	sealed, err := Seal(presented, "g", "its successor")

@@ -25,7 +25,8 @@ func TestRoutes(t *testing.T) {
 	grants := []string{"authorization_code", "password"}
 	redirectURIs := []string{"https://app.example/callback"}
 	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "web", Grants: grants, RedirectURIs: redirectURIs}, secret))
-	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "phone", Grants: grants, RedirectURIs: redirectURIs, Public: true}, ""))
+	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "phone", Grants: grants,
+		RedirectURIs: redirectURIs, Public: true}, ""))
 	handler, err := newHandler(m)
 	require.NoError(t, err)
 	send := func(method, target, bearer string, form url.Values) *httptest.ResponseRecorder {
@@ -57,11 +58,13 @@ func TestRoutes(t *testing.T) {
 		{"a wrong password", "POST", "web", "wrong", 400, "", "Sorry: access_denied\n"},
 		{"a link", "GET", "web", "123456", 400, "", "Sorry: access_denied\n"},
 		{"an unknown client", "POST", "nobody", "123456", 400, "", "Sorry: invalid_client\n"},
-		{"a public client", "POST", "phone" + pkce, "123456", 303, "https://app.example/callback?error=access_denied", ""},
+		{"a public client", "POST", "phone" + pkce, "123456", 303,
+			"https://app.example/callback?error=access_denied", ""},
 	} {
 		w := send(c.method, request+c.client, "", url.Values{"username": {"andy"}, "password": {c.password}})
 		require.Equal(t, c.status, w.Code, c.name)
-		require.True(t, strings.HasPrefix(w.Header().Get("Location"), c.location), "%s: %s", c.name, w.Header().Get("Location"))
+		require.True(t, strings.HasPrefix(w.Header().Get("Location"), c.location), "%s: %s", c.name,
+			w.Header().Get("Location"))
 		if c.location == "" {
 			require.Equal(t, c.body, w.Body.String(), c.name)
 		}

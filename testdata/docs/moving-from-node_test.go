@@ -20,13 +20,16 @@ const secret = "a-secret-that-nobody-guesses"
 // moved is the page's server, after node had given app the refresh token "of node".
 func moved(t *testing.T) http.Handler {
 	model := memorymodel.New(nil)
-	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "app", Grants: []string{otpGrant, "refresh_token"}}, secret))
-	handler, err := newHandler(&movedModel{model, func(_ context.Context, refreshToken string) (*oauth2server.Token, error) {
+	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "app",
+		Grants: []string{otpGrant, "refresh_token"}}, secret))
+	handler, err := newHandler(&movedModel{model, func(_ context.Context,
+		refreshToken string) (*oauth2server.Token, error) {
 		if refreshToken != "of node" {
 			return nil, oauth2server.ErrNotFound
 		}
 		return &oauth2server.Token{RefreshToken: refreshToken, RefreshTokenExpiresAt: time.Now().Add(time.Hour),
-			Scope: oauth2server.Scope{"read"}, Client: &oauth2server.Client{ID: "app"}, User: &oauth2server.User{ID: "u1"}}, nil
+			Scope: oauth2server.Scope{"read"}, Client: &oauth2server.Client{ID: "app"},
+			User: &oauth2server.User{ID: "u1"}}, nil
 	}}, http.NotFoundHandler())
 	require.NoError(t, err)
 	return handler

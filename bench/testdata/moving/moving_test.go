@@ -47,7 +47,8 @@ func (s site) signIn(scope string) tokens {
 	require.True(s.t, strings.HasPrefix(location.String(), callback), location)
 	code := location.Query().Get("code")
 	require.NotEmpty(s.t, code, location)
-	status, tokens := s.post(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}})
+	status, tokens := s.post(url.Values{"grant_type": {"authorization_code"}, "code": {code},
+		"redirect_uri": {callback}})
 	require.Equal(s.t, 200, status)
 	require.NotEmpty(s.t, tokens.Access)
 	require.NotEmpty(s.t, tokens.Refresh)

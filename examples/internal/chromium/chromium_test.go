@@ -20,7 +20,8 @@ func TestFaults(t *testing.T) {
 	defer stop()
 	for _, c := range []struct{ name, page, fault string }{
 		{"none", "", ""},
-		{"the focus is elsewhere before the browser comes to autofocus", "<input id=a><input autofocus><script>a.focus()</script>", ""},
+		{"the focus is elsewhere before the browser comes to autofocus",
+			"<input id=a><input autofocus><script>a.focus()</script>", ""},
 		{"console", "<script>console.error('no')</script>", "console: error"},
 		{"exception", "<script>throw new Error('no')</script>", "exception: Uncaught"},
 		{"warning", "<script>document.domain = document.domain</script>", "warning: "},
