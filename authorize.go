@@ -76,7 +76,7 @@ func (s *Server) cannotAuthorize(page http.Handler) *Error {
 
 // askPage lets the page answer a valid request.
 func (s *Server) askPage(
-	w http.ResponseWriter, r *http.Request, request *AuthorizationRequest, page http.Handler,
+	w http.ResponseWriter, r *http.Request, request *authorization, page http.Handler,
 ) {
 	var refused *Error
 	if s.options.AuthenticateUser != nil {
@@ -90,13 +90,13 @@ func (s *Server) askPage(
 		return
 	}
 	protectPage(w.Header())
-	ctx := context.WithValue(r.Context(), authorizationRequestKey, request)
+	ctx := context.WithValue(r.Context(), authorizationRequestKey, &request.AuthorizationRequest)
 	page.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // authorizeUser answers without a page: the user who is signed in approves.
 func (s *Server) authorizeUser(
-	w http.ResponseWriter, r *http.Request, request *AuthorizationRequest,
+	w http.ResponseWriter, r *http.Request, request *authorization,
 ) {
 	if request.mustAsk() {
 		request.refuse(w, r, consentNeeded())
@@ -131,7 +131,7 @@ func (s *Server) signedIn(r *http.Request) (*User, *Error) {
 
 // signIn checks the username and the password in the body. It returns nil if
 // one of them is missing or malformed.
-func (q *AuthorizationRequest) signIn(r *http.Request) (*User, *Error) {
+func (q *authorization) signIn(r *http.Request) (*User, *Error) {
 	if r.Method == http.MethodPost && !isForm(r) {
 		return nil, wrongContent(r)
 	}
@@ -152,7 +152,7 @@ func nobodySignedIn(reason string) *Error {
 }
 
 // answerHead answers with the header of a page, for programs that check links.
-func (q *AuthorizationRequest) answerHead(w http.ResponseWriter, r *http.Request) {
+func (q *authorization) answerHead(w http.ResponseWriter, r *http.Request) {
 	if _, refused := q.check(r.Context(), nil); refused != nil {
 		q.refuse(w, r, refused)
 		return

@@ -11,33 +11,13 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// Approval is what the resource owner decided.
-type Approval struct {
-	// User is the owner. Nil is a mistake of the page; the client is told
-	// server_error.
-	User *User
-
-	// Scope is what the owner granted, on a page where they can choose. What
-	// exceeds [AuthorizationRequest.ScopeFor] is left out. Empty grants
-	// nothing: the client is told access_denied, unless there was no scope to
-	// grant. Boxes of a form need a name of their own, as "scope" is the
-	// client's parameter.
-	Scope Scope
-
-	// All grants all of [AuthorizationRequest.ScopeFor], whatever Scope is. It
-	// is for a page where the owner can only agree or deny.
-	All bool
+// scopeFor implements [AuthorizationRequest.ScopeFor].
+func (q *authorization) scopeFor(ctx context.Context, user *User) (Scope, *Error) {
+	return q.server.validateScope(ctx, user, q.Client, q.Scope)
 }
 
-// Approve answers the client with a code, or with a token in the implicit
-// grant. It writes the response, even when something fails: then the client is
-// told by redirect. Only the first call of Approve, Deny or Fail counts.
-//
-// Approving without a POST, as a page does that remembers consent, works for
-// confidential clients only. Anybody can pose as a public client, so its owner
-// must be asked each time (RFC 6749, section 10.2; RFC 8252, section 8.6),
-// unless [Options.InsecureApprovePublicClients] is set.
-func (q *AuthorizationRequest) Approve(w http.ResponseWriter, r *http.Request, approval Approval) {
+// approve implements [AuthorizationRequest.Approve].
+func (q *authorization) approve(w http.ResponseWriter, r *http.Request, approval *Approval) {
 	if !q.decide(r) {
 		return
 	}
@@ -53,19 +33,15 @@ func (q *AuthorizationRequest) Approve(w http.ResponseWriter, r *http.Request, a
 	q.answer(w, r, approval.User, granted)
 }
 
-// Deny tells the client access_denied. reason is the description; empty stands
-// for a general one.
-func (q *AuthorizationRequest) Deny(w http.ResponseWriter, r *http.Request, reason string) {
+// deny implements [AuthorizationRequest.Deny].
+func (q *authorization) deny(w http.ResponseWriter, r *http.Request, reason string) {
 	if q.decide(r) {
 		q.refuse(w, r, denied(reason))
 	}
 }
 
-// Fail tells the client that the page cannot ask. err is what
-// [AuthorizationRequest.ScopeFor] returned, or a fault of the page. An [Error]
-// or [ErrorCode] is sent if the client may get it. For any other error the
-// client is told server_error, and the cause goes to the log.
-func (q *AuthorizationRequest) Fail(w http.ResponseWriter, r *http.Request, err error) {
+// fail implements [AuthorizationRequest.Fail].
+func (q *authorization) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !q.decide(r) {
 		return
 	}
@@ -77,7 +53,7 @@ func (q *AuthorizationRequest) Fail(w http.ResponseWriter, r *http.Request, err 
 
 // decide reports whether this is the first decision. A page that decides twice
 // has a mistake, but its first answer is already on its way.
-func (q *AuthorizationRequest) decide(r *http.Request) bool {
+func (q *authorization) decide(r *http.Request) bool {
 	first := q.decided.CompareAndSwap(false, true)
 	if !first {
 		q.server.reportRefusal(r, q.event(), misuse("the page decided twice; the first decision stands"))
@@ -86,7 +62,7 @@ func (q *AuthorizationRequest) decide(r *http.Request) bool {
 }
 
 // granted returns the part of an approval that the owner may grant.
-func (q *AuthorizationRequest) granted(ctx context.Context, approval Approval) (Scope, *Error) {
+func (q *authorization) granted(ctx context.Context, approval *Approval) (Scope, *Error) {
 	if !approval.User.known() {
 		return nil, misuse("Approve needs a user")
 	}
@@ -106,7 +82,7 @@ func (q *AuthorizationRequest) granted(ctx context.Context, approval Approval) (
 }
 
 // answer sends the client what the owner granted.
-func (q *AuthorizationRequest) answer(
+func (q *authorization) answer(
 	w http.ResponseWriter, r *http.Request, owner *User, granted Scope,
 ) {
 	send := q.sendCode
@@ -126,7 +102,7 @@ func (q *AuthorizationRequest) answer(
 }
 
 // sendCode makes and saves a code (RFC 6749, section 4.1.2).
-func (q *AuthorizationRequest) sendCode(
+func (q *authorization) sendCode(
 	ctx context.Context, owner *User, granted Scope, grantID string,
 ) ([]parameter, *Error) {
 	s := q.server
@@ -159,7 +135,7 @@ func (q *AuthorizationRequest) sendCode(
 
 // sendToken issues an access token, but never a refresh token (RFC 6749,
 // section 4.2.2).
-func (q *AuthorizationRequest) sendToken(
+func (q *authorization) sendToken(
 	ctx context.Context, owner *User, granted Scope, grantID string,
 ) ([]parameter, *Error) {
 	wanted := &Token{User: owner, Scope: granted, GrantID: grantID}
@@ -183,7 +159,7 @@ func (q *AuthorizationRequest) sendToken(
 }
 
 // refuse tells the client an error by redirect (RFC 6749, section 4.1.2.1).
-func (q *AuthorizationRequest) refuse(w http.ResponseWriter, r *http.Request, refused *Error) {
+func (q *authorization) refuse(w http.ResponseWriter, r *http.Request, refused *Error) {
 	e := refused.sentFrom(atAuthorize)
 	q.server.reportRefusal(r, q.event(), e)
 	parameters := []parameter{{"error", string(e.Code)}}
@@ -195,7 +171,7 @@ func (q *AuthorizationRequest) refuse(w http.ResponseWriter, r *http.Request, re
 
 // refuseUser shows a failed sign-in to the user, as it does not concern the
 // client. A fault goes to the client.
-func (q *AuthorizationRequest) refuseUser(w http.ResponseWriter, r *http.Request, refused *Error) {
+func (q *authorization) refuseUser(w http.ResponseWriter, r *http.Request, refused *Error) {
 	if refused.Code == ServerError {
 		q.refuse(w, r, refused)
 		return
@@ -206,7 +182,7 @@ func (q *AuthorizationRequest) refuseUser(w http.ResponseWriter, r *http.Request
 // redirect sends the client an answer: parameters, its own state, and the
 // issuer (RFC 9207), so that a client of several servers does not take one for
 // another (RFC 9700, section 4.4).
-func (q *AuthorizationRequest) redirect(
+func (q *authorization) redirect(
 	w http.ResponseWriter, r *http.Request, parameters []parameter,
 ) {
 	if q.State != "" {

@@ -1,17 +1,11 @@
-// This file reads authorization requests and checks them.
+// This file is what a page sees of an authorization request.
 
 package oauth2server
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
-	"sync/atomic"
-
-	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // AuthorizationRequest is a request that [Server.Authorize] found valid: the
@@ -43,10 +37,16 @@ type AuthorizationRequest struct {
 	// is signed in, or if there is no such function.
 	User *User
 
-	server  *Server
-	began   beginning
-	form    *form // a pointer, so that printing the request does not print a password in it
-	decided atomic.Bool
+	by   authorizer
+	form *form // a pointer, so that printing the request does not print a password in it
+}
+
+// authorizer is what a [Server] does with an AuthorizationRequest.
+type authorizer interface {
+	scopeFor(ctx context.Context, user *User) (Scope, *Error)
+	approve(w http.ResponseWriter, r *http.Request, approval *Approval)
+	deny(w http.ResponseWriter, r *http.Request, reason string)
+	fail(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // ScopeFor returns what user may grant the client: what the client asks for,
@@ -56,7 +56,7 @@ func (q *AuthorizationRequest) ScopeFor(ctx context.Context, user *User) (Scope,
 	if !user.known() {
 		return nil, misuse("ScopeFor needs a user")
 	}
-	return orNil(q.server.validateScope(ctx, user, q.Client, q.Scope))
+	return orNil(q.by.scopeFor(ctx, user))
 }
 
 // Parameters returns the request's own parameters, for the hidden fields of a
@@ -76,213 +76,46 @@ func (q *AuthorizationRequest) Parameters() url.Values {
 	return values
 }
 
-// authorizationRequest reads a request and checks what an answer depends on:
-// the client and the redirection URI. With a refusal it returns the request if
-// the client is known, for the event.
-func (s *Server) authorizationRequest(r *http.Request) (*AuthorizationRequest, *Error) {
-	if r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead {
-		return nil, wrongMethod("GET, HEAD, POST")
-	}
-	if refused := s.checkOrigin(r); refused != nil {
-		return nil, refused
-	}
-	began := beginNow()
-	sent := &struct { // one allocation for both
-		request AuthorizationRequest
-		form    form
-	}{}
-	f := &sent.form
-	if refused := s.readAuthorization(r, f); refused != nil {
-		return nil, refused
-	}
-	id, named := f.get("client_id"), f.get("redirect_uri")
-	switch {
-	case id == "" && !f.repeats("client_id") &&
-		r.Method == http.MethodPost && !isForm(r) && r.ContentLength != 0:
-		return nil, wrongContent(r) // client_id may be in this body
-	case f.repeats("client_id") || f.repeats("redirect_uri"):
-		return nil, refusal(InvalidRequest, "parameter_repeated",
-			"Repeated parameter: `client_id` or `redirect_uri`")
-	case id == "":
-		return nil, missing("client_id")
-	case !grammar.IsVSCHAR(id):
-		return nil, invalid("client_id")
-	}
-	if named != "" {
-		if refused := s.refuseTarget(named); refused != nil {
-			return nil, refused
-		}
-	}
-	client, err := s.can.model.GetClient(r.Context(), id, "")
-	unknown := func() *Error { return unknownClient(id) }
-	if refused := found("GetClient", client, err, unknown); refused != nil {
-		return nil, refused
-	}
-	if client.ID != id {
-		return nil, unknown() // the storage found another ID, as it ignores case
-	}
-	q := &sent.request
-	q.server, q.began, q.form, q.Client = s, began, f, client
-	q.ResponseType, q.State = f.get("response_type"), f.get("state")
-	var refused *Error
-	q.RedirectURI, refused = s.redirectURI(r.Context(), client, named)
-	return q, refused
+// Approval is what the resource owner decided.
+type Approval struct {
+	// User is the owner. Nil is a mistake of the page; the client is told
+	// server_error.
+	User *User
+
+	// Scope is what the owner granted, on a page where they can choose. What
+	// exceeds [AuthorizationRequest.ScopeFor] is left out. Empty grants
+	// nothing: the client is told access_denied, unless there was no scope to
+	// grant. Boxes of a form need a name of their own, as "scope" is the
+	// client's parameter.
+	Scope Scope
+
+	// All grants all of [AuthorizationRequest.ScopeFor], whatever Scope is. It
+	// is for a page where the owner can only agree or deny.
+	All bool
 }
 
-func unknownClient(id string) *Error {
-	return &Error{
-		Code:        InvalidClient,
-		Description: "Invalid client: `client_id` names no client that is known here",
-		reason:      "client_unknown",
-		sent:        []slog.Attr{sentText("client_id", id)},
-	}
+// Approve answers the client with a code, or with a token in the implicit
+// grant. It writes the response, even when something fails: then the client is
+// told by redirect. Only the first call of Approve, Deny or Fail counts.
+//
+// Approving without a POST, as a page does that remembers consent, works for
+// confidential clients only. Anybody can pose as a public client, so its owner
+// must be asked each time (RFC 6749, section 10.2; RFC 8252, section 8.6),
+// unless [Options.InsecureApprovePublicClients] is set.
+func (q *AuthorizationRequest) Approve(w http.ResponseWriter, r *http.Request, approval Approval) {
+	q.by.approve(w, r, &approval)
 }
 
-// readAuthorization reads the query and, if there is one, the urlencoded body
-// into f.
-func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
-	if int64(len(r.URL.RawQuery)) > s.options.MaxFormBytes {
-		return tooLarge()
-	}
-	if f.query, refused = parseForm(r.URL.RawQuery); refused != nil {
-		return refused
-	}
-	if r.Method != http.MethodPost {
-		return nil
-	}
-	switch sent := mediaType(r.Header.Get("Content-Type")); {
-	case sent == "multipart/form-data" || sent == "text/plain":
-		// The fields of such a form would be missing. Other types are for the
-		// page to read.
-		return wrongContent(r)
-	case isForm(r):
-		if f.body, refused = readBody(r, s.options.MaxFormBytes); refused == nil && r.PostForm == nil {
-			r.PostForm = f.body.byName() // for the page
-		}
-	}
-	return refused
+// Deny tells the client access_denied. reason is the description; empty stands
+// for a general one.
+func (q *AuthorizationRequest) Deny(w http.ResponseWriter, r *http.Request, reason string) {
+	q.by.deny(w, r, reason)
 }
 
-// checkClient checks what must be right before anybody is asked: no parameter
-// repeats, and the client may use the grant.
-func (q *AuthorizationRequest) checkClient() *Error {
-	if refused := q.form.repeated(authorizationParameters); refused != nil {
-		return refused
-	}
-	grant := "authorization_code"
-	switch {
-	case q.implicit():
-		grant = "implicit"
-	case q.ResponseType != "code":
-		return nil // check refuses it, after other mistakes
-	}
-	mayNot := q.Client.Public && !slices.Contains(q.server.options.PublicClientGrants, grant)
-	if mayNot || !slices.Contains(q.Client.Grants, grant) {
-		return &Error{
-			Code:        UnauthorizedClient,
-			Description: "Unauthorized client: it may not use this `response_type`",
-			reason:      "grant_unauthorized",
-			Err:         fmt.Errorf("the client needs the grant %s", grant),
-		}
-	}
-	return nil
-}
-
-// check checks the rest, in the order of node-oauth2-server: state, denial,
-// scope, response type, challenge. owner is the user who approves, and granted
-// the scope that they grant. A nil owner means that a page will ask: then the
-// scope is only compared with the client's.
-func (q *AuthorizationRequest) check(
-	ctx context.Context, owner *User,
-) (granted Scope, refused *Error) {
-	challenge := q.form.get("code_challenge")
-	method := challengeMethod(challenge, q.form.get("code_challenge_method"))
-	// With S256 the challenge binds the answer to the client's session, so it
-	// needs no state. RFC 9700, section 4.7.1.
-	bound := method == methodS256 && challenge != "" && !q.implicit()
-	switch {
-	case q.State == "" && !q.server.options.AllowEmptyState && !bound:
-		return nil, missing("state")
-	case q.State != "" && !grammar.IsVSCHAR(q.State):
-		return nil, invalid("state")
-	case owner != nil && q.form.get("allowed") == "false":
-		return nil, denied("")
-	}
-	if q.Scope, refused = askedScope(q.form); refused != nil {
-		return nil, refused
-	}
-	if owner != nil {
-		granted, refused = q.server.validateScope(ctx, owner, q.Client, q.Scope)
-	} else if !q.Client.allows(q.Scope) {
-		refused = beyondClient(q.Client, q.Scope)
-	}
-	if refused != nil {
-		return nil, refused
-	}
-	code := q.ResponseType == "code" && q.server.grants["authorization_code"] != nil
-	switch {
-	case q.ResponseType == "":
-		return nil, missing("response_type")
-	case !code && !q.implicit():
-		return nil, refusal(UnsupportedResponseType, "response_type",
-			"Unsupported response type: `response_type` is not supported")
-	}
-	if refused = q.checkResponseMode(); refused != nil || q.implicit() {
-		return granted, refused
-	}
-	return granted, q.server.checkChallenge(q.Client, challenge, method)
-}
-
-// checkResponseMode refuses a mode that would put the answer where the client
-// does not look, or a token into the query (OAuth 2.0 Multiple Response Types,
-// section 5).
-func (q *AuthorizationRequest) checkResponseMode() *Error {
-	switch mode := q.form.get("response_mode"); {
-	case mode == "" || mode == "fragment", mode == "query" && !q.implicit():
-		return nil
-	case mode == "query":
-		return refusal(InvalidRequest, "response_mode",
-			"Invalid request: `response_mode` must be fragment, as the answer is a token")
-	}
-	return refusal(InvalidRequest, "response_mode",
-		"Invalid request: `response_mode` must be query or fragment")
-}
-
-// inFragment reports whether the answer goes into the fragment of the
-// redirection URI rather than into its query.
-func (q *AuthorizationRequest) inFragment() bool {
-	return q.implicit() || q.form.get("response_mode") == "fragment"
-}
-
-// implicit reports whether the answer is an access token, in the fragment.
-func (q *AuthorizationRequest) implicit() bool {
-	return q.ResponseType == "token" && q.server.implicit
-}
-
-// mustAsk reports whether the owner must be asked each time: anybody can pose
-// as a public client, and only the owner can tell. RFC 6749, section 10.2; RFC
-// 8252, section 8.6.
-func (q *AuthorizationRequest) mustAsk() bool {
-	return q.Client.Public && !q.server.options.InsecureApprovePublicClients
-}
-
-func consentNeeded() *Error {
-	return refusal(AccessDenied, "consent_needed",
-		"Access denied: a public client needs the consent of the user")
-}
-
-func denied(why string) *Error {
-	if why == "" {
-		why = "user denied access to application"
-	}
-	return refusal(AccessDenied, "denied", "Access denied: "+why)
-}
-
-// event returns what is known of the request before it is answered. q may be
-// nil.
-func (q *AuthorizationRequest) event() Event {
-	if q == nil {
-		return Event{Endpoint: EndpointAuthorize}
-	}
-	return Event{Endpoint: EndpointAuthorize, ClientID: q.Client.ID, UserID: q.User.id()}
+// Fail tells the client that the page cannot ask. err is what
+// [AuthorizationRequest.ScopeFor] returned, or a fault of the page. An [Error]
+// or [ErrorCode] is sent if the client may get it. For any other error the
+// client is told server_error, and the cause goes to the log.
+func (q *AuthorizationRequest) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	q.by.fail(w, r, err)
 }
