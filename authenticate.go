@@ -3,6 +3,7 @@
 package oauth2server
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -72,7 +73,12 @@ func (s *ResourceServer) WriteError(w http.ResponseWriter, r *http.Request, err 
 	s.reportRefusal(r, about, e)
 	forbidStoring(w)
 	if e.Code != ServerError {
-		w.Header().Set("WWW-Authenticate", s.challenge(e))
+		w.Header().Set("WWW-Authenticate", s.challenge(e, bearer, ""))
+		for _, b := range s.binders {
+			if b.TokenType() != bearer {
+				w.Header().Add("WWW-Authenticate", s.challenge(e, b.TokenType(), b.Challenge()))
+			}
+		}
 	}
 	if e.Code == UnauthorizedRequest {
 		// No error code for a client that may not know that a token is needed.
@@ -124,16 +130,19 @@ func requiredScope(elements []string) (Scope, *Error) {
 func (s *ResourceServer) authenticate(
 	r *http.Request, scope Scope,
 ) (token *Token, inQuery bool, refused *Error) {
-	presented, inQuery, refused := s.bearerToken(r)
+	presented, scheme, inQuery, refused := s.presentedToken(r)
 	if refused == nil {
 		token, refused = s.checkToken(r, presented)
+	}
+	if refused == nil {
+		refused = s.checkUse(r, token, presented, scheme)
 	}
 	if refused == nil && len(scope) > 0 {
 		refused = s.checkScope(r, token, scope)
 	}
 	if refused != nil {
 		challenged := *refused
-		challenged.bearer, challenged.token = true, token
+		challenged.bearer, challenged.scheme, challenged.token = true, scheme, token
 		if refused.Code == UnauthorizedRequest {
 			challenged.scope = scope // so that the client knows at once what to ask for
 		}
@@ -142,12 +151,15 @@ func (s *ResourceServer) authenticate(
 	return token, inQuery, nil
 }
 
-// bearerToken returns the token of a request, which may be in one place only:
-// the header, the body or the query (RFC 6750, section 2).
-func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery bool, refused *Error) {
+// presentedToken returns the token of a request and the scheme by which it is
+// presented. It may be in one place only: the header, the body or the query
+// (RFC 6750, section 2).
+func (s *ResourceServer) presentedToken(
+	r *http.Request,
+) (token, scheme string, inQuery bool, refused *Error) {
 	headers := r.Header["Authorization"]
 	if len(headers) > 1 {
-		return "", false, refusal(InvalidRequest, "authorization_repeated",
+		return "", bearer, false, refusal(InvalidRequest, "authorization_repeated",
 			"Invalid request: more than one Authorization header")
 	}
 	if len(headers) == 1 && headers[0] == "" {
@@ -163,37 +175,54 @@ func (s *ResourceServer) bearerToken(r *http.Request) (token string, inQuery boo
 	inURL, repeatedURL := query.single("access_token")
 	switch {
 	case repeatedBody || repeatedURL:
-		return "", false, refusal(InvalidRequest, "parameter_repeated",
+		return "", bearer, false, refusal(InvalidRequest, "parameter_repeated",
 			"Repeated parameter: `access_token`")
 	case len(headers) > 0 && inBody+inURL != "" || inBody != "" && inURL != "":
-		return "", false, refusal(InvalidRequest, "token_twice",
+		return "", bearer, false, refusal(InvalidRequest, "token_twice",
 			"Invalid request: only one authentication method is allowed")
-	case inURL != "" && !s.options.AllowBearerTokensInQueryString:
-		return "", false, refusal(InvalidRequest, "token_in_query",
+	case inURL != "" && (s.resource != "" || !s.options.AllowBearerTokensInQueryString):
+		return "", bearer, false, refusal(InvalidRequest, "token_in_query",
 			"Invalid request: do not send bearer tokens in query URLs")
 	case len(headers) > 0:
-		token, refused = readBearer(headers[0])
-		return token, false, refused
+		token, scheme, refused = s.readHeader(headers[0])
+		return token, scheme, false, refused
 	case inBody+inURL == "":
-		return "", false, refusal(UnauthorizedRequest, "token_missing", "")
+		return "", bearer, false, refusal(UnauthorizedRequest, "token_missing", "")
 	case !grammar.IsB64Token(inBody + inURL):
-		return "", false, invalid("access_token")
+		return "", bearer, false, invalid("access_token")
 	}
-	return inBody + inURL, inURL != "", nil
+	return inBody + inURL, bearer, inURL != "", nil
 }
 
-// readBearer returns the bearer token of an Authorization header. A header of
-// another scheme counts as none.
-func readBearer(header string) (string, *Error) {
-	token, ok := cutScheme(header, "Bearer")
+// readHeader returns the token and the scheme of an Authorization header. A
+// header of a scheme that is not used here counts as none.
+func (s *ResourceServer) readHeader(header string) (token, scheme string, refused *Error) {
+	scheme = bearer
+	token, ok := cutScheme(header, bearer)
+	for i := 0; !ok && i < len(s.binders); i++ {
+		scheme = s.binders[i].TokenType()
+		token, ok = cutScheme(header, scheme)
+	}
 	switch {
 	case !ok || strings.TrimSpace(token) == "": // a script without a token sends this
-		return "", refusal(UnauthorizedRequest, "token_missing", "")
+		return "", bearer, refusal(UnauthorizedRequest, "token_missing", "")
 	case !grammar.IsB64Token(token):
-		return "", refusal(InvalidRequest, "token_malformed",
+		return "", scheme, refusal(InvalidRequest, "token_malformed",
 			"Invalid request: malformed authorization header")
 	}
-	return token, nil
+	return token, scheme, nil
+}
+
+// checkUse refuses a token that is for another resource than this one, or that
+// is presented without the key that it is bound to.
+func (s *ResourceServer) checkUse(r *http.Request, token *Token, presented, scheme string) *Error {
+	switch {
+	case token.Resource != s.resource:
+		return invalidToken("token_of_another_resource")
+	case token.Details == nil && scheme == bearer:
+		return nil
+	}
+	return s.verifyBinding(r, token, presented, scheme)
 }
 
 // cutScheme returns what follows the scheme and its spaces in an Authorization
@@ -282,11 +311,14 @@ const (
 	authorizedScopes = "X-Oauth-Scopes"
 )
 
-// challenge returns the value of WWW-Authenticate (RFC 6750, section 3).
-func (s *ResourceServer) challenge(e *Error) string {
+// challenge returns a value of WWW-Authenticate for a scheme, with the
+// parameters more of the scheme (RFC 6750, section 3; RFC 9449, section 7.1).
+// The error is told by the scheme that was used.
+func (s *ResourceServer) challenge(e *Error, scheme, more string) string {
 	var b strings.Builder
-	b.WriteString(`Bearer realm="` + s.options.Realm + `"`)
-	if e.Code != UnauthorizedRequest {
+	b.WriteString(scheme + ` realm="` + s.options.Realm + `"`)
+	used := scheme == cmp.Or(e.scheme, bearer)
+	if e.Code != UnauthorizedRequest && used {
 		b.WriteString(`, error="` + string(e.Code) + `"`)
 		if e.Description != "" {
 			b.WriteString(`, error_description="` + e.Description + `"`)
@@ -294,6 +326,12 @@ func (s *ResourceServer) challenge(e *Error) string {
 	}
 	if len(e.scope) > 0 {
 		b.WriteString(`, scope="` + e.scope.String() + `"`)
+	}
+	if e.Challenge != "" && used {
+		b.WriteString(", " + e.Challenge)
+	}
+	if more != "" {
+		b.WriteString(", " + more)
 	}
 	return b.String()
 }

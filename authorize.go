@@ -119,7 +119,7 @@ func (s *Server) authorizeUser(
 		request.refuse(w, r, refused)
 		return
 	}
-	request.answer(w, r, user, granted)
+	request.answer(w, r, &Approval{User: user, Scope: granted})
 }
 
 // signedIn returns the user who is signed in with the program; nil if nobody
@@ -135,7 +135,7 @@ func (q *authorization) signIn(r *http.Request) (*User, *Error) {
 	if r.Method == http.MethodPost && !isForm(r) {
 		return nil, wrongContent(r)
 	}
-	sent := form{body: q.form.body} // a password must not come in a URL
+	sent := form{body: q.sent.body} // a password must not come in a URL
 	if refused := sent.repeated([]string{"username", "password"}); refused != nil {
 		return nil, refused
 	}

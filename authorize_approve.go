@@ -6,6 +6,7 @@ package oauth2server
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
@@ -17,7 +18,7 @@ func (q *authorization) scopeFor(ctx context.Context, user *User) (Scope, *Error
 }
 
 // approve implements [AuthorizationRequest.Approve].
-func (q *authorization) approve(w http.ResponseWriter, r *http.Request, approval *Approval) {
+func (q *authorization) approve(w http.ResponseWriter, r *http.Request, approval Approval) {
 	if !q.decide(r) {
 		return
 	}
@@ -25,19 +26,45 @@ func (q *authorization) approve(w http.ResponseWriter, r *http.Request, approval
 		q.refuse(w, r, consentNeeded())
 		return
 	}
-	granted, refused := q.granted(r.Context(), approval)
+	granted, refused := q.granted(r.Context(), &approval)
 	if refused != nil {
 		q.refuse(w, r, refused)
 		return
 	}
-	q.answer(w, r, approval.User, granted)
+	approval.Scope = granted
+	q.answer(w, r, &approval)
+}
+
+// parameters implements [AuthorizationRequest.Parameters].
+func (q *authorization) parameters() url.Values {
+	values, names := url.Values{}, q.server.authorizationParameters
+	if q.resolved { // what was sent names the request
+		names = append([]string{"client_id"}, q.server.resolverParameters...)
+	}
+	for _, name := range names {
+		if name == "allowed" {
+			continue // the owner decides, not the client
+		}
+		if value := q.sent.get(name); value != "" {
+			values.Set(name, value)
+		}
+	}
+	if resource := q.Params("resource"); len(resource) > 0 && len(q.server.resources) > 0 && !q.resolved {
+		values["resource"] = resource
+	}
+	return values
 }
 
 // deny implements [AuthorizationRequest.Deny].
 func (q *authorization) deny(w http.ResponseWriter, r *http.Request, reason string) {
-	if q.decide(r) {
-		q.refuse(w, r, denied(reason))
+	if !q.decide(r) {
+		return
 	}
+	refused := q.spendRequest(r.Context())
+	if refused == nil {
+		refused = denied(reason)
+	}
+	q.refuse(w, r, refused)
 }
 
 // fail implements [AuthorizationRequest.Fail].
@@ -81,31 +108,70 @@ func (q *authorization) granted(ctx context.Context, approval *Approval) (Scope,
 	return granted, nil
 }
 
-// answer sends the client what the owner granted.
-func (q *authorization) answer(
-	w http.ResponseWriter, r *http.Request, owner *User, granted Scope,
-) {
-	send := q.sendCode
-	if q.implicit() {
-		send = q.sendToken
-	}
+// answer sends the client what the owner granted: approval.Scope.
+func (q *authorization) answer(w http.ResponseWriter, r *http.Request, approval *Approval) {
 	grantID := q.began.newID() // has when the request began, for a revocation in the meantime
-	parameters, refused := send(r.Context(), owner, granted, grantID)
+	details, refused := q.details(r.Context(), approval)
+	var parameters []parameter
+	switch {
+	case refused != nil:
+	case q.implicit():
+		parameters, refused = q.sendToken(r.Context(), approval, grantID, details)
+	default:
+		parameters, refused = q.sendCode(r.Context(), approval, grantID, details)
+	}
+	if refused == nil {
+		refused = q.spendRequest(r.Context())
+	}
 	if refused != nil {
 		q.refuse(w, r, refused)
 		return
 	}
 	event := q.event()
-	event.Kind, event.UserID, event.GrantID, event.Scope = EventIssued, owner.ID, grantID, granted
+	event.Kind, event.UserID, event.GrantID, event.Scope =
+		EventIssued, approval.User.ID, grantID, approval.Scope
 	q.server.report(r, event)
 	q.redirect(w, r, parameters)
 }
 
+// details returns what is to be kept with the code and its tokens.
+func (q *authorization) details(ctx context.Context, approval *Approval) (*Details, *Error) {
+	extenders := q.server.ext.authorization
+	if len(extenders) == 0 && approval.Authentication == nil && !approval.Online {
+		return nil, nil
+	}
+	details := &Details{Authentication: approval.Authentication.clone(), Online: approval.Online}
+	for _, e := range extenders {
+		shown := *approval
+		if err := e.ApproveAuthorization(ctx, &q.AuthorizationRequest, &shown, details); err != nil {
+			return nil, refusedBy(e, "ApproveAuthorization", err, invalidByExtension())
+		}
+	}
+	details, err := details.canonical()
+	if err != nil {
+		return nil, misuse("%w", err)
+	}
+	return details, nil
+}
+
+// spendRequest uses up a request that an extension resolved. Of several answers
+// to the same request only one leaves.
+func (q *authorization) spendRequest(ctx context.Context) *Error {
+	if q.spend == nil {
+		return nil
+	}
+	if err := q.spend(ctx); err != nil {
+		return modelFailure("ResolvedRequest.Spend", err,
+			refusal(InvalidRequest, "request_spent", "Invalid request: it was answered already"))
+	}
+	return nil
+}
+
 // sendCode makes and saves a code (RFC 6749, section 4.1.2).
 func (q *authorization) sendCode(
-	ctx context.Context, owner *User, granted Scope, grantID string,
+	ctx context.Context, approval *Approval, grantID string, details *Details,
 ) ([]parameter, *Error) {
-	s := q.server
+	s, owner, granted := q.server, approval.User, approval.Scope
 	code, refused := generate(
 		ctx, "GenerateAuthorizationCode", s.can.newCode, q.Client, owner, granted, grammar.IsVSCHAR)
 	if refused != nil {
@@ -122,12 +188,16 @@ func (q *authorization) sendCode(
 		CodeChallenge:       challenge,
 		CodeChallengeMethod: challengeMethod(challenge, q.form.get("code_challenge_method")),
 		GrantID:             grantID,
+		Resource:            q.Resource,
+		Details:             details,
 	}, q.Client, owner)
 	switch {
 	case err != nil:
 		return nil, modelFailure("SaveAuthorizationCode", err, breach("SaveAuthorizationCode: %w", err))
 	case saved == nil || saved.Code == "":
 		return nil, breach("SaveAuthorizationCode did not return the code")
+	case saved.Resource != q.Resource || !saved.Details.same(details):
+		return nil, breach("SaveAuthorizationCode did not return the Resource and the Details of the code")
 	}
 	parameters := make([]parameter, 0, 3) // room for state and iss
 	return append(parameters, parameter{"code", saved.Code}), nil
@@ -136,9 +206,15 @@ func (q *authorization) sendCode(
 // sendToken issues an access token, but never a refresh token (RFC 6749,
 // section 4.2.2).
 func (q *authorization) sendToken(
-	ctx context.Context, owner *User, granted Scope, grantID string,
+	ctx context.Context, approval *Approval, grantID string, details *Details,
 ) ([]parameter, *Error) {
-	wanted := &Token{User: owner, Scope: granted, GrantID: grantID}
+	wanted := &Token{
+		User:     approval.User,
+		Scope:    approval.Scope,
+		GrantID:  grantID,
+		Resource: q.Resource,
+		Details:  details,
+	}
 	token, refused := q.server.issue(ctx, q.Client, wanted, false, q.began)
 	if refused != nil && refused.Code == InvalidGrant {
 		// The grant was revoked in the meantime. invalid_grant is no error of
@@ -148,7 +224,7 @@ func (q *authorization) sendToken(
 	if refused != nil {
 		return nil, refused
 	}
-	parameters := []parameter{{"access_token", token.AccessToken}, {"token_type", "Bearer"}}
+	parameters := []parameter{{"access_token", token.AccessToken}, {"token_type", bearer}}
 	if seconds := expiresIn(token); seconds > 0 {
 		parameters = append(parameters, parameter{"expires_in", strconv.FormatInt(seconds, 10)})
 	}
@@ -190,6 +266,16 @@ func (q *authorization) redirect(
 	}
 	if issuer := q.server.options.Issuer; issuer != "" {
 		parameters = append(parameters, parameter{"iss", issuer})
+	}
+	if mode := q.mode(); mode != nil {
+		setHeaders(w.Header(), unstored)
+		mode.Respond(w, r, &AuthorizationResponse{
+			Client:      q.Client,
+			RedirectURI: q.RedirectURI,
+			Mode:        q.form.get("response_mode"),
+			Parameters:  byName(parameters),
+		})
+		return
 	}
 	redirect(w, r, answerAt(q.RedirectURI, q.inFragment(), parameters))
 }

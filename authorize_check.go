@@ -18,8 +18,11 @@ type authorization struct {
 	AuthorizationRequest
 	server  *Server
 	began   beginning
-	sent    form
+	sent    form // what was sent; an extension may have put another form in its place
 	decided atomic.Bool
+
+	resolved bool                        // an extension did
+	spend    func(context.Context) error // that request; nil: it can be used again
 }
 
 // authorizationRequest reads a request and checks what an answer depends on:
@@ -33,29 +36,28 @@ func (s *Server) authorizationRequest(r *http.Request) (*authorization, *Error) 
 		return nil, refused
 	}
 	q := &authorization{server: s, began: beginNow()}
-	f := &q.sent
-	if refused := s.readAuthorization(r, f); refused != nil {
+	q.by, q.form = q, &q.sent
+	if refused := s.readAuthorization(r, &q.sent); refused != nil {
 		return nil, refused
 	}
-	id, named := f.get("client_id"), f.get("redirect_uri")
+	id := q.sent.get("client_id")
 	switch {
-	case id == "" && !f.repeats("client_id") &&
+	case id == "" && !q.sent.repeats("client_id") &&
 		r.Method == http.MethodPost && !isForm(r) && r.ContentLength != 0:
 		return nil, wrongContent(r) // client_id may be in this body
-	case f.repeats("client_id") || f.repeats("redirect_uri"):
-		return nil, refusal(InvalidRequest, "parameter_repeated",
-			"Repeated parameter: `client_id` or `redirect_uri`")
+	case q.sent.repeats("client_id"):
+		return nil, repeatedTarget()
 	case id == "":
 		return nil, missing("client_id")
 	case !grammar.IsVSCHAR(id):
 		return nil, invalid("client_id")
 	}
-	if named != "" {
-		if refused := s.refuseTarget(named); refused != nil {
+	if len(s.ext.resolvers) == 0 {
+		if refused := q.checkTarget(); refused != nil {
 			return nil, refused
 		}
 	}
-	client, err := s.can.model.GetClient(r.Context(), id, "")
+	client, err := s.getClient(r.Context(), id, "")
 	unknown := func() *Error { return unknownClient(id) }
 	if refused := found("GetClient", client, err, unknown); refused != nil {
 		return nil, refused
@@ -63,11 +65,71 @@ func (s *Server) authorizationRequest(r *http.Request) (*authorization, *Error) 
 	if client.ID != id {
 		return nil, unknown() // the storage found another ID, as it ignores case
 	}
-	q.by, q.form, q.Client = q, f, client
-	q.ResponseType, q.State = f.get("response_type"), f.get("state")
-	var refused *Error
-	q.RedirectURI, refused = s.redirectURI(r.Context(), client, named)
-	return q, refused
+	return q, q.of(r.Context(), client)
+}
+
+// of completes a request of a client: what it asks for, and where the answer
+// goes.
+func (q *authorization) of(ctx context.Context, client *Client) (refused *Error) {
+	q.Client = client
+	if len(q.server.ext.resolvers) > 0 {
+		if refused = q.resolve(ctx); refused == nil {
+			refused = q.checkTarget()
+		}
+		if refused != nil {
+			return refused
+		}
+	}
+	q.ResponseType, q.State = q.form.get("response_type"), q.form.get("state")
+	q.RedirectURI, refused = q.server.redirectURI(ctx, client, q.form.get("redirect_uri"))
+	return refused
+}
+
+// checkTarget refuses a redirection URI that no client may have.
+func (q *authorization) checkTarget() *Error {
+	named := q.form.get("redirect_uri")
+	switch {
+	case q.form.repeats("redirect_uri"):
+		return repeatedTarget()
+	case named != "":
+		return q.server.refuseTarget(named)
+	}
+	return nil
+}
+
+func repeatedTarget() *Error {
+	return refusal(InvalidRequest, "parameter_repeated",
+		"Repeated parameter: `client_id` or `redirect_uri`")
+}
+
+// resolve lets an extension put other parameters in the place of those that
+// were sent. What the owner fills in stays in sent.
+func (q *authorization) resolve(ctx context.Context) *Error {
+	if refused := q.sent.repeated(q.server.resolverParameters); refused != nil {
+		return refused
+	}
+	var by RequestResolver
+	for _, e := range q.server.ext.resolvers {
+		resolved, err := e.ResolveRequest(ctx, q.Client, q.sent.get)
+		switch {
+		case err != nil:
+			return refusedBy(e, "ResolveRequest", err,
+				refusal(InvalidRequest, "request_unknown", "Invalid request: there is no such request"))
+		case resolved == nil:
+			continue
+		case by != nil:
+			return refusal(InvalidRequest, "request_twice",
+				"Invalid request: two parameters name another request")
+		}
+		by, q.spend = e, resolved.Spend
+		q.form = &form{query: parametersOf(resolved.Parameters)}
+		if id := q.form.get("client_id"); id != "" && id != q.Client.ID || q.form.repeats("client_id") {
+			return refusal(InvalidRequest, "request_of_another_client",
+				"Invalid request: the request is of another client")
+		}
+	}
+	q.resolved = by != nil
+	return nil
 }
 
 func unknownClient(id string) *Error {
@@ -107,7 +169,7 @@ func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
 // checkClient checks what must be right before anybody is asked: no parameter
 // repeats, and the client may use the grant.
 func (q *authorization) checkClient() *Error {
-	if refused := q.form.repeated(authorizationParameters); refused != nil {
+	if refused := q.form.repeated(q.server.authorizationParameters); refused != nil {
 		return refused
 	}
 	grant := "authorization_code"
@@ -146,8 +208,11 @@ func (q *authorization) check(
 		return nil, missing("state")
 	case q.State != "" && !grammar.IsVSCHAR(q.State):
 		return nil, invalid("state")
-	case owner != nil && q.form.get("allowed") == "false":
+	case owner != nil && q.sent.get("allowed") == "false":
 		return nil, denied("")
+	}
+	if q.Resource, refused = q.server.resources.named(q.Params("resource")); refused != nil {
+		return nil, refused
 	}
 	if q.Scope, refused = askedScope(q.form); refused != nil {
 		return nil, refused
@@ -168,10 +233,22 @@ func (q *authorization) check(
 		return nil, refusal(UnsupportedResponseType, "response_type",
 			"Unsupported response type: `response_type` is not supported")
 	}
-	if refused = q.checkResponseMode(); refused != nil || q.implicit() {
+	if refused = q.checkResponseMode(); refused == nil && !q.implicit() {
+		refused = q.server.checkChallenge(q.Client, challenge, method)
+	}
+	if refused != nil {
 		return granted, refused
 	}
-	return granted, q.server.checkChallenge(q.Client, challenge, method)
+	for _, e := range q.server.ext.authorization {
+		if err := e.CheckAuthorization(ctx, &q.AuthorizationRequest); err != nil {
+			return granted, refusedBy(e, "CheckAuthorization", err, invalidByExtension())
+		}
+	}
+	return granted, nil
+}
+
+func invalidByExtension() *Error {
+	return refusal(InvalidRequest, "extension_refused", "Invalid request: a parameter is invalid")
 }
 
 // checkResponseMode refuses a mode that would put the answer where the client
@@ -179,7 +256,7 @@ func (q *authorization) check(
 // section 5).
 func (q *authorization) checkResponseMode() *Error {
 	switch mode := q.form.get("response_mode"); {
-	case mode == "" || mode == "fragment", mode == "query" && !q.implicit():
+	case mode == "" || mode == "fragment", mode == "query" && !q.implicit(), q.mode() != nil:
 		return nil
 	case mode == "query":
 		return refusal(InvalidRequest, "response_mode",
@@ -187,6 +264,20 @@ func (q *authorization) checkResponseMode() *Error {
 	}
 	return refusal(InvalidRequest, "response_mode",
 		"Invalid request: `response_mode` must be query or fragment")
+}
+
+// mode returns the extension that sends the answer; nil if the server does.
+func (q *authorization) mode() ResponseMode {
+	if len(q.server.ext.modes) == 0 {
+		return nil
+	}
+	mode := q.form.get("response_mode")
+	for _, e := range q.server.ext.modes {
+		if slices.Contains(e.ResponseModes(), mode) {
+			return e
+		}
+	}
+	return nil
 }
 
 // inFragment reports whether the answer goes into the fragment of the

@@ -30,6 +30,10 @@ type AuthorizationRequest struct {
 	// [AuthorizationRequest.ScopeFor] returns what the owner may grant of it.
 	Scope Scope
 
+	// Resource is what the tokens will be for: the URL of one of
+	// [Options.Resources]. Empty: what is none of them. The owner should see it.
+	Resource string
+
 	// State is the client's own value, which the answer repeats.
 	State string
 
@@ -44,7 +48,8 @@ type AuthorizationRequest struct {
 // authorizer is what a [Server] does with an AuthorizationRequest.
 type authorizer interface {
 	scopeFor(ctx context.Context, user *User) (Scope, *Error)
-	approve(w http.ResponseWriter, r *http.Request, approval *Approval)
+	parameters() url.Values
+	approve(w http.ResponseWriter, r *http.Request, approval Approval)
 	deny(w http.ResponseWriter, r *http.Request, reason string)
 	fail(w http.ResponseWriter, r *http.Request, err error)
 }
@@ -63,17 +68,16 @@ func (q *AuthorizationRequest) ScopeFor(ctx context.Context, user *User) (Scope,
 // form that is sent to a URL other than the request's. Anything else that the
 // client wrote is left out, as it could take the place of the page's own
 // fields.
-func (q *AuthorizationRequest) Parameters() url.Values {
-	values := url.Values{}
-	for _, name := range authorizationParameters {
-		if name == "allowed" {
-			continue // the owner decides, not the client
-		}
-		if value := q.form.get(name); value != "" {
-			values.Set(name, value)
-		}
-	}
-	return values
+func (q *AuthorizationRequest) Parameters() url.Values { return q.by.parameters() }
+
+// Param returns a parameter of the request, as an extension resolved it; empty
+// if it is absent, empty or repeated.
+func (q *AuthorizationRequest) Param(name string) string { return q.form.get(name) }
+
+// Params returns all values of a parameter that may repeat, as resource may
+// (RFC 8707, section 2).
+func (q *AuthorizationRequest) Params(name string) []string {
+	return append(q.form.query.values(name), q.form.body.values(name)...)
 }
 
 // Approval is what the resource owner decided.
@@ -92,6 +96,15 @@ type Approval struct {
 	// All grants all of [AuthorizationRequest.ScopeFor], whatever Scope is. It
 	// is for a page where the owner can only agree or deny.
 	All bool
+
+	// Authentication is how and when the owner signed in, for extensions that
+	// tell it to the client, as OpenID Connect does. It is kept with the code
+	// and its tokens. Nil: not known.
+	Authentication *Authentication
+
+	// Online grants access only as long as the owner is there: the client gets
+	// no refresh token.
+	Online bool
 }
 
 // Approve answers the client with a code, or with a token in the implicit
@@ -103,7 +116,7 @@ type Approval struct {
 // must be asked each time (RFC 6749, section 10.2; RFC 8252, section 8.6),
 // unless [Options.InsecureApprovePublicClients] is set.
 func (q *AuthorizationRequest) Approve(w http.ResponseWriter, r *http.Request, approval Approval) {
-	q.by.approve(w, r, &approval)
+	q.by.approve(w, r, approval)
 }
 
 // Deny tells the client access_denied. reason is the description; empty stands

@@ -33,6 +33,7 @@ const (
 	AccessDenied            ErrorCode = "access_denied"             // 400
 	InvalidToken            ErrorCode = "invalid_token"             // 401
 	InsufficientScope       ErrorCode = "insufficient_scope"        // 403
+	InvalidTarget           ErrorCode = "invalid_target"            // 400; RFC 8707, section 2
 	ServerError             ErrorCode = "server_error"              // 503
 
 	// UnauthorizedRequest means that a request carries no token at all (401).
@@ -80,9 +81,10 @@ var errorCodes = map[ErrorCode]struct {
 	InvalidScope:            {http.StatusBadRequest, atAuthorize | atToken},
 	UnauthorizedClient:      {http.StatusBadRequest, atAuthorize | atToken},
 	UnsupportedGrantType:    {http.StatusBadRequest, atToken},
-	UnsupportedResponseType: {http.StatusBadRequest, atAuthorize},
+	UnsupportedResponseType: {http.StatusBadRequest, atAuthorize | atToken}, // RFC 9126, section 2.3
 	UnsupportedTokenType:    {http.StatusBadRequest, atToken},
 	AccessDenied:            {http.StatusBadRequest, atAuthorize | atToken},
+	InvalidTarget:           {http.StatusBadRequest, atAuthorize | atToken},
 	InvalidToken:            {http.StatusUnauthorized, atResource},
 	UnauthorizedRequest:     {http.StatusUnauthorized, atResource},
 	InsufficientScope:       {http.StatusForbidden, atResource},
@@ -90,8 +92,8 @@ var errorCodes = map[ErrorCode]struct {
 	InvalidArgument:         {http.StatusInternalServerError, 0},
 }
 
-// Error is what a client is told, and why. Only Code, Description, Status and
-// Reference ever leave the process.
+// Error is what a client is told, and why. Err and Reason never leave the
+// process, and of a server_error only Code, Status and Reference do.
 type Error struct {
 	// Code is sent as error.
 	Code ErrorCode
@@ -104,19 +106,33 @@ type Error struct {
 	// Status is the HTTP status. 0 stands for that of the code.
 	Status int
 
+	// Header has further fields for the answer, such as DPoP-Nonce. Those that
+	// the server writes itself are left out. Optional. It has no effect where
+	// the client is told by redirect.
+	Header http.Header
+
+	// Challenge has further parameters for the challenge in WWW-Authenticate,
+	// such as `acr_values="gold"` (RFC 9470, section 3). Optional.
+	Challenge string
+
 	// Err is the cause, for the log; optional.
 	Err error
+
+	// Reason is a stable word for the log and for [Event.Reason]. Empty: a word
+	// that says that the program chose the error.
+	Reason string
 
 	// Reference is a short random word in an error that is shown to a person,
 	// and in its log record. See [Options.ErrorHandler]. Empty elsewhere.
 	Reference string
 
-	reason string        // stable word for the log; empty when the program made the error
+	reason string        // the server's own word in place of Reason
 	sent   []slog.Attr   // what the request has about it; logged at Debug only
 	allow  string        // for 405: the methods that are allowed
 	wait   time.Duration // for Retry-After; 0: none
 	scope  Scope         // what a route required
 	bearer bool          // the bearer token was refused
+	scheme string        // by which it was presented; empty: Bearer
 	token  *Token        // the bearer token, if it was found
 }
 
@@ -164,7 +180,7 @@ func (e *Error) sentFrom(place endpoint) *Error {
 		return breach("%w cannot be sent from here", e)
 	case e.Code == ServerError:
 		own := *e
-		own.Description = "The server could not answer. Try again later."
+		own.Description, own.Header, own.Challenge = "The server could not answer. Try again later.", nil, ""
 		return &own
 	case e.Description == "" || grammar.IsNQSCHAR(e.Description):
 		return e

@@ -40,6 +40,12 @@ var (
 		"grant_type", "client_id", "client_secret", "redirect_uri", "scope",
 		"code", "code_verifier", "refresh_token", "username", "password",
 	}
+	// What extensions of the token endpoint read (RFC 7521, RFC 8628, RFC
+	// 8693).
+	extensionParameters = []string{
+		"assertion", "client_assertion", "client_assertion_type", "device_code", "subject_token",
+		"subject_token_type", "actor_token", "actor_token_type", "requested_token_type",
+	}
 	// RFC 7009 and RFC 7662, section 2.1.
 	statusParameters = []string{"token", "token_type_hint", "client_id", "client_secret"}
 )
@@ -98,7 +104,9 @@ func (all parameters) values(name string) (values []string) {
 }
 
 // byName returns the parameters as net/http does.
-func (all parameters) byName() url.Values {
+func (all parameters) byName() url.Values { return byName(all) }
+
+func byName(all []parameter) url.Values {
 	values := make(url.Values, len(all))
 	for _, p := range all {
 		values[p.name] = append(values[p.name], p.value)
@@ -328,6 +336,7 @@ func isMediaType(text string) bool {
 // headers keep (RFC 6749, section 2.3.1).
 var secretParameters = []string{
 	"client_secret", "code", "code_verifier", "refresh_token", "password", "token",
+	"assertion", "client_assertion", "device_code", "subject_token", "actor_token",
 }
 
 // refuseQuery refuses an endpoint's known parameters in the URL: a secret, or a

@@ -50,7 +50,7 @@ type GrantLog interface {
 // if it lists the grants of a user or a client, at UserID and ClientID.
 //
 // Some logs stand beside that of a grant. Their IDs have a prefix: "end:",
-// "uses:" or "user:". To a model they are logs like others. Codes and tokens
+// "uses:", "user:" or "record:". To a model they are logs like others. Codes and tokens
 // are in an entry as a [Digest] only, so they cannot be used by anyone who
 // reads the log.
 type GrantEntry struct {
@@ -105,14 +105,18 @@ type GrantEntry struct {
 
 	// ClientID and UserID name the client and the owner of the grant. They are
 	// in the first entry of a grant, in one of each 30 days, in one that ended
-	// it, and in one of each two hours in "uses:"; others do not repeat them. Entries expire one by one, but as
-	// long as something of a grant can be used, there is one with these; see
-	// [LiveGrants].
+	// it, and in one of each two hours in "uses:"; others do not repeat them.
+	// Entries expire one by one, but as long as something of a grant can be
+	// used, there is one with these; see [LiveGrants].
 	ClientID, UserID string
 
 	// Scope is what the owner granted, in an entry that has ClientID and UserID
 	// and issued a token.
 	Scope Scope
+
+	// Resource is what the token is for, in an entry that has a Scope; see
+	// [Token.Resource].
+	Resource string
 
 	// GrantExpiresAt is when the grant ends, in an entry that issued a token;
 	// see [Token.GrantExpiresAt].
@@ -141,6 +145,9 @@ const (
 
 	// EntryRevoked: the grant is over.
 	EntryRevoked EntryKind = "revoked"
+
+	// EntryRecord: no grant, but a record of an extension; see [LogRecords].
+	EntryRecord EntryKind = "record"
 )
 
 // GrantPage is how many entries [GrantLog.GrantEntries] returns at once.

@@ -15,6 +15,8 @@ const (
 	endLog  = "end:"  // of a grant: place 1 when it begins to end, place 2 when it has ended
 	usesLog = "uses:" // of a grant: tokens issued without moving its line; see appendUse
 	userLog = "user:" // of a user: when what they granted was revoked
+
+	recordLog = "record:" // of no grant: a record of an extension; see LogRecords
 )
 
 // isReserved reports whether an ID is that of such a log, and so cannot be that
@@ -22,7 +24,8 @@ const (
 func isReserved(grantID string) bool {
 	return strings.HasPrefix(grantID, endLog) ||
 		strings.HasPrefix(grantID, usesLog) ||
-		strings.HasPrefix(grantID, userLog)
+		strings.HasPrefix(grantID, userLog) ||
+		strings.HasPrefix(grantID, recordLog)
 }
 
 // grantOf returns the ID of the grant that a log belongs to.
@@ -107,6 +110,7 @@ func (s *Server) entryFor(kind EntryKind, place int, token, issued, old *Token) 
 	if until := entry.speaksUntil(); old == nil || until.After(anchorEnd(old.speaksUntil())) {
 		// No earlier entry that lasts as long has these.
 		entry.ClientID, entry.UserID, entry.Scope = issued.Client.id(), token.User.id(), token.granted()
+		entry.Resource = token.Resource
 		entry.ExpiresAt = anchorEnd(until)
 	}
 	return entry

@@ -21,6 +21,9 @@ type Grant struct {
 	// Scope is what the owner granted; see [Token.GrantScope].
 	Scope Scope
 
+	// Resource is what the grant is for; see [Token.Resource].
+	Resource string
+
 	// UsedAt is when the client last got a token by the grant. The real time
 	// may be up to seven seconds later where tokens are not rotated, and up to
 	// two hours for a client whose tokens joined. What the client did with the
@@ -66,9 +69,9 @@ func LiveGrants(entries []*GrantEntry) []*Grant {
 		case e.Kind == EntryRevoked:
 			ended[id] = true
 		case e.UserID != "":
-			p := party{id, e.ClientID}
+			p := party{id, e.ClientID, e.Resource}
 			if grants[p] == nil {
-				grants[p] = &Grant{ID: id, ClientID: e.ClientID, UserID: e.UserID}
+				grants[p] = &Grant{ID: id, ClientID: e.ClientID, UserID: e.UserID, Resource: e.Resource}
 			}
 			if e.GrantID == id {
 				first[id] = p
@@ -76,7 +79,7 @@ func LiveGrants(entries []*GrantEntry) []*Grant {
 		}
 	}
 	for _, e := range entries {
-		p := party{grantOf(e.GrantID), e.ClientID}
+		p := party{grantOf(e.GrantID), e.ClientID, e.Resource}
 		if e.UserID == "" {
 			if use, named := e.isUse(); use && !named {
 				continue // another entry of its slot names the client
@@ -100,13 +103,14 @@ func LiveGrants(entries []*GrantEntry) []*Grant {
 	}
 	slices.SortFunc(live, func(a, b *Grant) int {
 		return cmp.Or(
-			b.UsedAt.Compare(a.UsedAt), cmp.Compare(a.ID, b.ID), cmp.Compare(a.ClientID, b.ClientID))
+			b.UsedAt.Compare(a.UsedAt), cmp.Compare(a.ID, b.ID), cmp.Compare(a.ClientID, b.ClientID),
+			cmp.Compare(a.Resource, b.Resource))
 	})
 	return live
 }
 
 // party is a client in a grant; there is more than one if others joined.
-type party struct{ grantID, clientID string }
+type party struct{ grantID, clientID, resource string }
 
 // add takes an entry of the grant into account.
 func (g *Grant) add(e *GrantEntry) {

@@ -89,7 +89,7 @@ func (u *use) appendAnywhere(ctx context.Context, from, to int) *Error {
 // the same slot names them for as long, this one need not.
 func (u *use) appendNamed(ctx context.Context) *Error {
 	hash := fnv.New32a()
-	hash.Write([]byte(u.entry.ClientID + " " + u.entry.Scope.String()))
+	hash.Write([]byte(u.entry.ClientID + " " + u.entry.Scope.String() + " " + u.entry.Resource))
 	place := int(hash.Sum32() % namesPerSlot)
 	u.until = u.entry.speaksUntil().Add(useSlot) // for later ones of the slot
 	for range nameTries {
@@ -98,7 +98,7 @@ func (u *use) appendNamed(ctx context.Context) *Error {
 			return refused
 		}
 		if there.namesFor(u.entry) {
-			u.entry.ClientID, u.entry.UserID, u.entry.Scope = "", "", nil
+			u.entry.ClientID, u.entry.UserID, u.entry.Scope, u.entry.Resource = "", "", nil, ""
 			return u.appendAnywhere(ctx, namesPerSlot, usesPerSlot)
 		}
 		place = (place + 1) % namesPerSlot
@@ -109,7 +109,8 @@ func (u *use) appendNamed(ctx context.Context) *Error {
 // namesFor reports whether an entry names the client, owner and scope of use,
 // for as long as use is about something. Then use need not name them.
 func (e *GrantEntry) namesFor(use *GrantEntry) bool {
-	return e.ClientID == use.ClientID && e.UserID == use.UserID && e.Scope.Contains(use.Scope...) &&
+	return e.ClientID == use.ClientID && e.UserID == use.UserID && e.Resource == use.Resource &&
+		e.Scope.Contains(use.Scope...) &&
 		!use.speaksUntil().After(e.ExpiresAt.Add(-markerMargin))
 }
 

@@ -4,6 +4,7 @@ package oauth2server
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 )
 
@@ -22,7 +23,14 @@ func (s *Server) Introspect() http.Handler {
 			s.refuseClient(w, r, event, refused)
 			return
 		}
-		body, _ := json.Marshal(answer) // strings and numbers always have a JSON form
+		body, err := json.Marshal(answer)
+		if err == nil && len(answer.more) > 0 {
+			body, err = appendMembers(body, answer.more, introspectionMembers)
+		}
+		if err != nil {
+			s.refuseClient(w, r, event, misuse("ExtendIntrospection: %w", err))
+			return
+		}
 		writeJSON(w, http.StatusOK, body, unstored)
 	})
 }
@@ -37,6 +45,16 @@ type introspection struct {
 	ExpiresAt int64  `json:"exp,omitempty"`
 	Subject   string `json:"sub,omitempty"`
 	Issuer    string `json:"iss,omitempty"`
+	Audience  string `json:"aud,omitempty"`
+
+	Confirmation map[string]string `json:"cnf,omitempty"`
+
+	more map[string]any // what extensions add
+}
+
+// introspectionMembers are the members that the server itself answers.
+var introspectionMembers = []string{
+	"active", "scope", "client_id", "token_type", "exp", "sub", "iss", "aud", "cnf",
 }
 
 // introspect fills in event as it learns whose request it is.
@@ -73,14 +91,36 @@ func (s *Server) introspect(r *http.Request, event *Event) (answer introspection
 		ClientID: token.Client.id(),
 		Subject:  token.User.ID,
 		Issuer:   s.options.Issuer,
+		Audience: token.Resource,
 	}
 	if !isRefreshToken {
-		answer.TokenType = "Bearer"
+		answer.TokenType, answer.Confirmation = s.resource.tokenType(token), token.Details.confirmation()
+		if answer.more, refused = s.extendIntrospection(r, caller, token); refused != nil {
+			return introspection{}, refused
+		}
 	}
 	if !expiresAt.IsZero() {
 		answer.ExpiresAt = expiresAt.Unix()
 	}
 	return answer, nil
+}
+
+// extendIntrospection returns what extensions add to the answer about a token.
+func (s *Server) extendIntrospection(
+	r *http.Request, caller *Client, token *Token,
+) (all map[string]any, refused *Error) {
+	for _, e := range s.ext.introspection {
+		shown := *token
+		members, err := e.ExtendIntrospection(r.Context(), caller, &shown)
+		switch {
+		case err != nil:
+			return nil, refusedBy(e, "ExtendIntrospection", err, lapse(e, "ExtendIntrospection: %w", err))
+		case all == nil:
+			all = map[string]any{}
+		}
+		maps.Copy(all, members)
+	}
+	return all, nil
 }
 
 // isActive reports whether a refresh token is the caller's own, and the current

@@ -10,11 +10,9 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"path"
+	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // Metadata returns the handler that tells clients what the server supports (RFC
@@ -23,7 +21,7 @@ import (
 // HEAD. Metadata panics, before any request, if Issuer or Endpoints is not set.
 func (s *Server) Metadata() http.Handler {
 	fault := misuse("Metadata needs Options.Issuer and Options.Endpoints")
-	body, err := json.Marshal(s.metadata())
+	body, err := s.metadataDocument()
 	switch {
 	case err != nil:
 		fault = misuse("%w", err)
@@ -72,19 +70,76 @@ type metadata struct {
 
 	// RFC 9207, section 3.
 	SendsIssuer bool `json:"authorization_response_iss_parameter_supported"`
+
+	Scopes               []string `json:"scopes_supported,omitempty"`
+	ServiceDocumentation string   `json:"service_documentation,omitempty"`
+	PolicyURI            string   `json:"op_policy_uri,omitempty"`
+	TermsURI             string   `json:"op_tos_uri,omitempty"`
+	ProtectedResources   []string `json:"protected_resources,omitempty"` // RFC 9728, section 4
+}
+
+// metadataDocument returns the metadata with what extensions add. They may add
+// members, and elements to lists; they may not replace what the server says.
+func (s *Server) metadataDocument() ([]byte, error) {
+	own, err := json.Marshal(s.metadata())
+	if err != nil || len(s.ext.metadata) == 0 {
+		return own, err
+	}
+	for _, e := range s.ext.metadata {
+		var before, members map[string]any
+		if err = errors.Join(json.Unmarshal(own, &before), json.Unmarshal(own, &members)); err != nil {
+			return nil, err
+		}
+		e.ExtendMetadata(members)
+		if own, err = json.Marshal(members); err != nil {
+			return nil, fmt.Errorf("extension %q: ExtendMetadata: %w", e.ExtensionName(), err)
+		}
+		var after map[string]any // in JSON's own types
+		if err = json.Unmarshal(own, &after); err != nil {
+			return nil, err
+		}
+		for name, value := range before {
+			if !isKept(value, after[name]) {
+				return nil, fmt.Errorf("extension %q: ExtendMetadata replaced the member %q",
+					e.ExtensionName(), name)
+			}
+		}
+	}
+	return own, nil
+}
+
+// isKept reports whether a value is still there: unchanged, or as a list that
+// has got further elements.
+func isKept(value, after any) bool {
+	list, isList := value.([]any)
+	now, stillList := after.([]any)
+	if !isList || !stillList {
+		return reflect.DeepEqual(value, after)
+	}
+	return !slices.ContainsFunc(list, func(element any) bool {
+		return !slices.ContainsFunc(now, func(other any) bool { return reflect.DeepEqual(element, other) })
+	})
 }
 
 func (s *Server) metadata() metadata {
 	o := &s.options
 	m := metadata{
 		Issuer:        o.Issuer,
-		Authorization: o.resolve(o.Endpoints.Authorization),
-		Token:         o.resolve(o.Endpoints.Token),
-		Revocation:    o.resolve(o.Endpoints.Revocation),
-		Introspection: o.resolve(o.Endpoints.Introspection),
+		Authorization: resolve(o.Issuer, o.Endpoints.Authorization),
+		Token:         resolve(o.Issuer, o.Endpoints.Token),
+		Revocation:    resolve(o.Issuer, o.Endpoints.Revocation),
+		Introspection: resolve(o.Issuer, o.Endpoints.Introspection),
 		ResponseTypes: []string{}, // required, even if empty
 		GrantTypes:    s.grantTypes(),
 		SendsIssuer:   o.Issuer != "",
+
+		Scopes:               o.ScopesSupported,
+		ServiceDocumentation: resolve(o.Issuer, o.ServiceDocumentation),
+		PolicyURI:            resolve(o.Issuer, o.PolicyURI),
+		TermsURI:             resolve(o.Issuer, o.TermsURI),
+	}
+	for _, r := range s.resources {
+		m.ProtectedResources = append(m.ProtectedResources, r.url)
 	}
 	if s.grants["authorization_code"] != nil {
 		m.ResponseTypes = []string{"code"}
@@ -100,7 +155,13 @@ func (s *Server) metadata() metadata {
 			m.ResponseModes = []string{"fragment"}
 		}
 	}
+	for _, e := range s.ext.modes {
+		m.ResponseModes = append(m.ResponseModes, e.ResponseModes()...)
+	}
 	confidential := []string{"client_secret_basic", "client_secret_post"}
+	for _, e := range s.ext.authenticators {
+		confidential = append(confidential, e.AuthMethod())
+	}
 	anybody := append(slices.Clone(confidential), "none")
 	if m.Token != "" {
 		m.TokenAuthMethods = confidential
@@ -138,24 +199,11 @@ func (s *Server) grantTypes() []string {
 	return on
 }
 
-// resolve returns the URL of an endpoint; "" if there is none.
-func (o *Options) resolve(endpoint string) string {
-	issuer, err := url.Parse(o.Issuer)
-	if err != nil || endpoint == "" {
-		return ""
-	}
-	resolved, err := issuer.Parse(endpoint)
-	if err != nil {
-		return ""
-	}
-	return resolved.String()
-}
-
 // checkMetadata returns what is wrong with the options that clients would be
 // told.
 func (s *Server) checkMetadata() (wrong []error) {
 	o := &s.options
-	switch err := o.checkPublicURL(o.Issuer); {
+	switch err := checkPublicURL(o.Issuer, o.InsecureHTTPIssuer); {
 	case o.Issuer == "" && o.Endpoints != Endpoints{}:
 		return []error{errors.New("option Endpoints: it needs Issuer")}
 	case o.Issuer == "":
@@ -168,8 +216,23 @@ func (s *Server) checkMetadata() (wrong []error) {
 		return []error{
 			errors.New("option Issuer: its path has empty or dot segments, which net/http redirects away"),
 		}
-	case o.Endpoints == Endpoints{}:
-		return nil
+	}
+	for _, page := range []struct{ name, url string }{
+		{"ServiceDocumentation", o.ServiceDocumentation}, {"PolicyURI", o.PolicyURI}, {"TermsURI", o.TermsURI},
+	} {
+		if page.url == "" {
+			continue
+		}
+		url := cmp.Or(resolve(o.Issuer, page.url), page.url)
+		if err := checkPublicURL(url, o.InsecureHTTPIssuer); err != nil {
+			wrong = append(wrong, fmt.Errorf("option %s: %w", page.name, err))
+		}
+	}
+	if err := o.ScopesSupported.check(); err != nil {
+		wrong = append(wrong, fmt.Errorf("option ScopesSupported: %w", err))
+	}
+	if o.Endpoints == (Endpoints{}) {
+		return wrong
 	}
 	asks := s.grants["authorization_code"] != nil || s.implicit
 	for _, endpoint := range []struct {
@@ -195,37 +258,10 @@ func (s *Server) checkMetadata() (wrong []error) {
 			wrong = append(wrong,
 				fmt.Errorf("option Endpoints.%s: no grant that is on has a use for it", endpoint.name))
 		default:
-			if err := o.checkPublicURL(cmp.Or(o.resolve(endpoint.url), endpoint.url)); err != nil {
+			if err := checkPublicURL(cmp.Or(resolve(o.Issuer, endpoint.url), endpoint.url), o.InsecureHTTPIssuer); err != nil {
 				wrong = append(wrong, fmt.Errorf("option Endpoints.%s: %w", endpoint.name, err))
 			}
 		}
 	}
 	return wrong
-}
-
-// isCleanPath reports whether net/http serves a path as it stands.
-func isCleanPath(p string) bool { return path.Clean(p) == p }
-
-// checkPublicURL returns why clients may not be told a URL; nil if they may. It
-// must be https, or http on a loopback host, without user information and
-// fragment (RFC 8414, section 2; RFC 6749, section 3.1 and 3.2).
-func (o *Options) checkPublicURL(text string) error {
-	parsed, err := url.Parse(text)
-	_, loopback := cutLoopbackPort(text)
-	switch {
-	case err != nil, !grammar.IsURIText(text):
-		return errors.New("not a URL")
-	case parsed.Hostname() == "":
-		return fmt.Errorf("%q has no scheme or no host", text)
-	case parsed.User != nil || strings.Contains(text, "#"):
-		return fmt.Errorf("%q has a user or a fragment", text)
-	case checkAuthority(authorityOf(text)) != nil:
-		return fmt.Errorf("%q: %w", text, checkAuthority(authorityOf(text)))
-	case parsed.Scheme == "https", loopback, parsed.Scheme == "http" && o.InsecureHTTPIssuer:
-		return nil
-	case parsed.Scheme == "http":
-		return fmt.Errorf("%q is not https; http is for loopback hosts, or, in development, "+
-			"with the option InsecureHTTPIssuer", text)
-	}
-	return fmt.Errorf("%q is not https", text)
 }

@@ -166,6 +166,21 @@ type AuthorizationCodeGenerator interface {
 	GenerateAuthorizationCode(ctx context.Context, client *Client, user *User, scope Scope) (string, error)
 }
 
+// RecordModel keeps what extensions remember, such as which assertions were
+// used. It is an optional interface of a model. A model that is a [GrantLog]
+// does not need it: see [LogRecords].
+type RecordModel interface {
+	// SaveRecord stores a record under a key if there is none, and returns
+	// [ErrExists] if there is one. It never replaces a record: of all
+	// concurrent callers, on any number of machines, one gets nil. A record may
+	// be deleted after expiresAt, and may still count as there.
+	SaveRecord(ctx context.Context, key string, record []byte, expiresAt time.Time) error
+
+	// GetRecord returns a record. [ErrNotFound]: there is none, or it has
+	// expired.
+	GetRecord(ctx context.Context, key string) ([]byte, error)
+}
+
 // modelError is a constant error that a model may return.
 type modelError string
 
@@ -212,6 +227,12 @@ type Client struct {
 	// refresh tokens are always rotated. The zero value is a confidential
 	// client, which must authenticate.
 	Public bool
+
+	// AuthMethod is how the client authenticates, if not by a secret: the
+	// method of a [ClientAuthenticator]. Such a client is never let in by a
+	// secret or as a public client, so Public is false. Empty: by its secret,
+	// or not at all if Public is true.
+	AuthMethod string
 
 	// AccessTokenLifetime takes precedence over the server's. 0: the server's.
 	AccessTokenLifetime time.Duration
@@ -343,7 +364,25 @@ type Token struct {
 	// its path, such as Extra["a"][3].
 	Extra map[string]any
 
+	// Resource is the part of the program that the token is for: the URL of one
+	// of [Options.Resources]. Empty: all that is no such resource.
+	Resource string
+
+	// Details are what extensions and the program keep with the authorization.
+	// Nil: nothing.
+	Details *Details
+
+	answer  map[string]any // members for the answer of the token endpoint; not stored
 	unknown map[string]json.RawMessage
+}
+
+// Answer adds a member to the answer to the token request. It is not stored
+// with the token. Members that RFC 6749 defines are left out of the answer.
+func (t *Token) Answer(name string, value any) {
+	if t.answer == nil {
+		t.answer = map[string]any{}
+	}
+	t.answer[name] = value
 }
 
 // granted returns what the owner authorized.
@@ -392,6 +431,13 @@ type AuthorizationCode struct {
 
 	// GrantID is that of the tokens that the code gives; see [Token.GrantID].
 	GrantID string
+
+	// Resource is that of the tokens; see [Token.Resource].
+	Resource string
+
+	// Details are those of the tokens; see [Token.Details]. If they have a
+	// Confirmation, the code can only be redeemed with that key.
+	Details *Details
 
 	unknown map[string]json.RawMessage
 }

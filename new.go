@@ -22,11 +22,21 @@ func New(model Model, opts *Options) (*Server, error) {
 	options, wrong := opts.withDefaults()
 	can, faults := inspect(model)
 	wrong = append(wrong, faults...)
+	ext := sortExtensions(options.Extensions)
+	unfit := ext.check(options.Extensions)
+	if len(unfit) > 0 {
+		ext = extensions{}
+	}
+	wrong = append(wrong, unfit...)
+	all, faults := readResources(options.Resources, options.Issuer, options.InsecureHTTPIssuer)
+	wrong = append(wrong, faults...)
 	s := &Server{
-		reporter: reporter{logger: options.Logger, onEvent: options.OnEvent},
-		resource: newResourceServer(&can, options.forResources()),
-		options:  options,
-		can:      can,
+		reporter:  reporter{logger: options.Logger, onEvent: options.OnEvent},
+		resource:  newResourceServer(&can, options.forResources(), &ext, all),
+		options:   options,
+		can:       can,
+		ext:       ext,
+		resources: all,
 		rules: refreshRules{
 			window:   cmp.Or(options.RefreshRetryWindow, time.Minute),
 			process:  thisProcessText,
@@ -36,12 +46,16 @@ func New(model Model, opts *Options) (*Server, error) {
 			burst:    refreshBurst,
 		},
 	}
+	wrong = append(wrong, s.addGrants()...)
 	wrong = append(wrong, s.enable()...)
 	wrong = append(wrong, s.checkMetadata()...)
 	wrong = append(wrong, s.trustOrigins()...)
 	if len(wrong) == 0 && len(s.grants) == 0 && !s.implicit {
 		wrong = append(wrong, errors.New("no grant is on: the model has neither AuthorizationCodeModel "+
 			"nor RefreshTokenModel nor ClientCredentialsModel, or Options.Grants leaves them out"))
+	}
+	if len(wrong) == 0 {
+		wrong = s.attach()
 	}
 	if len(wrong) > 0 {
 		return nil, mistakes(wrong)
@@ -52,6 +66,53 @@ func New(model Model, opts *Options) (*Server, error) {
 	options.Logger.Info("oauth2server: ready",
 		"grants", s.grantTypes(), "model", fmt.Sprintf("%T", model), "interfaces", can.names())
 	return s, nil
+}
+
+// addGrants adds the grants of extensions to those of the program.
+func (s *Server) addGrants() (wrong []error) {
+	for _, e := range s.ext.grants {
+		for name, grant := range e.Grants() {
+			if s.options.ExtensionGrants[name] != nil {
+				wrong = append(wrong, fmt.Errorf("extension %q: the grant %q is there twice", e.ExtensionName(), name))
+				continue
+			}
+			if s.options.ExtensionGrants == nil {
+				s.options.ExtensionGrants = map[string]GrantFunc{}
+			}
+			s.options.ExtensionGrants[name] = grant
+		}
+	}
+	return wrong
+}
+
+// attach puts together what extensions ask for, and then tells them their
+// server.
+func (s *Server) attach() (wrong []error) {
+	s.records = s.can.records
+	if s.records == nil && s.can.log != nil {
+		s.records = LogRecords(s.can.log)
+	}
+	s.authorizationParameters, s.tokenParameters = authorizationParameters, tokenParameters
+	for _, e := range s.ext.authorization {
+		s.authorizationParameters = append(slices.Clip(s.authorizationParameters), e.AuthorizationParameters()...)
+	}
+	for _, e := range s.ext.resolvers {
+		s.resolverParameters = append(s.resolverParameters, e.RequestParameters()...)
+	}
+	if len(s.options.Extensions) > 0 || len(s.options.ExtensionGrants) > 0 {
+		s.tokenParameters = append(slices.Clip(s.tokenParameters), extensionParameters...)
+	}
+	for _, e := range s.options.Extensions {
+		if attacher, ok := e.(Attacher); ok {
+			if err := attacher.Attach(s); err != nil {
+				wrong = append(wrong, fmt.Errorf("extension %q: %w", e.ExtensionName(), err))
+			}
+		}
+	}
+	if _, err := s.metadataDocument(); err != nil {
+		wrong = append(wrong, err)
+	}
+	return wrong
 }
 
 // enable turns the grants on that the model and the options allow, and returns

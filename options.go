@@ -80,6 +80,16 @@ type Options struct {
 	// header or its form. It is optional.
 	OnEvent func(*http.Request, Event)
 
+	// Extensions are parts of the server that are not in this package; see
+	// [Extension]. Their order is the order in which they are asked.
+	Extensions []Extension
+
+	// Resources are the parts of the program that have access tokens of their
+	// own (RFC 8707); [ResourceServer.For] protects them. A client asks for a
+	// token for one by the parameter resource, which is ignored if there are
+	// none. They need Issuer.
+	Resources []Resource
+
 	// Issuer is the URL by which clients know this server (RFC 8414, section
 	// 2): https, or http on a loopback host for tests, without query and
 	// fragment; see also InsecureHTTPIssuer. It is sent as iss with each
@@ -90,6 +100,13 @@ type Options struct {
 	// Endpoints are the URLs that [Server.Metadata] publishes. They need
 	// Issuer.
 	Endpoints Endpoints
+
+	// ScopesSupported, ServiceDocumentation, PolicyURI and TermsURI are
+	// published by [Server.Metadata]: the scope tokens that clients may want,
+	// and where people read about the service, its policy and its terms (RFC
+	// 8414, section 2). Empty ones are not published.
+	ScopesSupported                           Scope
+	ServiceDocumentation, PolicyURI, TermsURI string
 
 	// MayIntrospect reports whether caller may see, by [Server.Introspect], an
 	// access token that is not its own. caller is a confidential client,
@@ -232,6 +249,13 @@ type ResourceOptions struct {
 	Realm                          string
 	Logger                         *slog.Logger
 	OnEvent                        func(*http.Request, Event)
+
+	// Issuer completes the URLs of Resources that are paths.
+	Issuer    string
+	Resources []Resource
+
+	// Extensions: of these, a [TokenBinder] alone is asked.
+	Extensions []Extension
 }
 
 // publicByDefault is the default of [Options.PublicClientGrants].
@@ -249,6 +273,9 @@ func (o *Options) withDefaults() (Options, []error) {
 	options.InsecureSkipClientAuthentication = slices.Clone(o.InsecureSkipClientAuthentication)
 	options.PublicClientGrants = slices.Clone(o.PublicClientGrants)
 	options.TrustedOrigins = slices.Clone(o.TrustedOrigins)
+	options.Extensions = slices.Clone(o.Extensions)
+	options.Resources = slices.Clone(o.Resources)
+	options.ScopesSupported = slices.Clone(o.ScopesSupported)
 	if o.PublicClientGrants == nil {
 		options.PublicClientGrants = publicByDefault
 	}
@@ -300,6 +327,9 @@ func (o *Options) forResources() ResourceOptions {
 		Realm:                          o.Realm,
 		Logger:                         o.Logger,
 		OnEvent:                        o.OnEvent,
+		Issuer:                         o.Issuer,
+		Resources:                      o.Resources,
+		Extensions:                     o.Extensions,
 	}
 }
 

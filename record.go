@@ -38,6 +38,8 @@ type tokenRecord struct {
 	GrantScope       Scope           `json:"grant_scope,omitempty"`
 	GrantExpiresAt   int64           `json:"grant_expires_at,omitempty"`
 	GrantPace        int64           `json:"grant_pace,omitempty"`
+	Resource         string          `json:"resource,omitempty"`
+	Details          *Details        `json:"details,omitempty"`
 	Attributes       json.RawMessage `json:"attributes,omitempty"`
 	PlainExtra       json.RawMessage `json:"extra,omitempty"`
 }
@@ -53,6 +55,9 @@ type codeRecord struct {
 	CodeChallenge       string `json:"code_challenge,omitempty"`
 	CodeChallengeMethod string `json:"code_challenge_method,omitempty"`
 	GrantID             string `json:"grant_id,omitempty"`
+	Resource            string `json:"resource,omitempty"`
+
+	Details *Details `json:"details,omitempty"`
 }
 
 // entryRecord is the binary form of a GrantEntry.
@@ -74,6 +79,7 @@ type entryRecord struct {
 	ClientID           string    `json:"client_id,omitempty"`
 	UserID             string    `json:"user_id,omitempty"`
 	Scope              Scope     `json:"scope,omitempty"`
+	Resource           string    `json:"resource,omitempty"`
 	GrantExpiresAt     int64     `json:"grant_expires_at,omitempty"`
 }
 
@@ -85,7 +91,7 @@ type entryRecord struct {
 // If [Token.Extra] holds something that it may not, the error has its path. A
 // model returns this error unchanged: the server then logs a program_mistake.
 func (t Token) MarshalBinary() ([]byte, error) {
-	if err := checkText(t.Client.id(), t.User.id(), t.GrantID); err != nil {
+	if err := checkText(t.Client.id(), t.User.id(), t.GrantID, t.Resource); err != nil {
 		return nil, err
 	}
 	attributes, err := extra.Encode(t.Extra)
@@ -104,6 +110,8 @@ func (t Token) MarshalBinary() ([]byte, error) {
 		GrantScope:       t.GrantScope,
 		GrantExpiresAt:   millis.Of(t.GrantExpiresAt),
 		GrantPace:        millis.Of(t.GrantPace),
+		Resource:         t.Resource,
+		Details:          t.Details,
 		Attributes:       attributes,
 	})
 }
@@ -133,6 +141,8 @@ func (t *Token) UnmarshalBinary(data []byte) error {
 		GrantScope:            r.GrantScope,
 		GrantExpiresAt:        millis.Time(r.GrantExpiresAt),
 		GrantPace:             millis.Time(r.GrantPace),
+		Resource:              r.Resource,
+		Details:               r.Details,
 		Extra:                 attributes,
 		unknown:               unknown,
 	}
@@ -150,7 +160,7 @@ func (r *tokenRecord) extra() (map[string]any, error) {
 // client and user; see [Token.MarshalBinary].
 func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
 	err := checkText(c.Client.id(), c.User.id(), c.GrantID, c.RedirectURI,
-		c.CodeChallenge, c.CodeChallengeMethod)
+		c.CodeChallenge, c.CodeChallengeMethod, c.Resource)
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +174,8 @@ func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
 		CodeChallenge:       c.CodeChallenge,
 		CodeChallengeMethod: c.CodeChallengeMethod,
 		GrantID:             c.GrantID,
+		Resource:            c.Resource,
+		Details:             c.Details,
 	})
 }
 
@@ -185,6 +197,8 @@ func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
 		CodeChallenge:       r.CodeChallenge,
 		CodeChallengeMethod: r.CodeChallengeMethod,
 		GrantID:             r.GrantID,
+		Resource:            r.Resource,
+		Details:             r.Details,
 		unknown:             unknown,
 	}
 	return nil
@@ -193,7 +207,7 @@ func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
 // MarshalBinary returns a record of the whole entry; see [Token.MarshalBinary].
 // It contains digests, and no token that could be used.
 func (e GrantEntry) MarshalBinary() ([]byte, error) {
-	if err := checkText(e.GrantID, string(e.Kind), e.Nonce, e.ClientID, e.UserID); err != nil {
+	if err := checkText(e.GrantID, string(e.Kind), e.Nonce, e.ClientID, e.UserID, e.Resource); err != nil {
 		return nil, err
 	}
 	return marshalRecord(e.unknown, entryRecord{
@@ -214,6 +228,7 @@ func (e GrantEntry) MarshalBinary() ([]byte, error) {
 		ClientID:           e.ClientID,
 		UserID:             e.UserID,
 		Scope:              e.Scope,
+		Resource:           e.Resource,
 		GrantExpiresAt:     millis.Of(e.GrantExpiresAt),
 	})
 }
@@ -242,6 +257,7 @@ func (e *GrantEntry) UnmarshalBinary(data []byte) error {
 		ClientID:             r.ClientID,
 		UserID:               r.UserID,
 		Scope:                r.Scope,
+		Resource:             r.Resource,
 		GrantExpiresAt:       millis.Time(r.GrantExpiresAt),
 		unknown:              unknown,
 	}

@@ -30,7 +30,7 @@ func CheckClient(client *Client, extensionGrants ...string) error {
 	if client == nil {
 		return unfit("client", errors.New("it is nil"))
 	}
-	wrong := []error{checkClientID(client.ID)}
+	wrong := []error{checkClientID(client.ID), client.checkAuthMethod()}
 	wrong = append(wrong, client.checkGrants(extensionGrants)...)
 	wrong = append(wrong, client.checkRedirectURIs()...)
 	wrong = append(wrong, client.Scope.checkElements()...)
@@ -48,7 +48,7 @@ func CheckClientSecret(client *Client, secret string) error {
 	if client == nil {
 		return unfit("client", errors.New("it is nil"))
 	}
-	return unfit(fmt.Sprintf("client %q", client.ID), checkSecret(client.Public, secret))
+	return unfit(fmt.Sprintf("client %q", client.ID), checkSecret(client, secret))
 }
 
 // CheckUser returns everything that is wrong with a user to be registered under
@@ -158,4 +158,21 @@ func (c *Client) checkLifetimes() (wrong []error) {
 			c.RefreshTokenLifetime, c.AccessTokenLifetime))
 	}
 	return wrong
+}
+
+// checkAuthMethod returns why the client could not authenticate by its method.
+func (c *Client) checkAuthMethod() error {
+	switch c.AuthMethod {
+	case "":
+		return nil
+	case "client_secret_basic", "client_secret_post", "none":
+		return fmt.Errorf("AuthMethod %q: leave it empty, and Public tells whether there is a secret", c.AuthMethod)
+	}
+	switch {
+	case c.Public:
+		return errors.New("it is Public and has an AuthMethod")
+	case !grammar.IsNQSCHAR(c.AuthMethod):
+		return errors.New("AuthMethod: a character that is not printable ASCII")
+	}
+	return nil
 }

@@ -38,11 +38,13 @@ func checkClientID(id string) error {
 	return checkLength("the ID", id, maxRegistered)
 }
 
-func checkSecret(public bool, secret string) error {
+func checkSecret(client *Client, secret string) error {
 	switch {
-	case public && secret != "":
+	case client.Public && secret != "":
 		return errors.New("a public client cannot have a secret")
-	case public:
+	case client.AuthMethod != "" && secret != "":
+		return errors.New("a client with an AuthMethod cannot have a secret")
+	case client.Public || client.AuthMethod != "":
 		return nil
 	case secret == "":
 		return errors.New("a confidential client needs a secret")

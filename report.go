@@ -25,7 +25,7 @@ func (s *reporter) report(r *http.Request, e Event) {
 // the log and nowhere else.
 func (s *reporter) reportRefusal(r *http.Request, e Event, refused *Error) {
 	e.Kind, e.Scope = EventRefused, nil
-	e.Error, e.Reason = refused.Code, cmp.Or(refused.reason, "chosen_by_program")
+	e.Error, e.Reason = refused.Code, cmp.Or(refused.reason, refused.Reason, "chosen_by_program")
 	switch e.Reason {
 	case reasonReplayed, reasonRepeated:
 		e.Kind = EventReplayed

@@ -18,6 +18,7 @@ type capabilities struct {
 	codes           AuthorizationCodeModel
 	refresh         RefreshTokenModel
 	log             GrantLog
+	records         RecordModel
 	users           PasswordModel
 	clientUsers     ClientCredentialsModel
 	checker         UserChecker
@@ -77,6 +78,7 @@ func (can *capabilities) take(layer any) {
 	takeIf(&can.codes, layer)
 	takeIf(&can.refresh, layer)
 	takeIf(&can.log, layer)
+	takeIf(&can.records, layer)
 	takeIf(&can.users, layer)
 	takeIf(&can.clientUsers, layer)
 	takeIf(&can.checker, layer)
@@ -112,6 +114,7 @@ func (can *capabilities) names() (names []string) {
 		{"AuthorizationCodeModel", can.codes != nil},
 		{"RefreshTokenModel", can.refresh != nil},
 		{"GrantLog", can.log != nil},
+		{"RecordModel", can.records != nil},
 		{"PasswordModel", can.users != nil},
 		{"ClientCredentialsModel", can.clientUsers != nil},
 		{"UserChecker", can.checker != nil},
@@ -152,7 +155,7 @@ func faults(layer any) (wrong []error) {
 			lacks[m.of] = append(lacks[m.of], m.name)
 		}
 	}
-	for _, of := range []string{"AuthorizationCodeModel", "RefreshTokenModel", "GrantLog"} {
+	for _, of := range []string{"AuthorizationCodeModel", "RefreshTokenModel", "GrantLog", "RecordModel"} {
 		if len(has[of]) > 0 && len(lacks[of]) > 0 {
 			wrong = append(wrong,
 				fmt.Errorf("model %v: %s is incomplete: it has %v, but not %v", t, of, has[of], lacks[of]))

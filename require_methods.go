@@ -25,6 +25,7 @@ var interfaces = []struct {
 	},
 	{reflect.TypeFor[RefreshTokenModel](), []string{"GetRefreshToken", "RevokeToken"}},
 	{reflect.TypeFor[GrantLog](), []string{"AppendGrant", "GrantEntries", "RevokeAccessTokens"}},
+	{reflect.TypeFor[RecordModel](), []string{"SaveRecord", "GetRecord"}},
 	{reflect.TypeFor[PasswordModel](), []string{"GetUser"}},
 	{reflect.TypeFor[ClientCredentialsModel](), []string{"GetUserFromClient"}},
 	{reflect.TypeFor[UserChecker](), []string{"CheckUser"}},

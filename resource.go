@@ -3,6 +3,8 @@
 
 package oauth2server
 
+import "strings"
+
 // ResourceServer is the part of a server that checks access tokens, for an API
 // in another program than the authorization server. It is immutable and safe
 // for concurrent use.
@@ -11,6 +13,9 @@ type ResourceServer struct {
 	tokens   AccessTokenModel
 	verifier ScopeVerifier
 	options  ResourceOptions
+	binders  []TokenBinder
+	all      resources
+	resource string // the one that it protects; empty: what is none of them
 }
 
 // NewResourceServer returns a ResourceServer over tokens, which may also be a
@@ -21,19 +26,52 @@ type ResourceServer struct {
 func NewResourceServer(tokens AccessTokenModel, opts *ResourceOptions) (*ResourceServer, error) {
 	options, wrong := opts.withDefaults()
 	can, faults := inspect(tokens)
-	if wrong = append(wrong, faults...); len(wrong) > 0 {
+	wrong = append(wrong, faults...)
+	all, faults := readResources(options.Resources, options.Issuer, true)
+	wrong = append(wrong, faults...)
+	ext := sortExtensions(options.Extensions)
+	if wrong = append(wrong, ext.check(options.Extensions)...); len(wrong) > 0 {
 		return nil, mistakes(wrong)
 	}
-	return newResourceServer(&can, options), nil
+	return newResourceServer(&can, options, &ext, all), nil
 }
 
 // newResourceServer returns a ResourceServer. The options have their defaults
 // already.
-func newResourceServer(can *capabilities, options ResourceOptions) *ResourceServer {
+func newResourceServer(
+	can *capabilities, options ResourceOptions, ext *extensions, all resources,
+) *ResourceServer {
 	return &ResourceServer{
 		reporter: reporter{logger: options.Logger, onEvent: options.OnEvent},
 		tokens:   can.tokens,
 		verifier: can.verifier,
 		options:  options,
+		binders:  ext.binders,
+		all:      all,
 	}
 }
+
+// For returns the part of the server that protects one of the resources, named
+// as in Resources: only tokens for that resource are let in, while the server
+// itself lets in tokens for none. It panics if there is no such resource.
+func (s *ResourceServer) For(resource string) *ResourceServer {
+	if strings.HasPrefix(resource, "/") {
+		resource = resolve(s.options.Issuer, resource)
+	}
+	key, _ := targetOf(resource)
+	for _, r := range s.all {
+		if r.key == key {
+			own := *s
+			own.resource = r.url
+			return &own
+		}
+	}
+	panic(cannotWork("For", misuse("there is no resource %q", resource)))
+}
+
+// Issuer returns the option Issuer.
+func (s *ResourceServer) Issuer() string { return s.options.Issuer }
+
+// URL returns the URL of an endpoint that is given as in [Endpoints]: a path is
+// completed by the host of the issuer.
+func (s *ResourceServer) URL(endpoint string) string { return resolve(s.options.Issuer, endpoint) }

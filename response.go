@@ -20,10 +20,15 @@ import (
 // [Server.Token] does without next.
 func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
 	buffer := bodies.Buffer()
-	body := appendToken((*buffer)[:0], token)
+	body := appendToken((*buffer)[:0], token, s.resource.tokenType(token))
 	var err error
-	if s.options.AllowExtendedTokenAttributes {
-		body, err = appendMembers(body, token.Extra)
+	members := token.answer
+	if s.options.AllowExtendedTokenAttributes && len(token.Extra) > 0 {
+		members = maps.Clone(token.Extra)
+		maps.Copy(members, token.answer)
+	}
+	if len(members) > 0 {
+		body, err = appendMembers(body, members, standardMembers)
 	}
 	if err != nil {
 		s.options.Logger.Error("oauth2server: an extended token attribute has no JSON form",
@@ -37,9 +42,9 @@ func (s *Server) WriteToken(w http.ResponseWriter, token *Token) {
 }
 
 // appendToken appends the body of a token response (RFC 6749, section 5.1).
-func appendToken(b []byte, token *Token) []byte {
+func appendToken(b []byte, token *Token, tokenType string) []byte {
 	b = appendString(append(b, `{"access_token":`...), token.AccessToken)
-	b = append(b, `,"token_type":"Bearer"`...)
+	b = append(append(append(b, `,"token_type":"`...), tokenType...), '"')
 	if seconds := expiresIn(token); seconds != 0 {
 		b = strconv.AppendInt(append(b, `,"expires_in":`...), seconds, 10)
 	}
@@ -68,13 +73,13 @@ var standardMembers = []string{
 	"error", "error_description", "error_uri",
 }
 
-// appendMembers adds the attributes that are not standard members to a JSON
-// object, which must not be empty.
-func appendMembers(object []byte, attributes map[string]any) ([]byte, error) {
+// appendMembers adds the attributes that are not among the reserved members to
+// a JSON object, which must not be empty.
+func appendMembers(object []byte, attributes map[string]any, reserved []string) ([]byte, error) {
 	attributes = maps.Clone(attributes)
 	maps.DeleteFunc(attributes, func(name string, _ any) bool {
 		// Some JSON parsers ignore the case of names.
-		return slices.ContainsFunc(standardMembers, func(standard string) bool {
+		return slices.ContainsFunc(reserved, func(standard string) bool {
 			return strings.EqualFold(standard, name)
 		})
 	})
@@ -117,6 +122,11 @@ func writeErrorJSON(w http.ResponseWriter, e *Error) {
 // setErrorHeaders tells the client which methods work, and when to try again
 // (RFC 9110, section 10.2.1 and 10.2.3).
 func setErrorHeaders(w http.ResponseWriter, e *Error) {
+	for name, values := range e.Header {
+		if name = http.CanonicalHeaderKey(name); !slices.Contains(ownHeaders, name) {
+			w.Header()[name] = slices.Clone(values)
+		}
+	}
 	if e.allow != "" {
 		w.Header().Set("Allow", e.allow)
 	}
@@ -128,6 +138,14 @@ func setErrorHeaders(w http.ResponseWriter, e *Error) {
 	case status == http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "60")
 	}
+}
+
+// ownHeaders are the fields that the server or net/http writes, which
+// [Error.Header] cannot replace.
+var ownHeaders = []string{
+	"Allow", "Cache-Control", "Connection", "Content-Length", "Content-Security-Policy", "Content-Type",
+	"Location", "Pragma", "Referrer-Policy", "Retry-After", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Www-Authenticate", "X-Content-Type-Options", "X-Frame-Options",
 }
 
 // unstored keeps codes and tokens out of caches (RFC 6749, section 5.1).

@@ -16,11 +16,41 @@ type Server struct {
 	resource *ResourceServer // checks tokens
 	options  Options
 	can      capabilities
+	ext      extensions
 	rules    refreshRules
 	grants   map[string]GrantFunc // the grants that are on, by grant type
 	off      map[string]error     // why a built-in grant is off, by grant type
 	implicit bool
 
+	resources resources
+	records   RecordModel // nil: the model keeps none
+
+	// The parameters that the endpoints read, those of extensions included.
+	authorizationParameters, tokenParameters, resolverParameters []string
+
 	crossOrigin *http.CrossOriginProtection
 	warned      sync.Map // the IDs of clients whose lifetimes were checked
 }
+
+// Attacher is an extension that needs its server, for an endpoint of its own.
+type Attacher interface {
+	Extension
+
+	// Attach is called last by [New], if nothing else is wrong. The error is
+	// one of the mistakes that New returns.
+	Attach(s *Server) error
+}
+
+// Records returns where extensions keep what they remember; nil if the model is
+// neither a [RecordModel] nor a [GrantLog].
+func (s *Server) Records() RecordModel { return s.records }
+
+// For is [ResourceServer.For] with the server's own model and
+// [Options.Resources].
+func (s *Server) For(resource string) *ResourceServer { return s.resource.For(resource) }
+
+// Issuer returns [Options.Issuer].
+func (s *Server) Issuer() string { return s.options.Issuer }
+
+// URL is [ResourceServer.URL].
+func (s *Server) URL(endpoint string) string { return s.resource.URL(endpoint) }

@@ -50,7 +50,7 @@ func (s *Server) Token(next http.Handler) http.Handler {
 // The client comes first: a stranger learns nothing, and spends no code or
 // token.
 func (s *Server) answerGrant(g *GrantRequest) (*Token, *Error) {
-	f, refused := s.clientForm(g.request, tokenParameters)
+	f, refused := s.clientForm(g.request, s.tokenParameters)
 	if refused != nil {
 		return nil, refused
 	}
@@ -64,10 +64,13 @@ func (s *Server) answerGrant(g *GrantRequest) (*Token, *Error) {
 		public: true,
 		all:    slices.Contains(s.options.InsecureSkipClientAuthentication, name),
 	}
-	g.Client, refused = s.authenticateClient(g.request, f, tokenParameters, exempt)
+	g.Client, refused = s.authenticateClient(g.request, f, s.tokenParameters, exempt)
 	g.event.ClientID = g.Client.id()
 	if refused == nil {
 		refused = s.checkGrant(g.Client, name, exempt.all)
+	}
+	if refused == nil && len(s.ext.binders) > 0 {
+		g.confirmation, refused = s.bind(g.request)
 	}
 	if refused != nil {
 		return nil, refused

@@ -69,16 +69,93 @@ func unauthorized(refused *Error) *Error {
 
 // identifyClient returns the client that the credentials name.
 func (s *Server) identifyClient(r *http.Request, f form, exempt exemption) (*Client, *Error) {
+	if len(s.ext.authenticators) > 0 {
+		client, refused := s.claimedClient(r, f)
+		if client != nil || refused != nil {
+			return client, refused
+		}
+	}
 	sent, refused := readCredentials(r.Header["Authorization"], f)
 	switch {
 	case refused != nil:
 		return nil, refused
 	case sent[0].secret != "":
 		return s.tryClient(r, sent)
-	case exempt == (exemption{}):
+	case exempt == (exemption{}) && len(s.ext.authenticators) == 0:
 		return nil, sent[0].noSecret()
 	}
-	return s.excuseClient(r, sent, exempt)
+	return s.excuseClient(r, f, sent, exempt)
+}
+
+// claimedClient returns the client that proved itself by something else than a
+// secret; nil if the request does not try to. The client's registered method is
+// asked, whatever the request claims.
+func (s *Server) claimedClient(r *http.Request, f form) (*Client, *Error) {
+	// A copy, so that the form of a request without extensions stays where it is.
+	request := &ClientRequest{HTTP: r, form: &form{body: f.body}}
+	claimed := ""
+	for _, e := range s.ext.authenticators {
+		id, err := e.ClaimedClient(request)
+		switch {
+		case err != nil:
+			return nil, refusedBy(e, "ClaimedClient", err, unproven(""))
+		case id == "":
+			continue
+		case claimed != "":
+			return nil, authenticatedTwice()
+		case !grammar.IsVSCHAR(id):
+			return nil, unproven(id)
+		}
+		claimed = id
+	}
+	if claimed == "" {
+		return nil, nil
+	}
+	_, isBasic := cutScheme(r.Header.Get("Authorization"), "Basic")
+	inBody := f.get("client_id")
+	if isBasic || f.get("client_secret") != "" || inBody != "" && inBody != claimed {
+		return nil, authenticatedTwice()
+	}
+	return try(s.options.LimitAttempts, r, Attempt{ClientID: claimed}, func() (*Client, *Error) {
+		client, refused := s.findClient(r, credentials{id: claimed})
+		if refused == nil {
+			refused = s.proveByMethod(request, client)
+		}
+		if refused != nil {
+			return nil, refused
+		}
+		return client, nil
+	})
+}
+
+// proveByMethod refuses a request that the client's registered method does not
+// prove to be the client's.
+func (s *Server) proveByMethod(request *ClientRequest, client *Client) *Error {
+	for _, e := range s.ext.authenticators {
+		if client.AuthMethod != e.AuthMethod() {
+			continue
+		}
+		if err := e.ProveClient(request.HTTP.Context(), request, client); err != nil {
+			return refusedBy(e, "ProveClient", err, unproven(client.ID))
+		}
+		return nil
+	}
+	return wrongAuthMethod(client)
+}
+
+func unproven(id string) *Error { return aboutClient(id, "client_unproven", wrongCredentials) }
+
+// wrongAuthMethod refuses a client that is registered for another method. The
+// text is that for an unknown client.
+func wrongAuthMethod(client *Client) *Error {
+	refused := aboutClient(client.ID, "client_auth_method", wrongCredentials)
+	refused.sent = append(refused.sent, slog.String("registered_method", client.AuthMethod))
+	return refused
+}
+
+func authenticatedTwice() *Error {
+	return refusal(InvalidRequest, "client_auth_twice",
+		"Invalid request: only one client authentication method is allowed")
 }
 
 // tryClient returns the client that owns the secret which was sent. An attempt
@@ -106,6 +183,9 @@ func (s *Server) proveClient(r *http.Request, sent readings) (*Client, *Error) {
 		}
 		client = known
 	}
+	if client != nil && client.AuthMethod != "" {
+		return nil, wrongAuthMethod(client)
+	}
 	if client != nil && client.Public {
 		return nil, aboutClient(client.ID, "client_public_with_secret", wrongCredentials)
 	}
@@ -113,12 +193,27 @@ func (s *Server) proveClient(r *http.Request, sent readings) (*Client, *Error) {
 }
 
 // excuseClient returns a client that sent no secret, if exempt allows that.
-func (s *Server) excuseClient(r *http.Request, sent readings, exempt exemption) (*Client, *Error) {
+// A client with a method of its own must be proven by that; the connection may
+// do it (RFC 8705, section 2).
+func (s *Server) excuseClient(
+	r *http.Request, f form, sent readings, exempt exemption,
+) (*Client, *Error) {
 	client, refused := s.findEither(r, sent)
-	if refused == nil && !client.Public && !exempt.all {
+	switch {
+	case refused != nil && exempt == (exemption{}) && refused.Code == InvalidClient:
+		return nil, sent[0].noSecret()
+	case refused != nil:
+		return nil, refused
+	case client.AuthMethod != "":
+		request := &ClientRequest{HTTP: r, form: &form{body: f.body}}
+		if refused := s.proveByMethod(request, client); refused != nil {
+			return nil, refused
+		}
+		return client, nil
+	case exempt == (exemption{}), !client.Public && !exempt.all:
 		return nil, credentials{id: client.ID}.noSecret()
 	}
-	return client, refused
+	return client, nil
 }
 
 // findEither returns the client of the first reading that matches one.
@@ -132,7 +227,7 @@ func (s *Server) findEither(r *http.Request, sent readings) (*Client, *Error) {
 
 // findClient asks the model for the client, with the secret if one was sent.
 func (s *Server) findClient(r *http.Request, sent credentials) (*Client, *Error) {
-	client, err := s.can.model.GetClient(r.Context(), sent.id, sent.secret)
+	client, err := s.getClient(r.Context(), sent.id, sent.secret)
 	if refused := found("GetClient", client, err, sent.refused); refused != nil {
 		return nil, refused
 	}
@@ -208,8 +303,7 @@ func readBasic(encoded string, inBody credentials) (readings, *Error) {
 	}
 	switch {
 	case inBody.secret != "", sent[0].id == "" && !malformed:
-		return readings{}, refusal(InvalidRequest, "client_auth_twice",
-			"Invalid request: only one client authentication method is allowed")
+		return readings{}, authenticatedTwice()
 	case malformed:
 		return readings{}, refusal(InvalidClient, "basic_malformed",
 			"Invalid client: the Authorization header must have base64 of id, colon and secret, "+

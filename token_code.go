@@ -32,6 +32,9 @@ func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, err
 	if refused := s.checkCode(code, g.Client); refused != nil {
 		return nil, refused
 	}
+	if refused := s.resources.renamed(g.Params("resource"), code.Resource); refused != nil {
+		return nil, refused
+	}
 	if s.can.log == nil {
 		// Spend the code before checking the verifier: a failed guess must burn
 		// it, otherwise the verifier could be searched online. RFC 7636,
@@ -51,7 +54,7 @@ func (s *Server) exchangeCode(ctx context.Context, g *GrantRequest) (*Token, err
 	if refused != nil {
 		return nil, refused
 	}
-	return orNil(s.redeem(ctx, g.Client, code, scope))
+	return orNil(s.redeem(ctx, g, code, scope))
 }
 
 // findCode returns the stored code.
@@ -97,6 +100,9 @@ func (s *Server) proveCode(code *AuthorizationCode, g *GrantRequest) *Error {
 	if refused := s.verifyPKCE(code, g.Client, g.Param("code_verifier")); refused != nil {
 		return refused
 	}
+	if !holds(code.Details.confirmation(), g.confirmation) {
+		return keyMismatch()
+	}
 	presented := g.Param("redirect_uri")
 	same := presented == code.RedirectURI
 	if code.RedirectURI == "" {
@@ -136,10 +142,17 @@ func (s *Server) burn(ctx context.Context, code *AuthorizationCode, refused *Err
 // redeem issues the tokens for a code. With a log, the first entry of the grant
 // spends the code: only one request can append it.
 func (s *Server) redeem(
-	ctx context.Context, client *Client, code *AuthorizationCode, scope Scope,
+	ctx context.Context, g *GrantRequest, code *AuthorizationCode, scope Scope,
 ) (*Token, *Error) {
-	token := &Token{User: code.User, Scope: scope, GrantID: code.GrantID}
-	issued, refused := s.prepare(ctx, client, token, 1, s.mayRefresh(client))
+	token := &Token{
+		User:     code.User,
+		Scope:    scope,
+		GrantID:  code.GrantID,
+		Resource: code.Resource,
+		Details:  code.Details.bound(g.confirmation),
+	}
+	refresh := s.mayRefresh(g.Client) && !code.Details.online()
+	issued, refused := s.prepare(ctx, g.Client, token, 1, refresh)
 	if refused != nil || s.can.log == nil {
 		return issued, refused
 	}

@@ -13,6 +13,10 @@ func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) 
 	if refused != nil {
 		return nil, refused // before a password is tried, and counted as an attempt
 	}
+	// What it issues is for what a user could use before there were resources.
+	if refused := s.resources.renamed(g.Params("resource"), ""); refused != nil {
+		return nil, refused
+	}
 	if refused := checkUserCredentials(username, password); refused != nil {
 		return nil, refused
 	}
@@ -21,7 +25,7 @@ func (s *Server) password(ctx context.Context, g *GrantRequest) (*Token, error) 
 	if refused != nil {
 		return nil, refused
 	}
-	token := &Token{User: user, GrantID: g.began.newID()}
+	token := &Token{User: user, GrantID: g.began.newID(), Details: (*Details)(nil).bound(g.confirmation)}
 	return orNil(s.issueToUser(ctx, g, asked, token, s.mayRefresh(g.Client)))
 }
 
@@ -32,12 +36,17 @@ func (s *Server) clientCredentials(ctx context.Context, g *GrantRequest) (*Token
 	if refused != nil {
 		return nil, refused
 	}
+	resource, refused := s.grantResource(g)
+	if refused != nil {
+		return nil, refused
+	}
 	user, err := s.can.clientUsers.GetUserFromClient(ctx, g.Client)
 	none := func() *Error { return wrongUser("client_without_user") }
 	if _, refused := foundUser("GetUserFromClient", user, err, none); refused != nil {
 		return nil, refused
 	}
-	return orNil(s.issueToUser(ctx, g, asked, &Token{User: user}, false))
+	token := &Token{User: user, Resource: resource, Details: (*Details)(nil).bound(g.confirmation)}
+	return orNil(s.issueToUser(ctx, g, asked, token, false))
 }
 
 // issueToUser issues token with the part of the scope that its user is granted.

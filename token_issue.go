@@ -26,6 +26,14 @@ func (s *Server) grantScope(ctx context.Context, g *GrantRequest, user *User) (S
 	return s.validateScope(ctx, user, g.Client, asked)
 }
 
+// grantResource implements [GrantRequest.Resource].
+func (s *Server) grantResource(g *GrantRequest) (string, *Error) {
+	if len(s.resources) == 0 {
+		return "", nil
+	}
+	return s.resources.named(g.Params("resource"))
+}
+
 // grantToken implements [GrantRequest.Issue]: the token joins a grant, begins
 // one, or stands alone.
 func (s *Server) grantToken(ctx context.Context, g *GrantRequest, asked *Issuance) (*Token, *Error) {
@@ -42,7 +50,7 @@ func (s *Server) grantToken(ctx context.Context, g *GrantRequest, asked *Issuanc
 			return nil, refused
 		}
 	}
-	return s.issue(ctx, g.Client, token, asked.Refresh && s.mayRefresh(g.Client), g.began)
+	return s.issue(ctx, g.Client, token, asked.Refresh && s.mayRefresh(g.Client) && !token.Details.online(), g.began)
 }
 
 // tokenFor returns the token that a [GrantFunc] asks for, before the server
@@ -63,6 +71,18 @@ func (s *Server) tokenFor(g *GrantRequest, asked *Issuance) (*Token, *Error) {
 	if err != nil {
 		return nil, misuse("Issue: %w", err)
 	}
+	details, err := asked.Details.canonical()
+	if err != nil {
+		return nil, misuse("Issue: %w", err)
+	}
+	resource := asked.Resource
+	if resource != "" {
+		found, ok := s.resources.find(resource)
+		if !ok {
+			return nil, misuse("Issue: %q is none of Options.Resources", resource)
+		}
+		resource = found
+	}
 	// The ID may be a part of the request's body. A model that keeps it must
 	// not keep the whole body in memory, with the client's secret.
 	user := *asked.User
@@ -73,6 +93,8 @@ func (s *Server) tokenFor(g *GrantRequest, asked *Issuance) (*Token, *Error) {
 		Extra:          attributes,
 		GrantID:        asked.GrantID,
 		GrantExpiresAt: asked.GrantExpiresAt,
+		Resource:       resource,
+		Details:        details.bound(g.confirmation),
 	}
 	switch limit := s.options.MaxGrantLifetime; {
 	case token.GrantExpiresAt.IsZero():
@@ -142,7 +164,7 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, began b
 func (s *Server) joinEntry(token, issued *Token, names *GrantEntry) *GrantEntry {
 	entry := s.entryFor(EntryGrant, 0, token, issued, nil)
 	if names.namesFor(entry) {
-		entry.ClientID, entry.UserID, entry.Scope = "", "", nil
+		entry.ClientID, entry.UserID, entry.Scope, entry.Resource = "", "", nil, ""
 	}
 	return entry
 }
@@ -267,15 +289,13 @@ func (s *Server) prepare(
 	}
 	issued.GrantExpiresAt = s.grantExpiry(token)
 	var refused *Error
-	issued.AccessToken, refused = generate(ctx, "GenerateAccessToken", s.can.newAccessToken,
-		client, issued.User, issued.Scope, grammar.IsB64Token)
-	if refused != nil {
-		return nil, refused
-	}
 	issued.AccessTokenExpiresAt = issued.GrantExpiresAt
 	if client.AccessTokenLifetime != 0 || !s.options.InsecureEternalAccessTokens {
 		own := expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime)
 		issued.AccessTokenExpiresAt = earliest(own, issued.GrantExpiresAt)
+	}
+	if issued.AccessToken, refused = s.newAccessToken(ctx, client, &issued); refused != nil {
+		return nil, refused
 	}
 	issued.RefreshToken, issued.RefreshTokenExpiresAt, issued.GrantSeq = "", time.Time{}, 0
 	if refresh {
@@ -302,8 +322,53 @@ func (s *Server) prepare(
 		// Compared with token: the model may have changed issued, and returned
 		// it.
 		return nil, breach("SaveToken returned a token that grants more than it was given")
+	case saved.Resource != token.Resource || !saved.Details.same(token.Details):
+		return nil, breach("SaveToken did not return the Resource and the Details of the token")
 	}
-	return saved, nil
+	if len(s.ext.tokens) == 0 {
+		return saved, nil
+	}
+	return s.extend(ctx, client, saved)
+}
+
+// newAccessToken returns the string of a token, which has all else already.
+func (s *Server) newAccessToken(ctx context.Context, client *Client, token *Token) (string, *Error) {
+	for _, e := range s.ext.formatters {
+		shown := *token
+		shown.AccessToken, shown.RefreshToken = "", ""
+		text, err := e.FormatToken(ctx, client, &shown)
+		switch {
+		case err != nil:
+			return "", refusedBy(e, "FormatToken", err, lapse(e, "FormatToken: %w", err))
+		case text != "" && (!grammar.IsB64Token(text) || len(text) < minToken):
+			return "", lapse(e, "FormatToken returned characters that may not be sent, or fewer than %d", minToken)
+		case text != "":
+			return text, nil
+		}
+	}
+	return generate(ctx, "GenerateAccessToken", s.can.newAccessToken,
+		client, token.User, token.Scope, grammar.IsB64Token)
+}
+
+// extend returns saved with what extensions add to the answer. After an error
+// nobody gets the token.
+func (s *Server) extend(ctx context.Context, client *Client, saved *Token) (*Token, *Error) {
+	issued := *saved
+	issued.answer = nil
+	for _, e := range s.ext.tokens {
+		shown := issued
+		members, err := e.ExtendToken(ctx, client, &shown)
+		if err != nil {
+			if s.can.log != nil {
+				s.discard(ctx, saved)
+			}
+			return nil, refusedBy(e, "ExtendToken", err, lapse(e, "ExtendToken: %w", err))
+		}
+		for name, value := range members {
+			issued.Answer(name, value)
+		}
+	}
+	return &issued, nil
 }
 
 // warnOfLifetimes logs, once for each client, which of its lifetimes are cut

@@ -25,7 +25,7 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 		return nil, refused
 	}
 	g.concerns(old.User, old.GrantID)
-	if refused := s.checkRefreshToken(old, g.Client); refused != nil {
+	if refused := s.checkRefreshToken(old, g); refused != nil {
 		return nil, refused
 	}
 	if refused := s.checkUser(ctx, old.User, g.Client, old.GrantID); refused != nil {
@@ -42,6 +42,8 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 		GrantScope:     old.granted(),
 		GrantExpiresAt: old.GrantExpiresAt,
 		Extra:          old.Extra,
+		Resource:       old.Resource,
+		Details:        old.Details.bound(g.confirmation),
 	}
 	// A public client has no secret, so anyone who has its refresh token could
 	// use it: it is always replaced. RFC 9700, section 2.2.2.
@@ -78,16 +80,19 @@ func (s *Server) findRefreshToken(ctx context.Context, presented string) (*Token
 }
 
 // checkRefreshToken refuses a token that the client may not use.
-func (s *Server) checkRefreshToken(token *Token, client *Client) *Error {
+func (s *Server) checkRefreshToken(token *Token, g *GrantRequest) *Error {
 	switch {
-	case token.Client.ID != client.ID:
+	case token.Client.ID != g.Client.ID:
 		return invalidRefreshToken("refresh_token_of_another_client")
 	case s.can.log != nil && token.GrantID == "":
 		return lostGrantID()
 	case token.refreshExpired():
 		return refusal(InvalidGrant, "refresh_token_expired", "Invalid grant: refresh token has expired")
 	}
-	return nil
+	if refused := checkRebinding(g.Client, token.Details.confirmation(), g.confirmation); refused != nil {
+		return refused
+	}
+	return s.resources.renamed(g.Params("resource"), token.Resource)
 }
 
 func lostGrantID() *Error {

@@ -20,13 +20,17 @@ type GrantRequest struct {
 	// Client is the client that sent the request.
 	Client *Client
 
-	issuer   issuer
-	request  *http.Request
-	form     *form // a pointer, so that printing the request prints no secret
-	repeated string
-	began    beginning
-	event    Event // what is known so far
+	issuer       issuer
+	request      *http.Request
+	form         *form // a pointer, so that printing the request prints no secret
+	repeated     string
+	began        beginning
+	confirmation map[string]string // what the tokens will be bound to
+	event        Event             // what is known so far
 }
+
+// Request returns the HTTP request. Its body can be read once more.
+func (g *GrantRequest) Request() *http.Request { return g.request }
 
 // Param returns a parameter of the request's body; "" if it is absent, empty or
 // repeated. If it is repeated, [GrantRequest.Issue] refuses the request.
@@ -49,6 +53,13 @@ func (g *GrantRequest) Scope(ctx context.Context, user *User) (Scope, error) {
 	return orNil(g.issuer.grantScope(ctx, g, user))
 }
 
+// Resource returns the one of [Options.Resources] that the request names, for
+// [Issuance.Resource]; empty if it names none. The error is an [InvalidTarget]
+// if it names something else, or two of them (RFC 8707, section 2).
+func (g *GrantRequest) Resource() (string, error) {
+	return orNil(g.issuer.grantResource(g))
+}
+
 // Issuance describes the token that [GrantRequest.Issue] is to make.
 type Issuance struct {
 	// User is the owner. It must be set.
@@ -60,6 +71,14 @@ type Issuance struct {
 	// Extra is stored with the token and with each of its successors; see
 	// [Token.Extra].
 	Extra map[string]any
+
+	// Resource is the one of [Options.Resources] that the token is for; see
+	// [GrantRequest.Resource]. Empty: what is none of them.
+	Resource string
+
+	// Details are kept with the token and its successors. The server adds the
+	// key that the request proves. Nil: none.
+	Details *Details
 
 	// GrantID is the grant to begin or to join. Empty: with Refresh, a new
 	// grant begins; without Refresh, the token belongs to no grant, so no
@@ -95,4 +114,5 @@ func (g *GrantRequest) concerns(owner *User, grantID string) {
 type issuer interface {
 	grantScope(ctx context.Context, g *GrantRequest, user *User) (Scope, *Error)
 	grantToken(ctx context.Context, g *GrantRequest, asked *Issuance) (*Token, *Error)
+	grantResource(g *GrantRequest) (string, *Error)
 }

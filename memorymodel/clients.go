@@ -30,7 +30,7 @@ func (m *Model) AddClient(c *oauth2server.Client, secret string) error {
 		return err
 	}
 	added := &client{record: copyClient(c), userID: credential.UserOf(c).ID}
-	if !c.Public {
+	if secret != "" {
 		added.secrets.Current = credential.DigestOf(secret)
 	}
 	for {
@@ -129,6 +129,9 @@ func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error 
 		if there.record.Public != c.Public {
 			return there, credential.FixedPublic(c)
 		}
+		if !c.Public && c.AuthMethod == "" && there.secrets.Current == (credential.Secrets{}).Current {
+			return there, credential.NoSecret(c)
+		}
 		there.record = copyClient(c)
 		return there, nil
 	})
@@ -156,8 +159,8 @@ func (m *Model) RotateClientSecret(
 		if err := m.rules().CheckSecret(there.record, secret); err != nil {
 			return there, err
 		}
-		if there.record.Public {
-			return there, nil // secret is empty
+		if secret == "" {
+			return there, nil // the client has none
 		}
 		there.secrets = there.secrets.Replaced(credential.DigestOf(secret), keep)
 		return there, nil

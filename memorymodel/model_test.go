@@ -454,13 +454,13 @@ func TestRevokeAccessTokensTakesAnyText(t *testing.T) {
 func TestScopesAreRememberedWithinBounds(t *testing.T) {
 	m := newModel()
 	long := oauth2server.Scope{strings.Repeat("x", maxSharedText)}
-	require.NotSame(t, m.share("app", long, nil, nil), m.share("app", long, nil, nil))
+	require.NotSame(t, m.share(shared{clientID: "app", scope: long}), m.share(shared{clientID: "app", scope: long}))
 	for i := range maxShared + 10 {
-		m.share("app", oauth2server.Scope{strconv.Itoa(i)}, nil, nil)
+		m.share(shared{clientID: "app", scope: oauth2server.Scope{strconv.Itoa(i)}})
 		require.LessOrEqual(t, len(m.sharing.known), maxShared)
 	}
 	read := oauth2server.Scope{"read"}
-	require.Same(t, m.share("other", read, nil, nil), m.share("other", read, nil, nil))
+	require.Same(t, m.share(shared{clientID: "other", scope: read}), m.share(shared{clientID: "other", scope: read}))
 }
 
 type instant int64

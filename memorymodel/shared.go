@@ -15,7 +15,12 @@ import (
 type shared struct {
 	clientID          string // empty: none
 	scope, grantScope oauth2server.Scope
-	extra             map[string]any // canonical; then only one token has this value
+	resource          string
+
+	// With one of these, only one token or code has this value. Neither is
+	// changed.
+	extra   map[string]any // canonical
+	details *oauth2server.Details
 }
 
 // Clients choose scopes, so the number of remembered values and their size are
@@ -32,19 +37,14 @@ type sharing struct {
 	known map[string]*shared // by all texts, joined
 }
 
-// share returns a shared with these values. It keeps attributes, which must be
-// canonical.
-func (m *Model) share(
-	clientID string, scope, grantScope oauth2server.Scope, attributes map[string]any,
-) *shared {
-	if attributes != nil {
-		own := newShared(clientID, scope, grantScope)
-		own.extra = attributes
-		return own
+// share returns a shared with these values. It keeps extra and details.
+func (m *Model) share(want shared) *shared {
+	if want.extra != nil || want.details != nil {
+		return want.copy()
 	}
 	var buffer [maxSharedText]byte
-	key := append(buffer[:0], clientID...)
-	for _, s := range []oauth2server.Scope{scope, grantScope} {
+	key := append(append(append(buffer[:0], want.clientID...), '\n'), want.resource...)
+	for _, s := range []oauth2server.Scope{want.scope, want.grantScope} {
 		key = append(key, '\n')
 		for _, token := range s {
 			key = append(append(key, ' '), token...)
@@ -54,11 +54,11 @@ func (m *Model) share(
 	known, ok := m.sharing.known[string(key)]
 	m.sharing.mu.RUnlock()
 	// Malformed texts can have the same key, so compare the values.
-	if ok && known.clientID == clientID && slices.Equal(known.scope, scope) &&
-		slices.Equal(known.grantScope, grantScope) {
+	if ok && known.clientID == want.clientID && known.resource == want.resource &&
+		slices.Equal(known.scope, want.scope) && slices.Equal(known.grantScope, want.grantScope) {
 		return known
 	}
-	own := newShared(clientID, scope, grantScope)
+	own := want.copy()
 	if ok || len(key) > maxSharedText {
 		return own
 	}
@@ -71,13 +71,15 @@ func (m *Model) share(
 	return own
 }
 
-// newShared copies the texts, so that they do not keep a whole request in
-// memory.
-func newShared(clientID string, scope, grantScope oauth2server.Scope) *shared {
+// copy copies the texts, so that they do not keep a whole request in memory.
+func (s shared) copy() *shared {
 	own := &shared{
-		clientID:   strings.Clone(clientID),
-		scope:      slices.Clone(scope),
-		grantScope: slices.Clone(grantScope),
+		clientID:   strings.Clone(s.clientID),
+		scope:      slices.Clone(s.scope),
+		grantScope: slices.Clone(s.grantScope),
+		resource:   strings.Clone(s.resource),
+		extra:      s.extra,
+		details:    s.details,
 	}
 	for _, s := range []oauth2server.Scope{own.scope, own.grantScope} {
 		for i := range s {

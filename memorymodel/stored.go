@@ -41,7 +41,14 @@ func (m *Model) store(token *oauth2server.Token, attributes map[string]any) *sto
 		pace:           millis.Of(token.GrantPace),
 		ids:            token.GrantID,
 		seq:            int32(token.GrantSeq),
-		shared:         m.share(idOf(token.Client), token.Scope, token.GrantScope, attributes),
+		shared: m.share(shared{
+			clientID:   idOf(token.Client),
+			scope:      token.Scope,
+			grantScope: token.GrantScope,
+			resource:   token.Resource,
+			extra:      attributes,
+			details:    token.Details.Clone(),
+		}),
 	}
 	if token.User != nil {
 		s.ids, s.userID = token.User.ID+token.GrantID, int32(len(token.User.ID))
@@ -66,6 +73,8 @@ func (s *storedToken) load() *oauth2server.Token {
 		GrantPace:             millis.Time(s.pace),
 		GrantID:               s.ids[s.userID:],
 		GrantSeq:              int(s.seq),
+		Resource:              s.resource,
+		Details:               s.details.Clone(),
 	}}
 	l.token.Scope, l.token.GrantScope = copyScopes(l.scopes[:0], s.scope, s.grantScope)
 	l.token.Extra = extra.Copy(s.shared.extra)
@@ -102,7 +111,12 @@ func (m *Model) storeCode(code *oauth2server.AuthorizationCode) *storedCode {
 	}
 	return &storedCode{millis.Of(code.ExpiresAt),
 		pack(user, code.GrantID, code.RedirectURI, code.CodeChallenge, code.CodeChallengeMethod),
-		m.share(idOf(code.Client), code.Scope, nil, nil)}
+		m.share(shared{
+			clientID: idOf(code.Client),
+			scope:    code.Scope,
+			resource: code.Resource,
+			details:  code.Details.Clone(),
+		})}
 }
 
 // loadedCode is a code and what it points to, in one allocation.
@@ -121,6 +135,8 @@ func (c *storedCode) load() *oauth2server.AuthorizationCode {
 		RedirectURI:         c.texts.at(codeRedirectURI),
 		CodeChallenge:       c.texts.at(codeChallenge),
 		CodeChallengeMethod: c.texts.at(codeChallengeMethod),
+		Resource:            c.resource,
+		Details:             c.details.Clone(),
 	}}
 	l.code.Scope, _ = copyScopes(l.scope[:0], c.scope, nil)
 	if c.clientID != "" {
@@ -163,7 +179,7 @@ func (m *Model) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
 		seq:              int32(e.Seq),
 		texts: pack(e.UserID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken,
 			e.Successor, string(e.Sealed)),
-		shared: m.share(e.ClientID, e.Scope, nil, nil),
+		shared: m.share(shared{clientID: e.ClientID, scope: e.Scope, resource: e.Resource}),
 	}
 }
 
@@ -185,6 +201,7 @@ func (e *storedEntry) load(grantID string) *oauth2server.GrantEntry {
 		ClientID:             e.clientID,
 		UserID:               e.texts.at(entryUser),
 		Scope:                slices.Clone(e.scope),
+		Resource:             e.resource,
 		GrantExpiresAt:       millis.Time(e.grantExpires),
 	}
 	if sealed := e.texts.at(entrySealed); sealed != "" {

@@ -36,6 +36,7 @@ type clientSettings struct {
 	RedirectURIs         []string      `bson:"redirect_uris"`
 	Grants               []string      `bson:"grants"`
 	Scope                []string      `bson:"scope"`
+	AuthMethod           string        `bson:"auth_method"`
 	AccessTokenLifetime  string        `bson:"access_token_lifetime"`
 	RefreshTokenLifetime string        `bson:"refresh_token_lifetime"`
 	Data                 bson.RawValue `bson:"data"`
@@ -50,6 +51,7 @@ func settingsOf(c *oauth2server.Client) (clientSettings, error) {
 		RedirectURIs:         c.RedirectURIs,
 		Grants:               c.Grants,
 		Scope:                c.Scope,
+		AuthMethod:           c.AuthMethod,
 		AccessTokenLifetime:  c.AccessTokenLifetime.String(),
 		RefreshTokenLifetime: c.RefreshTokenLifetime.String(),
 		Data:                 data,
@@ -95,7 +97,7 @@ func (d *clientDocument) UnmarshalBSON(data []byte) error {
 		}
 	}
 	wrong = append(wrong, misnamed(fields)...)
-	if !d.deleted && !d.client.Public && d.digest == "" && len(wrong) == 0 {
+	if !d.deleted && !d.client.Public && d.client.AuthMethod == "" && d.digest == "" && len(wrong) == 0 {
 		wrong = append(wrong,
 			`field "secret_digest" is missing: a client that has no secret is "public": true`)
 	}
@@ -121,6 +123,8 @@ func (d *clientDocument) read(name string, value bson.RawValue) (err error) {
 		d.client.Grants, err = readList(value)
 	case "scope":
 		d.client.Scope, err = readList(value)
+	case "auth_method":
+		d.client.AuthMethod, err = readText(value)
 	case "access_token_lifetime":
 		d.client.AccessTokenLifetime, err = readLifetime(value)
 	case "refresh_token_lifetime":
@@ -150,6 +154,7 @@ var names = map[string]string{
 	"accesstokenlifetime": "access_token_lifetime", "refreshtokenlifetime": "refresh_token_lifetime",
 	"secretdigest": "secret_digest", "clientsecret": "secret_digest", "secret": "secret_digest",
 	"public": "public", "ispublic": "public",
+	"authmethod": "auth_method", "tokenendpointauthmethod": "auth_method",
 }
 
 // misnamed returns the fields that have the names of another package, such as

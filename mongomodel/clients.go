@@ -69,7 +69,7 @@ func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret st
 		return err
 	}
 	document := clientFields{ID: c.ID, Public: c.Public, Settings: settings}
-	if !c.Public {
+	if secret != "" {
 		document.SecretDigest = credential.DigestOf(secret).String()
 	}
 	if err := m.endFormer(ctx, c.ID); err != nil {
@@ -128,12 +128,20 @@ func (m *Model) UpdateClient(ctx context.Context, c *oauth2server.Client) error 
 	if err != nil {
 		return err
 	}
-	err = update(ctx, m.clients, append(liveClient(c.ID), ofKind(c.Public)), set(settings))
+	filter := append(liveClient(c.ID), ofKind(c.Public))
+	if !c.Public && c.AuthMethod == "" {
+		filter = append(filter, bson.E{Key: "secret_digest", Value: bson.D{{Key: "$exists", Value: true}}})
+	}
+	err = update(ctx, m.clients, filter, set(settings))
 	if !errors.Is(err, oauth2server.ErrNotFound) {
 		return err
 	}
-	if _, err := m.findClient(ctx, ownClient(c.ID)); err != nil {
+	there, err := m.findClient(ctx, ownClient(c.ID))
+	switch {
+	case err != nil:
 		return err
+	case there.client.Public == c.Public:
+		return credential.NoSecret(c)
 	}
 	return credential.FixedPublic(c)
 }
@@ -161,7 +169,7 @@ func (m *Model) RotateClientSecret(
 		if err != nil {
 			return err
 		}
-		if err := m.rules().CheckSecret(&document.client, secret); err != nil || document.client.Public {
+		if err := m.rules().CheckSecret(&document.client, secret); err != nil || secret == "" {
 			return err
 		}
 		// The filter matches nothing if another call was faster: then the

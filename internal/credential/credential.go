@@ -88,6 +88,13 @@ func FixedPublic(c *oauth2server.Client) error {
 		"delete the client, which ends them, and add it again", c.ID)
 }
 
+// NoSecret returns the error for a client that would have neither a secret nor
+// another way to authenticate.
+func NoSecret(c *oauth2server.Client) error {
+	return unfit("client %q: it has no secret, so AuthMethod cannot be taken away: "+
+		"delete the client, and add it again with a secret", c.ID)
+}
+
 // CheckKeep returns why a secret cannot be kept for that long.
 func CheckKeep(keep time.Duration) error {
 	if keep < 0 || 0 < keep && keep < time.Second {

@@ -3,6 +3,7 @@
 package filled
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"time"
@@ -44,10 +45,21 @@ func Struct(p any) {
 			*x = &oauth2server.Client{ID: "web"}
 		case **oauth2server.User:
 			*x = &oauth2server.User{ID: "u1"}
+		case **oauth2server.Details:
+			*x = details()
 		case *map[string]any:
 			*x = map[string]any{"tenant": "acme", "level": int64(3)}
 		default:
 			panic(fmt.Sprintf("filled: field %s has type %T", name, x))
 		}
 	}
+}
+
+func details() *oauth2server.Details {
+	d := &oauth2server.Details{Authentication: &oauth2server.Authentication{}}
+	Struct(d.Authentication)
+	d.Confirmation = map[string]string{"jkt": "a thumbprint", "x5t#S256": "another"}
+	d.Online = true
+	d.Extensions = map[string]json.RawMessage{"oidc": json.RawMessage(`{"nonce":"n-0S6_WzA2Mj"}`)}
+	return d
 }

@@ -1,0 +1,370 @@
+// This file is what an extension can be: the interfaces that New looks for on
+// the values in Options.Extensions.
+
+package oauth2server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
+)
+
+// Extension is a part of a server that is not in the root package: an endpoint,
+// a grant, a token format, a way to authenticate. [New] finds out which of the
+// interfaces below it has, as it does with a model. docs/extensions.md shows
+// when each is asked.
+//
+// An extension can refuse a request and can add to an answer. It cannot make
+// the server skip a check, and it cannot replace what the server itself says.
+// Its methods are called concurrently. An [Error] or [ErrorCode] that it
+// returns is told to the client, as far as the endpoint may send it; any other
+// error is a server_error, with the cause in the log.
+type Extension interface {
+	// ExtensionName names the extension in errors and in the log, and is its
+	// key in [Details.Extensions]: letters, digits, '-' and '_'. It is always
+	// the same.
+	ExtensionName() string
+}
+
+// GrantExtender adds grant types, as [Options.ExtensionGrants] does.
+type GrantExtender interface {
+	Extension
+
+	// Grants returns the grants by grant type. It is called once.
+	Grants() map[string]GrantFunc
+}
+
+// ClientAuthenticator authenticates clients by something else than a secret,
+// such as a signed assertion (RFC 7521, section 4.2) or a certificate (RFC
+// 8705). It is only asked to prove clients whose [Client.AuthMethod] is its
+// own. Such a client is never let in by a secret, nor as a public client.
+type ClientAuthenticator interface {
+	Extension
+
+	// AuthMethod is the name of the method, as in metadata (RFC 8414, section
+	// 2). It is always the same.
+	AuthMethod() string
+
+	// ClaimedClient returns the client that the request says it is from, by
+	// this method; empty if the request does not use it. It proves nothing.
+	// [ErrNotFound] means that the claim is malformed.
+	ClaimedClient(request *ClientRequest) (clientID string, err error)
+
+	// ProveClient returns nil if the request is from client. [ErrNotFound]
+	// means that it is not. It is also asked if a request names the client by
+	// client_id alone, as the connection may prove it.
+	ProveClient(ctx context.Context, request *ClientRequest, client *Client) error
+}
+
+// ClientFinder finds clients that are in no model, for example those whose ID is
+// the address of a document. It is asked about IDs that the model does not
+// have.
+type ClientFinder interface {
+	Extension
+
+	// FindClient is like [Model.GetClient]: a clientSecret that is not empty
+	// must be the client's own, and [ErrNotFound] means that there is no such
+	// client.
+	FindClient(ctx context.Context, clientID, clientSecret string) (*Client, error)
+}
+
+// TokenBinder binds access tokens to a key of the client, so that a stolen
+// token is of no use (RFC 9449, RFC 8705). A resource server needs it too: a
+// token with a [Details.Confirmation] that nobody there can check is refused.
+type TokenBinder interface {
+	Extension
+
+	// TokenType is the token_type of tokens that are bound, and the scheme by
+	// which they are presented: "DPoP", or "Bearer" if the key is in the
+	// connection. It is always the same.
+	TokenType() string
+
+	// Confirms is the member of [Details.Confirmation] that the binder sets and
+	// checks. It is always the same.
+	Confirms() string
+
+	// BindToken returns the value of that member for the tokens that a request
+	// asks for; empty if the request asks for no binding.
+	BindToken(r *http.Request) (string, error)
+
+	// VerifyToken returns nil if the request that presents token has its key.
+	// [ErrNotFound] means that it has not. token.AccessToken is what was
+	// presented.
+	VerifyToken(r *http.Request, token *Token) error
+
+	// Challenge returns the parameters of the scheme for WWW-Authenticate, such
+	// as `algs="ES256"`; empty if there are none. It is always the same.
+	Challenge() string
+}
+
+// RequestResolver finds the parameters of an authorization request elsewhere
+// than in its URL (RFC 9126, RFC 9101).
+type RequestResolver interface {
+	Extension
+
+	// RequestParameters are the parameters that it reads. They must not repeat.
+	RequestParameters() []string
+
+	// ResolveRequest returns what takes the place of all parameters that were
+	// sent; nil if the request is of another kind. client was named by the
+	// request and has proven nothing, and sent returns a parameter of the
+	// request. It may be called again for the same request, as browsers reload.
+	ResolveRequest(
+		ctx context.Context, client *Client, sent func(name string) string,
+	) (*ResolvedRequest, error)
+}
+
+// ResolvedRequest is an authorization request that was found elsewhere.
+type ResolvedRequest struct {
+	// Parameters take the place of those that were sent. A client_id must be
+	// that of the request.
+	Parameters url.Values
+
+	// Spend is called once, before the answer leaves. An error refuses the
+	// request. Nil: the request can be used again.
+	Spend func(ctx context.Context) error
+}
+
+// AuthorizationExtender reads further parameters of authorization requests.
+type AuthorizationExtender interface {
+	Extension
+
+	// AuthorizationParameters are the parameters that it reads. They must not
+	// repeat, and are among [AuthorizationRequest.Parameters].
+	AuthorizationParameters() []string
+
+	// CheckAuthorization refuses a request by an error, before anybody is
+	// asked.
+	CheckAuthorization(ctx context.Context, request *AuthorizationRequest) error
+
+	// ApproveAuthorization adds to details what is to be kept with the code and
+	// its tokens, or refuses the request by an error. approval.Scope is what is
+	// granted. It must not change approval.
+	ApproveAuthorization(
+		ctx context.Context, request *AuthorizationRequest, approval *Approval, details *Details,
+	) error
+}
+
+// ResponseMode sends authorization responses in another way than in the query
+// or the fragment, such as by a form (OAuth 2.0 Form Post Response Mode).
+type ResponseMode interface {
+	Extension
+
+	// ResponseModes are the values of response_mode that it answers. They are
+	// always the same.
+	ResponseModes() []string
+
+	// Respond sends parameters to a redirection URI, which was proven to be the
+	// client's. The headers that keep the answer out of caches are set already.
+	Respond(w http.ResponseWriter, r *http.Request, response *AuthorizationResponse)
+}
+
+// AuthorizationResponse is an answer to an authorization request.
+type AuthorizationResponse struct {
+	// Client is the client that asked.
+	Client *Client
+
+	// RedirectURI is where the answer goes.
+	RedirectURI string
+
+	// Mode is the response_mode.
+	Mode string
+
+	// Parameters are the answer, with state and iss. There may be a code or an
+	// access token among them.
+	Parameters url.Values
+}
+
+// TokenFormatter makes access tokens that say something by themselves, such as
+// JSON Web Tokens (RFC 9068). A server has one at most.
+type TokenFormatter interface {
+	Extension
+
+	// FormatToken returns the access token for what token has: all but the
+	// token strings. The result is in the alphabet of RFC 6750, section 2.1, as
+	// unguessable as 20 random characters, and new with each call. Empty: the
+	// server, or the model, makes the token.
+	FormatToken(ctx context.Context, client *Client, token *Token) (string, error)
+}
+
+// TokenExtender adds members to the answers of the token endpoint.
+type TokenExtender interface {
+	Extension
+
+	// ExtendToken returns the members. The token is saved, but not given out
+	// yet. After an error the client may try again: if the model is a
+	// [GrantLog], the code or refresh token that it used still works. Members
+	// that RFC 6749 defines are left out.
+	ExtendToken(ctx context.Context, client *Client, token *Token) (map[string]any, error)
+}
+
+// IntrospectionExtender adds members to the answer about an active access
+// token.
+type IntrospectionExtender interface {
+	Extension
+
+	// ExtendIntrospection returns the members. Those that the server itself
+	// answers are left out.
+	ExtendIntrospection(ctx context.Context, caller *Client, token *Token) (map[string]any, error)
+}
+
+// MetadataExtender adds members to the metadata.
+type MetadataExtender interface {
+	Extension
+
+	// ExtendMetadata adds to members, which has the JSON form of what the
+	// server tells. Lists may get further elements. Nothing may be replaced or
+	// removed: that is a mistake which [New] lists. It is called by New, and by
+	// [Server.Metadata].
+	ExtendMetadata(members map[string]any)
+}
+
+// ClientRequest is a request that a client sends by itself: to the token
+// endpoint, or to one of an extension.
+type ClientRequest struct {
+	// Client is the client that sent the request; nil until that is proven.
+	Client *Client
+
+	// HTTP is the request. Its body can be read once more.
+	HTTP *http.Request
+
+	form *form
+}
+
+// Param returns a parameter of the body; empty if it is absent, empty or
+// repeated.
+func (c *ClientRequest) Param(name string) string { return c.form.get(name) }
+
+// Params returns all values of a parameter that may repeat.
+func (c *ClientRequest) Params(name string) []string { return c.form.body.values(name) }
+
+// Form returns all parameters of the body. The caller may change it.
+func (c *ClientRequest) Form() url.Values { return c.form.body.byName() }
+
+// extensions are the interfaces that the extensions of a server have, in their
+// order.
+type extensions struct {
+	grants         []GrantExtender
+	authenticators []ClientAuthenticator
+	finders        []ClientFinder
+	binders        []TokenBinder
+	resolvers      []RequestResolver
+	authorization  []AuthorizationExtender
+	modes          []ResponseMode
+	formatters     []TokenFormatter
+	tokens         []TokenExtender
+	introspection  []IntrospectionExtender
+	metadata       []MetadataExtender
+}
+
+// sortExtensions finds out which interfaces the extensions have.
+func sortExtensions(all []Extension) (found extensions) {
+	for _, e := range all {
+		addIf(&found.grants, e)
+		addIf(&found.authenticators, e)
+		addIf(&found.finders, e)
+		addIf(&found.binders, e)
+		addIf(&found.resolvers, e)
+		addIf(&found.authorization, e)
+		addIf(&found.modes, e)
+		addIf(&found.formatters, e)
+		addIf(&found.tokens, e)
+		addIf(&found.introspection, e)
+		addIf(&found.metadata, e)
+	}
+	return found
+}
+
+func addIf[T any](to *[]T, e Extension) {
+	if found, ok := e.(T); ok {
+		*to = append(*to, found)
+	}
+}
+
+// refusedBy turns what a method of an extension returned into what the client
+// is told; see [modelFailure].
+func refusedBy(e Extension, method string, err error, notFound *Error) *Error {
+	refused := modelFailure("extension "+e.ExtensionName()+": "+method, err, notFound)
+	if refused.reason == "model_fault" {
+		refused.reason = "extension_fault"
+	}
+	return refused
+}
+
+// lapse returns a server_error that an extension caused by breaking its
+// contract.
+func lapse(e Extension, format string, args ...any) *Error {
+	args = append([]any{e.ExtensionName()}, args...)
+	return standing("extension_contract", "extension %s: "+format, args...)
+}
+
+// check returns what is wrong with extensions: it must be clear which one
+// answers.
+func (found *extensions) check(all []Extension) (wrong []error) {
+	names := map[string]bool{}
+	for i, e := range all {
+		if isNil(e) {
+			return []error{fmt.Errorf("option Extensions: number %d is nil", i)}
+		}
+		name := e.ExtensionName()
+		if !grammar.ConsistsOf(name, isNameCharacter) || names[name] {
+			wrong = append(wrong,
+				fmt.Errorf("extension %q: the name is taken, or has other characters than letters, "+
+					"digits, '-' and '_'", name))
+		}
+		names[name] = true
+	}
+	methods := takenNames{"client_secret_basic": true, "client_secret_post": true, "none": true}
+	for _, a := range found.authenticators {
+		wrong = methods.take(wrong, a, "the client authentication method", a.AuthMethod())
+	}
+	confirms := takenNames{"": true}
+	for _, b := range found.binders {
+		wrong = confirms.take(wrong, b, "the confirmation", b.Confirms())
+		if !grammar.ConsistsOf(b.TokenType(), isNameCharacter) {
+			wrong = append(wrong, fmt.Errorf("extension %q: TokenType is %q", b.ExtensionName(), b.TokenType()))
+		}
+	}
+	modes := takenNames{"": true, "query": true, "fragment": true}
+	for _, m := range found.modes {
+		for _, mode := range m.ResponseModes() {
+			wrong = modes.take(wrong, m, "the response mode", mode)
+		}
+	}
+	reads := takenNames{"": true, "resource": true}
+	for _, name := range authorizationParameters {
+		reads[name] = true
+	}
+	for _, x := range found.authorization {
+		for _, name := range x.AuthorizationParameters() {
+			wrong = reads.take(wrong, x, "the parameter", name)
+		}
+	}
+	for _, x := range found.resolvers {
+		for _, name := range x.RequestParameters() {
+			wrong = reads.take(wrong, x, "the parameter", name)
+		}
+	}
+	if len(found.formatters) > 1 {
+		wrong = append(wrong, fmt.Errorf("extensions %q and %q are both a TokenFormatter",
+			found.formatters[0].ExtensionName(), found.formatters[1].ExtensionName()))
+	}
+	return wrong
+}
+
+func isNameCharacter(c byte) bool { return grammar.IsUnreserved(c) && c != '.' && c != '~' }
+
+// takenNames are names that an extension cannot have, as somebody else has
+// them.
+type takenNames map[string]bool
+
+func (taken takenNames) take(wrong []error, e Extension, what, name string) []error {
+	if taken[name] {
+		return append(wrong, fmt.Errorf("extension %q: %s %q is taken", e.ExtensionName(), what, name))
+	}
+	taken[name] = true
+	return wrong
+}
