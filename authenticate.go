@@ -259,12 +259,6 @@ func (s *ResourceServer) checkToken(r *http.Request, presented string) (*Token, 
 	return token, nil
 }
 
-func unknownToken() *Error { return invalidToken("token_unknown") }
-
-func invalidToken(reason string) *Error {
-	return refusal(InvalidToken, reason, "Invalid token: access token is invalid")
-}
-
 // checkScope refuses a token that does not have the scope that a route
 // requires.
 func (s *ResourceServer) checkScope(r *http.Request, token *Token, required Scope) *Error {

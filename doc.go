@@ -126,7 +126,7 @@
 //
 //   - The contract: [Model], [AccessTokenModel], [AccessTokenRevoker],
 //     [AuthorizationCodeModel], [RefreshTokenModel], [ClientCredentialsModel],
-//     [PasswordModel], [GrantLog], [UserChecker], [ScopeValidator],
+//     [PasswordModel], [GrantLog], [RecordModel], [UserChecker], [ScopeValidator],
 //     [ScopeVerifier], [RedirectURIValidator], [AccessTokenGenerator],
 //     [RefreshTokenGenerator], [AuthorizationCodeGenerator]
 //   - What is stored: [AuthorizationCode], [GrantEntry], [EntryKind], [GrantPage],
@@ -138,7 +138,17 @@
 //
 // # For extensions
 //
-// Grants and middleware of a program's own, and packages under ext:
-// [GrantFunc], [GrantRequest], [Issuance], [Attempt], [AttemptLimiter],
-// [ContextWithToken], [ParseScope].
+// Grants and middleware of a program's own, and packages under ext.
+// docs/extensions.md shows how to write one.
+//
+//   - Grants: [GrantFunc], [GrantRequest], [Issuance], [GrantExtender]
+//   - Middleware: [Attempt], [AttemptLimiter], [ContextWithToken], [ParseScope]
+//   - Extensions: [Extension], [Attacher], [ClientRequest]
+//   - Clients: [ClientAuthenticator], [ClientFinder]
+//   - Authorization requests: [RequestResolver], [ResolvedRequest],
+//     [AuthorizationExtender], [ResponseMode], [AuthorizationResponse]
+//   - Tokens: [TokenBinder], [TokenFormatter], [TokenExtender],
+//     [IntrospectionExtender]
+//   - Metadata: [MetadataExtender]
+//   - What is kept: [Details], [Authentication], [LogRecords]
 package oauth2server

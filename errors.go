@@ -234,6 +234,12 @@ func invalid(parameter string) *Error {
 	return refusal(InvalidRequest, "parameter_invalid", "Invalid parameter: `"+parameter+"`")
 }
 
+func unknownToken() *Error { return invalidToken("token_unknown") }
+
+func invalidToken(reason string) *Error {
+	return refusal(InvalidToken, reason, "Invalid token: access token is invalid")
+}
+
 // breach returns a server_error that a repetition will not mend: the model
 // broke its contract.
 func breach(format string, args ...any) *Error {

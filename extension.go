@@ -288,10 +288,10 @@ func addIf[T any](to *[]T, e Extension) {
 // is told; see [modelFailure].
 func refusedBy(e Extension, method string, err error, notFound *Error) *Error {
 	refused := modelFailure("extension "+e.ExtensionName()+": "+method, err, notFound)
-	if refused.reason == "model_fault" {
-		refused.reason = "extension_fault"
+	if refused.reason != "model_fault" {
+		return refused
 	}
-	return refused
+	return &Error{Code: ServerError, Err: refused.Err, reason: "extension_fault"}
 }
 
 // lapse returns a server_error that an extension caused by breaking its

@@ -114,7 +114,7 @@ func (s *Server) Try(r *http.Request, attempt Attempt, check func() error) error
 			return nil, nil
 		}
 		if errors.Is(result, ErrNotFound) && asError(result) == nil {
-			return nil, &Error{Code: InvalidGrant}
+			return nil, refusal(InvalidGrant, "grant_not_found", "")
 		}
 		return nil, modelFailure("the extension", result, nil)
 	})

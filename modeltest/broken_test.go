@@ -519,7 +519,7 @@ func newBroken(d defect) FixtureFunc {
 }
 
 // allDefects are those of all files.
-var allDefects = slices.Concat(defects, extraDefects, logDefects, expiryDefects)
+var allDefects = slices.Concat(defects, extraDefects, logDefects, expiryDefects, recordDefects)
 
 // check is Check without the time that a rule waits.
 func check(t *testing.T, newFixture FixtureFunc) (err error) {

@@ -24,7 +24,7 @@ type rule struct {
 // only: if one defect would show in two rules, the second one first checks
 // whether the other reports it, and then passes.
 var rules = slices.Concat(clientRules, userRules, codeRules, tokenRules, aloneRules, extraRules,
-	logRules, peerRules, cancelRules,
+	logRules, recordRules, peerRules, cancelRules,
 	hostileRules, dumpRules, expiryRules, flowRules, revokeUserRules)
 
 // need is something that a rule cannot be tried without.

@@ -28,6 +28,7 @@ type handle struct {
 	codes       oauth2server.AuthorizationCodeModel
 	refresh     oauth2server.RefreshTokenModel
 	log         oauth2server.GrantLog
+	records     oauth2server.RecordModel
 	users       oauth2server.PasswordModel
 	clientUsers oauth2server.ClientCredentialsModel
 }
@@ -47,6 +48,7 @@ func newHandle(name string, model oauth2server.Model) *handle {
 		outermost[oauth2server.AccessTokenRevoker](model),
 		outermost[oauth2server.AuthorizationCodeModel](model),
 		outermost[oauth2server.RefreshTokenModel](model), outermost[oauth2server.GrantLog](model),
+		outermost[oauth2server.RecordModel](model),
 		outermost[oauth2server.PasswordModel](model),
 		outermost[oauth2server.ClientCredentialsModel](model)}
 }
@@ -55,7 +57,7 @@ func newHandle(name string, model oauth2server.Model) *handle {
 func (h *handle) abilities() []bool {
 	generators := h.generators()
 	return []bool{h.tokens != nil, h.revoker != nil, h.codes != nil, h.refresh != nil, h.log != nil,
-		h.users != nil, h.clientUsers != nil,
+		h.records != nil, h.users != nil, h.clientUsers != nil,
 		generators["GenerateAccessToken"] != nil, generators["GenerateRefreshToken"] != nil,
 		generators["GenerateAuthorizationCode"] != nil}
 }

@@ -100,6 +100,10 @@ func inWords(v any) string {
 			return "nil"
 		}
 		return v.ID
+	case *oauth2server.Details:
+		if text, err := json.Marshal(v); err == nil {
+			return string(text)
+		}
 	case []byte:
 		return hex.EncodeToString(v)
 	case oauth2server.Scope:
@@ -154,6 +158,22 @@ func spoilValue(v any) {
 	case *oauth2server.User:
 		if v != nil {
 			v.ID = "spoilt"
+		}
+	case *oauth2server.Details:
+		if v != nil {
+			spoil(v)
+		}
+	case *oauth2server.Authentication:
+		if v != nil {
+			spoil(v)
+		}
+	case map[string]string:
+		for name := range v {
+			v[name] = "spoilt"
+		}
+	case map[string]json.RawMessage:
+		for name := range v {
+			spoilValue([]byte(v[name]))
 		}
 	case oauth2server.Scope:
 		spoilValue([]string(v))

@@ -82,7 +82,7 @@ func TestDocumentsAreReadable(t *testing.T) {
 			"user_id": "u1", "time": expiry, "oauth2_expires_at": expiry},
 		"clients": {"_id": "web", "redirect_uris": bson.A{callback}, "scope": nil, "public": false, "data": nil,
 			"grants":                bson.A{"authorization_code", "refresh_token", "client_credentials", "password"},
-			"access_token_lifetime": "0s", "refresh_token_lifetime": "0s",
+			"access_token_lifetime": "0s", "refresh_token_lifetime": "0s", "auth_method": "",
 			"secret_digest": oauth2server.Digest(secret)},
 	} {
 		got := documents(t, db, collection)

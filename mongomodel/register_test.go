@@ -32,10 +32,12 @@ func TestAClientComesBack(t *testing.T) {
 	m := mongomodel.New(db, &mongomodel.Options{ExtensionGrants: []string{"another"}})
 	var client oauth2server.Client
 	filled.Struct(&client)
-	require.NoError(t, m.AddClient(ctx, &oauth2server.Client{ID: client.ID, Public: true}, ""))
+	client.Public = false // it has an AuthMethod
+	bare := &oauth2server.Client{ID: client.ID, AuthMethod: "private_key_jwt"}
+	require.NoError(t, m.AddClient(ctx, bare, ""))
 	got, err := m.GetClient(ctx, client.ID, "")
 	require.NoError(t, err)
-	require.Equal(t, &oauth2server.Client{ID: client.ID, Public: true}, got)
+	require.Equal(t, bare, got)
 
 	client.RedirectURIs = []string{callback, "https://other.example/cb"}
 	require.NoError(t, m.UpdateClient(ctx, &client))
