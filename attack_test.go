@@ -90,8 +90,8 @@ func newMongo(t testing.TB) *mongomodel.Model {
 }
 
 // atOnce sends the same request n times at once.
-func atOnce(n int, send func() reply) []reply {
-	replies := make([]reply, n)
+func atOnce[T any](n int, send func() T) []T {
+	replies := make([]T, n)
 	var wg sync.WaitGroup
 	for i := range replies {
 		wg.Go(func() { replies[i] = send() })

@@ -38,7 +38,7 @@ func (q *authorization) approve(w http.ResponseWriter, r *http.Request, approval
 // parameters implements [AuthorizationRequest.Parameters].
 func (q *authorization) parameters() url.Values {
 	values, names := url.Values{}, q.server.authorizationParameters
-	if q.resolved { // what was sent names the request
+	if q.resolver != nil { // what was sent names the request
 		names = append([]string{"client_id"}, q.server.resolverParameters...)
 	}
 	for _, name := range names {
@@ -49,7 +49,7 @@ func (q *authorization) parameters() url.Values {
 			values.Set(name, value)
 		}
 	}
-	if resource := q.Params("resource"); len(resource) > 0 && len(q.server.resources) > 0 && !q.resolved {
+	if resource := q.Params("resource"); len(resource) > 0 && len(q.server.resources) > 0 && q.resolver == nil {
 		values["resource"] = resource
 	}
 	return values
@@ -161,7 +161,7 @@ func (q *authorization) spendRequest(ctx context.Context) *Error {
 		return nil
 	}
 	if err := q.spend(ctx); err != nil {
-		return modelFailure("ResolvedRequest.Spend", err,
+		return refusedBy(q.resolver, "Spend", err,
 			refusal(InvalidRequest, "request_spent", "Invalid request: it was answered already"))
 	}
 	return nil

@@ -21,7 +21,7 @@ type authorization struct {
 	sent    form // what was sent; an extension may have put another form in its place
 	decided atomic.Bool
 
-	resolved bool                        // an extension did
+	resolver RequestResolver             // the extension that did
 	spend    func(context.Context) error // that request; nil: it can be used again
 }
 
@@ -108,7 +108,6 @@ func (q *authorization) resolve(ctx context.Context) *Error {
 	if refused := q.sent.repeated(q.server.resolverParameters); refused != nil {
 		return refused
 	}
-	var by RequestResolver
 	for _, e := range q.server.ext.resolvers {
 		resolved, err := e.ResolveRequest(ctx, q.Client, q.sent.get)
 		switch {
@@ -117,18 +116,17 @@ func (q *authorization) resolve(ctx context.Context) *Error {
 				refusal(InvalidRequest, "request_unknown", "Invalid request: there is no such request"))
 		case resolved == nil:
 			continue
-		case by != nil:
+		case q.resolver != nil:
 			return refusal(InvalidRequest, "request_twice",
 				"Invalid request: two parameters name another request")
 		}
-		by, q.spend = e, resolved.Spend
+		q.resolver, q.spend = e, resolved.Spend
 		q.form = &form{query: parametersOf(resolved.Parameters)}
 		if id := q.form.get("client_id"); id != "" && id != q.Client.ID || q.form.repeats("client_id") {
 			return refusal(InvalidRequest, "request_of_another_client",
 				"Invalid request: the request is of another client")
 		}
 	}
-	q.resolved = by != nil
 	return nil
 }
 

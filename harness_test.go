@@ -40,7 +40,7 @@ func grantsOf(public bool) []string {
 }
 
 // ownGrants are the extension grants of the tests.
-var ownGrants = []string{"exchange", "careless", "echo", "tell"}
+var ownGrants = []string{"exchange", "careless", "echo", "tell", "toy-grant"}
 
 // spy is the in-memory model. It records its calls, and returns the errors in
 // fails.
@@ -328,6 +328,13 @@ func mountFor(
 	mount(srv.MetadataPath(), srv.Metadata)
 	mount("/api", func() http.Handler { return srv.Authenticate()(api) })
 	mount("/api/write", func() http.Handler { return srv.Authenticate("write")(api) })
+	if opts != nil {
+		for _, r := range opts.Resources {
+			u, err := url.Parse(r.URL)
+			require.NoError(t, err)
+			mount(u.Path, func() http.Handler { return srv.For(r.URL).Authenticate()(api) })
+		}
+	}
 	return rec.wrap(t.Name(), mux)
 }
 

@@ -205,7 +205,8 @@ func (rec *recorder) event(where string, r *http.Request, event oauth2server.Eve
 }
 
 func (rec *recorder) refusal(where string, event oauth2server.Event, status int) {
-	if event.Error == "" && event.Reason == "" {
+	isToy := event.Endpoint == "toy" || strings.HasPrefix(event.Reason, "toy_") // of internal/everything
+	if event.Error == "" && event.Reason == "" || isToy {
 		return
 	}
 	rec.mu.Lock()
