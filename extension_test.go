@@ -406,6 +406,25 @@ func TestRule_AResolvedRequestIsTheRequest(t *testing.T) {
 		requireNoRedirect(t, srv.get("/authorize?"+ask(name)), 400, code)
 	}
 	requireNoRedirect(t, srv.get("/authorize?"+ask("urn:1", "request_uri", "urn:2")), 400, "invalid_request")
+
+	// What is resolved is checked like what is sent.
+	model := openModel(t)
+	require.NoError(t, model.UpdateClient(t.Context(), &oauth2server.Client{ID: "web", Grants: allGrants,
+		RedirectURIs: []string{callback, "http://web.example/cb"}}))
+	inClear, _ := url.ParseQuery(form(authorization("redirect_uri", "http://web.example/cb")...))
+	two, _ := url.ParseQuery(form(authorization()...) + "&redirect_uri=https%3A%2F%2Fevil.example")
+	d := openDoorsOf(t, model, &everything.Extension{Requests: map[string]url.Values{
+		"urn:clear": inClear, "urn:two": two, "urn:1": pushed}}, nil)
+	for name, reason := range map[string]string{"urn:clear": "redirect_uri_in_clear", "urn:two": "parameter_repeated"} {
+		requireNoRedirect(t, d.get("/authorize?"+ask(name)), 400, "invalid_request")
+		require.Equal(t, reason, d.events.last(t).Reason)
+	}
+
+	// What the owner fills in is in what was sent.
+	signedIn := []string{"username", "andy", "password", "andys-password"}
+	r = d.post("/authorize", ask("urn:1", append(signedIn, "allowed", "false")...))
+	require.Equal(t, "access_denied", r.at("error"))
+	require.NotEmpty(t, d.post("/authorize", ask("urn:1", signedIn...)).at("code"))
 }
 
 // Rule 5: a signer that fails costs neither a code nor a refresh token.
@@ -471,6 +490,10 @@ func TestRule_RefusalsOfExtensions(t *testing.T) {
 	event := d.events.last(t)
 	require.Equal(t, oauth2server.Event{Kind: oauth2server.EventRefused, Endpoint: oauth2server.EndpointToken,
 		GrantType: "authorization_code", ClientID: "web", Error: "invalid_toy_proof", Reason: "toy_proof"}, event)
+
+	r = d.redeemWith(d.code(), key("fault")...)
+	requireError(t, r, 503, "server_error")
+	require.Empty(t, r.Header.Get("Toy-Nonce"), "a fault says nothing more")
 
 	bound := d.redeemWith(d.code(), key("k1")...)
 	r = d.get("/api", append(key("k1"), "Authorization", "Toy "+bound.str("access_token"), "Toy-Step", "up")...)

@@ -61,13 +61,19 @@ func (m *introspection) GetAccessToken(
 		TokenType string `json:"token_type"`
 		Subject   string `json:"sub"`
 		Expires   int64  `json:"exp"`
+
+		// What the token is for, and the key that it is bound to: without these
+		// the API would let in tokens that are not for it, or were stolen.
+		Audience     string            `json:"aud"`
+		Confirmation map[string]string `json:"cnf"`
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&answer); err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
 	// An active token without a type may be a refresh token, which must not
-	// open an API.
-	if !answer.Active || !strings.EqualFold(answer.TokenType, "Bearer") {
+	// open an API. Other types than Bearer are bound to a key.
+	bearer := strings.EqualFold(answer.TokenType, "Bearer")
+	if !answer.Active || !bearer && len(answer.Confirmation) == 0 {
 		return nil, oauth2server.ErrNotFound
 	}
 	if answer.Subject == "" || answer.Expires == 0 { // optional in RFC 7662, but this API needs them
@@ -77,7 +83,13 @@ func (m *introspection) GetAccessToken(
 	if err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
+	var details *oauth2server.Details
+	if len(answer.Confirmation) > 0 {
+		details = &oauth2server.Details{Confirmation: answer.Confirmation}
+	}
 	return &oauth2server.Token{
+		Resource:             answer.Audience,
+		Details:              details,
 		Scope:                scope,
 		AccessTokenExpiresAt: time.Unix(answer.Expires, 0),
 		Client:               &oauth2server.Client{ID: answer.ClientID},

@@ -204,6 +204,10 @@ func (e *Extension) BindToken(r *http.Request) (string, error) {
 			Reason:      "toy_proof",
 		}
 	}
+	if key == "fault" {
+		return "", &oauth2server.Error{Code: oauth2server.ServerError, Header: http.Header{"Toy-Nonce": {Fault}},
+			Err: errors.New(Fault), Reason: "toy_fault"}
+	}
 	return key, nil
 }
 
