@@ -1,0 +1,213 @@
+// This file keeps keys with the program's other data, and replaces them on a
+// schedule.
+
+package keys
+
+import (
+	"context"
+	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// KeptOptions are the options of [Kept]. The zero value is the usual one.
+type KeptOptions struct {
+	// Algorithm is that of new keys. Empty: ES256.
+	Algorithm string
+
+	// Every is how long a key signs. 0: 30 days; an hour at least. Another
+	// value makes other keys at once, and the old ones are published no more.
+	Every time.Duration
+
+	// Retain is how long a key is published after it has signed for the last
+	// time: as long as something that it signed may be shown, such as an ID
+	// token as a hint. 0: 90 days; 100 times Every at most.
+	Retain time.Duration
+}
+
+// maxKept bounds the number of keys in a key set, which others have to fetch.
+const maxKept = 100
+
+// lead is how long a key is published before it signs, so that every process
+// and every cache of the key set knows it in time.
+const lead = 30 * time.Minute
+
+// Kept returns a Source that makes keys, keeps them in records and replaces them
+// on a schedule. Any number of processes over the same records agree: a key is
+// a record that is put once, for a period of time. secret seals the keys: 32
+// bytes at least, from where the program keeps its secrets. Records are in any
+// model that is a GrantLog: [oauth2server.LogRecords].
+func Kept(records oauth2server.RecordModel, secret []byte, opts *KeptOptions) (Source, error) {
+	k := &kept{records: records}
+	if opts != nil {
+		k.KeptOptions = *opts
+	}
+	if k.Algorithm == "" {
+		k.Algorithm = "ES256"
+	}
+	if k.Every == 0 {
+		k.Every = 30 * 24 * time.Hour
+	}
+	if k.Retain == 0 {
+		k.Retain = 90 * 24 * time.Hour
+	}
+	switch {
+	case records == nil:
+		return nil, errors.New("keys: there are no records")
+	case len(secret) < 32:
+		return nil, fmt.Errorf("keys: the secret has %d bytes; it needs 32", len(secret))
+	case k.Every < time.Hour || k.Retain < 0 || k.Retain/k.Every > maxKept:
+		return nil, fmt.Errorf("keys: Every must be an hour or more, and Retain at most %d times that", maxKept)
+	}
+	if _, err := newSigner(k.Algorithm); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(append([]byte("oauth2server signing keys\n"), secret...))
+	block, err := aes.NewCipher(sum[:])
+	if err == nil {
+		k.aead, err = cipher.NewGCMWithRandomNonce(block)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	return k.keys, nil
+}
+
+type kept struct {
+	KeptOptions
+	records oauth2server.RecordModel
+	aead    cipher.AEAD
+	known   sync.Map // the signer of each period; it never changes
+}
+
+// keys returns the keys of all periods that are published now: that of the next
+// period shortly before it begins, that of this one, and those that are
+// retained.
+func (k *kept) keys(ctx context.Context) (all []Key, err error) {
+	now := time.Now()
+	current := now.UnixNano() / int64(k.Every)
+	last := current
+	if k.begins(current+1).Sub(now) <= lead {
+		last++
+	}
+	for period := last; period >= 0 && now.Before(k.begins(period+1).Add(k.Retain)); period-- {
+		signer, err := k.signer(ctx, period, period >= current)
+		switch {
+		case errors.Is(err, oauth2server.ErrNotFound):
+			continue // nobody signed in that period
+		case err != nil:
+			return nil, err
+		}
+		all = append(all, Key{
+			Signer:     signer,
+			Algorithm:  k.algorithmOf(signer),
+			SignsFrom:  k.begins(period),
+			SignsUntil: k.begins(period + 1).Add(lead),
+		})
+	}
+	return all, nil
+}
+
+// begins returns when a period begins.
+func (k *kept) begins(period int64) time.Time { return time.Unix(0, period*int64(k.Every)) }
+
+// algorithmOf returns the algorithm of a key that may be older than the option.
+func (k *kept) algorithmOf(signer crypto.Signer) string {
+	switch signer.(type) {
+	case *ecdsa.PrivateKey:
+		return "ES256"
+	case ed25519.PrivateKey:
+		return "EdDSA"
+	}
+	if k.Algorithm == "PS256" {
+		return "PS256"
+	}
+	return "RS256"
+}
+
+// signer returns the key of a period. If there is none and create is set, it
+// makes one; of several processes that do, one is first, and all take its key.
+func (k *kept) signer(ctx context.Context, period int64, create bool) (crypto.Signer, error) {
+	if known, ok := k.known.Load(period); ok {
+		return known.(crypto.Signer), nil
+	}
+	name := fmt.Sprintf("signing-key:%d:%d", int64(k.Every/time.Second), period)
+	record, err := k.records.GetRecord(ctx, name)
+	if errors.Is(err, oauth2server.ErrNotFound) && create {
+		if record, err = k.newRecord(name); err != nil {
+			return nil, err
+		}
+		err = k.records.SaveRecord(ctx, name, record, k.begins(period+1).Add(k.Retain+lead))
+		if errors.Is(err, oauth2server.ErrExists) {
+			record, err = k.records.GetRecord(ctx, name)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	plain, err := k.aead.Open(nil, nil, record, []byte(name))
+	if err != nil {
+		return nil, errors.New("keys: a kept key cannot be opened: the secret is another one")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(plain)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	signer, ok := parsed.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("keys: a kept key is a %T", parsed)
+	}
+	k.known.Store(period, signer)
+	return signer, nil
+}
+
+// newRecord returns a new key, sealed.
+func (k *kept) newRecord(name string) ([]byte, error) {
+	signer, err := newSigner(k.Algorithm)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := x509.MarshalPKCS8PrivateKey(signer)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	return k.aead.Seal(nil, nil, plain, []byte(name)), nil
+}
+
+// newSigner makes a key.
+func newSigner(algorithm string) (crypto.Signer, error) {
+	switch algorithm {
+	case "ES256":
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "EdDSA":
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return key, err
+	case "RS256", "PS256":
+		return rsa.GenerateKey(rand.Reader, 2048)
+	}
+	return nil, fmt.Errorf("keys: there is no algorithm %q", algorithm)
+}
+
+// Development returns a Source with a key that is made anew at each start: what
+// it signed is worth nothing after a restart, and to no other process. It is
+// for development and tests.
+func Development() Source {
+	key, err := newSigner("ES256")
+	if err != nil {
+		return func(context.Context) ([]Key, error) { return nil, err }
+	}
+	return Static(Key{Signer: key})
+}

@@ -1,0 +1,243 @@
+// Package keys has the keys by which a server signs: where they are kept, which
+// one signs, which are published, and how others find them.
+package keys
+
+import (
+	"context"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server/internal/jose"
+)
+
+// Key signs for a time. It is published before, so that those who cache the key
+// set know it when it begins to sign, and after, as long as something that it
+// signed may be shown.
+type Key struct {
+	// Signer has the private key: RSA of 2048 to 4096 bits, ECDSA on P-256, or
+	// Ed25519. It may be in a KMS or an HSM.
+	Signer crypto.Signer
+
+	// Algorithm is ES256, EdDSA, RS256 or PS256. Empty: ES256, EdDSA or RS256,
+	// by the kind of the key.
+	Algorithm string
+
+	// ID is the kid. Empty: the thumbprint (RFC 7638).
+	ID string
+
+	// SignsFrom is when the key begins to sign. Of several keys that may sign,
+	// the one that began last does. Zero: at once.
+	SignsFrom time.Time
+
+	// SignsUntil is when the key signs no more. Zero: never.
+	SignsUntil time.Time
+}
+
+// Source returns the keys to publish, of which at least one signs. All processes
+// of a server must get the same ones. It is called about once a minute, and
+// concurrently.
+type Source func(ctx context.Context) ([]Key, error)
+
+// Ring is a set of keys that signs and checks tokens. [New] makes one. It is
+// safe for concurrent use.
+type Ring struct {
+	source Source
+
+	mu      sync.Mutex
+	loaded  *loaded // never changed
+	loading bool
+}
+
+// loaded is what the source returned.
+type loaded struct {
+	at   time.Time
+	keys []ringKey
+	set  jose.Set
+	text []byte // the JSON Web Key Set
+}
+
+type ringKey struct {
+	Key
+	private *jose.PrivateKey
+}
+
+// reload is how long keys are used before the source is asked again, and maxAge
+// how long others may cache the key set. A key must be published for longer
+// than both together before it signs; see [Kept].
+const (
+	reload      = time.Minute
+	loadTimeout = 10 * time.Second
+	maxAge      = 5 * time.Minute
+)
+
+// New returns a Ring over a source. It asks the source once, so that a program
+// without good keys does not start.
+func New(ctx context.Context, source Source) (*Ring, error) {
+	if source == nil {
+		return nil, errors.New("keys: the source is nil")
+	}
+	first, err := load(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := first.signing(time.Now()); err != nil {
+		return nil, err
+	}
+	return &Ring{source: source, loaded: first}, nil
+}
+
+// Static returns a Source of keys that never change.
+func Static(keys ...Key) Source {
+	return func(context.Context) ([]Key, error) { return keys, nil }
+}
+
+// Sign returns a JSON Web Token with these claims, signed by the current key.
+// typ is its type, such as "at+jwt"; empty: none.
+func (r *Ring) Sign(ctx context.Context, typ string, claims any) (string, error) {
+	current, err := r.current(ctx)
+	if err != nil {
+		return "", err
+	}
+	key, err := current.signing(time.Now())
+	if err != nil {
+		return "", err
+	}
+	return key.private.Sign(typ, claims)
+}
+
+// Verify reads the claims of a token that one of the published keys signed, and
+// that has this type, into the value that claims points to. It does not look at
+// any claim. An error that wraps [ErrUnavailable] says nothing about the token.
+func (r *Ring) Verify(ctx context.Context, token, typ string, claims any) error {
+	current, err := r.current(ctx)
+	if err != nil {
+		return err
+	}
+	return current.set.Verify(token, typ, claims)
+}
+
+// ErrUnavailable means that keys could not be had.
+var ErrUnavailable = errors.New("keys: they cannot be had at the moment")
+
+// Algorithms returns the algorithms of the keys, the one that signs first, for
+// metadata.
+func (r *Ring) Algorithms(ctx context.Context) ([]string, error) {
+	current, err := r.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	signing, err := current.signing(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	all, seen := []string{}, map[string]bool{}
+	for _, key := range append([]ringKey{*signing}, current.keys...) {
+		algorithm := key.private.Public().Algorithm()
+		if !seen[algorithm] {
+			all, seen[algorithm] = append(all, algorithm), true
+		}
+	}
+	return all, nil
+}
+
+// ServeHTTP answers with the public keys, as a JSON Web Key Set (RFC 7517,
+// section 5).
+func (r *Ring) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	if request.Method != http.MethodGet && request.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return
+	}
+	current, err := r.current(request.Context())
+	if err != nil {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(maxAge/time.Second)))
+	w.Write(current.text) // an error means that the caller hung up
+}
+
+// current returns the keys. When they are old, one caller asks the source again;
+// others go on with the old ones, and so does everybody if the source fails.
+func (r *Ring) current(ctx context.Context) (*loaded, error) {
+	r.mu.Lock()
+	known := r.loaded
+	if r.loading || time.Since(known.at) < reload {
+		r.mu.Unlock()
+		return known, nil
+	}
+	r.loading = true
+	r.mu.Unlock()
+	// A caller who hangs up does not keep the keys from being loaded.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+	defer cancel()
+	found, err := load(ctx, r.source)
+	if err != nil {
+		again := *known // the old ones do until the next try
+		again.at = time.Now()
+		found = &again
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loading, r.loaded = false, found
+	return found, nil
+}
+
+// load asks a source.
+func load(ctx context.Context, source Source) (*loaded, error) {
+	keys, err := source(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return prepare(keys)
+}
+
+// prepare checks keys and writes their public halves.
+func prepare(keys []Key) (*loaded, error) {
+	l := &loaded{at: time.Now()}
+	seen := map[string]bool{}
+	for _, key := range keys {
+		private, err := jose.NewPrivateKey(key.Signer, key.Algorithm, key.ID)
+		if err != nil {
+			return nil, fmt.Errorf("keys: %w", err)
+		}
+		public := private.Public()
+		if seen[public.ID()] {
+			return nil, fmt.Errorf("keys: two keys have the ID %q", public.ID())
+		}
+		seen[public.ID()] = true
+		l.keys = append(l.keys, ringKey{key, private})
+		l.set = append(l.set, public)
+	}
+	var err error
+	if l.text, err = json.Marshal(l.set); err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	return l, nil
+}
+
+// signing returns the key that signs: the one that began last.
+func (l *loaded) signing(now time.Time) (*ringKey, error) {
+	var best *ringKey
+	for i := range l.keys {
+		key := &l.keys[i]
+		if key.SignsFrom.After(now) || !key.SignsUntil.IsZero() && !key.SignsUntil.After(now) {
+			continue
+		}
+		if best == nil || key.SignsFrom.After(best.SignsFrom) {
+			best = key
+		}
+	}
+	if best == nil {
+		return nil, errors.New("keys: none of the keys signs at this time")
+	}
+	return best, nil
+}
