@@ -159,8 +159,7 @@ func (s *ResourceServer) presentedToken(
 ) (token, scheme string, inQuery bool, refused *Error) {
 	headers := r.Header["Authorization"]
 	if len(headers) > 1 {
-		return "", bearer, false, refusal(InvalidRequest, "authorization_repeated",
-			"Invalid request: more than one Authorization header")
+		return "", bearer, false, repeatedAuthorization()
 	}
 	if len(headers) == 1 && headers[0] == "" {
 		headers = nil
@@ -217,7 +216,7 @@ func (s *ResourceServer) readHeader(header string) (token, scheme string, refuse
 // is presented without the key that it is bound to.
 func (s *ResourceServer) checkUse(r *http.Request, token *Token, presented, scheme string) *Error {
 	switch {
-	case token.Resource != s.resource:
+	case token.Resource != s.resource && !s.any:
 		return invalidToken("token_of_another_resource")
 	case token.Details == nil && scheme == bearer:
 		return nil

@@ -115,7 +115,11 @@ func (s *Server) authorizeUser(
 		return
 	}
 	granted, refused := request.check(r.Context(), user)
-	if refused != nil {
+	switch {
+	case refused != nil && refused.Code == AccessDenied: // the owner said no
+		request.refuseDecided(w, r, refused)
+		return
+	case refused != nil:
 		request.refuse(w, r, refused)
 		return
 	}

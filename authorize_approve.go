@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
@@ -28,7 +29,7 @@ func (q *authorization) approve(w http.ResponseWriter, r *http.Request, approval
 	}
 	granted, refused := q.granted(r.Context(), &approval)
 	if refused != nil {
-		q.refuse(w, r, refused)
+		q.refuseDecided(w, r, refused)
 		return
 	}
 	approval.Scope = granted
@@ -60,9 +61,16 @@ func (q *authorization) deny(w http.ResponseWriter, r *http.Request, reason stri
 	if !q.decide(r) {
 		return
 	}
-	refused := q.spendRequest(r.Context())
-	if refused == nil {
-		refused = denied(reason)
+	q.refuseDecided(w, r, denied(reason))
+}
+
+// refuseDecided tells the client an error that ends the request. After a fault
+// the owner may try again.
+func (q *authorization) refuseDecided(w http.ResponseWriter, r *http.Request, refused *Error) {
+	if refused.Code != ServerError {
+		if spent := q.spendRequest(r.Context()); spent != nil {
+			refused = spent
+		}
 	}
 	q.refuse(w, r, refused)
 }
@@ -75,7 +83,7 @@ func (q *authorization) fail(w http.ResponseWriter, r *http.Request, err error) 
 	if err == nil {
 		err = misuse("Fail needs an error")
 	}
-	q.refuse(w, r, modelFailure("the page", err, breach("%w", err)))
+	q.refuseDecided(w, r, modelFailure("the page", err, breach("%w", err)))
 }
 
 // decide reports whether this is the first decision. A page that decides twice
@@ -116,12 +124,14 @@ func (q *authorization) answer(w http.ResponseWriter, r *http.Request, approval 
 	switch {
 	case refused != nil:
 	case q.implicit():
-		parameters, refused = q.sendToken(r.Context(), approval, grantID, details)
+		// Spent first: a token that does not leave would be a grant all the same.
+		if refused = q.spendRequest(r.Context()); refused == nil {
+			parameters, refused = q.sendToken(r.Context(), approval, grantID, details)
+		}
 	default:
-		parameters, refused = q.sendCode(r.Context(), approval, grantID, details)
-	}
-	if refused == nil {
-		refused = q.spendRequest(r.Context())
+		if parameters, refused = q.sendCode(r.Context(), approval, grantID, details); refused == nil {
+			refused = q.spendRequest(r.Context())
+		}
 	}
 	if refused != nil {
 		q.refuse(w, r, refused)
@@ -142,9 +152,23 @@ func (q *authorization) details(ctx context.Context, approval *Approval) (*Detai
 	}
 	details := &Details{Authentication: approval.Authentication.clone(), Online: approval.Online}
 	for _, e := range extenders {
-		shown := *approval
-		if err := e.ApproveAuthorization(ctx, &q.AuthorizationRequest, &shown, details); err != nil {
+		before := details.Clone()
+		shown := &Approval{
+			User:           &User{ID: approval.User.ID, Data: approval.User.Data},
+			Scope:          slices.Clone(approval.Scope),
+			Authentication: approval.Authentication.clone(),
+			Online:         approval.Online,
+		}
+		if err := e.ApproveAuthorization(ctx, q.shown(), shown, details); err != nil {
 			return nil, refusedBy(e, "ApproveAuthorization", err, invalidByExtension())
+		}
+		if !details.keeps(before, e.ExtensionName()) {
+			return nil, lapse(e, "ApproveAuthorization replaced what others put into Details")
+		}
+	}
+	for member := range details.Confirmation {
+		if !slices.ContainsFunc(q.server.ext.binders, func(b TokenBinder) bool { return b.Confirms() == member }) {
+			return nil, misuse("Details.Confirmation has %q, which no extension can check", member)
 		}
 	}
 	details, err := details.canonical()
@@ -224,7 +248,7 @@ func (q *authorization) sendToken(
 	if refused != nil {
 		return nil, refused
 	}
-	parameters := []parameter{{"access_token", token.AccessToken}, {"token_type", bearer}}
+	parameters := []parameter{{"access_token", token.AccessToken}, {"token_type", q.server.resource.tokenType(token)}}
 	if seconds := expiresIn(token); seconds > 0 {
 		parameters = append(parameters, parameter{"expires_in", strconv.FormatInt(seconds, 10)})
 	}

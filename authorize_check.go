@@ -127,6 +127,9 @@ func (q *authorization) resolve(ctx context.Context) *Error {
 				"Invalid request: the request is of another client")
 		}
 	}
+	if q.resolver != nil { // the owner's decision stays in what was sent
+		return q.sent.repeated([]string{"allowed"})
+	}
 	return nil
 }
 
@@ -238,11 +241,19 @@ func (q *authorization) check(
 		return granted, refused
 	}
 	for _, e := range q.server.ext.authorization {
-		if err := e.CheckAuthorization(ctx, &q.AuthorizationRequest); err != nil {
+		if err := e.CheckAuthorization(ctx, q.shown()); err != nil {
 			return granted, refusedBy(e, "CheckAuthorization", err, invalidByExtension())
 		}
 	}
 	return granted, nil
+}
+
+// shown returns a copy for an extension, so that it cannot change where the
+// answer goes or what is granted.
+func (q *authorization) shown() *AuthorizationRequest {
+	shown, client := q.AuthorizationRequest, *q.Client
+	shown.Client, shown.Scope = &client, slices.Clone(q.Scope)
+	return &shown
 }
 
 func invalidByExtension() *Error {

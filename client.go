@@ -16,6 +16,8 @@ func (s *Server) Client(ctx context.Context, clientID string) (*Client, error) {
 		return nil, ErrNotFound
 	case err != nil:
 		return nil, modelFailure("GetClient", err, nil)
+	case client == nil:
+		return nil, ErrNotFound
 	}
 	return client, nil
 }

@@ -251,6 +251,28 @@ func (a *Authentication) same(given *Authentication) bool {
 		slices.Equal(a.Methods, given.Methods) && a.Session == given.Session
 }
 
+// keeps reports whether everything of before is still in d, but for what the
+// extension own keeps.
+func (d *Details) keeps(before *Details, own string) bool {
+	for name, text := range before.Extensions {
+		if name != own && !bytes.Equal(text, d.Extensions[name]) {
+			return false
+		}
+	}
+	return holds(before.Confirmation, d.Confirmation) && d.Authentication.same(before.Authentication) &&
+		(d.Online || !before.Online)
+}
+
+// holds reports whether what is presented has all that is demanded.
+func holds(demanded, presented map[string]string) bool {
+	for name, value := range demanded {
+		if presented[name] != value {
+			return false
+		}
+	}
+	return true
+}
+
 // confirmation returns what a token is bound to; nil if it is bound to nothing.
 func (d *Details) confirmation() map[string]string {
 	if d == nil {

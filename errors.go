@@ -234,6 +234,11 @@ func invalid(parameter string) *Error {
 	return refusal(InvalidRequest, "parameter_invalid", "Invalid parameter: `"+parameter+"`")
 }
 
+func repeatedAuthorization() *Error {
+	return refusal(InvalidRequest, "authorization_repeated",
+		"Invalid request: more than one Authorization header")
+}
+
 func unknownToken() *Error { return invalidToken("token_unknown") }
 
 func invalidToken(reason string) *Error {

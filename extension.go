@@ -5,11 +5,8 @@ package oauth2server
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
-
-	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
 // Extension is a part of a server that is not in the root package: an endpoint,
@@ -54,8 +51,10 @@ type ClientAuthenticator interface {
 	ClaimedClient(request *ClientRequest) (clientID string, err error)
 
 	// ProveClient returns nil if the request is from client. [ErrNotFound]
-	// means that it is not. It is also asked if a request names the client by
-	// client_id alone, as the connection may prove it.
+	// means that it is not. It is called once for a request, under
+	// [Options.LimitAttempts], so it may use up what proves the client. It is
+	// also asked if a request names the client by client_id alone, as the
+	// connection may prove it: then there is no assertion.
 	ProveClient(ctx context.Context, request *ClientRequest, client *Client) error
 }
 
@@ -111,7 +110,10 @@ type RequestResolver interface {
 	// ResolveRequest returns what takes the place of all parameters that were
 	// sent; nil if the request is of another kind. client was named by the
 	// request and has proven nothing, and sent returns a parameter of the
-	// request. It may be called again for the same request, as browsers reload.
+	// request. It is called each time that the page is: when it is shown, when
+	// the browser reloads, and when the owner's decision is posted. So a request
+	// must outlive the page, and Spend ends it. [ErrNotFound] means that there
+	// is no such request; the browser gets an error page.
 	ResolveRequest(
 		ctx context.Context, client *Client, sent func(name string) string,
 	) (*ResolvedRequest, error)
@@ -123,8 +125,10 @@ type ResolvedRequest struct {
 	// that of the request.
 	Parameters url.Values
 
-	// Spend is called once, before the answer leaves. An error refuses the
-	// request. Nil: the request can be used again.
+	// Spend is called when the owner has decided, before the answer leaves. An
+	// error refuses the request; [ErrNotFound] means that it was answered
+	// before. After a server_error it is not called, as the owner may try
+	// again. Nil: the request can be used again.
 	Spend func(ctx context.Context) error
 }
 
@@ -137,12 +141,15 @@ type AuthorizationExtender interface {
 	AuthorizationParameters() []string
 
 	// CheckAuthorization refuses a request by an error, before anybody is
-	// asked.
+	// asked. The client is told an [Error] or [ErrorCode] by redirect, and
+	// [ErrNotFound] as invalid_request. It is called each time that the page
+	// is.
 	CheckAuthorization(ctx context.Context, request *AuthorizationRequest) error
 
 	// ApproveAuthorization adds to details what is to be kept with the code and
 	// its tokens, or refuses the request by an error. approval.Scope is what is
-	// granted. It must not change approval.
+	// granted. What the page or other extensions put into details must stay;
+	// Online may become true.
 	ApproveAuthorization(
 		ctx context.Context, request *AuthorizationRequest, approval *Approval, details *Details,
 	) error
@@ -197,7 +204,9 @@ type TokenExtender interface {
 	// ExtendToken returns the members. The token is saved, but not given out
 	// yet. After an error the client may try again: if the model is a
 	// [GrantLog], the code or refresh token that it used still works. Members
-	// that RFC 6749 defines are left out.
+	// that RFC 6749 defines are left out, and two extensions must not return the
+	// same one. It is also called for a token of the implicit grant, whose
+	// answer has no such members.
 	ExtendToken(ctx context.Context, client *Client, token *Token) (map[string]any, error)
 }
 
@@ -241,8 +250,16 @@ func (c *ClientRequest) Param(name string) string { return c.form.get(name) }
 // Params returns all values of a parameter that may repeat.
 func (c *ClientRequest) Params(name string) []string { return c.form.body.values(name) }
 
-// Form returns all parameters of the body. The caller may change it.
-func (c *ClientRequest) Form() url.Values { return c.form.body.byName() }
+// Form returns the parameters of the body, without those by which the client
+// authenticated (client_secret, client_assertion and its type). The caller may
+// change it.
+func (c *ClientRequest) Form() url.Values {
+	values := c.form.body.byName()
+	for _, name := range append([]string{"client_secret"}, assertionParameters...) {
+		delete(values, name)
+	}
+	return values
+}
 
 // extensions are the interfaces that the extensions of a server have, in their
 // order.
@@ -299,72 +316,4 @@ func refusedBy(e Extension, method string, err error, notFound *Error) *Error {
 func lapse(e Extension, format string, args ...any) *Error {
 	args = append([]any{e.ExtensionName()}, args...)
 	return standing("extension_contract", "extension %s: "+format, args...)
-}
-
-// check returns what is wrong with extensions: it must be clear which one
-// answers.
-func (found *extensions) check(all []Extension) (wrong []error) {
-	names := map[string]bool{}
-	for i, e := range all {
-		if isNil(e) {
-			return []error{fmt.Errorf("option Extensions: number %d is nil", i)}
-		}
-		name := e.ExtensionName()
-		if !grammar.ConsistsOf(name, isNameCharacter) || names[name] {
-			wrong = append(wrong,
-				fmt.Errorf("extension %q: the name is taken, or has other characters than letters, "+
-					"digits, '-' and '_'", name))
-		}
-		names[name] = true
-	}
-	methods := takenNames{"client_secret_basic": true, "client_secret_post": true, "none": true}
-	for _, a := range found.authenticators {
-		wrong = methods.take(wrong, a, "the client authentication method", a.AuthMethod())
-	}
-	confirms := takenNames{"": true}
-	for _, b := range found.binders {
-		wrong = confirms.take(wrong, b, "the confirmation", b.Confirms())
-		if !grammar.ConsistsOf(b.TokenType(), isNameCharacter) {
-			wrong = append(wrong, fmt.Errorf("extension %q: TokenType is %q", b.ExtensionName(), b.TokenType()))
-		}
-	}
-	modes := takenNames{"": true, "query": true, "fragment": true}
-	for _, m := range found.modes {
-		for _, mode := range m.ResponseModes() {
-			wrong = modes.take(wrong, m, "the response mode", mode)
-		}
-	}
-	reads := takenNames{"": true, "resource": true}
-	for _, name := range authorizationParameters {
-		reads[name] = true
-	}
-	for _, x := range found.authorization {
-		for _, name := range x.AuthorizationParameters() {
-			wrong = reads.take(wrong, x, "the parameter", name)
-		}
-	}
-	for _, x := range found.resolvers {
-		for _, name := range x.RequestParameters() {
-			wrong = reads.take(wrong, x, "the parameter", name)
-		}
-	}
-	if len(found.formatters) > 1 {
-		wrong = append(wrong, fmt.Errorf("extensions %q and %q are both a TokenFormatter",
-			found.formatters[0].ExtensionName(), found.formatters[1].ExtensionName()))
-	}
-	return wrong
-}
-
-func isNameCharacter(c byte) bool { return grammar.IsUnreserved(c) && c != '.' && c != '~' }
-
-// takenNames are names that an extension cannot have, as somebody else has
-// them.
-type takenNames map[string]bool
-
-func (taken takenNames) take(wrong []error, e Extension, what, name string) []error {
-	if taken[name] {
-		return append(wrong, fmt.Errorf("extension %q: %s %q is taken", e.ExtensionName(), what, name))
-	}
-	taken[name] = true
-	return wrong
 }

@@ -8,14 +8,14 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // AuthenticateClient returns a request whose client is proven, for an endpoint
 // that clients call themselves. It takes POST with an urlencoded body. With
 // public, public clients are let in by their client_id; otherwise every client
 // must authenticate. parameters are those that the endpoint reads: they must
-// not repeat, and secrets among them must not be in the URL. The error is for
-// [Server.WriteClientError].
+// not repeat, nor be in the URL. The error is for [Server.WriteClientError].
 func (s *Server) AuthenticateClient(
 	r *http.Request, public bool, parameters ...string,
 ) (*ClientRequest, error) {
@@ -26,10 +26,28 @@ func (s *Server) AuthenticateClient(
 		return nil, refused
 	}
 	client, refused := s.authenticateClient(r, f, known, exemption{public: public})
+	if refused == nil {
+		refused = refuseInURL(r.URL.RawQuery, parameters)
+	}
 	if refused != nil {
 		return nil, refused
 	}
 	return &ClientRequest{Client: client, HTTP: r, form: &f}, nil
+}
+
+// refuseInURL refuses parameters that belong into the body.
+func refuseInURL(rawQuery string, names []string) *Error {
+	query, refused := parseForm(rawQuery)
+	if refused != nil {
+		return refused
+	}
+	for _, p := range query {
+		if slices.Contains(names, p.name) {
+			return refusal(InvalidRequest, "secret_in_query",
+				"Invalid request: `"+p.name+"` must not be in the URL")
+		}
+	}
+	return nil
 }
 
 // WriteClientError answers a request that a client sent to an endpoint of an
@@ -39,6 +57,9 @@ func (s *Server) AuthenticateClient(
 func (s *Server) WriteClientError(
 	w http.ResponseWriter, r *http.Request, endpoint Endpoint, client *Client, err error,
 ) {
+	if err == nil {
+		err = misuse("WriteClientError needs an error")
+	}
 	refused := modelFailure("the extension", err,
 		refusal(InvalidGrant, "grant_not_found", "Invalid grant: the grant is invalid"))
 	s.refuseClient(w, r, Event{Endpoint: endpoint, ClientID: client.id()}, refused)
@@ -49,6 +70,9 @@ func (s *Server) WriteClientError(
 // the owner (RFC 9126, section 2.1). Parameters that name a request elsewhere,
 // such as request_uri, must not be among them.
 func (s *Server) CheckAuthorization(ctx context.Context, client *Client, parameters url.Values) error {
+	if client == nil {
+		return misuse("CheckAuthorization needs a client")
+	}
 	q := &authorization{server: s, began: beginNow(), sent: form{query: parametersOf(parameters)}}
 	q.by, q.form, q.Client = q, &q.sent, client
 	if refused := q.checkPushed(ctx); refused != nil {

@@ -414,7 +414,7 @@ func TestRule_AResolvedRequestIsTheRequest(t *testing.T) {
 	inClear, _ := url.ParseQuery(form(authorization("redirect_uri", "http://web.example/cb")...))
 	two, _ := url.ParseQuery(form(authorization()...) + "&redirect_uri=https%3A%2F%2Fevil.example")
 	d := openDoorsOf(t, model, &everything.Extension{Requests: map[string]url.Values{
-		"urn:clear": inClear, "urn:two": two, "urn:1": pushed}}, nil)
+		"urn:clear": inClear, "urn:two": two, "urn:1": pushed, "urn:2": pushed}}, nil)
 	for name, reason := range map[string]string{"urn:clear": "redirect_uri_in_clear", "urn:two": "parameter_repeated"} {
 		requireNoRedirect(t, d.get("/authorize?"+ask(name)), 400, "invalid_request")
 		require.Equal(t, reason, d.events.last(t).Reason)
@@ -424,7 +424,8 @@ func TestRule_AResolvedRequestIsTheRequest(t *testing.T) {
 	signedIn := []string{"username", "andy", "password", "andys-password"}
 	r = d.post("/authorize", ask("urn:1", append(signedIn, "allowed", "false")...))
 	require.Equal(t, "access_denied", r.at("error"))
-	require.NotEmpty(t, d.post("/authorize", ask("urn:1", signedIn...)).at("code"))
+	require.Empty(t, d.post("/authorize", ask("urn:1", signedIn...)).at("code"), "it was answered")
+	require.NotEmpty(t, d.post("/authorize", ask("urn:2", signedIn...)).at("code"))
 }
 
 // Rule 5: a signer that fails costs neither a code nor a refresh token.
@@ -762,21 +763,29 @@ func (second) ExtensionName() string { return "second" }
 func TestNewRefusesExtensions(t *testing.T) {
 	ext := &everything.Extension{}
 	for want, all := range map[string][]oauth2server.Extension{
-		"number 1 is nil":                           {ext, nil},
-		"number 0 is nil":                           {(*everything.Extension)(nil)},
-		`extension "": the name`:                    {bareName("")},
-		`extension "a b": the name`:                 {bareName("a b")},
-		`extension "a": the name is taken`:          {bareName("a"), bareName("a")},
-		`method "toy_assertion" is taken`:           {ext, second{ext}},
-		`the confirmation "toy" is taken`:           {ext, second{ext}},
-		`the response mode "toy_post" is taken`:     {ext, second{ext}},
-		`the parameter "note" is taken`:             {ext, second{ext}},
-		`are both a TokenFormatter`:                 {ext, second{ext}},
-		"the response mode \"query\" is taken":      {modes{"m", "query"}},
-		"the parameter \"client_id\" is taken":      {reads{bareName("r"), "client_id"}},
-		"the parameter \"resource\" is taken":       {reads{bareName("r"), "resource"}},
-		`extension "everything": the inner text`:    {&everything.Extension{Fail: map[string]bool{"Attach": true}}},
-		`the client authentication method "none" i`: {method{bareName("m"), "none"}},
+		"number 1 is nil":                 {ext, nil},
+		"number 0 is nil":                 {(*everything.Extension)(nil)},
+		`extension "": the name must`:     {bareName("")},
+		`extension "a b": the name must`:  {bareName("a b")},
+		`another extension has that name`: {bareName("a"), bareName("a")},
+		"has none of the interfaces":      {bareName("a")},
+		"is FormatTokens meant to be":     {misspeltHook{}},
+		"ExtendToken has type":            {typedHook{}},
+		"AuthorizationExtender is incomplete: it has [AuthorizationParameters CheckAuthorization], but " +
+			"not [ApproveAuthorization]": {halfHook{}},
+		`method "toy_assertion" belongs to the extension "everything"`: {ext, second{ext}},
+		`the confirmation "toy" belongs to the extension`:              {ext, second{ext}},
+		`the response mode "toy_post" belongs to the extension`:        {ext, second{ext}},
+		`the parameter "note" belongs to the extension "everything"`:   {ext, second{ext}},
+		`are both a TokenFormatter`:                                    {ext, second{ext}},
+		`the response mode "query" belongs to the server`:              {modes{"m", "query"}},
+		`the parameter "client_id" belongs to the server`:              {reads{bareName("r"), "client_id"}},
+		`the parameter "resource" belongs to the server`:               {reads{bareName("r"), "resource"}},
+		`the parameter "password" belongs to the server`:               {reads{bareName("r"), "password"}},
+		`extension "everything": the inner text`:                       {&everything.Extension{Fail: map[string]bool{"Attach": true}}},
+		`method "none" belongs to the server`:                          {method{bareName("m"), "none"}},
+		`method "" belongs to nobody`:                                  {method{bareName("m"), ""}},
+		`AuthMethod is "a\"b"`:                                         {method{bareName("m"), `a"b`}},
 	} {
 		_, err := oauth2server.New(openModel(t), &oauth2server.Options{Extensions: all,
 			Logger: slog.New(slog.DiscardHandler)})
@@ -792,6 +801,12 @@ func TestNewRefusesExtensions(t *testing.T) {
 	_, err = oauth2server.NewResourceServer(openModel(t),
 		&oauth2server.ResourceOptions{Extensions: []oauth2server.Extension{bareName("a b")}})
 	require.ErrorContains(t, err, "the name")
+
+	// What Attach refuses is told before the extension is asked for more.
+	none := &everything.Extension{}
+	_, err = oauth2server.New(minimalModel{}, &oauth2server.Options{
+		Extensions: []oauth2server.Extension{none, unattached{}}, Logger: slog.New(slog.DiscardHandler)})
+	require.ErrorContains(t, err, "the model keeps no records")
 }
 
 type modes struct{ name, mode string }
@@ -936,4 +951,46 @@ func FuzzDoors(f *testing.F) {
 		send("POST", "/toy", form("client_assertion", assertion, "pushed", note))
 		send("GET", "/mcp", "")
 	})
+}
+
+// minimalModel has no log, so it keeps no records.
+type minimalModel struct{}
+
+func (minimalModel) GetClient(context.Context, string, string) (*oauth2server.Client, error) {
+	return nil, oauth2server.ErrNotFound
+}
+
+func (minimalModel) SaveToken(
+	_ context.Context, t *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User,
+) (*oauth2server.Token, error) {
+	return t, nil
+}
+
+func (minimalModel) GetUserFromClient(context.Context, *oauth2server.Client) (*oauth2server.User, error) {
+	return nil, oauth2server.ErrNotFound
+}
+
+// unattached must not be asked for its metadata if Attach failed elsewhere.
+type unattached struct{}
+
+func (unattached) ExtensionName() string         { return "unattached" }
+func (unattached) ExtendMetadata(map[string]any) { panic("it was asked, though New fails") }
+
+// Extensions with a mistake that the compiler does not see.
+type (
+	misspeltHook struct{ bareName }
+	typedHook    struct{ bareName }
+	halfHook     struct{ bareName }
+)
+
+func (misspeltHook) ExtensionName() string { return "misspelt" }
+func (misspeltHook) FormatTokens(context.Context, *oauth2server.Client, *oauth2server.Token) (string, error) {
+	return "", nil
+}
+func (typedHook) ExtensionName() string                               { return "typed" }
+func (typedHook) ExtendToken(context.Context) (map[string]any, error) { return nil, nil }
+func (halfHook) ExtensionName() string                                { return "half" }
+func (halfHook) AuthorizationParameters() []string                    { return nil }
+func (halfHook) CheckAuthorization(context.Context, *oauth2server.AuthorizationRequest) error {
+	return nil
 }

@@ -46,6 +46,7 @@ var (
 		"assertion", "client_assertion", "client_assertion_type", "device_code", "subject_token",
 		"subject_token_type", "actor_token", "actor_token_type", "requested_token_type",
 	}
+	assertionParameters = []string{"client_assertion", "client_assertion_type"} // RFC 7521, section 4.2
 	// RFC 7009 and RFC 7662, section 2.1.
 	statusParameters = []string{"token", "token_type_hint", "client_id", "client_secret"}
 )

@@ -59,13 +59,13 @@ var introspectionMembers = []string{
 
 // introspect fills in event as it learns whose request it is.
 func (s *Server) introspect(r *http.Request, event *Event) (answer introspection, refused *Error) {
-	f, refused := s.clientForm(r, statusParameters)
+	f, refused := s.clientForm(r, s.statusParameters)
 	if refused != nil {
 		return answer, refused
 	}
 	// The client comes first: a stranger could try out tokens here otherwise
 	// (RFC 7662, section 2.1).
-	caller, refused := s.authenticateClient(r, f, statusParameters, exemption{})
+	caller, refused := s.authenticateClient(r, f, s.statusParameters, exemption{})
 	event.ClientID = caller.id()
 	if refused != nil {
 		return answer, unauthorized(refused) // RFC 7662, section 2.3
@@ -94,7 +94,7 @@ func (s *Server) introspect(r *http.Request, event *Event) (answer introspection
 		Audience: token.Resource,
 	}
 	if !isRefreshToken {
-		answer.TokenType, answer.Confirmation = s.resource.tokenType(token), token.Details.confirmation()
+		answer.TokenType, answer.Confirmation = s.resource.knownType(token), token.Details.confirmation()
 		if answer.more, refused = s.extendIntrospection(r, caller, token); refused != nil {
 			return introspection{}, refused
 		}
@@ -110,8 +110,7 @@ func (s *Server) extendIntrospection(
 	r *http.Request, caller *Client, token *Token,
 ) (all map[string]any, refused *Error) {
 	for _, e := range s.ext.introspection {
-		shown := *token
-		members, err := e.ExtendIntrospection(r.Context(), caller, &shown)
+		members, err := e.ExtendIntrospection(r.Context(), caller, token.shown())
 		switch {
 		case err != nil:
 			return nil, refusedBy(e, "ExtendIntrospection", err, lapse(e, "ExtendIntrospection: %w", err))

@@ -6,6 +6,8 @@ package oauth2server
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -173,7 +175,11 @@ type RecordModel interface {
 	// SaveRecord stores a record under a key if there is none, and returns
 	// [ErrExists] if there is one. It never replaces a record: of all
 	// concurrent callers, on any number of machines, one gets nil. A record may
-	// be deleted after expiresAt, and may still count as there.
+	// be deleted after expiresAt, and may still count as there. A key has 1 to
+	// 512 bytes of UTF-8, and a record 128 KiB at most. All extensions share the
+	// keys: begin with the name of yours, and use the [Digest] of what others
+	// choose, such as a jti. Records cannot be deleted: a second one tells that
+	// the first was used.
 	SaveRecord(ctx context.Context, key string, record []byte, expiresAt time.Time) error
 
 	// GetRecord returns a record. [ErrNotFound]: there is none, or it has
@@ -383,6 +389,23 @@ func (t *Token) Answer(name string, value any) {
 		t.answer = map[string]any{}
 	}
 	t.answer[name] = value
+}
+
+// shown returns a copy for an extension, so that it cannot change what is
+// stored, or what is answered.
+func (t *Token) shown() *Token {
+	own := *t
+	own.Scope, own.GrantScope = slices.Clone(t.Scope), slices.Clone(t.GrantScope)
+	own.Extra, own.Details, own.answer = maps.Clone(t.Extra), t.Details.Clone(), nil
+	if t.Client != nil {
+		client := *t.Client
+		own.Client = &client
+	}
+	if t.User != nil {
+		user := *t.User
+		own.User = &user
+	}
+	return &own
 }
 
 // granted returns what the owner authorized.

@@ -92,7 +92,8 @@ func (s *Server) attach() (wrong []error) {
 	if s.records == nil && s.can.log != nil {
 		s.records = LogRecords(s.can.log)
 	}
-	s.authorizationParameters, s.tokenParameters = authorizationParameters, tokenParameters
+	s.authorizationParameters = authorizationParameters
+	s.tokenParameters, s.statusParameters = tokenParameters, statusParameters
 	for _, e := range s.ext.authorization {
 		s.authorizationParameters = append(slices.Clip(s.authorizationParameters), e.AuthorizationParameters()...)
 	}
@@ -101,6 +102,7 @@ func (s *Server) attach() (wrong []error) {
 	}
 	if len(s.options.Extensions) > 0 || len(s.options.ExtensionGrants) > 0 {
 		s.tokenParameters = append(slices.Clip(s.tokenParameters), extensionParameters...)
+		s.statusParameters = append(slices.Clip(s.statusParameters), assertionParameters...)
 	}
 	for _, e := range s.options.Extensions {
 		if attacher, ok := e.(Attacher); ok {
@@ -109,10 +111,13 @@ func (s *Server) attach() (wrong []error) {
 			}
 		}
 	}
-	if _, err := s.metadataDocument(); err != nil {
-		wrong = append(wrong, err)
+	if len(wrong) > 0 {
+		return wrong
 	}
-	return wrong
+	if _, err := s.metadataDocument(); err != nil {
+		return []error{err}
+	}
+	return nil
 }
 
 // enable turns the grants on that the model and the options allow, and returns

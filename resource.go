@@ -16,6 +16,7 @@ type ResourceServer struct {
 	binders  []TokenBinder
 	all      resources
 	resource string // the one that it protects; empty: what is none of them
+	any      bool   // it lets in tokens for all of them
 }
 
 // NewResourceServer returns a ResourceServer over tokens, which may also be a
@@ -67,6 +68,16 @@ func (s *ResourceServer) For(resource string) *ResourceServer {
 		}
 	}
 	panic(cannotWork("For", misuse("there is no resource %q", resource)))
+}
+
+// ForAny returns the part of the server that lets in tokens whatever resource
+// they are for. It is for what belongs to the authorization server itself and is
+// guarded by a scope of its own, as the UserInfo endpoint is by openid. An API
+// must not use it: a token for one API would open the other.
+func (s *ResourceServer) ForAny() *ResourceServer {
+	own := *s
+	own.any = true
+	return &own
 }
 
 // Issuer returns the option Issuer.

@@ -38,11 +38,11 @@ func (s *Server) Revoke() http.Handler {
 
 // revoke fills in event as it learns whose token it is.
 func (s *Server) revoke(r *http.Request, event *Event) *Error {
-	f, refused := s.clientForm(r, statusParameters)
+	f, refused := s.clientForm(r, s.statusParameters)
 	if refused != nil {
 		return refused
 	}
-	client, refused := s.authenticateClient(r, f, statusParameters, exemption{public: true})
+	client, refused := s.authenticateClient(r, f, s.statusParameters, exemption{public: true})
 	event.ClientID = client.id()
 	if refused != nil {
 		return refused

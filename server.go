@@ -26,7 +26,7 @@ type Server struct {
 	records   RecordModel // nil: the model keeps none
 
 	// The parameters that the endpoints read, those of extensions included.
-	authorizationParameters, tokenParameters, resolverParameters []string
+	authorizationParameters, resolverParameters, tokenParameters, statusParameters []string
 
 	crossOrigin *http.CrossOriginProtection
 	warned      sync.Map // the IDs of clients whose lifetimes were checked
@@ -36,8 +36,9 @@ type Server struct {
 type Attacher interface {
 	Extension
 
-	// Attach is called last by [New], if nothing else is wrong. The error is
-	// one of the mistakes that New returns.
+	// Attach is called by [New] if nothing else is wrong, before all other
+	// methods but those that say what the extension is. The error is one of the
+	// mistakes that New returns.
 	Attach(s *Server) error
 }
 
@@ -48,6 +49,9 @@ func (s *Server) Records() RecordModel { return s.records }
 // For is [ResourceServer.For] with the server's own model and
 // [Options.Resources].
 func (s *Server) For(resource string) *ResourceServer { return s.resource.For(resource) }
+
+// ForAny is [ResourceServer.ForAny] with the server's own model.
+func (s *Server) ForAny() *ResourceServer { return s.resource.ForAny() }
 
 // Issuer returns [Options.Issuer].
 func (s *Server) Issuer() string { return s.options.Issuer }

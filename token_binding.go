@@ -41,16 +41,6 @@ func (s *Server) BindRequest(r *http.Request) (map[string]string, error) {
 	return confirmation, nil
 }
 
-// holds reports whether what is presented has all that is demanded.
-func holds(demanded, presented map[string]string) bool {
-	for name, value := range demanded {
-		if presented[name] != value {
-			return false
-		}
-	}
-	return true
-}
-
 // checkRebinding refuses to refresh a token without its key. A confidential
 // client has proven itself, so it may change the key, but not drop it (RFC
 // 9449, section 5).
@@ -80,6 +70,17 @@ func (s *ResourceServer) tokenType(token *Token) string {
 	return bearer
 }
 
+// knownType is tokenType for an API that asks: empty if nobody here can check
+// what the token is bound to, so that no API lets it in as a bearer token.
+func (s *ResourceServer) knownType(token *Token) string {
+	for name := range token.Details.confirmation() {
+		if !slices.ContainsFunc(s.binders, func(b TokenBinder) bool { return b.Confirms() == name }) {
+			return ""
+		}
+	}
+	return s.tokenType(token)
+}
+
 // verifyBinding lets a bound token pass only with its key, and an unbound one
 // only as a bearer token. A token that nobody here can check is refused.
 func (s *ResourceServer) verifyBinding(r *http.Request, token *Token, presented, scheme string) *Error {
@@ -92,9 +93,9 @@ func (s *ResourceServer) verifyBinding(r *http.Request, token *Token, presented,
 		if i < 0 {
 			return invalidToken("token_bound")
 		}
-		shown := *token
+		shown := token.shown()
 		shown.AccessToken = presented
-		if err := s.binders[i].VerifyToken(r, &shown); err != nil {
+		if err := s.binders[i].VerifyToken(r, shown); err != nil {
 			return refusedBy(s.binders[i], "VerifyToken", err, invalidToken("token_key"))
 		}
 	}

@@ -108,8 +108,11 @@ func (s *Server) claimedClient(r *http.Request, f form) (*Client, *Error) {
 		}
 		claimed = id
 	}
-	if claimed == "" {
+	switch {
+	case claimed == "":
 		return nil, nil
+	case len(r.Header["Authorization"]) > 1:
+		return nil, repeatedAuthorization()
 	}
 	_, isBasic := cutScheme(r.Header.Get("Authorization"), "Basic")
 	inBody := f.get("client_id")
@@ -273,8 +276,7 @@ type readings [2]credentials
 // two.
 func readCredentials(authorization []string, f form) (readings, *Error) {
 	if len(authorization) > 1 {
-		return readings{}, refusal(InvalidRequest, "authorization_repeated",
-			"Invalid request: more than one Authorization header")
+		return readings{}, repeatedAuthorization()
 	}
 	inBody := credentials{f.get("client_id"), f.get("client_secret")}
 	if len(authorization) == 1 {

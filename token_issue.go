@@ -75,6 +75,9 @@ func (s *Server) tokenFor(g *GrantRequest, asked *Issuance) (*Token, *Error) {
 	if err != nil {
 		return nil, misuse("Issue: %w", err)
 	}
+	if !holds(details.confirmation(), g.confirmation) {
+		return nil, keyMismatch()
+	}
 	resource := asked.Resource
 	if resource != "" {
 		found, ok := s.resources.find(resource)
@@ -334,9 +337,9 @@ func (s *Server) prepare(
 // newAccessToken returns the string of a token, which has all else already.
 func (s *Server) newAccessToken(ctx context.Context, client *Client, token *Token) (string, *Error) {
 	for _, e := range s.ext.formatters {
-		shown := *token
+		shown := token.shown()
 		shown.AccessToken, shown.RefreshToken = "", ""
-		text, err := e.FormatToken(ctx, client, &shown)
+		text, err := e.FormatToken(ctx, shown.Client, shown)
 		switch {
 		case err != nil:
 			return "", refusedBy(e, "FormatToken", err, lapse(e, "FormatToken: %w", err))
@@ -354,10 +357,11 @@ func (s *Server) newAccessToken(ctx context.Context, client *Client, token *Toke
 // nobody gets the token.
 func (s *Server) extend(ctx context.Context, client *Client, saved *Token) (*Token, *Error) {
 	issued := *saved
+	issued.Client = client
 	issued.answer = nil
 	for _, e := range s.ext.tokens {
-		shown := issued
-		members, err := e.ExtendToken(ctx, client, &shown)
+		shown := issued.shown()
+		members, err := e.ExtendToken(ctx, shown.Client, shown)
 		if err != nil {
 			if s.can.log != nil {
 				s.discard(ctx, saved)
@@ -365,6 +369,9 @@ func (s *Server) extend(ctx context.Context, client *Client, saved *Token) (*Tok
 			return nil, refusedBy(e, "ExtendToken", err, lapse(e, "ExtendToken: %w", err))
 		}
 		for name, value := range members {
+			if _, twice := issued.answer[name]; twice {
+				return nil, lapse(e, "ExtendToken returned %q, which another extension answers", name)
+			}
 			issued.Answer(name, value)
 		}
 	}

@@ -124,7 +124,7 @@ func (d *clientDocument) read(name string, value bson.RawValue) (err error) {
 	case "scope":
 		d.client.Scope, err = readList(value)
 	case "auth_method":
-		d.client.AuthMethod, err = readText(value)
+		d.client.AuthMethod, err = readAuthMethod(value)
 	case "access_token_lifetime":
 		d.client.AccessTokenLifetime, err = readLifetime(value)
 	case "refresh_token_lifetime":
@@ -154,7 +154,7 @@ var names = map[string]string{
 	"accesstokenlifetime": "access_token_lifetime", "refreshtokenlifetime": "refresh_token_lifetime",
 	"secretdigest": "secret_digest", "clientsecret": "secret_digest", "secret": "secret_digest",
 	"public": "public", "ispublic": "public",
-	"authmethod": "auth_method", "tokenendpointauthmethod": "auth_method",
+	"authmethod": "auth_method",
 }
 
 // misnamed returns the fields that have the names of another package, such as

@@ -32,6 +32,20 @@ func readText(value bson.RawValue) (string, error) {
 	return text, nil
 }
 
+// readAuthMethod reads the method by which a client authenticates. Those with a
+// secret, or without, are told by the other fields.
+func readAuthMethod(value bson.RawValue) (string, error) {
+	if value.Type == bson.TypeNull {
+		return "", nil
+	}
+	text, err := readText(value)
+	switch text {
+	case "client_secret_basic", "client_secret_post", "none":
+		return "", fmt.Errorf("is %q: leave it out, as public tells whether there is a secret", text)
+	}
+	return text, err
+}
+
 // readBool reads a boolean; null is false.
 func readBool(value bson.RawValue) (bool, error) {
 	yes, ok := value.BooleanOK()

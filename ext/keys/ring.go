@@ -99,6 +99,14 @@ func Static(keys ...Key) Source {
 // Sign returns a JSON Web Token with these claims, signed by the current key.
 // typ is its type, such as "at+jwt"; empty: none.
 func (r *Ring) Sign(ctx context.Context, typ string, claims any) (string, error) {
+	return r.SignFor(ctx, typ, func(string) any { return claims })
+}
+
+// SignFor is [Ring.Sign] for claims that depend on the algorithm, such as
+// at_hash.
+func (r *Ring) SignFor(
+	ctx context.Context, typ string, claims func(algorithm string) any,
+) (string, error) {
 	current, err := r.current(ctx)
 	if err != nil {
 		return "", err
@@ -107,7 +115,7 @@ func (r *Ring) Sign(ctx context.Context, typ string, claims any) (string, error)
 	if err != nil {
 		return "", err
 	}
-	return key.private.Sign(typ, claims)
+	return key.private.Sign(typ, claims(key.private.Public().Algorithm()))
 }
 
 // Verify reads the claims of a token that one of the published keys signed, and
