@@ -242,7 +242,7 @@ func (s *Server) findClient(r *http.Request, sent credentials) (*Client, *Error)
 
 // wrongCredentials is one text for an unknown client and a wrong secret, so
 // that a stranger cannot find out which clients exist.
-const wrongCredentials = "Invalid client: the client is unknown, or its secret is wrong"
+const wrongCredentials = "Invalid client: the client is unknown, or its credentials are wrong"
 
 func (sent credentials) refused() *Error {
 	if sent.secret != "" { // or unknown: proveClient finds out

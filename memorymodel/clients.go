@@ -19,7 +19,8 @@ type client struct {
 }
 
 // AddClient registers a client. A confidential client needs a secret that
-// cannot be guessed: make it with [crypto/rand.Text]. A public client has none.
+// cannot be guessed: make it with [crypto/rand.Text]. A public client has none,
+// nor has one with an AuthMethod.
 // The error lists everything that is wrong with the client
 // ([oauth2server.CheckClient], [oauth2server.CheckClientSecret]), or an
 // [oauth2server.ErrExists] if the ID is taken. An ID whose client was deleted

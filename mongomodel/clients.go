@@ -53,8 +53,8 @@ func (m *Model) findClient(ctx context.Context, filter bson.D) (*clientDocument,
 }
 
 // AddClient registers a client. A confidential client needs a secret that
-// cannot be guessed: make it with [crypto/rand.Text]. A public client has none.
-// Data must be nil or something that BSON writes as a document: a struct, a
+// cannot be guessed: make it with [crypto/rand.Text]. A public client has none,
+// nor has one with an AuthMethod. Data must be nil or something that BSON writes as a document: a struct, a
 // map. The error lists everything that is wrong with the client
 // ([oauth2server.CheckClient], [oauth2server.CheckClientSecret]), or an
 // [oauth2server.ErrExists] if the ID is taken, and nothing has changed then. An

@@ -108,6 +108,12 @@ func TestResource_Answers(t *testing.T) {
 	}{
 		{"good", 200, `{"active":true,"token_type":"Bearer","sub":"1","client_id":"app","exp":4102444800}`, 200},
 		{"type in lower case", 200, `{"active":true,"token_type":"bearer","sub":"1","client_id":"app","exp":4102444800}`, 200},
+		{"of another resource", 200, `{"active":true,"token_type":"Bearer","sub":"1","client_id":"app",` +
+			`"exp":4102444800,"aud":"https://as.example/mcp"}`, 401},
+		{"bound to a key", 200, `{"active":true,"token_type":"DPoP","sub":"1","client_id":"app",` +
+			`"exp":4102444800,"cnf":{"jkt":"k"}}`, 401},
+		{"bound to a connection", 200, `{"active":true,"token_type":"Bearer","sub":"1","client_id":"app",` +
+			`"exp":4102444800,"cnf":{"x5t#S256":"k"}}`, 401},
 		{"not active", 200, `{"active":false,"token_type":"Bearer","sub":"1","client_id":"app","exp":4102444800}`, 401},
 		{"no type", 200, `{"active":true,"sub":"1","client_id":"app","exp":4102444800}`, 401},
 		{"expired", 200, `{"active":true,"token_type":"Bearer","sub":"1","client_id":"app","exp":1}`, 401},
