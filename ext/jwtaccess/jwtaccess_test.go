@@ -97,7 +97,8 @@ func (s *site) signIn(params ...string) map[string]any {
 }
 
 // api returns a middleware of an API, and the status of a request to it.
-func api(t testing.TB, audience string, set jwtaccess.Keys, options *jwtaccess.VerifierOptions) func(token string, scope ...string) int {
+func api(t testing.TB, audience string, set jwtaccess.Keys,
+	options *jwtaccess.VerifierOptions) func(token string, scope ...string) int {
 	verifier, err := jwtaccess.NewVerifier(issuer, audience, set, options)
 	require.NoError(t, err)
 	resource := &oauth2server.ResourceOptions{Logger: slog.New(slog.DiscardHandler)}

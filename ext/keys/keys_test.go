@@ -323,7 +323,8 @@ func TestRemoteKeysThatWereNeverHad(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		require.NoError(t, remote.Verify(t.Context(), token, "", new(claims)))
 	})
-	for _, address := range []string{"http://as.example/jwks", "https://", "ftp://as.example", "%", "https://u@as.example"} {
+	for _, address := range []string{"http://as.example/jwks", "https://", "ftp://as.example", "%",
+		"https://u@as.example"} {
 		_, err := keys.NewRemote(address, nil)
 		require.Error(t, err, address)
 	}
@@ -335,9 +336,12 @@ func TestAttack_RemoteAnswers(t *testing.T) {
 		"huge": func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, `{"keys":[`, strings.Repeat(" ", 1<<20), `]}`)
 		},
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
-		"html":     func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") },
-		"error":    func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"keys":[]}`, 500) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere",
+				http.StatusFound)
+		},
+		"html":  func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") },
+		"error": func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"keys":[]}`, 500) },
 	} {
 		server := httptest.NewServer(handler)
 		remote, err := keys.NewRemote(server.URL, nil)

@@ -30,7 +30,8 @@ var keys = func() map[string]*PrivateKey {
 	_, ed, _ := ed25519.GenerateKey(rand.Reader)
 	rsaKey, _ := rsa.GenerateKey(rand.Reader, 2048)
 	all := map[string]*PrivateKey{}
-	for algorithm, signer := range map[string]crypto.Signer{"ES256": p256, "EdDSA": ed, "RS256": rsaKey, "PS256": rsaKey} {
+	for algorithm, signer := range map[string]crypto.Signer{"ES256": p256, "EdDSA": ed, "RS256": rsaKey,
+		"PS256": rsaKey} {
 		key, err := NewPrivateKey(signer, algorithm, "key of "+algorithm)
 		if err != nil {
 			panic(err)
@@ -221,7 +222,8 @@ func TestAttack_Keys(t *testing.T) {
 	n.SetBit(n, 0, 1)
 	number := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.Bytes()) }
 	for name, jwk := range map[string]string{
-		"off the curve": `{"kty":"EC","crv":"P-256","x":"` + strings.Repeat("A", 42) + `E","y":"` + strings.Repeat("A", 42) + `E"}`,
+		"off the curve": `{"kty":"EC","crv":"P-256","x":"` + strings.Repeat("A",
+			42) + `E","y":"` + strings.Repeat("A", 42) + `E"}`,
 		"another curve": `{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}`,
 		"small":         `{"kty":"RSA","n":"` + number(new(big.Int).Lsh(big.NewInt(3), 510)) + `","e":"AQAB"}`,
 		"e = 1":         `{"kty":"RSA","n":"` + number(n) + `","e":"AQ"}`,

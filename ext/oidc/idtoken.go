@@ -1,0 +1,149 @@
+// This file makes ID tokens.
+
+package oidc
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// ExtendToken implements [oauth2server.TokenExtender]: it answers with an ID
+// token, if an owner approved the scope openid (OpenID Connect Core 1.0, section
+// 3.1.3.3). After a refresh it has the nonce and the auth_time of the sign-in
+// (section 12.2).
+func (p *Provider) ExtendToken(
+	ctx context.Context, client *oauth2server.Client, token *oauth2server.Token,
+) (map[string]any, error) {
+	keep, found, err := keptOf(token)
+	if err != nil || !found {
+		return nil, err
+	}
+	signed, err := p.idToken(ctx, client, token, keep)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"id_token": signed}, nil
+}
+
+// keptOf returns what the provider keeps with a token that an owner approved
+// with the scope openid. It reports false for all others, such as those of the
+// client credentials grant.
+func keptOf(token *oauth2server.Token) (keep *kept, found bool, err error) {
+	if !token.Scope.Contains("openid") {
+		return nil, false, nil
+	}
+	keep = new(kept)
+	found, err = token.Details.Get(name, keep)
+	return keep, found, err
+}
+
+// idToken returns the ID token that goes with an access token (OpenID Connect
+// Core 1.0, section 2).
+func (p *Provider) idToken(
+	ctx context.Context, client *oauth2server.Client, token *oauth2server.Token, keep *kept,
+) (string, error) {
+	subject, err := p.subject(token.User, client)
+	if err != nil {
+		return "", fmt.Errorf("oidc: Subject: %w", err)
+	}
+	claims := map[string]any{}
+	if len(keep.Claims.IDToken) > 0 {
+		// Scopes say what UserInfo answers; the ID token has more only of what
+		// was asked for it by name (section 5.4 and 5.5).
+		known, err := p.claimsOf(ctx, token.User, client)
+		if err != nil {
+			return "", err
+		}
+		maps.Copy(claims, asked(known, keep.Claims.IDToken))
+	}
+	now := time.Now()
+	claims["iss"], claims["sub"], claims["aud"], claims["azp"] = p.server.Issuer(), subject, client.ID, client.ID
+	claims["iat"], claims["exp"] = now.Unix(), now.Add(p.options.IDTokenLifetime).Unix()
+	if keep.Nonce != "" {
+		claims["nonce"] = keep.Nonce
+	}
+	if a := token.Details.Authentication; a != nil {
+		if !a.Time.IsZero() {
+			claims["auth_time"] = a.Time.Unix()
+		}
+		for claim, value := range map[string]string{"acr": a.Context, "sid": a.Session} {
+			if value != "" {
+				claims[claim] = value
+			}
+		}
+		if len(a.Methods) > 0 {
+			claims["amr"] = a.Methods
+		}
+	}
+	return p.ring.SignFor(ctx, "JWT", func(algorithm string) any {
+		claims["at_hash"] = halfHash(algorithm, token.AccessToken)
+		return claims
+	})
+}
+
+// halfHash returns the left half of a token's hash, by the hash function of the
+// algorithm (OpenID Connect Core 1.0, section 3.1.3.6).
+func halfHash(algorithm, token string) string {
+	if algorithm == "EdDSA" {
+		sum := sha512.Sum512([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+	}
+	sum := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+}
+
+// claimsOf returns what the program knows of a user, but for the claims that the
+// provider itself makes.
+func (p *Provider) claimsOf(
+	ctx context.Context, user *oauth2server.User, client *oauth2server.Client,
+) (map[string]any, error) {
+	if p.options.Claims == nil {
+		return map[string]any{}, nil
+	}
+	known, err := p.options.Claims(ctx, user, client)
+	if err != nil {
+		return nil, fmt.Errorf("oidc: Claims: %w", err)
+	}
+	own := maps.Clone(known)
+	maps.DeleteFunc(own, func(claim string, value any) bool {
+		return value == nil || slices.Contains(protocolClaims, claim)
+	})
+	return own, nil
+}
+
+// asked returns the claims that a client asked for by name. One that has another
+// value than it asked for is left out (section 5.5.1).
+func asked(known map[string]any, by map[string]*claimRequest) map[string]any {
+	some := map[string]any{}
+	for claim, how := range by {
+		value, ok := known[claim]
+		if !ok || how != nil && !how.fits(value) {
+			continue
+		}
+		some[claim] = value
+	}
+	return some
+}
+
+// fits reports whether a value is one that was asked for.
+func (r *claimRequest) fits(value any) bool {
+	if r.Value == nil && len(r.Values) == 0 {
+		return true
+	}
+	text := fmt.Sprint(value)
+	if r.Value != nil {
+		return fmt.Sprint(r.Value) == text
+	}
+	return slices.ContainsFunc(r.Values, func(one any) bool { return fmt.Sprint(one) == text })
+}
+
+var errNoUser = errors.New("oidc: the token is not one that an owner approved for openid")

@@ -1,0 +1,48 @@
+// This file makes subjects that two clients cannot compare.
+
+package oidc
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/url"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// Pairwise returns a function for [Options.Subject]: each client sees another
+// subject for the same user (OpenID Connect Core 1.0, section 8.1). Clients
+// whose redirection URIs are all on one host share the subjects of that host.
+// secret is 32 bytes at least, and must never change: users would become
+// strangers.
+func Pairwise(secret []byte) func(*oauth2server.User, *oauth2server.Client) (string, error) {
+	return func(user *oauth2server.User, client *oauth2server.Client) (string, error) {
+		if len(secret) < 32 {
+			return "", errors.New("oidc: the secret of Pairwise needs 32 bytes")
+		}
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(sector(client)))
+		mac.Write([]byte{0})
+		mac.Write([]byte(user.ID))
+		return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
+	}
+}
+
+// sector returns the host of a client's redirection URIs if they have one in
+// common, and otherwise the client itself.
+func sector(client *oauth2server.Client) string {
+	host := ""
+	for _, uri := range client.RedirectURIs {
+		u, err := url.Parse(uri)
+		if err != nil || u.Scheme != "https" || u.Host == "" || host != "" && u.Host != host {
+			return "client " + client.ID
+		}
+		host = u.Host
+	}
+	if host == "" {
+		return "client " + client.ID
+	}
+	return "host " + host
+}

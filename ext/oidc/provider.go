@@ -1,0 +1,214 @@
+// This file is the provider: its configuration, its keys and what clients look
+// up.
+
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/ext/keys"
+)
+
+// Options are the options of [New].
+type Options struct {
+	// Claims returns what the program knows of a user, by the names of OpenID
+	// Connect Core 1.0, section 5.1: "name", "email" and so on. The provider
+	// tells a client only what the owner granted it. A value must have a JSON
+	// form. [oauth2server.ErrNotFound]: the user is gone. Nil: nothing is known
+	// but the subject.
+	Claims func(ctx context.Context, user *oauth2server.User, client *oauth2server.Client) (map[string]any, error)
+
+	// Subject returns the subject of a user for a client: the claim sub, at most
+	// 255 ASCII characters, never reassigned. Nil: the user's ID. See [Pairwise].
+	Subject func(user *oauth2server.User, client *oauth2server.Client) (string, error)
+
+	// UserInfo, JWKS and EndSession are where the program mounted
+	// [Provider.UserInfo], the key ring and [Provider.EndSession]: URLs, or
+	// paths on the host of the issuer. JWKS is needed; an empty one of the
+	// others is not offered.
+	UserInfo, JWKS, EndSession string
+
+	// Scopes are scope tokens beside those of OpenID Connect Core 1.0, section
+	// 5.4, with the claims that each allows.
+	Scopes map[string][]string
+
+	// ACRValues are the values of acr that the program knows, for the metadata.
+	ACRValues []string
+
+	// IDTokenLifetime is how long an ID token may be used to sign in. 0: 10
+	// minutes.
+	IDTokenLifetime time.Duration
+
+	// RequireOfflineAccess gives a refresh token to those clients only that ask
+	// for the scope offline_access (OpenID Connect Core 1.0, section 11).
+	RequireOfflineAccess bool
+
+	// PostLogoutRedirectURIs returns where a client's users may be sent after
+	// they signed out, compared byte by byte. Nil: nowhere.
+	PostLogoutRedirectURIs func(client *oauth2server.Client) []string
+
+	// Session returns the session of a request, the sid of
+	// [oauth2server.Authentication.Session]; empty if nobody is signed in.
+	// [Provider.EndSession] needs it.
+	Session func(r *http.Request) string
+}
+
+// Provider makes a server an OpenID provider. [New] makes one. It is an
+// [oauth2server.Extension], for one server.
+type Provider struct {
+	ring    *keys.Ring
+	options Options
+	server  *oauth2server.Server
+	scopes  map[string][]string // the claims that each scope token allows
+}
+
+// standardScopes are those of OpenID Connect Core 1.0, section 5.4.
+var standardScopes = map[string][]string{
+	"profile": {"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username",
+		"profile", "picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at"},
+	"email":   {"email", "email_verified"},
+	"address": {"address"},
+	"phone":   {"phone_number", "phone_number_verified"},
+}
+
+// protocolClaims are the claims that the provider itself makes.
+var protocolClaims = []string{
+	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "auth_time", "nonce", "acr", "amr", "azp", "at_hash",
+	"c_hash", "sid", "events",
+}
+
+// New returns a Provider that signs with the keys of ring.
+func New(ring *keys.Ring, options Options) *Provider {
+	p := &Provider{ring: ring, options: options, scopes: maps.Clone(standardScopes)}
+	for name, claims := range options.Scopes {
+		p.scopes[name] = append(slices.Clone(p.scopes[name]), claims...)
+	}
+	if p.options.IDTokenLifetime == 0 {
+		p.options.IDTokenLifetime = 10 * time.Minute
+	}
+	return p
+}
+
+// name is the provider's part of Details.
+const name = "oidc"
+
+// ExtensionName implements [oauth2server.Extension].
+func (p *Provider) ExtensionName() string { return name }
+
+// Attach implements [oauth2server.Attacher].
+func (p *Provider) Attach(s *oauth2server.Server) error {
+	var wrong []error
+	if p.ring == nil {
+		wrong = append(wrong, errors.New("there are no keys"))
+	}
+	if s.Issuer() == "" {
+		wrong = append(wrong, errors.New("it needs the option Issuer"))
+	}
+	if p.options.JWKS == "" {
+		wrong = append(wrong, errors.New("it needs to know where the key ring is mounted: JWKS"))
+	}
+	if p.options.EndSession != "" && p.options.Session == nil {
+		wrong = append(wrong, errors.New("EndSession needs the option Session"))
+	}
+	if p.options.IDTokenLifetime < time.Second {
+		wrong = append(wrong, fmt.Errorf("an IDTokenLifetime of %v", p.options.IDTokenLifetime))
+	}
+	for scope, claims := range p.options.Scopes {
+		for _, claim := range claims {
+			if slices.Contains(protocolClaims, claim) {
+				wrong = append(wrong, fmt.Errorf("the scope %q cannot have the claim %q", scope, claim))
+			}
+		}
+	}
+	p.server = s
+	return errors.Join(wrong...)
+}
+
+// DiscoveryPath returns the path at which clients look for
+// [oauth2server.Server.Metadata]: the issuer's own path, followed by the
+// well-known one (OpenID Connect Discovery 1.0, section 4). It is the same
+// document as at [oauth2server.Server.MetadataPath].
+func (p *Provider) DiscoveryPath() string {
+	issuer, err := url.Parse(p.server.Issuer())
+	if err != nil {
+		return "/.well-known/openid-configuration"
+	}
+	return strings.TrimSuffix(issuer.EscapedPath(), "/") + "/.well-known/openid-configuration"
+}
+
+// ExtendMetadata implements [oauth2server.MetadataExtender] (OpenID Connect
+// Discovery 1.0, section 3).
+func (p *Provider) ExtendMetadata(members map[string]any) {
+	algorithms, err := p.ring.Algorithms(context.Background())
+	if err != nil { // it had keys when it was made
+		return
+	}
+	subjects := []string{"public"}
+	if p.options.Subject != nil {
+		subjects = []string{"pairwise"}
+	}
+	claims := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid"}
+	scopes, _ := members["scopes_supported"].([]any)
+	scopes = append(scopes, "openid")
+	for _, scope := range slices.Sorted(maps.Keys(p.scopes)) {
+		scopes = append(scopes, scope)
+		claims = append(claims, p.scopes[scope]...)
+	}
+	if p.options.RequireOfflineAccess {
+		scopes = append(scopes, "offline_access")
+	}
+	members["scopes_supported"] = distinct(scopes)
+	members["jwks_uri"] = p.server.URL(p.options.JWKS)
+	members["subject_types_supported"] = subjects
+	members["id_token_signing_alg_values_supported"] = algorithms
+	members["claims_supported"] = distinct(claims)
+	members["claims_parameter_supported"] = true
+	members["request_parameter_supported"] = false
+	if _, known := members["request_uri_parameter_supported"]; !known {
+		members["request_uri_parameter_supported"] = false // the default is true
+	}
+	members["prompt_values_supported"] = prompts
+	members["display_values_supported"] = displays
+	if len(p.options.ACRValues) > 0 {
+		members["acr_values_supported"] = p.options.ACRValues
+	}
+	if p.options.UserInfo != "" {
+		members["userinfo_endpoint"] = p.server.URL(p.options.UserInfo)
+		members["userinfo_signing_alg_values_supported"] = algorithms
+	}
+	if p.options.EndSession != "" {
+		members["end_session_endpoint"] = p.server.URL(p.options.EndSession)
+	}
+}
+
+// distinct returns the elements of a list, each once.
+func distinct[T comparable](list []T) (some []T) {
+	seen := map[T]bool{}
+	for _, one := range list {
+		if !seen[one] {
+			some, seen[one] = append(some, one), true
+		}
+	}
+	return some
+}
+
+// subject returns the subject of a user for a client.
+func (p *Provider) subject(user *oauth2server.User, client *oauth2server.Client) (string, error) {
+	if p.options.Subject == nil {
+		return user.ID, nil
+	}
+	subject, err := p.options.Subject(user, client)
+	if err == nil && (subject == "" || len(subject) > 255) {
+		err = fmt.Errorf("a subject of %d characters", len(subject))
+	}
+	return subject, err
+}
