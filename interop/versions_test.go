@@ -15,6 +15,7 @@ func TestVersionsOfThePage(t *testing.T) {
 	for _, library := range []struct{ name, file, version string }{
 		{"golang.org/x/oauth2", "go.mod", `\tgolang\.org/x/oauth2 v(.+)`},
 		{"zitadel/oidc", "go.mod", `\tgithub\.com/zitadel/oidc/v3 v(.+)`},
+		{"coreos/go-oidc", "go.mod", `\tgithub\.com/coreos/go-oidc/v3 v(.+)`},
 		{"the MCP SDK", "go.mod", `\tgithub\.com/modelcontextprotocol/go-sdk v(.+)`},
 		{"oauth4webapi", "node/package.json", `"oauth4webapi": "(.+)"`},
 		{"openid-client", "node/package.json", `"openid-client": "(.+)"`},

@@ -1,0 +1,228 @@
+package interop
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	coreos "github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/stretchr/testify/require"
+	"github.com/zitadel/oidc/v3/pkg/client/rp"
+	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/ext/jwtaccess"
+	"github.com/seed-11d18166/oauth2server/ext/keys"
+	"github.com/seed-11d18166/oauth2server/ext/oidc"
+	"github.com/seed-11d18166/oauth2server/memorymodel"
+)
+
+// provider is an OpenID provider over HTTPS, whose user andy is signed in.
+type provider struct {
+	*httptest.Server
+	t       *testing.T
+	issuer  string
+	oidc    *oidc.Provider
+	ring    *keys.Ring
+	session string
+}
+
+// newProvider returns a provider that signs with this algorithm, and whose
+// access tokens are JSON Web Tokens. After two seconds another key signs.
+func newProvider(t *testing.T, path, algorithm string) *provider {
+	p := &provider{t: t, session: "s1"}
+	next := newKey(t, algorithm)
+	next.SignsFrom = time.Now().Add(2 * time.Second)
+	ring, err := keys.New(t.Context(), keys.Static(newKey(t, algorithm), next))
+	require.NoError(t, err)
+	p.ring = ring
+	mux := http.NewServeMux()
+	p.Server = httptest.NewTLSServer(mux)
+	t.Cleanup(p.Close)
+	p.issuer = p.URL + path
+	p.oidc = oidc.New(ring, oidc.Options{
+		Claims: func(context.Context, *oauth2server.User, *oauth2server.Client) (map[string]any, error) {
+			return map[string]any{"name": "Andy Ash", "email": "andy@example.com", "email_verified": true,
+				"updated_at": 1_700_000_000, "locale": "de"}, nil
+		},
+		UserInfo: path + "/userinfo", JWKS: path + "/jwks", EndSession: path + "/logout",
+		Session: func(*http.Request) string { return p.session },
+		PostLogoutRedirectURIs: func(*oauth2server.Client) []string {
+			return []string{"https://app.example/bye"}
+		},
+	})
+	model := memorymodel.New(nil)
+	for _, c := range []client{web, native} {
+		require.NoError(t, model.AddClient(&oauth2server.Client{ID: c.ID, RedirectURIs: []string{c.RedirectURI},
+			Grants: []string{"authorization_code", "refresh_token"}, Public: c.Secret == ""}, c.Secret))
+	}
+	srv, err := oauth2server.New(model, &oauth2server.Options{
+		Issuer:                       p.issuer,
+		Endpoints:                    oauth2server.Endpoints{Authorization: path + "/authorize", Token: path + "/token"},
+		Extensions:                   []oauth2server.Extension{p.oidc, jwtaccess.New(ring, nil)},
+		InsecureApprovePublicClients: true,
+		Logger:                       slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	mux.Handle(path+"/authorize", srv.Authorize(http.HandlerFunc(p.page)))
+	mux.Handle(path+"/token", srv.Token(nil))
+	mux.Handle(path+"/userinfo", p.oidc.UserInfo())
+	mux.Handle(path+"/jwks", ring)
+	mux.Handle(path+"/logout", p.oidc.EndSession(http.HandlerFunc(p.logout)))
+	mux.Handle(p.oidc.DiscoveryPath(), srv.Metadata())
+	return p
+}
+
+func newKey(t *testing.T, algorithm string) keys.Key {
+	var signer crypto.Signer
+	var err error
+	switch algorithm {
+	case "ES256":
+		signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "EdDSA":
+		_, signer, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		signer, err = rsa.GenerateKey(rand.Reader, 2048)
+	}
+	require.NoError(t, err)
+	return keys.Key{Signer: signer, Algorithm: algorithm}
+}
+
+func (p *provider) page(w http.ResponseWriter, r *http.Request) {
+	oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r, oauth2server.Approval{
+		User: &oauth2server.User{ID: "andy"}, All: true,
+		Authentication: &oauth2server.Authentication{Time: time.Now(), Context: "gold", Methods: []string{"pwd"},
+			Session: p.session},
+	})
+}
+
+func (p *provider) logout(w http.ResponseWriter, r *http.Request) {
+	request := oidc.LogoutRequestFromContext(r.Context())
+	if request.Confirmed {
+		p.session = ""
+		request.Done(w, r)
+	}
+}
+
+// browse follows a link as a browser does, up to the client.
+func (p *provider) browse(link string) url.Values {
+	browser := *p.Client()
+	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := browser.Get(link)
+	require.NoError(p.t, err)
+	defer res.Body.Close()
+	location, err := res.Location()
+	require.NoError(p.t, err, res.Status)
+	return location.Query()
+}
+
+// github.com/coreos/go-oidc finds the provider, checks ID tokens, and goes on
+// when the key changes.
+func TestCoreOS(t *testing.T) {
+	for _, algorithm := range []string{"ES256", "EdDSA", "RS256", "PS256"} {
+		t.Run(algorithm, func(t *testing.T) {
+			p := newProvider(t, withPath, algorithm)
+			ctx := coreos.ClientContext(t.Context(), p.Client())
+			found, err := coreos.NewProvider(ctx, p.issuer)
+			require.NoError(t, err)
+			config := oauth2.Config{ClientID: native.ID, RedirectURL: native.RedirectURI, Endpoint: found.Endpoint(),
+				Scopes: []string{"openid", "email"}}
+			verifier := found.VerifierContext(ctx, &coreos.Config{ClientID: native.ID,
+				SupportedSigningAlgs: []string{algorithm}})
+			signIn := func(nonce string) *oauth2.Token {
+				proof := oauth2.GenerateVerifier()
+				answer := p.browse(config.AuthCodeURL("state", oauth2.S256ChallengeOption(proof), coreos.Nonce(nonce)))
+				token, err := config.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(proof))
+				require.NoError(t, err)
+				return token
+			}
+			check := func(token *oauth2.Token, nonce string) {
+				raw, ok := token.Extra("id_token").(string)
+				require.True(t, ok)
+				idToken, err := verifier.Verify(ctx, raw)
+				require.NoError(t, err)
+				require.Equal(t, "andy", idToken.Subject)
+				require.Equal(t, nonce, idToken.Nonce)
+				require.NoError(t, idToken.VerifyAccessToken(token.AccessToken), "at_hash")
+			}
+			token := signIn("nonce-1")
+			check(token, "nonce-1")
+			info, err := found.UserInfo(ctx, oauth2.StaticTokenSource(token))
+			require.NoError(t, err)
+			require.Equal(t, "andy@example.com", info.Email)
+			require.True(t, info.EmailVerified)
+
+			// Soon another key signs. Both are published.
+			kid := func(token *oauth2.Token) string {
+				signed, err := jose.ParseSignedCompact(token.Extra("id_token").(string),
+					[]jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
+				require.NoError(t, err)
+				return signed.Signatures[0].Header.KeyID
+			}
+			require.Eventually(t, func() bool {
+				next := signIn("nonce-2")
+				check(next, "nonce-2")
+				return kid(next) != kid(token)
+			}, 20*time.Second, 50*time.Millisecond)
+			check(token, "nonce-1")
+		})
+	}
+}
+
+// github.com/zitadel/oidc signs in, refreshes, asks who the user is and signs
+// out.
+func TestZitadelSignsIn(t *testing.T) {
+	for _, c := range []client{web, native} {
+		for _, path := range []string{atRoot, withPath} {
+			t.Run(c.Method+path, func(t *testing.T) {
+				p := newProvider(t, path, "ES256")
+				ctx := t.Context()
+				style := oauth2.AuthStyleInParams
+				if c.Method == "client_secret_basic" {
+					style = oauth2.AuthStyleInHeader
+				}
+				party, err := rp.NewRelyingPartyOIDC(ctx, p.issuer, c.ID, c.Secret, c.RedirectURI,
+					[]string{"openid", "profile", "email"}, rp.WithHTTPClient(p.Client()), rp.WithAuthStyle(style),
+					rp.WithVerifierOpts(rp.WithNonce(func(context.Context) string { return "nonce-1" }),
+						rp.WithSupportedSigningAlgorithms("ES256"), rp.WithAuthTimeMaxAge(time.Hour)))
+				require.NoError(t, err)
+				proof := oauth2.GenerateVerifier()
+				link := rp.AuthURL("state", party, rp.WithCodeChallenge(oauth2.S256ChallengeFromVerifier(proof)),
+					rp.AuthURLOpt(rp.WithURLParam("nonce", "nonce-1")))
+				answer := p.browse(link)
+				require.Equal(t, p.issuer, answer.Get("iss"))
+				tokens, err := rp.CodeExchange[*zitadel.IDTokenClaims](ctx, answer.Get("code"), party,
+					rp.WithCodeVerifier(proof))
+				require.NoError(t, err)
+				require.Equal(t, "andy", tokens.IDTokenClaims.Subject)
+				require.Equal(t, "gold", tokens.IDTokenClaims.AuthenticationContextClassReference)
+
+				info, err := rp.Userinfo[*zitadel.UserInfo](ctx, tokens.AccessToken, tokens.TokenType, "andy", party)
+				require.NoError(t, err)
+				require.Equal(t, "Andy Ash", info.Name)
+				require.Equal(t, "andy@example.com", info.Email)
+
+				again, err := rp.RefreshTokens[*zitadel.IDTokenClaims](ctx, party, tokens.RefreshToken, "", "")
+				require.NoError(t, err)
+				require.Equal(t, tokens.IDTokenClaims.AuthTime, again.IDTokenClaims.AuthTime)
+
+				target, err := rp.EndSession(ctx, party, again.IDToken, "https://app.example/bye", "state-2", "", nil)
+				require.NoError(t, err)
+				require.Equal(t, "https://app.example/bye?state=state-2", target.String())
+				require.Empty(t, p.session)
+			})
+		}
+	}
+}
