@@ -15,6 +15,7 @@
 package jwtaccess
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -41,6 +42,9 @@ type Options struct {
 	// For reports whether the tokens of a client are JSON Web Tokens. Nil: those
 	// of all clients are.
 	For func(*oauth2server.Client) bool
+
+	// Audience is the audience of tokens without a resource. Empty: the issuer.
+	Audience string
 
 	// GrantClaim adds the claim grant_id, so that an API can look a grant up in
 	// a list of those that were revoked: see [VerifierOptions.Revoked].
@@ -91,7 +95,7 @@ type claims struct {
 }
 
 // FormatToken implements [oauth2server.TokenFormatter]. The audience is the
-// token's resource, or the issuer if it has none.
+// token's resource, or that of the options if it has none.
 func (f *Formatter) FormatToken(
 	ctx context.Context, client *oauth2server.Client, token *oauth2server.Token,
 ) (string, error) {
@@ -104,7 +108,7 @@ func (f *Formatter) FormatToken(
 	c := claims{
 		Issuer:    f.issuer,
 		Subject:   token.User.ID,
-		Audience:  jose.Audience{f.issuer},
+		Audience:  jose.Audience{cmp.Or(f.options.Audience, f.issuer)},
 		ExpiresAt: token.AccessTokenExpiresAt.Unix(),
 		IssuedAt:  time.Now().Unix(),
 		ID:        rand.Text(),

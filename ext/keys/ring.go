@@ -91,6 +91,19 @@ func New(ctx context.Context, source Source) (*Ring, error) {
 	return &Ring{source: source, loaded: first}, nil
 }
 
+// Reload asks the source at once, for a program that has changed its keys. If
+// the source fails, the keys stay as they are.
+func (r *Ring) Reload(ctx context.Context) error {
+	found, err := load(ctx, r.source)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loaded = found
+	return nil
+}
+
 // Static returns a Source of keys that never change.
 func Static(keys ...Key) Source {
 	return func(context.Context) ([]Key, error) { return keys, nil }
