@@ -978,9 +978,9 @@ func (unattached) ExtendMetadata(map[string]any) { panic("it was asked, though N
 
 // Extensions with a mistake that the compiler does not see.
 type (
-	misspeltHook struct{ bareName }
-	typedHook    struct{ bareName }
-	halfHook     struct{ bareName }
+	misspeltHook struct{}
+	typedHook    struct{}
+	halfHook     struct{}
 )
 
 func (misspeltHook) ExtensionName() string { return "misspelt" }

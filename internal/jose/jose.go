@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/cryptosigner"
 	"github.com/go-jose/go-jose/v4/json"
 )
 
@@ -76,7 +75,7 @@ func (k *PrivateKey) Sign(typ string, claims any) (string, error) {
 	}
 	signer, err := jose.NewSigner(jose.SigningKey{
 		Algorithm: jose.SignatureAlgorithm(k.public.Algorithm()),
-		Key:       cryptosigner.Opaque(k.signer),
+		Key:       opaque{k},
 	}, options)
 	if err != nil {
 		return "", fmt.Errorf("jose: %w", err)

@@ -11,7 +11,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
+	"errors"
+	"io"
 	"math/big"
 	"strings"
 	"testing"
@@ -80,6 +81,42 @@ func TestSignAndVerify(t *testing.T) {
 	token, err := keys["ES256"].Sign("", claims{})
 	require.NoError(t, err)
 	require.NoError(t, setOf(keys["ES256"]).Verify(token, "", new(claims)))
+}
+
+// The salt of PS256 is as long as the hash (RFC 7518, section 3.5). WebCrypto
+// takes no other.
+func TestTheSaltOfPS256(t *testing.T) {
+	key := keys["PS256"]
+	token := mustSign(t, key, "")
+	signed, text, found := strings.Cut(token[strings.Index(token, ".")+1:], ".")
+	require.True(t, found)
+	signature, err := base64.RawURLEncoding.DecodeString(text)
+	require.NoError(t, err)
+	sum := sha256.Sum256([]byte(token[:strings.Index(token, ".")+1] + signed))
+	require.NoError(t, rsa.VerifyPSS(key.signer.Public().(*rsa.PublicKey), crypto.SHA256, sum[:], signature,
+		&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}))
+}
+
+// A signer elsewhere, such as a KMS, may fail or answer nonsense.
+func TestSignersThatFail(t *testing.T) {
+	for name, answer := range map[string][]byte{"fails": nil, "nonsense": []byte("x"), "empty": {0x30, 0}} {
+		key, err := NewPrivateKey(brokenSigner{keys["ES256"].signer, answer}, "", "")
+		require.NoError(t, err)
+		_, err = key.Sign("", claims{})
+		require.Error(t, err, name)
+	}
+}
+
+type brokenSigner struct {
+	crypto.Signer
+	answer []byte
+}
+
+func (s brokenSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	if s.answer == nil {
+		return nil, errors.New("the vault is sealed")
+	}
+	return s.answer, nil
 }
 
 // The algorithm is the key's, whatever a token says (attack rows 1, 2).
@@ -285,7 +322,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, token string) {
 		if err := setOf(key).Verify(token, "", new(claims)); err == nil && token != good {
-			t.Fatal(fmt.Sprintf("accepted: %q", token))
+			t.Fatalf("accepted: %q", token)
 		}
 		ParsePublicKey([]byte(token))
 		ParseSet([]byte(token))

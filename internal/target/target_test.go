@@ -156,7 +156,7 @@ func TestTargetAsksTheUser(t *testing.T) {
 	require.Equal(t, "login_required", answer.Get("error"))
 	text, _ := b.read(b.PostForm(b.link(), url.Values{"username": {"andy"}, "password": {"wrong"}}))
 	require.Contains(t, text, "Name or password is wrong")
-	tokens := b.redeem(b.signIn())
+	b.signIn()
 	_, answer = b.read(b.Get(b.link("prompt", "none")))
 	require.NotEmpty(t, answer.Get("code"))
 	for _, params := range [][]string{{"prompt", "login"}, {"max_age", "0"}} {
@@ -169,7 +169,7 @@ func TestTargetAsksTheUser(t *testing.T) {
 
 	text, _ = b.read(b.Get(b.base + "/logout"))
 	require.Contains(t, text, "Do you want to sign out?")
-	tokens = b.redeem(b.signIn())
+	tokens := b.redeem(b.signIn())
 	_, answer = b.read(b.Get(b.base + "/logout?" + url.Values{"id_token_hint": {tokens["id_token"].(string)},
 		"post_logout_redirect_uri": {"http://127.0.0.1:9199/bye"}, "state": {"7"}}.Encode()))
 	require.Equal(t, "7", answer.Get("state"))

@@ -1,0 +1,35 @@
+//go:build npm
+
+package interop
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Clients in Node sign in by OpenID Connect.
+func TestNodeSignsIn(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS("node")))
+	run(t, nil, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	for _, program := range []string{"openid-connect.js", "oauth4webapi-oidc.js"} {
+		for _, c := range []client{web, webPost, native} {
+			for _, algorithm := range []string{"ES256", "RS256", "PS256"} {
+				t.Run(program+", "+c.Method+", "+algorithm, func(t *testing.T) {
+					p := newProvider(t, withPath, algorithm)
+					certificate := filepath.Join(t.TempDir(), "ca.pem")
+					require.NoError(t, os.WriteFile(certificate,
+						pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Certificate().Raw}), 0o600))
+					told, err := json.Marshal(map[string]any{"issuer": p.issuer, "client": c, "algorithm": algorithm})
+					require.NoError(t, err)
+					run(t, []string{"NODE_EXTRA_CA_CERTS=" + certificate}, dir, "node", program, string(told))
+				})
+			}
+		}
+	}
+}
