@@ -2,6 +2,9 @@ package jwtaccess_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -38,7 +41,7 @@ type site struct {
 }
 
 func newSite(t testing.TB, options *jwtaccess.Options) *site {
-	ring, err := keys.New(context.Background(), keys.Development())
+	ring, err := keys.New(context.Background(), keys.Static(signingKey))
 	require.NoError(t, err)
 	model := memorymodel.New(nil)
 	require.NoError(t, model.AddClient(&oauth2server.Client{ID: "web", RedirectURIs: []string{"https://web.example/cb"},
@@ -254,7 +257,7 @@ func TestAttack_Tokens(t *testing.T) {
 		for i := range token {
 			require.NotEqual(t, 200, call(token[:i]))
 		}
-		stranger, err := keys.New(t.Context(), keys.Development())
+		stranger, err := keys.New(t.Context(), keys.Static(newKey()))
 		require.NoError(t, err)
 		forged, err := stranger.Sign(t.Context(), "at+jwt", good)
 		require.NoError(t, err)
@@ -268,7 +271,7 @@ func TestAttack_Tokens(t *testing.T) {
 }
 
 func TestWhatCannotWork(t *testing.T) {
-	ring, err := keys.New(t.Context(), keys.Development())
+	ring, err := keys.New(t.Context(), keys.Static(newKey()))
 	require.NoError(t, err)
 	for want, options := range map[string]*oauth2server.Options{
 		"needs the option Issuer": {Extensions: []oauth2server.Extension{jwtaccess.New(ring, nil)}},
@@ -310,4 +313,15 @@ func BenchmarkFormat(b *testing.B) {
 	for b.Loop() {
 		s.post("/token", "grant_type", "client_credentials")
 	}
+}
+
+// signingKey is fast to make and to use.
+var signingKey = newKey()
+
+func newKey() keys.Key {
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return keys.Key{Signer: signer}
 }

@@ -17,15 +17,19 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/jose"
 )
 
 // KeptOptions are the options of [Kept]. The zero value is the usual one.
 type KeptOptions struct {
-	// Algorithm is that of new keys. Empty: ES256.
+	// Algorithm is that of new keys. Empty: RS256, which every client knows, and
+	// which OpenID Connect Discovery 1.0 asks for. ES256 and EdDSA sign many
+	// times as fast.
 	Algorithm string
 
 	// Every is how long a key signs. 0: 30 days; an hour at least. Another
@@ -56,7 +60,7 @@ func Kept(records oauth2server.RecordModel, secret []byte, opts *KeptOptions) (S
 		k.KeptOptions = *opts
 	}
 	if k.Algorithm == "" {
-		k.Algorithm = "ES256"
+		k.Algorithm = "RS256"
 	}
 	if k.Every == 0 {
 		k.Every = 30 * 24 * time.Hour
@@ -72,8 +76,8 @@ func Kept(records oauth2server.RecordModel, secret []byte, opts *KeptOptions) (S
 	case k.Every < time.Hour || k.Retain < 0 || k.Retain/k.Every > maxKept:
 		return nil, fmt.Errorf("keys: Every must be an hour or more, and Retain at most %d times that", maxKept)
 	}
-	if _, err := newSigner(k.Algorithm); err != nil {
-		return nil, err
+	if !slices.Contains(jose.Algorithms, k.Algorithm) {
+		return nil, fmt.Errorf("keys: there is no algorithm %q", k.Algorithm)
 	}
 	sum := sha256.Sum256(append([]byte("oauth2server signing keys\n"), secret...))
 	block, err := aes.NewCipher(sum[:])
@@ -205,7 +209,7 @@ func newSigner(algorithm string) (crypto.Signer, error) {
 // it signed is worth nothing after a restart, and to no other process. It is
 // for development and tests.
 func Development() Source {
-	key, err := newSigner("ES256")
+	key, err := newSigner("RS256")
 	if err != nil {
 		return func(context.Context) ([]Key, error) { return nil, err }
 	}

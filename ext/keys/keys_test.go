@@ -121,7 +121,7 @@ func TestKeptKeysAreTheSameEverywhere(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 { // they all start at once
 			wg.Go(func() {
-				source, err := keys.Kept(oauth2server.LogRecords(model), secret, nil)
+				source, err := keys.Kept(oauth2server.LogRecords(model), secret, &keys.KeptOptions{Algorithm: "ES256"})
 				require.NoError(t, err)
 				ring := newRing(t, source)
 				mu.Lock()
@@ -155,7 +155,8 @@ func TestKeptKeysAreTheSameEverywhere(t *testing.T) {
 			}
 		}
 
-		other, err := keys.Kept(oauth2server.LogRecords(model), append([]byte("x"), secret...), nil)
+		other, err := keys.Kept(oauth2server.LogRecords(model), append([]byte("x"), secret...),
+			&keys.KeptOptions{Algorithm: "ES256"})
 		require.NoError(t, err)
 		_, err = keys.New(t.Context(), other)
 		require.ErrorContains(t, err, "the secret is another one")

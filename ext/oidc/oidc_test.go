@@ -2,6 +2,9 @@ package oidc_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -47,7 +50,7 @@ type site struct {
 }
 
 func newSite(t testing.TB, edit func(*oidc.Options), extensions ...oauth2server.Extension) *site {
-	ring, err := keys.New(context.Background(), keys.Development())
+	ring, err := keys.New(context.Background(), keys.Static(signingKey))
 	require.NoError(t, err)
 	s := &site{t: t, ring: ring, model: memorymodel.New(nil), user: "u1", session: "s1", signedIn: time.Now(),
 		mux: http.NewServeMux()}
@@ -355,7 +358,7 @@ func TestWhatThePageIsAsked(t *testing.T) {
 func TestMalformedRequests(t *testing.T) {
 	s := newSite(t, nil)
 	s.asked = nil
-	other, err := keys.New(t.Context(), keys.Development())
+	other, err := keys.New(t.Context(), keys.Static(newKey()))
 	require.NoError(t, err)
 	sign := func(ring *keys.Ring, typ string, claims map[string]any) string {
 		token, err := ring.Sign(t.Context(), typ, claims)
@@ -567,7 +570,7 @@ func TestAttack_Logout(t *testing.T) {
 // ID tokens and access tokens that are both JSON Web Tokens are never taken for
 // each other (attack row 12).
 func TestAttack_TokensOfBothKinds(t *testing.T) {
-	ring, err := keys.New(t.Context(), keys.Development())
+	ring, err := keys.New(t.Context(), keys.Static(newKey()))
 	require.NoError(t, err)
 	s := newSite(t, nil, jwtaccess.New(ring, nil))
 	tokens := s.signIn("scope", "openid")
@@ -582,7 +585,7 @@ func TestAttack_TokensOfBothKinds(t *testing.T) {
 }
 
 func TestWhatCannotWork(t *testing.T) {
-	ring, err := keys.New(t.Context(), keys.Development())
+	ring, err := keys.New(t.Context(), keys.Static(newKey()))
 	require.NoError(t, err)
 	for want, provider := range map[string]*oidc.Provider{
 		"there are no keys":        oidc.New(nil, oidc.Options{JWKS: "/jwks"}),
@@ -601,4 +604,15 @@ func TestWhatCannotWork(t *testing.T) {
 		_, err := oauth2server.New(memorymodel.New(nil), options)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// signingKey is fast to make and to use.
+var signingKey = newKey()
+
+func newKey() keys.Key {
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return keys.Key{Signer: signer}
 }

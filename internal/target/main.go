@@ -26,7 +26,7 @@ import (
 func main() {
 	addr := flag.String("addr", "127.0.0.1:0", "`address` to listen on; a loopback address")
 	file := flag.String("clients", "", "JSON `file` with the clients to register")
-	algorithm := flag.String("alg", "ES256", "`algorithm` of the signing key: ES256, EdDSA, RS256 or PS256")
+	algorithm := flag.String("alg", "RS256", "`algorithm` of the signing key: ES256, EdDSA, RS256 or PS256")
 	verbose := flag.Bool("v", false, "log refusals")
 	flag.Parse()
 	if err := run(*addr, *file, *algorithm, *verbose); err != nil {

@@ -61,7 +61,7 @@ func TestPlan_basic_server(t *testing.T) {
 }
 
 func TestPlan_basic_response_type_missing(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	_, answer := b.read(b.Get(strings.Replace(b.link(), "response_type=code", "", 1)))
 	require.Equal(t, "invalid_request", answer.Get("error"))
 	require.Equal(t, "1", answer.Get("state"))
@@ -72,7 +72,7 @@ func TestPlan_basic_userinfo_post_header(t *testing.T) { testUserInfo(t, "POST")
 func TestPlan_basic_userinfo_post_body(t *testing.T)   { testUserInfo(t, "BODY") }
 
 func testUserInfo(t *testing.T, method string) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	tokens := b.redeem(b.signIn())
 	status, claims := b.userInfo(tokens["access_token"], method)
 	require.Equal(t, 200, status)
@@ -80,7 +80,7 @@ func testUserInfo(t *testing.T, method string) {
 }
 
 func TestPlan_basic_ensure_request_without_nonce_succeeds_for_code_flow(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	require.NotContains(t, b.claims(b.redeem(b.signIn())), "nonce")
 }
 
@@ -98,7 +98,7 @@ func TestPlan_basic_scope_all(t *testing.T) {
 }
 
 func testScope(t *testing.T, scope string, names ...string) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	status, claims := b.userInfo(b.redeem(b.signIn("scope", "openid "+scope))["access_token"], "GET")
 	require.Equal(t, 200, status)
 	for _, name := range names {
@@ -116,24 +116,24 @@ func testScope(t *testing.T, scope string, names ...string) {
 }
 
 func TestPlan_basic_ensure_other_scope_order_succeeds(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	status, claims := b.userInfo(b.redeem(b.signIn("scope", "email openid"))["access_token"], "GET")
 	require.Equal(t, 200, status)
 	require.Contains(t, claims, "email")
 }
 
 func TestPlan_basic_display_page(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	require.NotEmpty(t, b.signIn("display", "page").Get("code"))
 }
 
 func TestPlan_basic_display_popup(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	require.NotEmpty(t, b.signIn("display", "popup").Get("code"))
 }
 
 func TestPlan_basic_prompt_login(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	first := b.claims(b.redeem(b.signIn()))
 	text, _ := b.read(b.Get(b.link("prompt", "login")))
 	require.Contains(t, text, "<h1>Sign in</h1>")
@@ -143,14 +143,14 @@ func TestPlan_basic_prompt_login(t *testing.T) {
 }
 
 func TestPlan_basic_prompt_none_not_logged_in(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	_, answer := b.read(b.Get(b.link("prompt", "none")))
 	require.Equal(t, "login_required", answer.Get("error"))
 	require.Equal(t, "1", answer.Get("state"))
 }
 
 func TestPlan_basic_prompt_none_logged_in(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	first := b.claims(b.redeem(b.signIn()))
 	_, answer := b.read(b.Get(b.link("prompt", "none")))
 	second := b.claims(b.redeem(answer))
@@ -159,7 +159,7 @@ func TestPlan_basic_prompt_none_logged_in(t *testing.T) {
 }
 
 func TestPlan_basic_max_age_1(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	b.signIn()
 	text, _ := b.read(b.Get(b.link("max_age", "0"))) // the module waits a second; 0 needs no waiting
 	require.Contains(t, text, "<h1>Sign in</h1>")
@@ -168,41 +168,41 @@ func TestPlan_basic_max_age_1(t *testing.T) {
 }
 
 func TestPlan_basic_max_age_10000(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	first := b.claims(b.redeem(b.signIn()))
 	second := b.claims(b.redeem(b.signIn("max_age", "10000")))
 	require.Equal(t, first["auth_time"], second["auth_time"])
 }
 
 func TestPlan_basic_id_token_hint(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	tokens := b.redeem(b.signIn())
 	_, answer := b.read(b.Get(b.link("prompt", "none", "id_token_hint", tokens["id_token"].(string))))
 	require.Equal(t, b.claims(tokens)["sub"], b.claims(b.redeem(answer))["sub"])
 }
 
 func TestPlan_basic_login_hint(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	require.NotEmpty(t, b.signIn("login_hint", "andy@example.com").Get("code"))
 }
 
 func TestPlan_basic_ui_locales(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	require.NotEmpty(t, b.signIn("ui_locales", "se").Get("code"))
 }
 
 func TestPlan_basic_claims_locales(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	require.NotEmpty(t, b.signIn("claims_locales", "se").Get("code"))
 }
 
 func TestPlan_basic_ensure_request_with_acr_values_succeeds(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	require.Equal(t, "password", b.claims(b.redeem(b.signIn("acr_values", "password 2")))["acr"])
 }
 
 func TestPlan_basic_claims_essential(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	tokens := b.redeem(b.signIn("claims", `{"userinfo":{"name":{"essential":true}}}`))
 	status, claims := b.userInfo(tokens["access_token"], "GET")
 	require.Equal(t, 200, status)
@@ -210,14 +210,14 @@ func TestPlan_basic_claims_essential(t *testing.T) {
 }
 
 func TestPlan_basic_codereuse(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	answer := b.signIn()
 	require.Contains(t, b.redeem(answer), "access_token")
 	require.Equal(t, "invalid_grant", b.redeem(answer)["error"])
 }
 
 func TestPlan_basic_codereuse_30seconds(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	answer := b.signIn()
 	tokens := b.redeem(answer)
 	require.Equal(t, "invalid_grant", b.redeem(answer)["error"])
@@ -226,14 +226,14 @@ func TestPlan_basic_codereuse_30seconds(t *testing.T) {
 }
 
 func TestPlan_basic_ensure_registered_redirect_uri(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	text, answer := b.read(b.Get(b.link("redirect_uri", "http://127.0.0.1:9199/other")))
 	require.Nil(t, answer, "an error page, and no redirect")
 	require.Contains(t, text, "redirect_uri")
 }
 
 func TestPlan_basic_ensure_post_request_succeeds(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	b.signIn()
 	link, err := url.Parse(b.link("prompt", "none"))
 	require.NoError(t, err)
@@ -246,7 +246,7 @@ func TestPlan_basic_ensure_post_request_succeeds(t *testing.T) {
 }
 
 func TestPlan_basic_server_client_secret_post(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	answer := b.signIn()
 	text, _ := b.read(http.PostForm(b.base+"/token", url.Values{"grant_type": {"authorization_code"},
 		"code": {answer.Get("code")}, "redirect_uri": {"http://127.0.0.1:9199/cb"}, "client_id": {"web"},
@@ -255,19 +255,19 @@ func TestPlan_basic_server_client_secret_post(t *testing.T) {
 }
 
 func TestPlan_basic_ensure_request_object_with_redirect_uri(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	_, answer := b.read(b.Get(b.link("request", "eyJhbGciOiJub25lIn0.e30.")))
 	require.Equal(t, "request_not_supported", answer.Get("error"))
 }
 
 func TestPlan_basic_unsigned_request_object_supported_correctly_or_rejected_as_unsupported(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	_, answer := b.read(b.Get(b.link("request", "eyJhbGciOiJub25lIn0.eyJzY29wZSI6Im9wZW5pZCJ9.")))
 	require.Equal(t, "request_not_supported", answer.Get("error"))
 }
 
 func TestPlan_basic_refresh_token(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	tokens := b.redeem(b.signIn("nonce", "n1"))
 	again := b.token("web", "s1", url.Values{"grant_type": {"refresh_token"},
 		"refresh_token": {tokens["refresh_token"].(string)}})

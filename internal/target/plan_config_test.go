@@ -64,7 +64,7 @@ func (b *browser) requireSignedOut() {
 const bye = "http://127.0.0.1:9199/bye"
 
 func TestPlan_logout_rp_initiated_logout(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	hint := b.redeem(b.signIn())["id_token"].(string)
 	_, answer := b.logout("id_token_hint", hint, "post_logout_redirect_uri", bye, "state", "s")
 	require.Equal(t, "s", answer.Get("state"))
@@ -72,7 +72,7 @@ func TestPlan_logout_rp_initiated_logout(t *testing.T) {
 }
 
 func TestPlan_logout_no_state(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	hint := b.redeem(b.signIn())["id_token"].(string)
 	_, answer := b.logout("id_token_hint", hint, "post_logout_redirect_uri", bye)
 	require.NotNil(t, answer)
@@ -81,7 +81,7 @@ func TestPlan_logout_no_state(t *testing.T) {
 }
 
 func TestPlan_logout_no_post_logout_redirect_uri(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	hint := b.redeem(b.signIn())["id_token"].(string)
 	text, answer := b.logout("id_token_hint", hint, "state", "s")
 	require.Nil(t, answer)
@@ -90,7 +90,7 @@ func TestPlan_logout_no_post_logout_redirect_uri(t *testing.T) {
 }
 
 func TestPlan_logout_no_params(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	b.signIn()
 	text, answer := b.logout()
 	require.Nil(t, answer)
@@ -99,7 +99,7 @@ func TestPlan_logout_no_params(t *testing.T) {
 }
 
 func TestPlan_logout_only_state(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	b.signIn()
 	text, answer := b.logout("state", "s")
 	require.Nil(t, answer)
@@ -107,7 +107,7 @@ func TestPlan_logout_only_state(t *testing.T) {
 }
 
 func TestPlan_logout_no_id_token_hint(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	b.signIn()
 	text, _ := b.read(b.Get(b.base + "/logout?" + url.Values{"post_logout_redirect_uri": {bye}}.Encode()))
 	require.Contains(t, text, "Do you want to sign out?")
@@ -120,7 +120,7 @@ func TestPlan_logout_bad_id_token_hint(t *testing.T)      { testBadHint(t, "x") 
 func TestPlan_logout_modified_id_token_hint(t *testing.T) { testBadHint(t, "changed") }
 
 func testBadHint(t *testing.T, how string) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	hint := b.redeem(b.signIn())["id_token"].(string)
 	if how == "changed" {
 		parts := strings.Split(hint, ".")
@@ -137,7 +137,7 @@ func testBadHint(t *testing.T, how string) {
 }
 
 func TestPlan_logout_bad_post_logout_redirect_uri(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	hint := b.redeem(b.signIn())["id_token"].(string)
 	_, answer := b.logout("id_token_hint", hint, "post_logout_redirect_uri", "http://127.0.0.1:9199/other")
 	require.Nil(t, answer)
@@ -145,14 +145,14 @@ func TestPlan_logout_bad_post_logout_redirect_uri(t *testing.T) {
 }
 
 func TestPlan_logout_query_added_to_post_logout_redirect_uri(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	hint := b.redeem(b.signIn())["id_token"].(string)
 	_, answer := b.logout("id_token_hint", hint, "post_logout_redirect_uri", bye+"?extra=1")
 	require.Nil(t, answer)
 }
 
 func TestPlan_logout_discovery_endpoint_verification(t *testing.T) {
-	b := start(t, "RS256")
+	b := start(t, "ES256")
 	text, _ := b.read(b.Get(b.base + "/.well-known/openid-configuration"))
 	require.Contains(t, text, `"end_session_endpoint":"`+b.base+`/logout"`)
 }
