@@ -37,6 +37,7 @@ func TestWhatTheExamplesPrint(t *testing.T) {
 		answers []string // what the lines print, besides tokens
 	}{
 		{"minimal", nil, []string{"Hello, user 1!"}},
+		{"oidc", nil, []string{`"id_token":"`, `"email":"andy@example.com"`}},
 		{"consent", nil, nil},
 		{"custommodel", []string{"-db", filepath.Join(t.TempDir(), "shop.db")},
 			[]string{"the orders of customer K-17"}},
