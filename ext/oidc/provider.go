@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/ext/keys"
+	"github.com/seed-11d18166/oauth2server/internal/fetch"
 )
 
 // Options are the options of [New].
@@ -56,6 +57,11 @@ type Options struct {
 	// they signed out, compared byte by byte. Nil: nowhere.
 	PostLogoutRedirectURIs func(client *oauth2server.Client) []string
 
+	// BackChannelLogoutURI returns where a client is told that a user signed
+	// out; see [Provider.NotifyLogout]. It must be https. Empty: it is not told.
+	// Nil: nobody is.
+	BackChannelLogoutURI func(client *oauth2server.Client) string
+
 	// Session returns the session of a request, the sid of
 	// [oauth2server.Authentication.Session]; empty if nobody is signed in.
 	// [Provider.EndSession] needs it.
@@ -68,6 +74,7 @@ type Provider struct {
 	ring    *keys.Ring
 	options Options
 	server  *oauth2server.Server
+	fetch   *fetch.Client
 	scopes  map[string][]string // the claims that each scope token allows
 }
 
@@ -88,7 +95,7 @@ var protocolClaims = []string{
 
 // New returns a Provider that signs with the keys of ring.
 func New(ring *keys.Ring, options Options) *Provider {
-	p := &Provider{ring: ring, options: options, scopes: maps.Clone(standardScopes)}
+	p := &Provider{ring: ring, options: options, scopes: maps.Clone(standardScopes), fetch: fetch.New(fetch.Options{})}
 	for name, claims := range options.Scopes {
 		p.scopes[name] = append(slices.Clone(p.scopes[name]), claims...)
 	}
@@ -184,6 +191,10 @@ func (p *Provider) ExtendMetadata(members map[string]any) {
 	if p.options.UserInfo != "" {
 		members["userinfo_endpoint"] = p.server.URL(p.options.UserInfo)
 		members["userinfo_signing_alg_values_supported"] = algorithms
+	}
+	if p.options.BackChannelLogoutURI != nil {
+		members["backchannel_logout_supported"] = true
+		members["backchannel_logout_session_supported"] = true
 	}
 	if p.options.EndSession != "" {
 		members["end_session_endpoint"] = p.server.URL(p.options.EndSession)
