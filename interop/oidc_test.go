@@ -226,3 +226,11 @@ func TestZitadelSignsIn(t *testing.T) {
 		}
 	}
 }
+
+// published returns the key set of a ring.
+func published(t *testing.T, ring *keys.Ring) []byte {
+	w := httptest.NewRecorder()
+	ring.ServeHTTP(w, httptest.NewRequest("GET", "/jwks", nil))
+	require.Equal(t, 200, w.Code)
+	return w.Body.Bytes()
+}
