@@ -12,8 +12,10 @@ import (
 )
 
 // Resource is a part of the program that has access tokens of its own (RFC
-// 8707). A token for it opens nothing else, and a token for nothing in
-// particular does not open it.
+// 8707). A token for it opens nothing else but what [ResourceServer.ForAny]
+// protects, and a token for nothing in particular does not open it. A client
+// that asks for what is above a resource, such as its origin, gets a token for
+// the first resource below.
 type Resource struct {
 	// URL is the identifier of the resource, and where clients call it: https,
 	// or http on a loopback host, without query and fragment; or a path on the

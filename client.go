@@ -7,8 +7,8 @@ import (
 	"errors"
 )
 
-// Client returns a client, for an extension. [ErrNotFound]: there is none; any
-// other error is an [Error].
+// Client returns a client, for an extension. It authenticates nobody.
+// [ErrNotFound]: there is none; any other error is an [Error].
 func (s *Server) Client(ctx context.Context, clientID string) (*Client, error) {
 	client, err := s.getClient(ctx, clientID, "")
 	switch {

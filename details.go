@@ -49,7 +49,8 @@ type Authentication struct {
 	// known.
 	Context string
 
-	// Methods are how the owner proved it: the claim amr (RFC 8176).
+	// Methods are how the owner proved it: the claim amr (RFC 8176). Nil: not
+	// known.
 	Methods []string
 
 	// Session is the program's session: the claim sid. Empty: not known.
@@ -59,7 +60,9 @@ type Authentication struct {
 // maxDetails bounds the JSON form of Details, in bytes.
 const maxDetails = 64 << 10
 
-// Set keeps a value for an extension. It must have a JSON form.
+// Set keeps a value for an extension. It must have a JSON form. All Details
+// together may have 64 KiB; more is refused when they are saved. Set is not safe
+// for concurrent use.
 func (d *Details) Set(extension string, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -110,8 +110,7 @@ type RequestResolver interface {
 	// ResolveRequest returns what takes the place of all parameters that were
 	// sent; nil if the request is of another kind. client was named by the
 	// request and has proven nothing, and sent returns a parameter of the
-	// request. It is called each time that the page is: when it is shown, when
-	// the browser reloads, and when the owner's decision is posted. So a request
+	// request. It is called each time that the page is shown or posted. So a request
 	// must outlive the page, and Spend ends it. [ErrNotFound] means that there
 	// is no such request; the browser gets an error page.
 	ResolveRequest(
@@ -142,8 +141,8 @@ type AuthorizationExtender interface {
 
 	// CheckAuthorization refuses a request by an error, before anybody is
 	// asked. The client is told an [Error] or [ErrorCode] by redirect, and
-	// [ErrNotFound] as invalid_request. It is called each time that the page
-	// is.
+	// [ErrNotFound] as invalid_request. It is called each time that the page is
+	// shown or posted.
 	CheckAuthorization(ctx context.Context, request *AuthorizationRequest) error
 
 	// ApproveAuthorization adds to details what is to be kept with the code and
@@ -185,7 +184,7 @@ type AuthorizationResponse struct {
 	Parameters url.Values
 }
 
-// TokenFormatter makes access tokens that say something by themselves, such as
+// TokenFormatter makes access tokens that carry claims of their own, such as
 // JSON Web Tokens (RFC 9068). A server has one at most.
 type TokenFormatter interface {
 	Extension
@@ -234,10 +233,12 @@ type MetadataExtender interface {
 // ClientRequest is a request that a client sends by itself: to the token
 // endpoint, or to one of an extension.
 type ClientRequest struct {
-	// Client is the client that sent the request; nil until that is proven.
+	// Client is the client that sent the request; nil until it is known. Of a
+	// public client nothing is proven.
 	Client *Client
 
-	// HTTP is the request. Its body can be read once more.
+	// HTTP is the request. The server has read its body, which can be read
+	// again, once.
 	HTTP *http.Request
 
 	form *form

@@ -11,10 +11,10 @@ import (
 	"slices"
 )
 
-// AuthenticateClient returns a request whose client is proven, for an endpoint
-// that clients call themselves. It takes POST with an urlencoded body. With
-// public, public clients are let in by their client_id; otherwise every client
-// must authenticate. parameters are those that the endpoint reads: they must
+// AuthenticateClient authenticates the client of a request, for an endpoint that
+// clients call themselves. It takes POST with an urlencoded body. With public, a
+// public client is let in by its client_id alone, which proves nothing: look at
+// [Client.Public]. parameters are those that the endpoint reads: they must
 // not repeat, nor be in the URL. The error is for [Server.WriteClientError].
 func (s *Server) AuthenticateClient(
 	r *http.Request, public bool, parameters ...string,
@@ -116,9 +116,10 @@ func (s *Server) ScopeFor(ctx context.Context, user *User, client *Client, asked
 	return orNil(s.validateScope(ctx, user, client, asked))
 }
 
-// AccessToken returns the access token with this string if it is good, whatever
-// resource it is for and whatever key it is bound to: the caller must look at
-// [Token.Resource] and [Token.Details]. The error is an [Error].
+// AccessToken returns the access token with this string if the server knows it
+// and it has not expired. It checks neither its resource nor its key nor its
+// scope: the caller must look at [Token.Resource], [Token.Details] and
+// [Token.Scope]. The error is an [Error].
 func (s *Server) AccessToken(r *http.Request, accessToken string) (*Token, error) {
 	token, refused := s.lookUpAccessToken(r, accessToken)
 	if refused != nil {
@@ -130,7 +131,7 @@ func (s *Server) AccessToken(r *http.Request, accessToken string) (*Token, error
 // Try calls check under [Options.LimitAttempts], for a secret that an extension
 // tries. check returns nil if the secret is right, and [ErrNotFound] if it is
 // wrong. Try returns what check returned, or an [Error] with status 429 if check
-// was not called.
+// was not called. Without LimitAttempts there is no limit.
 func (s *Server) Try(r *http.Request, attempt Attempt, check func() error) error {
 	var result error
 	_, refused := try(s.options.LimitAttempts, r, attempt, func() (*struct{}, *Error) {

@@ -175,11 +175,11 @@ type RecordModel interface {
 	// SaveRecord stores a record under a key if there is none, and returns
 	// [ErrExists] if there is one. It never replaces a record: of all
 	// concurrent callers, on any number of machines, one gets nil. A record may
-	// be deleted after expiresAt, and may still count as there. A key has 1 to
-	// 512 bytes of UTF-8, and a record 128 KiB at most. All extensions share the
-	// keys: begin with the name of yours, and use the [Digest] of what others
-	// choose, such as a jti. Records cannot be deleted: a second one tells that
-	// the first was used.
+	// be deleted after expiresAt, which must be set, and may still count as
+	// there. A key has 1 to 512 bytes of UTF-8, and a record 128 KiB at most.
+	// All extensions share the keys: begin with the name of yours, and use the
+	// [Digest] of what others choose, such as a jti. Records cannot be deleted:
+	// to mark one as used, save a second one.
 	SaveRecord(ctx context.Context, key string, record []byte, expiresAt time.Time) error
 
 	// GetRecord returns a record. [ErrNotFound]: there is none, or it has

@@ -40,11 +40,10 @@ func CheckClient(client *Client, extensionGrants ...string) error {
 
 // CheckClientSecret returns why secret cannot be the client's, as an
 // [InvalidArgument]; nil if it can. A public client has no secret, nor has one
-// with an AuthMethod. The secret
-// of a confidential client is printable ASCII (RFC 6749, appendix A.2) of 22
-// characters or more; if it is only too short, the error wraps
-// [ErrShortSecret], so that a program can allow it. The error does not contain
-// the secret.
+// with an AuthMethod. The secret of a confidential client is printable ASCII
+// (RFC 6749, appendix A.2) of 22 characters or more; if it is only too short,
+// the error wraps [ErrShortSecret], so that a program can allow it. The error
+// does not contain the secret.
 func CheckClientSecret(client *Client, secret string) error {
 	if client == nil {
 		return unfit("client", errors.New("it is nil"))

@@ -1,5 +1,5 @@
-// This file binds tokens to keys of clients, and checks that who presents one
-// has the key.
+// This file binds tokens to keys of clients, and checks that the caller who
+// presents a token has its key.
 
 package oauth2server
 
@@ -29,10 +29,10 @@ func (s *Server) bind(r *http.Request) (confirmation map[string]string, refused 
 	return confirmation, nil
 }
 
-// BindRequest returns what a request of a client proves to have: the
-// [Details.Confirmation] for a code that is asked for there. It is for
-// extensions whose endpoint takes the place of the authorization endpoint (RFC
-// 9449, section 10.1). Nil: nothing.
+// BindRequest returns the keys that a request proves, as the
+// [Details.Confirmation] for a code that is asked for there; nil if it proves
+// none. It is for extensions whose endpoint takes the place of the authorization
+// endpoint (RFC 9449, section 10.1). The error is an [Error].
 func (s *Server) BindRequest(r *http.Request) (map[string]string, error) {
 	confirmation, refused := s.bind(r)
 	if refused != nil {

@@ -29,7 +29,8 @@ type GrantRequest struct {
 	event        Event             // what is known so far
 }
 
-// Request returns the HTTP request. Its body can be read once more.
+// Request returns the HTTP request. The server has read its body, which can be
+// read again, once.
 func (g *GrantRequest) Request() *http.Request { return g.request }
 
 // Param returns a parameter of the request's body; "" if it is absent, empty or

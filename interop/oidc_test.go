@@ -57,7 +57,7 @@ func newProvider(t *testing.T, path, algorithm string) *provider {
 			return map[string]any{"name": "Andy Ash", "email": "andy@example.com", "email_verified": true,
 				"updated_at": 1_700_000_000, "locale": "de"}, nil
 		},
-		UserInfo: path + "/userinfo", JWKS: path + "/jwks", EndSession: path + "/logout",
+		ClaimsByName: true, UserInfo: path + "/userinfo", JWKS: path + "/jwks", EndSession: path + "/logout",
 		Session: func(*http.Request) string { return p.session },
 		PostLogoutRedirectURIs: func(*oauth2server.Client) []string {
 			return []string{"https://app.example/bye"}

@@ -30,7 +30,7 @@ import (
 const Type = "at+jwt"
 
 // Formatter makes the access tokens of a server. [New] makes one. It is an
-// [oauth2server.TokenFormatter].
+// [oauth2server.TokenFormatter], and safe for concurrent use.
 type Formatter struct {
 	ring    *keys.Ring
 	options Options

@@ -13,7 +13,8 @@ import (
 )
 
 // Keys checks signatures: a [keys.Remote], or the [keys.Ring] of the same
-// process.
+// process. Verify is called concurrently; an error that wraps
+// [keys.ErrUnavailable] is a fault, and any other refuses the token.
 type Keys interface {
 	Verify(ctx context.Context, token, typ string, claims any) error
 }
@@ -25,9 +26,10 @@ type VerifierOptions struct {
 	Leeway time.Duration
 
 	// Revoked reports whether a grant was revoked, by a list that the program
-	// keeps. It is called for each token with a grant_id; see
-	// [Options.GrantClaim]. An error is answered with server_error. Nil: a
-	// token works until it expires.
+	// keeps. It is called for each token with a grant_id, so the server must
+	// set [Options.GrantClaim]; tokens without a grant, as those of the client
+	// credentials grant, have none. An error is answered with server_error.
+	// Nil: a token works until it expires.
 	Revoked func(ctx context.Context, grantID string) (bool, error)
 }
 
@@ -41,8 +43,8 @@ type Verifier struct {
 }
 
 // NewVerifier returns a Verifier of tokens from one issuer for one audience: the
-// identifier of a resource, or the issuer itself for tokens without one. Both
-// must be set. Nil opts mean the zero VerifierOptions.
+// identifier of a resource, or for tokens without one [Options.Audience], by
+// default the issuer. Both must be set. Nil opts mean the zero VerifierOptions.
 func NewVerifier(issuer, audience string, set Keys, opts *VerifierOptions) (*Verifier, error) {
 	v := &Verifier{issuer: issuer, audience: audience, keys: set}
 	if opts != nil {

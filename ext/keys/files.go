@@ -17,7 +17,8 @@ import (
 
 // Files returns records in files of a folder, for [Kept]. Only the user of the
 // process can read them. Processes on several machines need a folder that all of
-// them see.
+// them see, on a file system with hard links. A key has 180 bytes at most, and
+// files of records that have expired stay.
 func Files(dir string) (oauth2server.RecordModel, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("keys: %w", err)

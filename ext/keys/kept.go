@@ -4,6 +4,7 @@
 package keys
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/aes"
@@ -27,18 +28,21 @@ import (
 
 // KeptOptions are the options of [Kept]. The zero value is the usual one.
 type KeptOptions struct {
-	// Algorithm is that of new keys. Empty: RS256, which every client knows, and
+	// Algorithm is that of new keys: a change takes effect when the next key
+	// begins. Empty: RS256, which every client knows, and
 	// which OpenID Connect Discovery 1.0 asks for. ES256 and EdDSA sign many
 	// times as fast.
 	Algorithm string
 
 	// Every is how long a key signs. 0: 30 days; an hour at least. Another
-	// value makes other keys at once, and the old ones are published no more.
+	// value makes other keys, which sign at once, and what the old ones signed
+	// is refused.
 	Every time.Duration
 
 	// Retain is how long a key is published after it has signed for the last
 	// time: as long as something that it signed may be shown, such as an ID
-	// token as a hint. 0: 90 days; 100 times Every at most.
+	// token as a hint, and at least as long as access tokens live. 0: 90 days;
+	// 100 times Every at most.
 	Retain time.Duration
 }
 
@@ -52,8 +56,9 @@ const lead = 30 * time.Minute
 // Kept returns a Source that makes keys, keeps them in records and replaces them
 // on a schedule. Any number of processes over the same records agree: a key is
 // a record that is put once, for a period of time. secret seals the keys: 32
-// bytes at least, from where the program keeps its secrets. Records are in any
-// model that is a GrantLog: [oauth2server.LogRecords].
+// bytes at least, from where the program keeps its secrets. It cannot be
+// changed: with another one, the Source fails. Records are in any model that is
+// a GrantLog: [oauth2server.LogRecords].
 func Kept(records oauth2server.RecordModel, secret []byte, opts *KeptOptions) (Source, error) {
 	k := &kept{records: records}
 	if opts != nil {
@@ -94,7 +99,7 @@ type kept struct {
 	KeptOptions
 	records oauth2server.RecordModel
 	aead    cipher.AEAD
-	known   sync.Map // the signer of each period; it never changes
+	known   sync.Map // the Key of each period; it never changes
 }
 
 // keys returns the keys of all periods that are published now: that of the next
@@ -108,19 +113,14 @@ func (k *kept) keys(ctx context.Context) (all []Key, err error) {
 		last++
 	}
 	for period := last; period >= 0 && now.Before(k.begins(period+1).Add(k.Retain)); period-- {
-		signer, err := k.signer(ctx, period, period >= current)
+		key, err := k.key(ctx, period, period >= current)
 		switch {
 		case errors.Is(err, oauth2server.ErrNotFound):
 			continue // nobody signed in that period
 		case err != nil:
 			return nil, err
 		}
-		all = append(all, Key{
-			Signer:     signer,
-			Algorithm:  k.algorithmOf(signer),
-			SignsFrom:  k.begins(period),
-			SignsUntil: k.begins(period + 1).Add(lead),
-		})
+		all = append(all, key)
 	}
 	return all, nil
 }
@@ -128,31 +128,17 @@ func (k *kept) keys(ctx context.Context) (all []Key, err error) {
 // begins returns when a period begins.
 func (k *kept) begins(period int64) time.Time { return time.Unix(0, period*int64(k.Every)) }
 
-// algorithmOf returns the algorithm of a key that may be older than the option.
-func (k *kept) algorithmOf(signer crypto.Signer) string {
-	switch signer.(type) {
-	case *ecdsa.PrivateKey:
-		return "ES256"
-	case ed25519.PrivateKey:
-		return "EdDSA"
-	}
-	if k.Algorithm == "PS256" {
-		return "PS256"
-	}
-	return "RS256"
-}
-
-// signer returns the key of a period. If there is none and create is set, it
-// makes one; of several processes that do, one is first, and all take its key.
-func (k *kept) signer(ctx context.Context, period int64, create bool) (crypto.Signer, error) {
+// key returns the key of a period. If there is none and create is set, it makes
+// one; of several processes that do, one is first, and all take its key.
+func (k *kept) key(ctx context.Context, period int64, create bool) (Key, error) {
 	if known, ok := k.known.Load(period); ok {
-		return known.(crypto.Signer), nil
+		return known.(Key), nil
 	}
 	name := fmt.Sprintf("signing-key:%d:%d", int64(k.Every/time.Second), period)
 	record, err := k.records.GetRecord(ctx, name)
 	if errors.Is(err, oauth2server.ErrNotFound) && create {
 		if record, err = k.newRecord(name); err != nil {
-			return nil, err
+			return Key{}, err
 		}
 		err = k.records.SaveRecord(ctx, name, record, k.begins(period+1).Add(k.Retain+lead))
 		if errors.Is(err, oauth2server.ErrExists) {
@@ -160,34 +146,46 @@ func (k *kept) signer(ctx context.Context, period int64, create bool) (crypto.Si
 		}
 	}
 	if err != nil {
-		return nil, err
+		return Key{}, err
 	}
+	key, err := k.open(name, record)
+	if err != nil {
+		return Key{}, err
+	}
+	key.SignsFrom, key.SignsUntil = k.begins(period), k.begins(period+1).Add(lead)
+	k.known.Store(period, key)
+	return key, nil
+}
+
+// open reads what newRecord wrote.
+func (k *kept) open(name string, record []byte) (Key, error) {
 	plain, err := k.aead.Open(nil, nil, record, []byte(name))
 	if err != nil {
-		return nil, errors.New("keys: a kept key cannot be opened: the secret is another one")
+		return Key{}, errors.New("keys: a kept key cannot be opened: the secret is another one")
 	}
-	parsed, err := x509.ParsePKCS8PrivateKey(plain)
+	algorithm, text, _ := bytes.Cut(plain, []byte{0})
+	parsed, err := x509.ParsePKCS8PrivateKey(text)
 	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
+		return Key{}, fmt.Errorf("keys: %w", err)
 	}
 	signer, ok := parsed.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("keys: a kept key is a %T", parsed)
+		return Key{}, fmt.Errorf("keys: a kept key is a %T", parsed)
 	}
-	k.known.Store(period, signer)
-	return signer, nil
+	return Key{Signer: signer, Algorithm: string(algorithm)}, nil
 }
 
-// newRecord returns a new key, sealed.
+// newRecord returns a new key with its algorithm, sealed.
 func (k *kept) newRecord(name string) ([]byte, error) {
 	signer, err := newSigner(k.Algorithm)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := x509.MarshalPKCS8PrivateKey(signer)
+	text, err := x509.MarshalPKCS8PrivateKey(signer)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
+	plain := append(append([]byte(k.Algorithm), 0), text...)
 	return k.aead.Seal(nil, nil, plain, []byte(name)), nil
 }
 

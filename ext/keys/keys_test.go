@@ -163,6 +163,25 @@ func TestKeptKeysAreTheSameEverywhere(t *testing.T) {
 	})
 }
 
+// Another algorithm is for the next key: what was signed before stays good.
+func TestAnotherAlgorithm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		records := oauth2server.LogRecords(memorymodel.New(nil))
+		ring := func(algorithm string) *keys.Ring {
+			source, err := keys.Kept(records, secret, &keys.KeptOptions{Algorithm: algorithm})
+			require.NoError(t, err)
+			return newRing(t, source)
+		}
+		token := sign(t, ring("RS256"))
+		changed := ring("PS256")
+		require.NoError(t, changed.Verify(t.Context(), token, "", new(claims)))
+		require.Contains(t, decoded(t, sign(t, changed)), "RS256")
+		time.Sleep(31 * 24 * time.Hour)
+		require.Contains(t, decoded(t, sign(t, changed)), "PS256")
+		require.NoError(t, changed.Verify(t.Context(), token, "", new(claims)))
+	})
+}
+
 // A key is known everywhere before it signs.
 func TestKeptKeysArePublishedBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

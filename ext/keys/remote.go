@@ -59,9 +59,11 @@ func NewRemote(address string, client *http.Client) (*Remote, error) {
 }
 
 // Verify is [Ring.Verify] with the keys of the other server. A key that is not
-// known makes it fetch the set again, once a minute at most, however many
-// tokens name such keys. If the other server is away, the keys that are known
-// are used.
+// known makes it fetch the set again: once a minute at most, or every five
+// seconds after a failure, however many tokens name such keys. Otherwise a set
+// is fetched again after an hour. While the other server cannot be reached, the
+// last set is used, however old it is. An error that wraps [ErrUnavailable] says
+// nothing about the token.
 func (r *Remote) Verify(ctx context.Context, token, typ string, claims any) error {
 	set, fetched, err := r.keys(ctx, remoteLifetime)
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/jose"
 )
 
-// Key signs for a time. It is published before, so that those who cache the key
-// set know it when it begins to sign, and after, as long as something that it
-// signed may be shown.
+// Key signs for a time. A [Source] returns it six minutes before SignsFrom at
+// the latest, so that those who cache the key set know it, and as long as
+// something that it signed may be shown.
 type Key struct {
 	// Signer has the private key: RSA of 2048 to 4096 bits, ECDSA on P-256, or
 	// Ed25519. It may be in a KMS or an HSM.
@@ -39,8 +39,8 @@ type Key struct {
 }
 
 // Source returns the keys to publish, of which at least one signs. All processes
-// of a server must get the same ones. It is called about once a minute, and
-// concurrently.
+// of a server must get the same ones. It is called once a minute at most while
+// the [Ring] is used, and by [Ring.Reload].
 type Source func(ctx context.Context) ([]Key, error)
 
 // Ring is a set of keys that signs and checks tokens. [New] makes one. It is
@@ -76,7 +76,8 @@ const (
 )
 
 // New returns a Ring over a source. It asks the source once, so that a program
-// without good keys does not start.
+// without good keys does not start: the error is that of the source, or says
+// what is wrong with the keys.
 func New(ctx context.Context, source Source) (*Ring, error) {
 	if source == nil {
 		return nil, errors.New("keys: the source is nil")
@@ -132,8 +133,8 @@ func (r *Ring) SignFor(
 }
 
 // Verify reads the claims of a token that one of the published keys signed, and
-// that has this type, into the value that claims points to. It does not look at
-// any claim. An error that wraps [ErrUnavailable] says nothing about the token.
+// that has this type, into the value that claims points to. It checks no claim:
+// the caller looks at iss, aud and exp. An error that wraps [ErrUnavailable] says nothing about the token.
 func (r *Ring) Verify(ctx context.Context, token, typ string, claims any) error {
 	current, err := r.current(ctx)
 	if err != nil {

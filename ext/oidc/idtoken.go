@@ -18,7 +18,7 @@ import (
 
 // ExtendToken implements [oauth2server.TokenExtender]: it answers with an ID
 // token, if an owner approved the scope openid (OpenID Connect Core 1.0, section
-// 3.1.3.3). After a refresh it has the nonce and the auth_time of the sign-in
+// 3.1.3.3). After a refresh it has the auth_time of the sign-in, and no nonce
 // (section 12.2).
 func (p *Provider) ExtendToken(
 	ctx context.Context, client *oauth2server.Client, token *oauth2server.Token,
@@ -63,12 +63,12 @@ func (p *Provider) idToken(
 		if err != nil {
 			return "", err
 		}
-		maps.Copy(claims, asked(known, keep.Claims.IDToken))
+		maps.Copy(claims, p.asked(known, keep.Claims.IDToken, token.Scope))
 	}
 	now := time.Now()
 	claims["iss"], claims["sub"], claims["aud"], claims["azp"] = p.server.Issuer(), subject, client.ID, client.ID
 	claims["iat"], claims["exp"] = now.Unix(), now.Add(p.options.IDTokenLifetime).Unix()
-	if keep.Nonce != "" {
+	if refreshed := token.GrantSeq > 1; keep.Nonce != "" && !refreshed {
 		claims["nonce"] = keep.Nonce
 	}
 	if a := token.Details.Authentication; a != nil {
@@ -120,18 +120,28 @@ func (p *Provider) claimsOf(
 	return own, nil
 }
 
-// asked returns the claims that a client asked for by name. One that has another
-// value than it asked for is left out (section 5.5.1).
-func asked(known map[string]any, by map[string]*claimRequest) map[string]any {
+// asked returns the claims that a client asked for by name, as far as it may have
+// them. One that has another value than it asked for is left out (section
+// 5.5.1).
+func (p *Provider) asked(
+	known map[string]any, by map[string]*claimRequest, granted oauth2server.Scope,
+) map[string]any {
 	some := map[string]any{}
 	for claim, how := range by {
 		value, ok := known[claim]
-		if !ok || how != nil && !how.fits(value) {
+		if !ok || how != nil && !how.fits(value) || !p.options.ClaimsByName && !p.allows(granted, claim) {
 			continue
 		}
 		some[claim] = value
 	}
 	return some
+}
+
+// allows reports whether one of the granted scopes has a claim.
+func (p *Provider) allows(granted oauth2server.Scope, claim string) bool {
+	return slices.ContainsFunc(granted, func(scope string) bool {
+		return slices.Contains(p.scopes[scope], claim)
+	})
 }
 
 // fits reports whether a value is one that was asked for.

@@ -22,7 +22,8 @@ type LogoutRequest struct {
 	Client *oauth2server.Client
 
 	// Confirmed means that no question is needed: the client showed an ID token
-	// of this very session, or the user posted the page's form.
+	// of this very session, if the page told it by
+	// [oauth2server.Authentication.Session], or the user posted the page's form.
 	Confirmed bool
 
 	// UILocales is what the client prefers, best first.
@@ -32,7 +33,7 @@ type LogoutRequest struct {
 }
 
 // Confirm is the field by which the page's form confirms: a POST with any value
-// of it, from the page's own origin.
+// of it, from the page's own origin, to the URL of the request.
 const Confirm = "confirm_logout"
 
 type logoutKey struct{}
@@ -46,7 +47,8 @@ func LogoutRequestFromContext(ctx context.Context) *LogoutRequest {
 
 // EndSession returns the logout endpoint (OpenID Connect RP-Initiated Logout
 // 1.0, section 2), for GET and POST. page asks the user and ends the program's
-// session.
+// session. Tokens go on: to end them, the program calls RevokeUserClient or
+// RevokeUser of its model.
 func (p *Provider) EndSession(page http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -12,11 +12,13 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Pairwise returns a function for [Options.Subject]: each client sees another
-// subject for the same user (OpenID Connect Core 1.0, section 8.1). Clients
-// whose redirection URIs are all on one host share the subjects of that host.
-// secret is 32 bytes at least, and must never change: users would become
-// strangers.
+// Pairwise returns a function for [Options.Subject]: clients of different hosts
+// see different subjects for the same user (OpenID Connect Core 1.0, section
+// 8.1). Clients whose redirection URIs are all https on one host share its
+// subjects; any other client has its own. secret is 32 bytes at least, or every
+// sign-in fails, and must never change: users would become strangers. JSON Web
+// Tokens of package jwtaccess have the user's ID as sub, so clients that must
+// not compare users should not get them.
 func Pairwise(secret []byte) func(*oauth2server.User, *oauth2server.Client) (string, error) {
 	return func(user *oauth2server.User, client *oauth2server.Client) (string, error) {
 		if len(secret) < 32 {

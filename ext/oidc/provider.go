@@ -22,14 +22,22 @@ import (
 // Options are the options of [New].
 type Options struct {
 	// Claims returns what the program knows of a user, by the names of OpenID
-	// Connect Core 1.0, section 5.1: "name", "email" and so on. The provider
-	// tells a client only what the owner granted it. A value must have a JSON
-	// form. [oauth2server.ErrNotFound]: the user is gone. Nil: nothing is known
-	// but the subject.
+	// Connect Core 1.0, section 5.1: "name", "email" and so on. A client gets
+	// the claims of the scopes that it was granted; see also ClaimsByName. A
+	// value must have a JSON form. [oauth2server.ErrNotFound] means that the
+	// user is gone; any other error is a server_error. It is called
+	// concurrently. Nil: nothing is known but the subject.
 	Claims func(ctx context.Context, user *oauth2server.User, client *oauth2server.Client) (map[string]any, error)
 
+	// ClaimsByName gives a client every claim that it names in the parameter
+	// claims, whatever scopes it was granted (OpenID Connect Core 1.0, section
+	// 5.5). Set it only if the page shows [Request.Claims] to the owner. Without
+	// it, the parameter chooses among the claims of the granted scopes.
+	ClaimsByName bool
+
 	// Subject returns the subject of a user for a client: the claim sub, at most
-	// 255 ASCII characters, never reassigned. Nil: the user's ID. See [Pairwise].
+	// 255 ASCII characters, never reassigned. With it, the metadata say that
+	// subjects are pairwise. Nil: the user's ID. See [Pairwise].
 	Subject func(user *oauth2server.User, client *oauth2server.Client) (string, error)
 
 	// UserInfo, JWKS and EndSession are where the program mounted
@@ -46,7 +54,7 @@ type Options struct {
 	ACRValues []string
 
 	// IDTokenLifetime is how long an ID token may be used to sign in. 0: 10
-	// minutes.
+	// minutes; otherwise a second or more.
 	IDTokenLifetime time.Duration
 
 	// RequireOfflineAccess gives a refresh token to those clients only that ask
@@ -69,7 +77,9 @@ type Options struct {
 }
 
 // Provider makes a server an OpenID provider. [New] makes one. It is an
-// [oauth2server.Extension], for one server.
+// [oauth2server.Extension] of one server, which [oauth2server.New] must have
+// made before its handlers and DiscoveryPath are used. It is safe for concurrent
+// use.
 type Provider struct {
 	ring    *keys.Ring
 	options Options
@@ -93,7 +103,8 @@ var protocolClaims = []string{
 	"c_hash", "sid", "events",
 }
 
-// New returns a Provider that signs with the keys of ring.
+// New returns a Provider that signs with the keys of ring. What is wrong with
+// the options is among the mistakes that [oauth2server.New] returns.
 func New(ring *keys.Ring, options Options) *Provider {
 	p := &Provider{ring: ring, options: options, scopes: maps.Clone(standardScopes), fetch: fetch.New(fetch.Options{})}
 	for name, claims := range options.Scopes {

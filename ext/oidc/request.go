@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/jose"
 )
 
-// The errors by which a page answers a request that it may not ask anybody about
+// The errors by which a page answers a request without asking the user
 // (OpenID Connect Core 1.0, section 3.1.2.6): [oauth2server.AuthorizationRequest.Fail]
 // takes them.
 const (
@@ -31,8 +32,8 @@ const (
 // Request is what a client asks of the page (OpenID Connect Core 1.0, section
 // 3.1.2.1).
 type Request struct {
-	// OpenID means that the client wants to know who the user is. Otherwise the
-	// rest is empty.
+	// OpenID means that the client wants to know who the user is. Otherwise no
+	// other field is set, and MaxAge is negative.
 	OpenID bool
 
 	// Silent means that nothing may be shown: the page approves at once, or
@@ -43,8 +44,8 @@ type Request struct {
 	// signed in.
 	SignInAgain bool
 
-	// MaxAge is how long ago the user may have signed in. Negative: however
-	// long.
+	// MaxAge is how long ago the user may have signed in. Zero: they must sign
+	// in now. Negative: however long.
 	MaxAge time.Duration
 
 	// AskConsent and SelectAccount mean that the page must ask for these.
@@ -60,6 +61,10 @@ type Request struct {
 
 	// ACRValues and UILocales are what the client prefers, best first.
 	ACRValues, UILocales []string
+
+	// Claims are the claims that the client names in the parameter claims; see
+	// [Options.ClaimsByName].
+	Claims []string
 
 	// Display is "page", "popup", "touch" or "wap"; empty: not said.
 	Display string
@@ -142,6 +147,10 @@ func (p *Provider) Request(ctx context.Context, q *oauth2server.AuthorizationReq
 		if len(text) > maxClaims || json.Unmarshal([]byte(text), &r.claims) != nil {
 			return nil, malformed("claims")
 		}
+		names := slices.Collect(maps.Keys(r.claims.UserInfo))
+		names = slices.AppendSeq(names, maps.Keys(r.claims.IDToken))
+		slices.Sort(names)
+		r.Claims = slices.Compact(names)
 	}
 	if hint := q.Param("id_token_hint"); hint != "" {
 		claims, err := p.readHint(ctx, hint)
@@ -185,8 +194,8 @@ func (p *Provider) readHint(ctx context.Context, token string) (*hint, error) {
 	return h, nil
 }
 
-// notOffered are parameters that a client must not believe to be heard, with the
-// error of each (OpenID Connect Core 1.0, section 3.1.2.6).
+// notOffered are parameters that are refused, so that no client relies on them
+// (OpenID Connect Core 1.0, section 3.1.2.6).
 var notOffered = []struct {
 	parameter string
 	code      oauth2server.ErrorCode
@@ -216,7 +225,8 @@ type kept struct {
 	Claims claimsRequest `json:"claims,omitzero"`
 }
 
-// formTime is how long an owner may take between signing in and approving.
+// formTime is how long an owner may take between signing in and approving. The
+// page enforces prompt and max_age; this is a second check.
 const formTime = 10 * time.Minute
 
 // ApproveAuthorization implements [oauth2server.AuthorizationExtender]. It

@@ -99,7 +99,7 @@ func (p *Provider) userInfo(
 			}
 		}
 	}
-	maps.Copy(claims, asked(known, keep.Claims.UserInfo))
+	maps.Copy(claims, p.asked(known, keep.Claims.UserInfo, token.Scope))
 	claims["sub"] = subject
 	return claims, client, nil
 }

@@ -175,8 +175,8 @@ func (k PublicKey) MarshalJSON() ([]byte, error) { return k.key.MarshalJSON() }
 // Set is a set of keys, each with a kid of its own.
 type Set []PublicKey
 
-// ParseSet reads a JSON Web Key Set. Keys that cannot be used are skipped, as
-// the RFC demands (RFC 7517, section 5), but not two with one kid.
+// ParseSet reads a JSON Web Key Set. Keys that cannot be used are skipped, as RFC
+// 7517, section 5, recommends, but not two with one kid.
 func ParseSet(data []byte) (Set, error) {
 	if len(data) > MaxKeys {
 		return nil, errors.New("jose: the key set is too large")

@@ -20,7 +20,7 @@ var pages = template.Must(template.New("").Parse(`
 <button>Sign in</button></form>{{end}}
 
 {{define "consent"}}<!DOCTYPE html><title>Allow</title><h1>Allow {{.Client.ID}}?</h1>
-<p>Scope: {{.Scope}}{{with .Resource}}, for {{.}}{{end}}</p>
+<p>Scope: {{.Scope}}{{with .Resource}}, for {{.}}{{end}}</p>{{with .Claims}}<p>It also asks for {{.}}.</p>{{end}}
 <form method="post"><input type="hidden" name="signed_in" value="now">
 <button name="verdict" value="allow">Allow</button>
 <button name="verdict" value="deny">Deny</button></form>{{end}}
@@ -123,7 +123,10 @@ func (t *target) page(w http.ResponseWriter, r *http.Request) {
 	case asked.Silent:
 		q.Fail(w, r, oidc.ConsentRequired)
 	default:
-		show(w, "consent", q)
+		show(w, "consent", struct {
+			*oauth2server.AuthorizationRequest
+			Claims []string
+		}{q, asked.Claims})
 	}
 }
 

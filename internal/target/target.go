@@ -60,7 +60,7 @@ func newTarget(base string, clients []client, algorithm string, logger *slog.Log
 		}
 	}
 	t.provider = oidc.New(ring, oidc.Options{
-		Claims: claimsOf, UserInfo: "/userinfo", JWKS: "/jwks", EndSession: "/logout",
+		Claims: claimsOf, ClaimsByName: true, UserInfo: "/userinfo", JWKS: "/jwks", EndSession: "/logout",
 		Session:   t.sessions.id,
 		ACRValues: []string{"password"},
 		PostLogoutRedirectURIs: func(c *oauth2server.Client) []string {
