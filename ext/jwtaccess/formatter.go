@@ -46,6 +46,10 @@ type Options struct {
 	// Audience is the audience of tokens without a resource. Empty: the issuer.
 	Audience string
 
+	// Subject returns the claim sub for a user of a client, as that of package
+	// oidc does. Nil: the user's ID. An API that needs the ID cannot use others.
+	Subject func(user *oauth2server.User, client *oauth2server.Client) (string, error)
+
 	// GrantClaim adds the claim grant_id, so that an API can look a grant up in
 	// a list of those that were revoked: see [VerifierOptions.Revoked].
 	GrantClaim bool
@@ -105,9 +109,16 @@ func (f *Formatter) FormatToken(
 	case token.AccessTokenExpiresAt.IsZero():
 		return "", errors.New("an access token without an expiry cannot be a JSON Web Token")
 	}
+	subject := token.User.ID
+	if f.options.Subject != nil {
+		var err error
+		if subject, err = f.options.Subject(token.User, client); err != nil {
+			return "", err
+		}
+	}
 	c := claims{
 		Issuer:    f.issuer,
-		Subject:   token.User.ID,
+		Subject:   subject,
 		Audience:  jose.Audience{cmp.Or(f.options.Audience, f.issuer)},
 		ExpiresAt: token.AccessTokenExpiresAt.Unix(),
 		IssuedAt:  time.Now().Unix(),

@@ -159,6 +159,21 @@ func TestWhatATokenSays(t *testing.T) {
 	require.Equal(t, "client:web", claims["sub"])
 }
 
+// A server whose subjects are pairwise does not show the user's ID in its access
+// tokens.
+func TestSubjectsOfClients(t *testing.T) {
+	subject := func(user *oauth2server.User, client *oauth2server.Client) (string, error) {
+		if user.ID == "client:web" {
+			return "", errors.New("no person")
+		}
+		return client.ID + "'s " + user.ID, nil
+	}
+	s := newSite(t, &jwtaccess.Options{Subject: subject, Audience: "https://api.example"})
+	_, claims := claimsOf(t, s.signIn()["access_token"].(string))
+	require.Equal(t, "web's u1", claims["sub"])
+	require.Equal(t, "https://api.example", claims["aud"])
+}
+
 // An API checks tokens without asking, by the keys that the server publishes.
 func TestAnAPIOfItsOwn(t *testing.T) {
 	s := newSite(t, nil)

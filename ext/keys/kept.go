@@ -34,6 +34,9 @@ type KeptOptions struct {
 	// times as fast.
 	Algorithm string
 
+	// FormerSecrets open keys that were sealed before the secret was changed.
+	FormerSecrets [][]byte
+
 	// Every is how long a key signs. 0: 30 days; an hour at least. Another
 	// value makes other keys, which sign at once, and what the old ones signed
 	// is refused.
@@ -57,7 +60,8 @@ const lead = 30 * time.Minute
 // on a schedule. Any number of processes over the same records agree: a key is
 // a record that is put once, for a period of time. secret seals the keys: 32
 // bytes at least, from where the program keeps its secrets. It cannot be
-// changed: with another one, the Source fails. Records are in any model that is
+// changed without its predecessor in [KeptOptions.FormerSecrets]: the Source
+// fails then. Records are in any model that is
 // a GrantLog: [oauth2server.LogRecords].
 func Kept(records oauth2server.RecordModel, secret []byte, opts *KeptOptions) (Source, error) {
 	k := &kept{records: records}
@@ -84,13 +88,17 @@ func Kept(records oauth2server.RecordModel, secret []byte, opts *KeptOptions) (S
 	if !slices.Contains(jose.Algorithms, k.Algorithm) {
 		return nil, fmt.Errorf("keys: there is no algorithm %q", k.Algorithm)
 	}
-	sum := sha256.Sum256(append([]byte("oauth2server signing keys\n"), secret...))
-	block, err := aes.NewCipher(sum[:])
-	if err == nil {
-		k.aead, err = cipher.NewGCMWithRandomNonce(block)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
+	for _, one := range append([][]byte{secret}, k.FormerSecrets...) {
+		sum := sha256.Sum256(append([]byte("oauth2server signing keys\n"), one...))
+		block, err := aes.NewCipher(sum[:])
+		if err != nil {
+			return nil, fmt.Errorf("keys: %w", err)
+		}
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			return nil, fmt.Errorf("keys: %w", err)
+		}
+		k.seals = append(k.seals, aead)
 	}
 	return k.keys, nil
 }
@@ -98,8 +106,8 @@ func Kept(records oauth2server.RecordModel, secret []byte, opts *KeptOptions) (S
 type kept struct {
 	KeptOptions
 	records oauth2server.RecordModel
-	aead    cipher.AEAD
-	known   sync.Map // the Key of each period; it never changes
+	seals   []cipher.AEAD // the first one seals
+	known   sync.Map      // the Key of each period; it never changes
 }
 
 // keys returns the keys of all periods that are published now: that of the next
@@ -115,8 +123,8 @@ func (k *kept) keys(ctx context.Context) (all []Key, err error) {
 	for period := last; period >= 0 && now.Before(k.begins(period+1).Add(k.Retain)); period-- {
 		key, err := k.key(ctx, period, period >= current)
 		switch {
-		case errors.Is(err, oauth2server.ErrNotFound):
-			continue // nobody signed in that period
+		case errors.Is(err, oauth2server.ErrNotFound), errors.Is(err, errSecret) && period < current:
+			continue // nobody signed in that period, or nobody can check it any more
 		case err != nil:
 			return nil, err
 		}
@@ -157,11 +165,17 @@ func (k *kept) key(ctx context.Context, period int64, create bool) (Key, error) 
 	return key, nil
 }
 
+var errSecret = errors.New("keys: a kept key cannot be opened: the secret is another one")
+
 // open reads what newRecord wrote.
 func (k *kept) open(name string, record []byte) (Key, error) {
-	plain, err := k.aead.Open(nil, nil, record, []byte(name))
+	var plain []byte
+	err := errSecret
+	for i := 0; err != nil && i < len(k.seals); i++ {
+		plain, err = k.seals[i].Open(nil, nil, record, []byte(name))
+	}
 	if err != nil {
-		return Key{}, errors.New("keys: a kept key cannot be opened: the secret is another one")
+		return Key{}, errSecret
 	}
 	algorithm, text, _ := bytes.Cut(plain, []byte{0})
 	parsed, err := x509.ParsePKCS8PrivateKey(text)
@@ -186,7 +200,7 @@ func (k *kept) newRecord(name string) ([]byte, error) {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
 	plain := append(append([]byte(k.Algorithm), 0), text...)
-	return k.aead.Seal(nil, nil, plain, []byte(name)), nil
+	return k.seals[0].Seal(nil, nil, plain, []byte(name)), nil
 }
 
 // newSigner makes a key.

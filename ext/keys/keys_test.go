@@ -232,6 +232,120 @@ func TestASourceThatFails(t *testing.T) {
 	})
 }
 
+// Keys that do not sign do not take the place of those that do.
+func TestASourceThatReturnsNoKey(t *testing.T) {
+	found := []keys.Key{newKey(t)}
+	ring := newRing(t, func(context.Context) ([]keys.Key, error) { return found, nil })
+	token := sign(t, ring)
+	for _, found = range [][]keys.Key{nil, {{Signer: found[0].Signer, SignsFrom: time.Now().Add(time.Hour)}}} {
+		require.Error(t, ring.Reload(t.Context()))
+		sign(t, ring)
+		require.NoError(t, ring.Verify(t.Context(), token, "", new(claims)))
+	}
+}
+
+// A load that began before Reload does not bring the old keys back.
+func TestReloadWins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, fresh, asked := newKey(t), newKey(t), 0
+		ring := newRing(t, func(context.Context) ([]keys.Key, error) {
+			switch asked++; asked {
+			case 1:
+				return []keys.Key{old}, nil
+			case 2:
+				time.Sleep(time.Second)
+				return []keys.Key{old}, nil
+			}
+			return []keys.Key{fresh}, nil
+		})
+		time.Sleep(2 * time.Minute)
+		go sign(t, ring)
+		synctest.Wait()
+		require.NoError(t, ring.Reload(t.Context()))
+		token := sign(t, ring)
+		time.Sleep(2 * time.Second)
+		require.NoError(t, ring.Verify(t.Context(), token, "", new(claims)))
+	})
+}
+
+// A source that panics, which net/http survives, is asked again.
+func TestASourceThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key, asked := newKey(t), 0
+		ring := newRing(t, func(context.Context) ([]keys.Key, error) {
+			if asked++; asked == 2 {
+				panic("the vault's client has a fault")
+			}
+			return []keys.Key{key}, nil
+		})
+		time.Sleep(2 * time.Minute)
+		require.Panics(t, func() { ring.Sign(t.Context(), "", claims{}) })
+		time.Sleep(2 * time.Minute)
+		sign(t, ring)
+		require.Equal(t, 3, asked)
+	})
+}
+
+// The secret is changed: keys that the former one sealed are opened as long as
+// it is named, and old ones that nobody can open keep nobody from starting.
+func TestAnotherSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		records := oauth2server.LogRecords(memorymodel.New(nil))
+		ring := func(secret string, former ...[]byte) (*keys.Ring, error) {
+			source, err := keys.Kept(records, []byte(strings.Repeat(secret, 32)),
+				&keys.KeptOptions{Algorithm: "ES256", FormerSecrets: former})
+			require.NoError(t, err)
+			return keys.New(t.Context(), source)
+		}
+		first, err := ring("a")
+		require.NoError(t, err)
+		token := sign(t, first)
+		_, err = ring("b")
+		require.ErrorContains(t, err, "the secret is another one")
+		both, err := ring("b", []byte(strings.Repeat("a", 32)))
+		require.NoError(t, err)
+		require.NoError(t, both.Verify(t.Context(), token, "", new(claims)))
+		time.Sleep(31 * 24 * time.Hour)
+		sign(t, both)
+		alone, err := ring("b")
+		require.NoError(t, err)
+		require.Error(t, alone.Verify(t.Context(), token, "", new(claims)))
+		require.NoError(t, alone.Verify(t.Context(), sign(t, both), "", new(claims)))
+	})
+}
+
+// A server that never answers holds nobody for longer than one try, and does not
+// stand in the way of keys that are known.
+func TestRemoteKeysThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &remoteServer{}
+		server.ring.Store(newRing(t, keys.Static(newKey(t))))
+		server.hangs.Store(true)
+		remote, err := keys.NewRemote("https://as.example/jwks", &http.Client{Transport: server})
+		require.NoError(t, err)
+		token := sign(t, server.ring.Load())
+		began := time.Now()
+		require.ErrorIs(t, remote.Verify(t.Context(), token, "", new(claims)), keys.ErrUnavailable)
+		require.LessOrEqual(t, time.Since(began), 6*time.Second)
+		time.Sleep(10 * time.Second)
+		server.hangs.Store(false)
+		require.NoError(t, remote.Verify(t.Context(), token, "", new(claims)))
+
+		server.hangs.Store(true)
+		stranger := sign(t, newRing(t, keys.Static(newKey(t))))
+		time.Sleep(2 * time.Minute)
+		began = time.Now()
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() { require.Error(t, remote.Verify(t.Context(), stranger, "", new(claims))) })
+		}
+		require.NoError(t, remote.Verify(t.Context(), token, "", new(claims)))
+		require.Zero(t, time.Since(began))
+		wg.Wait()
+		require.LessOrEqual(t, time.Since(began), 6*time.Second)
+	})
+}
+
 func TestKeysInFiles(t *testing.T) {
 	dir := t.TempDir()
 	records, err := keys.Files(dir + "/keys")
@@ -275,10 +389,15 @@ type remoteServer struct {
 	ring  atomic.Pointer[keys.Ring]
 	asked atomic.Int32
 	away  atomic.Bool
+	hangs atomic.Bool
 }
 
 func (s *remoteServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.asked.Add(1)
+	if s.hangs.Load() {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
 	if s.away.Load() {
 		return nil, errors.New("connection refused")
 	}

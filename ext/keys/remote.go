@@ -24,7 +24,7 @@ type Remote struct {
 	mu      sync.Mutex
 	set     jose.Set
 	fetched time.Time     // when the set was fetched; zero: never
-	tried   time.Time     // when it was last tried
+	tried   time.Time     // when the last try ended
 	flight  chan struct{} // closed when the fetch under way has ended; nil: none
 	err     error         // of the last try
 }
@@ -81,40 +81,43 @@ func (r *Remote) Verify(ctx context.Context, token, typ string, claims any) erro
 }
 
 // keys returns a set that is not older than maxAge, or the last one that could
-// be had. One request at a time fetches it.
+// be had. One request at a time fetches it, and nobody waits for two.
 func (r *Remote) keys(ctx context.Context, maxAge time.Duration) (jose.Set, time.Time, error) {
-	for {
-		r.mu.Lock()
-		pause := remotePause
-		if r.err != nil {
-			pause = remoteRetry
-		}
-		fresh := !r.fetched.IsZero() && time.Since(r.fetched) < maxAge
-		waits := !r.tried.IsZero() && time.Since(r.tried) < pause
-		if fresh || waits && r.flight == nil {
-			defer r.mu.Unlock()
-			if r.fetched.IsZero() {
-				return nil, time.Time{}, r.err
-			}
-			return r.set, r.fetched, nil
-		}
-		flight := r.flight
-		if flight == nil {
-			flight = make(chan struct{})
-			r.flight, r.tried = flight, time.Now()
-			go r.fetch(flight)
-		}
-		if !r.fetched.IsZero() && maxAge == remoteLifetime {
-			defer r.mu.Unlock()
-			return r.set, r.fetched, nil // the old ones do until it ends
-		}
-		r.mu.Unlock()
-		select {
-		case <-flight:
-		case <-ctx.Done():
-			return nil, time.Time{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-		}
+	r.mu.Lock()
+	pause := remotePause
+	if r.err != nil {
+		pause = remoteRetry
 	}
+	known := !r.fetched.IsZero()
+	fresh := known && time.Since(r.fetched) < maxAge
+	if pausing := !r.tried.IsZero() && time.Since(r.tried) < pause; !fresh && !pausing && r.flight == nil {
+		r.flight = make(chan struct{})
+		go r.fetch(r.flight)
+	}
+	flight := r.flight
+	// While it is under way, the keys that are known do for the tokens that they
+	// have signed.
+	if flight == nil || fresh || known && maxAge == remoteLifetime {
+		defer r.mu.Unlock()
+		return r.last()
+	}
+	r.mu.Unlock()
+	select {
+	case <-flight:
+	case <-ctx.Done():
+		return nil, time.Time{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last()
+}
+
+// last returns the last set that could be had.
+func (r *Remote) last() (jose.Set, time.Time, error) {
+	if r.fetched.IsZero() {
+		return nil, time.Time{}, r.err
+	}
+	return r.set, r.fetched, nil
 }
 
 // fetch asks for the set. It does not end with the request that began it, as
@@ -128,7 +131,7 @@ func (r *Remote) fetch(flight chan struct{}) {
 	if r.err = err; err == nil {
 		r.set, r.fetched = set, time.Now()
 	}
-	r.flight = nil
+	r.flight, r.tried = nil, time.Now()
 	close(flight)
 }
 

@@ -51,6 +51,7 @@ type Ring struct {
 	mu      sync.Mutex
 	loaded  *loaded // never changed
 	loading bool
+	reloads int // how often Reload was called
 }
 
 // loaded is what the source returned.
@@ -86,9 +87,6 @@ func New(ctx context.Context, source Source) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := first.signing(time.Now()); err != nil {
-		return nil, err
-	}
 	return &Ring{source: source, loaded: first}, nil
 }
 
@@ -102,6 +100,7 @@ func (r *Ring) Reload(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.loaded = found
+	r.reloads++
 	return nil
 }
 
@@ -134,7 +133,8 @@ func (r *Ring) SignFor(
 
 // Verify reads the claims of a token that one of the published keys signed, and
 // that has this type, into the value that claims points to. It checks no claim:
-// the caller looks at iss, aud and exp. An error that wraps [ErrUnavailable] says nothing about the token.
+// the caller looks at iss, aud and exp. An error that wraps [ErrUnavailable]
+// says nothing about the token.
 func (r *Ring) Verify(ctx context.Context, token, typ string, claims any) error {
 	current, err := r.current(ctx)
 	if err != nil {
@@ -197,29 +197,42 @@ func (r *Ring) current(ctx context.Context) (*loaded, error) {
 		return known, nil
 	}
 	r.loading = true
+	reloads := r.reloads
 	r.mu.Unlock()
+	again := *known // the old ones do until the next try, also after a panic
+	again.at = time.Now()
+	found := &again
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.loading = false
+		if r.reloads == reloads { // otherwise there are newer ones
+			r.loaded = found
+		}
+	}()
 	// A caller who hangs up does not keep the keys from being loaded.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 	defer cancel()
-	found, err := load(ctx, r.source)
-	if err != nil {
-		again := *known // the old ones do until the next try
-		again.at = time.Now()
-		found = &again
+	if newer, err := load(ctx, r.source); err == nil {
+		found = newer
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.loading, r.loaded = false, found
 	return found, nil
 }
 
-// load asks a source.
+// load asks a source. Keys of which none signs are as good as none.
 func load(ctx context.Context, source Source) (*loaded, error) {
 	keys, err := source(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return prepare(keys)
+	found, err := prepare(keys)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := found.signing(time.Now()); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // prepare checks keys and writes their public halves.

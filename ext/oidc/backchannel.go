@@ -67,7 +67,7 @@ func (p *Provider) notify(
 		"events": map[string]any{logoutEvent: struct{}{}},
 	}
 	if session != "" {
-		claims["sid"] = session
+		claims["sid"] = sessionFor(client.ID, session)
 	}
 	// No nonce: with one, it could pass for an ID token.
 	token, err := p.ring.Sign(ctx, "logout+jwt", claims)

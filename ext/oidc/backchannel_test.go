@@ -58,7 +58,7 @@ func TestBackChannelLogout(t *testing.T) {
 		want := map[string]any{"iss": "https://as.example", "aud": "web", "sub": "u1",
 			"events": map[string]any{logoutEvent: map[string]any{}}}
 		if session != "" {
-			want["sid"] = session
+			want["sid"] = sessionFor("web", session)
 		}
 		require.Equal(t, want, claims)
 	}

@@ -3,10 +3,12 @@
 package oidc
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,8 +20,9 @@ import (
 
 // ExtendToken implements [oauth2server.TokenExtender]: it answers with an ID
 // token, if an owner approved the scope openid (OpenID Connect Core 1.0, section
-// 3.1.3.3). After a refresh it has the auth_time of the sign-in, and no nonce
-// (section 12.2).
+// 3.1.3.3). After a refresh it has the auth_time and the nonce of the sign-in:
+// section 12.2 allows the nonce, though it advises against it, and there are
+// clients that insist on it.
 func (p *Provider) ExtendToken(
 	ctx context.Context, client *oauth2server.Client, token *oauth2server.Token,
 ) (map[string]any, error) {
@@ -68,17 +71,18 @@ func (p *Provider) idToken(
 	now := time.Now()
 	claims["iss"], claims["sub"], claims["aud"], claims["azp"] = p.server.Issuer(), subject, client.ID, client.ID
 	claims["iat"], claims["exp"] = now.Unix(), now.Add(p.options.IDTokenLifetime).Unix()
-	if refreshed := token.GrantSeq > 1; keep.Nonce != "" && !refreshed {
+	if keep.Nonce != "" {
 		claims["nonce"] = keep.Nonce
 	}
 	if a := token.Details.Authentication; a != nil {
 		if !a.Time.IsZero() {
 			claims["auth_time"] = a.Time.Unix()
 		}
-		for claim, value := range map[string]string{"acr": a.Context, "sid": a.Session} {
-			if value != "" {
-				claims[claim] = value
-			}
+		if a.Context != "" {
+			claims["acr"] = a.Context
+		}
+		if a.Session != "" {
+			claims["sid"] = sessionFor(client.ID, a.Session)
 		}
 		if len(a.Methods) > 0 {
 			claims["amr"] = a.Methods
@@ -88,6 +92,13 @@ func (p *Provider) idToken(
 		claims["at_hash"] = halfHash(algorithm, token.AccessToken)
 		return claims
 	})
+}
+
+// sessionFor returns what a client knows a session by: the session itself may be
+// what is in the browser's cookie, and two clients must not compare it.
+func sessionFor(clientID, session string) string {
+	sum := sha256.Sum256([]byte("sid\x00" + clientID + "\x00" + session))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // halfHash returns the left half of a token's hash, by the hash function of the
@@ -149,11 +160,25 @@ func (r *claimRequest) fits(value any) bool {
 	if r.Value == nil && len(r.Values) == 0 {
 		return true
 	}
-	text := fmt.Sprint(value)
-	if r.Value != nil {
-		return fmt.Sprint(r.Value) == text
+	text, err := json.Marshal(value)
+	if err != nil {
+		return false
 	}
-	return slices.ContainsFunc(r.Values, func(one any) bool { return fmt.Sprint(one) == text })
+	return slices.ContainsFunc(r.wanted(), func(one any) bool {
+		other, err := json.Marshal(one)
+		return err == nil && bytes.Equal(text, other)
+	})
+}
+
+// wanted returns the values that were asked for.
+func (r *claimRequest) wanted() []any {
+	if r == nil {
+		return nil
+	}
+	if r.Value != nil {
+		return append([]any{r.Value}, r.Values...)
+	}
+	return r.Values
 }
 
 var errNoUser = errors.New("oidc: the token is not one that an owner approved for openid")

@@ -102,7 +102,7 @@ func (p *Provider) logoutRequest(w http.ResponseWriter, r *http.Request) (*Logou
 		if p.options.Session != nil {
 			session = p.options.Session(r)
 		}
-		sameSession = session != "" && session == hint.Session
+		sameSession = session != "" && sessionFor(clientID, session) == hint.Session
 	}
 	if clientID == "" {
 		return request, true

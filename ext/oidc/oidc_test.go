@@ -204,16 +204,17 @@ func TestWhatAnIDTokenSays(t *testing.T) {
 		delete(claims, changes)
 	}
 	want := map[string]any{"iss": issuer, "sub": "u1", "aud": "web", "azp": "web", "nonce": "n-0S6",
-		"auth_time": float64(s.signedIn.Unix()), "acr": "gold", "amr": []any{"pwd"}, "sid": "s1"}
+		"auth_time": float64(s.signedIn.Unix()), "acr": "gold", "amr": []any{"pwd"}, "sid": claims["sid"]}
 	require.Equal(t, want, claims)
+	require.Len(t, claims["sid"], 43, "not the session itself, which may be in the cookie")
 
-	// A refresh is no sign-in: auth_time is that of before, and there is no nonce.
+	// A refresh is no sign-in: nonce and auth_time are those of before.
 	s.signedIn = s.signedIn.Add(time.Hour)
 	for range 3 {
 		_, tokens = s.post("web", "grant_type", "refresh_token", "refresh_token", tokens["refresh_token"].(string))
 		claims = s.claimsOf(tokens)
 		require.Equal(t, want["auth_time"], claims["auth_time"])
-		require.NotContains(t, claims, "nonce")
+		require.Equal(t, "n-0S6", claims["nonce"])
 	}
 	require.NotContains(t, s.claimsOf(s.signIn()), "nonce", "none is invented")
 }
@@ -245,7 +246,7 @@ func TestUserInfo(t *testing.T) {
 		require.Equal(t, want, s.userInfoOf(s.signIn("scope", scope)), scope)
 	}
 	asked := `{"userinfo":{"name":null,"email":{"essential":true},"plan":{"value":"gold"},"phone_number":{"value":"+1"}},` +
-		`"id_token":{"email":null,"plan":{"values":["free","gold"]},"sub":{"value":"u1"},"iss":null}}`
+		`"id_token":{"email":null,"plan":{"values":["free","gold"]},"updated_at":{"value":1700000000},"sub":{"value":"u1"},"iss":null}}`
 	few := s.signIn("claims", asked, "scope", "openid email")
 	require.Equal(t, map[string]any{"sub": "u1", "email": "andy@example.com", "email_verified": true},
 		s.userInfoOf(few), "a claim of a scope that was not granted cannot be named")
@@ -254,12 +255,13 @@ func TestUserInfo(t *testing.T) {
 
 	s = newSite(t, func(o *oidc.Options) { o.ClaimsByName = true })
 	tokens := s.signIn("claims", asked)
-	require.Equal(t, []string{"email", "iss", "name", "phone_number", "plan", "sub"}, s.asked.Claims)
+	require.Equal(t, []string{"email", "iss", "name", "phone_number", "plan", "sub", "updated_at"}, s.asked.Claims)
 	require.Equal(t, map[string]any{"sub": "u1", "name": "Andy Ash", "email": "andy@example.com", "plan": "gold"},
 		s.userInfoOf(tokens))
 	claims := s.claimsOf(tokens)
 	require.Equal(t, "andy@example.com", claims["email"])
 	require.Equal(t, "gold", claims["plan"])
+	require.EqualValues(t, 1_700_000_000, claims["updated_at"])
 	require.Equal(t, issuer, claims["iss"])
 	require.Equal(t, "u1", claims["sub"])
 
@@ -270,6 +272,12 @@ func TestUserInfo(t *testing.T) {
 	require.Equal(t, 405, s.do(httptest.NewRequest("PUT", "/userinfo", nil)).Code)
 
 	signed := s.userInfo(tokens["access_token"], "Accept", "application/jwt, application/json;q=0.5")
+	for _, accept := range []string{"", "*/*", "application/json, application/jwt;q=0",
+		"application/jwt;q=0.1, application/json",
+		"application/json, application/jwt"} {
+		plain := s.userInfo(tokens["access_token"], "Accept", accept)
+		require.Equal(t, "application/json", plain.Header().Get("Content-Type"), accept)
+	}
 	require.Equal(t, "application/jwt", signed.Header().Get("Content-Type"))
 	var inside map[string]any
 	require.NoError(t, s.ring.Verify(t.Context(), signed.Body.String(), "userinfo+jwt", &inside))
@@ -356,6 +364,7 @@ func TestWhatThePageIsAsked(t *testing.T) {
 		if len(row.want.UILocales) == 0 {
 			got.UILocales, got.ACRValues = nil, nil
 		}
+		got.Claims = nil
 		require.Equal(t, row.want, got, row.params)
 	}
 	s.authorize("scope", "email", "prompt", "nonsense", "max_age", "x")
@@ -378,6 +387,8 @@ func TestMalformedRequests(t *testing.T) {
 		"invalid_request": {
 			{"prompt", "none login"}, {"prompt", "create"}, {"prompt", "NONE"}, {"max_age", "-1"}, {"max_age", "1.5"},
 			{"max_age", "99999999999"}, {"max_age", "1 "}, {"nonce", strings.Repeat("n", 1025)},
+			{"nonce", "a\xffb"}, {"claims", `{"id_token":{"sub":{"value":1}}}`},
+			{"claims", `{"id_token":{"sub":{"values":["u1","u2"]}}}`}, {"claims", `{"id_token":{"acr":{"value":1}}}`},
 			{"claims", "{"}, {"claims", `[]`}, {"claims", `{"userinfo":[]}`}, {"claims", `{"id_token":{"a":1}}`},
 			{"claims", `{"x":"` + strings.Repeat("x", 8192) + `"}`},
 			{"id_token_hint", "x"}, {"id_token_hint", "a.b.c"},
@@ -417,6 +428,21 @@ func TestAttack_ACarelessPage(t *testing.T) {
 	for _, params := range [][]string{{"prompt", "login"}, {"max_age", "0"}, {"max_age", "60"}} {
 		require.NotEmpty(t, s.authorize(params...).Get("code"), params)
 	}
+	s.signedIn = time.Now().Add(-9 * time.Minute)
+	require.Equal(t, "login_required", s.authorize("prompt", "none", "max_age", "60").Get("error"),
+		"nobody has read a page")
+
+	// The parameter claims can demand a user and a class of authentication.
+	named := func(sub string) string { return `{"id_token":{"sub":{"value":"` + sub + `"}}}` }
+	require.NotEmpty(t, s.authorize("claims", named("u1")).Get("code"))
+	require.Equal(t, "login_required", s.authorize("claims", named("u2")).Get("error"))
+	acr := func(essential, value string) string {
+		return `{"id_token":{"acr":{"essential":` + essential + `,"values":["` + value + `"]}}}`
+	}
+	require.NotEmpty(t, s.authorize("claims", acr("true", "gold")).Get("code"))
+	require.NotEmpty(t, s.authorize("claims", acr("false", "platinum")).Get("code"))
+	require.Equal(t, "unmet_authentication_requirements", s.authorize("claims", acr("true", "platinum")).Get("error"))
+
 	s.signedIn = time.Time{}
 	require.Equal(t, "server_error", s.authorize("max_age", "60").Get("error"), "the page must say when")
 	s.session = ""
@@ -431,7 +457,7 @@ func TestRequireOfflineAccess(t *testing.T) {
 }
 
 func TestPairwiseSubjects(t *testing.T) {
-	pairwise := oidc.Pairwise([]byte("32 bytes of a secret, and a bit more"))
+	pairwise := oidc.Pairwise([]byte("32 bytes of a secret, and a bit more"), nil)
 	client := func(id string, uris ...string) *oauth2server.Client {
 		return &oauth2server.Client{ID: id, RedirectURIs: uris}
 	}
@@ -450,7 +476,15 @@ func TestPairwiseSubjects(t *testing.T) {
 			seen[subject(user, c)] = true
 		}
 	}
-	_, err := oidc.Pairwise([]byte("short"))(&oauth2server.User{ID: "u1"}, a)
+	require.Equal(t, subject("u1", a), subject("u1", client("a3", "https://A.example:443/cb")), "the host alone counts")
+	named := oidc.Pairwise([]byte("32 bytes of a secret, and a bit more"),
+		func(*oauth2server.Client) string { return "ours" })
+	before, err := named(&oauth2server.User{ID: "u1"}, a)
+	require.NoError(t, err)
+	after, err := named(&oauth2server.User{ID: "u1"}, client("a", "https://a.example/cb", "http://127.0.0.1/cb"))
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	_, err = oidc.Pairwise([]byte("short"), nil)(&oauth2server.User{ID: "u1"}, a)
 	require.Error(t, err)
 
 	s := newSite(t, func(o *oidc.Options) { o.Subject = pairwise })

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/ext/keys"
@@ -55,12 +56,17 @@ type Request struct {
 	// have written it.
 	LoginHint string
 
-	// HintSubject is the subject that the client expects, of an ID token that it
-	// showed. Empty: none. An approval by another user is refused.
+	// HintSubject is the subject that the client expects: that of an ID token
+	// that it showed, or one that it names in the parameter claims. Empty: none.
+	// An approval by another user is refused.
 	HintSubject string
 
 	// ACRValues and UILocales are what the client prefers, best first.
 	ACRValues, UILocales []string
+
+	// EssentialACR is what the client insists on: an approval with another
+	// [oauth2server.Authentication.Context] is refused. Nil: nothing.
+	EssentialACR []string
 
 	// Claims are the claims that the client names in the parameter claims; see
 	// [Options.ClaimsByName].
@@ -115,7 +121,7 @@ func (p *Provider) Request(ctx context.Context, q *oauth2server.AuthorizationReq
 	if display := q.Param("display"); slices.Contains(displays, display) {
 		r.Display = display
 	}
-	if len(r.nonce) > maxNonce {
+	if len(r.nonce) > maxNonce || !utf8.ValidString(r.nonce) {
 		return nil, malformed("nonce")
 	}
 	for _, prompt := range strings.Fields(q.Param("prompt")) {
@@ -162,7 +168,39 @@ func (p *Provider) Request(ctx context.Context, q *oauth2server.AuthorizationReq
 		}
 		r.HintSubject = claims.Subject
 	}
-	return r, nil
+	return r, r.readWanted()
+}
+
+// readWanted takes what the parameter claims demands of the user and of the
+// sign-in (OpenID Connect Core 1.0, section 5.5.1 and 5.5.1.1).
+func (r *Request) readWanted() error {
+	for _, by := range []map[string]*claimRequest{r.claims.UserInfo, r.claims.IDToken} {
+		for _, value := range by["sub"].wanted() {
+			subject, ok := value.(string)
+			if !ok || r.HintSubject != "" && r.HintSubject != subject {
+				return malformed("claims")
+			}
+			r.HintSubject = subject
+		}
+	}
+	acr := r.claims.IDToken["acr"]
+	for _, value := range acr.wanted() {
+		text, ok := value.(string)
+		if !ok {
+			return malformed("claims")
+		}
+		r.ACRValues = append(r.ACRValues, text)
+		if acr.Essential {
+			r.EssentialACR = append(r.EssentialACR, text)
+		}
+	}
+	return nil
+}
+
+// NeedsSignIn reports whether a user who signed in at a time must do so again,
+// as far as MaxAge says; see also SignInAgain.
+func (r *Request) NeedsSignIn(since time.Time) bool {
+	return r.MaxAge >= 0 && time.Since(since) > r.MaxAge
 }
 
 func malformed(parameter string) *oauth2server.Error {
@@ -257,8 +295,16 @@ func (p *Provider) ApproveAuthorization(
 		if r.SignInAgain {
 			most = 0
 		}
-		if age > max(most, formTime) {
+		if !r.Silent { // otherwise nobody has read a page
+			most = max(most, formTime)
+		}
+		if age > most {
 			return refused(LoginRequired, "oidc_signed_in_too_long_ago", "the user must sign in again")
+		}
+	}
+	if len(r.EssentialACR) > 0 {
+		if a := approval.Authentication; a == nil || !slices.Contains(r.EssentialACR, a.Context) {
+			return refused("unmet_authentication_requirements", "oidc_acr", "the user did not sign in as asked")
 		}
 	}
 	if p.options.RequireOfflineAccess && !approval.Scope.Contains("offline_access") {

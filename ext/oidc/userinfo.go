@@ -9,6 +9,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/seed-11d18166/oauth2server"
@@ -104,12 +105,20 @@ func (p *Provider) userInfo(
 	return claims, client, nil
 }
 
-// acceptsJWT reports whether a request asks for a signed answer.
+// acceptsJWT reports whether a request asks for a signed answer rather than for
+// one in JSON (RFC 9110, section 12.5.1).
 func acceptsJWT(r *http.Request) bool {
+	weights := map[string]float64{}
 	for accepted := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
-		if kind, _, err := mime.ParseMediaType(accepted); err == nil && kind == "application/jwt" {
-			return true
+		kind, parameters, err := mime.ParseMediaType(accepted)
+		if err != nil {
+			continue
 		}
+		weight, err := strconv.ParseFloat(parameters["q"], 64)
+		if err != nil {
+			weight = 1
+		}
+		weights[kind] = weight
 	}
-	return false
+	return weights["application/jwt"] > weights["application/json"]
 }

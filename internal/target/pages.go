@@ -132,7 +132,7 @@ func (t *target) page(w http.ResponseWriter, r *http.Request) {
 
 // tooOld reports whether the user must sign in again.
 func tooOld(asked *oidc.Request, now *session) bool {
-	return asked.SignInAgain || asked.MaxAge >= 0 && time.Since(now.since) > asked.MaxAge
+	return asked.SignInAgain || asked.NeedsSignIn(now.since)
 }
 
 // logout asks, unless the client showed that it means this session.
