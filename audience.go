@@ -21,12 +21,78 @@ type Resource struct {
 	// or http on a loopback host, without query and fragment; or a path on the
 	// host of the issuer, such as "/mcp".
 	URL string
+
+	// Name is what people call the resource; published as resource_name. Empty:
+	// it has no name.
+	Name string
+
+	// Scopes are the scope tokens that the resource has. What else a client asks
+	// for there is left out, except for the scopes of extensions, such as
+	// openid: many clients ask for whatever they know. Empty: whatever is asked
+	// for.
+	Scopes Scope
+
+	// Default is what a client gets that asks for nothing that the resource has.
+	// Clients are told to ask for it: it is scopes_supported (RFC 9728, section
+	// 2), and should be the least that is of use. It is a part of Scopes.
+	Default Scope
 }
 
-// resources are those of a server, by the identifiers that tokens have.
+// resources are those of a server.
 type resources []resource
 
-type resource struct{ url, key string }
+// resource is a Resource with its identifier, and the form in which that is
+// compared.
+type resource struct {
+	Resource
+	key string
+}
+
+// at returns the resource with an identifier, as tokens have it; nil if there is
+// none.
+func (all resources) at(identifier string) *resource {
+	for i := range all {
+		if all[i].URL == identifier {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+// offlineAccess is a scope of OpenID Connect that clients ask for out of habit.
+const offlineAccess = "offline_access"
+
+// scope returns what a request at this resource asks for: the part of asked that
+// there is, and the default if the resource has none of it. extensions are the
+// scopes that are no resource's. A nil r changes nothing.
+func (r *resource) scope(asked, extensions Scope) Scope {
+	if r == nil {
+		return asked
+	}
+	kept, own := r.known(asked, extensions)
+	if !own {
+		kept = append(kept, r.Default...)
+	}
+	return kept
+}
+
+// known returns the part of asked that there is, and reports whether some of it
+// is the resource's own.
+func (r *resource) known(asked, extensions Scope) (kept Scope, own bool) {
+	kept = make(Scope, 0, len(asked)+len(r.Default))
+	for _, token := range asked {
+		isOwn := token != offlineAccess && (len(r.Scopes) == 0 || slices.Contains(r.Scopes, token))
+		switch {
+		case slices.Contains(extensions, token):
+		case isOwn:
+			own = true
+		default:
+			continue
+		}
+		kept = append(kept, token)
+	}
+	return kept, own
+}
 
 // targetOf returns the form in which identifiers are compared: scheme and host
 // in lower case, without the default port, the query and one slash at the end
@@ -57,7 +123,7 @@ func (all resources) find(named string) (identifier string, ok bool) {
 	if i < 0 {
 		return "", false
 	}
-	return all[i].url, true
+	return all[i].URL, true
 }
 
 // named returns the resource that a request names; empty if it names none, or
@@ -119,13 +185,31 @@ func readResources(list []Resource, issuer string, allowHTTP bool) (all resource
 		case slices.ContainsFunc(all, func(r resource) bool { return r.key == key }):
 			err = errors.New("it is there twice")
 		}
+		if err == nil {
+			err = r.checkScopes()
+		}
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("option Resources: %q: %w", r.URL, err))
 			continue
 		}
-		all = append(all, resource{text, key})
+		r.URL, r.Scopes, r.Default = text, slices.Clone(r.Scopes), slices.Clone(r.Default)
+		all = append(all, resource{r, key})
 	}
 	return all, wrong
+}
+
+// checkScopes returns what is wrong with the scopes of a resource.
+func (r *Resource) checkScopes() error {
+	if err := errors.Join(r.Scopes.check(), r.Default.check()); err != nil {
+		return err
+	}
+	switch {
+	case len(r.Scopes) > 0 && !r.Scopes.Contains(r.Default...):
+		return errors.New("Default is no part of Scopes")
+	case slices.Contains(r.Scopes, offlineAccess), slices.Contains(r.Default, offlineAccess):
+		return errors.New("offline_access is no scope of a resource")
+	}
+	return nil
 }
 
 // pathOf returns the path of a URL as it is written.

@@ -26,10 +26,45 @@ func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.H
 	if mistake != nil {
 		panic(cannotWork("Authenticate", mistake))
 	}
-	requiredText := required.String()
+	return s.middleware(need{fixed: required, text: required.String()})
+}
+
+// AuthenticateBy is [ResourceServer.Authenticate] for requests that need
+// different scopes: required returns what a request needs, as the arguments of
+// Authenticate. It is called when the token is known to be good, so it may read
+// the body, which it must leave to be read again. It is called concurrently. An
+// element that is malformed or empty is a server_error. A request without a token
+// is told the resource's default scope.
+func (s *ResourceServer) AuthenticateBy(
+	required func(*http.Request) []string,
+) func(http.Handler) http.Handler {
+	mistake := misuse("AuthenticateBy needs a function")
+	switch {
+	case s.tokens == nil:
+		mistake = misuse("the model has no GetAccessToken")
+	case required != nil:
+		mistake = nil
+	}
+	if mistake != nil {
+		panic(cannotWork("AuthenticateBy", mistake))
+	}
+	return s.middleware(need{by: required})
+}
+
+// need is the scope that requests need: the same for all, with its text, or what
+// by returns for each.
+type need struct {
+	fixed Scope
+	text  string
+	by    func(*http.Request) []string
+}
+
+// middleware passes requests whose token has what they need. Scripts of other
+// origins may call what has a resource of its own.
+func (s *ResourceServer) middleware(need need) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			token, inQuery, refused := s.authenticate(r, required)
+		var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			token, scope, inQuery, refused := s.authenticate(r, need)
 			if refused != nil {
 				s.WriteError(w, r, refused)
 				return
@@ -37,11 +72,19 @@ func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.H
 			if inQuery {
 				w.Header().Set("Cache-Control", "private") // RFC 6750, section 2.3
 			}
-			if len(required) > 0 && len(token.Scope) > 0 {
-				s.tellScopes(w.Header(), requiredText, token.Scope)
+			if len(scope) > 0 && len(token.Scope) > 0 {
+				text := need.text
+				if need.by != nil {
+					text = scope.String()
+				}
+				s.tellScopes(w.Header(), text, token.Scope)
 			}
 			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), token)))
 		})
+		if s.about != nil || s.any {
+			handler = s.origins.open(handler)
+		}
+		return handler
 	}
 }
 
@@ -54,7 +97,7 @@ func (s *ResourceServer) AuthenticateRequest(r *http.Request, scope ...string) (
 	if refused != nil {
 		return nil, refused
 	}
-	token, _, refused := s.authenticate(r, required)
+	token, _, _, refused := s.authenticate(r, need{fixed: required})
 	return orNil(token, refused)
 }
 
@@ -94,6 +137,11 @@ func (s *Server) Authenticate(scope ...string) func(http.Handler) http.Handler {
 	return s.resource.Authenticate(scope...)
 }
 
+// AuthenticateBy is [ResourceServer.AuthenticateBy] with the server's own model.
+func (s *Server) AuthenticateBy(required func(*http.Request) []string) func(http.Handler) http.Handler {
+	return s.resource.AuthenticateBy(required)
+}
+
 // AuthenticateRequest is [ResourceServer.AuthenticateRequest] with the server's
 // own model.
 func (s *Server) AuthenticateRequest(r *http.Request, scope ...string) (*Token, error) {
@@ -128,8 +176,9 @@ func requiredScope(elements []string) (Scope, *Error) {
 // reports whether it was in the query. A refusal has what WriteError needs for
 // the challenge and the event.
 func (s *ResourceServer) authenticate(
-	r *http.Request, scope Scope,
-) (token *Token, inQuery bool, refused *Error) {
+	r *http.Request, need need,
+) (token *Token, scope Scope, inQuery bool, refused *Error) {
+	scope = need.fixed
 	presented, scheme, inQuery, refused := s.presentedToken(r)
 	if refused == nil {
 		token, refused = s.checkToken(r, presented)
@@ -137,18 +186,21 @@ func (s *ResourceServer) authenticate(
 	if refused == nil {
 		refused = s.checkUse(r, token, presented, scheme)
 	}
+	if refused == nil && need.by != nil {
+		scope, refused = requiredScope(need.by(r))
+	}
 	if refused == nil && len(scope) > 0 {
 		refused = s.checkScope(r, token, scope)
 	}
 	if refused != nil {
 		challenged := *refused
 		challenged.bearer, challenged.scheme, challenged.token = true, scheme, token
-		if refused.Code == UnauthorizedRequest {
+		if refused.Code == UnauthorizedRequest || s.about != nil && refused.Code == InvalidToken {
 			challenged.scope = scope // so that the client knows at once what to ask for
 		}
-		return nil, false, &challenged
+		return nil, nil, false, &challenged
 	}
-	return token, inQuery, nil
+	return token, scope, inQuery, nil
 }
 
 // presentedToken returns the token of a request and the scheme by which it is
@@ -304,6 +356,27 @@ const (
 	authorizedScopes = "X-Oauth-Scopes"
 )
 
+// challengedScope returns the scope that a client should ask for. At a resource
+// it is never nothing for a client that needs a token, and it has what a token
+// has already: some clients ask for just this, and would lose the rest.
+func (s *ResourceServer) challengedScope(e *Error) Scope {
+	switch {
+	case s.about == nil:
+		return e.scope
+	case e.Code == InsufficientScope && e.token != nil:
+		scope := slices.Clone(e.token.Scope)
+		for _, token := range e.scope {
+			if !slices.Contains(scope, token) {
+				scope = append(scope, token)
+			}
+		}
+		return scope
+	case len(e.scope) == 0 && (e.Code == InvalidToken || e.Code == UnauthorizedRequest):
+		return s.about.Default
+	}
+	return e.scope
+}
+
 // challenge returns a value of WWW-Authenticate for a scheme, with the
 // parameters more of the scheme (RFC 6750, section 3; RFC 9449, section 7.1).
 // The error is told by the scheme that was used.
@@ -317,8 +390,11 @@ func (s *ResourceServer) challenge(e *Error, scheme, more string) string {
 			b.WriteString(`, error_description="` + e.Description + `"`)
 		}
 	}
-	if len(e.scope) > 0 {
-		b.WriteString(`, scope="` + e.scope.String() + `"`)
+	if scope := s.challengedScope(e); len(scope) > 0 {
+		b.WriteString(`, scope="` + scope.String() + `"`)
+	}
+	if s.about != nil && s.options.Issuer != "" {
+		b.WriteString(`, resource_metadata="` + s.resourceMetadataURL() + `"`)
 	}
 	if e.Challenge != "" && used {
 		b.WriteString(", " + e.Challenge)

@@ -173,6 +173,10 @@ func (q *authorization) checkClient() *Error {
 	if refused := q.form.repeated(q.server.authorizationParameters); refused != nil {
 		return refused
 	}
+	if q.Client.SelfAsserted && len(q.server.resources) == 0 {
+		return refusal(UnauthorizedClient, "client_self_asserted",
+			"Unauthorized client: it registered itself, and there is no resource that it could have tokens for")
+	}
 	grant := "authorization_code"
 	switch {
 	case q.implicit():
@@ -215,9 +219,13 @@ func (q *authorization) check(
 	if q.Resource, refused = q.server.resources.named(q.Params("resource")); refused != nil {
 		return nil, refused
 	}
+	if q.Resource == "" && q.Client.SelfAsserted {
+		q.Resource = q.server.resources[0].URL // checkClient saw that there is one
+	}
 	if q.Scope, refused = askedScope(q.form); refused != nil {
 		return nil, refused
 	}
+	q.Scope = q.server.scopeAt(q.Resource, q.Scope)
 	if owner != nil {
 		granted, refused = q.server.validateScope(ctx, owner, q.Client, q.Scope)
 	} else if !q.Client.allows(q.Scope) {
@@ -301,10 +309,10 @@ func (q *authorization) implicit() bool {
 }
 
 // mustAsk reports whether the owner must be asked each time: anybody can pose
-// as a public client, and only the owner can tell. RFC 6749, section 10.2; RFC
-// 8252, section 8.6.
+// as a public client, or have what a self-asserted one has, and only the owner
+// can tell. RFC 6749, section 10.2; RFC 8252, section 8.6.
 func (q *authorization) mustAsk() bool {
-	return q.Client.Public && !q.server.options.InsecureApprovePublicClients
+	return q.Client.SelfAsserted || q.Client.Public && !q.server.options.InsecureApprovePublicClients
 }
 
 func consentNeeded() *Error {

@@ -4,13 +4,10 @@
 package oauth2server
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"strings"
 )
 
 // trustOrigins prepares checkOrigin, and returns what is wrong with the
@@ -18,12 +15,9 @@ import (
 func (s *Server) trustOrigins() (wrong []error) {
 	s.crossOrigin = http.NewCrossOriginProtection()
 	for _, origin := range s.options.TrustedOrigins {
-		err := checkAuthority(authorityOf(origin))
+		written, err := checkOriginText(origin)
 		if err == nil {
-			err = checkCanonical(authorityOf(origin))
-		}
-		if err == nil {
-			err = s.crossOrigin.AddTrustedOrigin(asBrowsersWrite(origin))
+			err = s.crossOrigin.AddTrustedOrigin(written)
 		}
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("option TrustedOrigins: %q: %w", origin, err))
@@ -34,30 +28,6 @@ func (s *Server) trustOrigins() (wrong []error) {
 		s.crossOrigin.AddTrustedOrigin(asBrowsersWrite(issuer.Scheme + "://" + issuer.Host))
 	}
 	return wrong
-}
-
-// checkCanonical refuses an authority that browsers write in another way, so
-// that no form could come from it (URL Standard, section 3.5).
-func checkCanonical(authority string) error {
-	host, port := splitPort(authority)
-	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	switch {
-	case strings.HasPrefix(port, ":0"):
-		return errors.New("the port begins with a zero")
-	case err == nil && address.Is4In6():
-		return errors.New("write the address as IPv4")
-	case err == nil && address.Is6() && "["+address.String()+"]" != host:
-		return fmt.Errorf("write the address as [%s]", address)
-	}
-	return nil
-}
-
-// asBrowsersWrite returns an origin in lower case and without the default port
-// of its scheme (RFC 6454, section 4).
-func asBrowsersWrite(origin string) string {
-	origin = strings.ToLower(origin)
-	scheme, _, _ := strings.Cut(origin, ":")
-	return strings.TrimSuffix(origin, map[string]string{"https": ":443", "http": ":80"}[scheme])
 }
 
 // checkOrigin refuses a form that comes from another origin.

@@ -33,6 +33,9 @@ func (s *Server) redirectURI(ctx context.Context, client *Client, named string) 
 	} else {
 		refused = s.matchRedirectURI(ctx, client, named)
 	}
+	if refused == nil && client.SelfAsserted {
+		refused = refuseInClear(target)
+	}
 	if refused == nil && isRootless(target) && !client.Public {
 		refused = refusal(InvalidRequest, "redirect_uri_not_allowed",
 			"Invalid request: `redirect_uri`: "+
@@ -43,9 +46,9 @@ func (s *Server) redirectURI(ctx context.Context, client *Client, named string) 
 
 // matchRedirectURI refuses a URI that is not registered. Any port will do for
 // a loopback address (RFC 8252, section 7.3). A model's ValidateRedirectURI
-// decides in place of these rules.
+// decides in place of these rules, unless the client asserts itself.
 func (s *Server) matchRedirectURI(ctx context.Context, client *Client, named string) *Error {
-	if s.can.redirectURIs != nil {
+	if s.can.redirectURIs != nil && !client.SelfAsserted {
 		ok, err := s.can.redirectURIs.ValidateRedirectURI(ctx, named, client)
 		switch {
 		case err != nil:
@@ -85,9 +88,17 @@ func (s *Server) refuseTarget(uri string) *Error {
 			sent:        []slog.Attr{sentText("redirect_uri", uri)},
 		}
 	}
+	if s.options.InsecureAllowHTTPRedirects {
+		return nil
+	}
+	return refuseInClear(uri)
+}
+
+// refuseInClear refuses http, unless the host is this machine.
+func refuseInClear(uri string) *Error {
 	scheme, _, _ := strings.Cut(uri, ":")
 	_, loopback := cutLoopbackPort(uri)
-	if grammar.EqualFold(scheme, "http") && !loopback && !s.options.InsecureAllowHTTPRedirects {
+	if grammar.EqualFold(scheme, "http") && !loopback {
 		return &Error{
 			Code: InvalidRequest,
 			Description: "Invalid request: `redirect_uri` must be https; " +

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // AuthorizationRequest is a request that [Server.Authorize] found valid: the
@@ -80,6 +81,34 @@ func (q *AuthorizationRequest) Params(name string) []string {
 	return append(q.form.query.values(name), q.form.body.values(name)...)
 }
 
+// RedirectHost returns where the answer goes, for the page: a host in ASCII, with
+// its port unless that is the default one, or the scheme of an app, such as
+// "cursor:". local reports whether a program on the owner's device gets it. Any
+// program there can pose as this client, so the page should say so.
+func (q *AuthorizationRequest) RedirectHost() (host string, local bool) {
+	if at, loopback := cutLoopbackPort(q.RedirectURI); loopback {
+		host, _ = splitPort(authorityOf(at))
+		return host, true
+	}
+	scheme, _, _ := strings.Cut(strings.ToLower(q.RedirectURI), ":")
+	if scheme != "https" && scheme != "http" {
+		return scheme + ":", true
+	}
+	_, host, _ = strings.Cut(asBrowsersWrite(scheme+"://"+authorityOf(q.RedirectURI)), "://")
+	return host, false
+}
+
+// ClientHost returns the host that publishes the document which says what the
+// client is; empty if there is no document. The page should show it beside the
+// name, which anybody may choose.
+func (q *AuthorizationRequest) ClientHost() string {
+	if !q.Client.SelfAsserted || !strings.HasPrefix(q.Client.ID, "https://") {
+		return ""
+	}
+	host, _ := splitPort(authorityOf(q.Client.ID))
+	return strings.ToLower(host)
+}
+
 // Approval is what the resource owner decided.
 type Approval struct {
 	// User is the owner. Nil is a mistake of the page; the client is told
@@ -114,7 +143,8 @@ type Approval struct {
 // Approving without a POST, as a page does that remembers consent, works for
 // confidential clients only. Anybody can pose as a public client, so its owner
 // must be asked each time (RFC 6749, section 10.2; RFC 8252, section 8.6),
-// unless [Options.InsecureApprovePublicClients] is set.
+// unless [Options.InsecureApprovePublicClients] is set. The owner of a client
+// that is [Client.SelfAsserted] is asked each time in any case.
 func (q *AuthorizationRequest) Approve(w http.ResponseWriter, r *http.Request, approval Approval) {
 	q.by.approve(w, r, approval)
 }

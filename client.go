@@ -5,6 +5,9 @@ package oauth2server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 )
 
 // Client returns a client, for an extension. It authenticates nobody.
@@ -28,7 +31,7 @@ func (s *Server) Client(ctx context.Context, clientID string) (*Client, error) {
 func (s *Server) getClient(ctx context.Context, id, secret string) (*Client, error) {
 	client, err := s.can.model.GetClient(ctx, id, secret)
 	if len(s.ext.finders) == 0 || !isMissing(client, err) {
-		return client, err
+		return client.restrained(strings.HasPrefix(id, selfAssertedPrefix)), err
 	}
 	if secret != "" {
 		if known, err := s.can.model.GetClient(ctx, id, ""); !isMissing(known, err) {
@@ -40,10 +43,60 @@ func (s *Server) getClient(ctx context.Context, id, secret string) (*Client, err
 			if err != nil {
 				return nil, refusedBy(finder, "FindClient", err, nil)
 			}
-			return client, nil
+			isURL := strings.HasPrefix(id, "https://")
+			return client.restrained(isURL || strings.HasPrefix(id, selfAssertedPrefix)), nil
 		}
 	}
 	return nil, ErrNotFound
+}
+
+// selfAssertedPrefix begins the IDs of clients that registered themselves, so
+// that a storage which forgets [Client.SelfAsserted] makes nobody trusted.
+const selfAssertedPrefix = "dcr."
+
+// restrained returns the client as the server treats it: one that asserts
+// itself, or must, has two grants at most, and no limit of its own, as it asks
+// for more later than it registered for.
+func (c *Client) restrained(mustAssert bool) *Client {
+	if c == nil || !c.SelfAsserted && !mustAssert {
+		return c
+	}
+	own := *c
+	own.SelfAsserted, own.Scope, own.Grants = true, nil, nil
+	for _, grant := range c.Grants {
+		if grant == "authorization_code" || grant == "refresh_token" {
+			own.Grants = append(own.Grants, grant)
+		}
+	}
+	return &own
+}
+
+// CheckSelfAsserted returns why the server could not serve clients that nobody
+// vouches for, for an extension that lets them in; nil if it can. They need
+// [Options.Resources] and the authorization code grant for public clients, and
+// an option that lets anybody act for the owner must be off.
+func (s *Server) CheckSelfAsserted() error {
+	o := &s.options
+	var wrong []error
+	if len(s.resources) == 0 {
+		wrong = append(wrong, errors.New("it needs the option Resources, as such clients get tokens for nothing else"))
+	}
+	if s.grants["authorization_code"] == nil || !slices.Contains(o.PublicClientGrants, "authorization_code") {
+		wrong = append(wrong, errors.New("it needs the authorization_code grant for public clients"))
+	}
+	for _, insecure := range []struct {
+		name string
+		on   bool
+	}{
+		{"InsecureAllowPlainPKCE", o.InsecureAllowPlainPKCE},
+		{"InsecureApprovePublicClients", o.InsecureApprovePublicClients},
+		{"InsecureAllowHTTPRedirects", o.InsecureAllowHTTPRedirects},
+	} {
+		if insecure.on {
+			wrong = append(wrong, fmt.Errorf("the option %s would open it to anybody", insecure.name))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // isMissing reports whether a model or an extension found nothing.

@@ -38,6 +38,9 @@ const (
 	// is empty, a single token.
 	EventRevoked EventKind = "revoked"
 
+	// EventRegistered: a client registered itself. An extension reports it.
+	EventRegistered EventKind = "registered"
+
 	// EventRefused: nothing was given; [Event.Reason] is why.
 	EventRefused EventKind = "refused"
 )

@@ -219,6 +219,26 @@ type IntrospectionExtender interface {
 	ExtendIntrospection(ctx context.Context, caller *Client, token *Token) (map[string]any, error)
 }
 
+// ScopeExtender has scopes of its own, such as openid. They are granted beside
+// those of a [Resource], which may not know them.
+type ScopeExtender interface {
+	Extension
+
+	// Scopes are the scope tokens. They are always the same.
+	Scopes() Scope
+}
+
+// EndpointExtender has endpoints that [Server.Mount] mounts.
+type EndpointExtender interface {
+	Extension
+
+	// Endpoints returns the handlers by where they belong: a path, or a URL on
+	// the host of the issuer. It is called by Mount, after Attach. An endpoint
+	// that scripts of other origins may call has [Server.AllowOrigins] around
+	// it.
+	Endpoints() map[string]http.Handler
+}
+
 // MetadataExtender adds members to the metadata.
 type MetadataExtender interface {
 	Extension
@@ -276,6 +296,8 @@ type extensions struct {
 	tokens         []TokenExtender
 	introspection  []IntrospectionExtender
 	metadata       []MetadataExtender
+	scopes         []ScopeExtender
+	endpoints      []EndpointExtender
 }
 
 // sortExtensions finds out which interfaces the extensions have.
@@ -292,6 +314,8 @@ func sortExtensions(all []Extension) (found extensions) {
 		addIf(&found.tokens, e)
 		addIf(&found.introspection, e)
 		addIf(&found.metadata, e)
+		addIf(&found.scopes, e)
+		addIf(&found.endpoints, e)
 	}
 	return found
 }

@@ -102,6 +102,8 @@ var extensionInterfaces = []reflect.Type{
 	reflect.TypeFor[TokenExtender](),
 	reflect.TypeFor[IntrospectionExtender](),
 	reflect.TypeFor[MetadataExtender](),
+	reflect.TypeFor[ScopeExtender](),
+	reflect.TypeFor[EndpointExtender](),
 }
 
 // extensionFaults returns what is wrong with the methods of an extension: an

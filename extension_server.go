@@ -151,3 +151,8 @@ func (s *Server) Try(r *http.Request, attempt Attempt, check func() error) error
 
 // Report tells [Options.OnEvent] what an extension did with a request.
 func (s *Server) Report(r *http.Request, event Event) { s.report(r, event) }
+
+// AllowOrigins returns a handler that scripts of [Options.AllowedOrigins] may
+// call too, for an endpoint of an extension. The browser sends no cookies along.
+// Preflights are answered without h. Without AllowedOrigins it returns h.
+func (s *Server) AllowOrigins(h http.Handler) http.Handler { return s.resource.origins.open(h) }

@@ -31,13 +31,13 @@ func (s *Server) Metadata() http.Handler {
 	if fault != nil {
 		panic(cannotWork("Metadata", fault))
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.AllowOrigins(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			s.refuseClient(w, r, Event{Endpoint: EndpointMetadata}, wrongMethod("GET, HEAD"))
 			return
 		}
 		writeJSON(w, http.StatusOK, body, nil)
-	})
+	}))
 }
 
 const wellKnown = "/.well-known/oauth-authorization-server"
@@ -139,7 +139,12 @@ func (s *Server) metadata() metadata {
 		TermsURI:             resolve(o.Issuer, o.TermsURI),
 	}
 	for _, r := range s.resources {
-		m.ProtectedResources = append(m.ProtectedResources, r.url)
+		m.ProtectedResources = append(m.ProtectedResources, r.URL)
+		for _, token := range r.Default {
+			if !slices.Contains(m.Scopes, token) {
+				m.Scopes = append(slices.Clip(m.Scopes), token)
+			}
+		}
 	}
 	if s.grants["authorization_code"] != nil {
 		m.ResponseTypes = []string{"code"}

@@ -246,6 +246,23 @@ type Client struct {
 	// RefreshTokenLifetime takes precedence over the server's. 0: the server's.
 	RefreshTokenLifetime time.Duration
 
+	// Name is what people call the client, for the page. What a client says of
+	// itself is no proof: see SelfAsserted. Empty: it has no name.
+	Name string
+
+	// URI is the https address of a page about the client. Empty: there is none.
+	URI string
+
+	// SelfAsserted marks a client that nobody vouches for: it registered itself
+	// (RFC 7591), or its ID is the address of a document that says what it is.
+	// It gets tokens for one of [Options.Resources] and for nothing else, by
+	// the authorization code grant and refresh tokens. It must use PKCE with
+	// S256, with a secret too, and its owner is asked each time. Its Scope is no
+	// limit. The server takes every client for one whose ID begins with "dcr.",
+	// and every client of a [ClientFinder] whose ID begins with "https://",
+	// whatever the field says.
+	SelfAsserted bool
+
 	// Data is the application's own record. The server neither reads nor sends
 	// it.
 	Data any
@@ -257,6 +274,10 @@ func (c *Client) id() string {
 	}
 	return c.ID
 }
+
+// mustProveCode reports whether the client must use PKCE: no secret proves that a
+// code is its own.
+func (c *Client) mustProveCode() bool { return c.Public || c.SelfAsserted }
 
 // allows reports whether the client may ask for all of scope.
 func (c *Client) allows(scope Scope) bool {

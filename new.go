@@ -30,9 +30,11 @@ func New(model Model, opts *Options) (*Server, error) {
 	wrong = append(wrong, unfit...)
 	all, faults := readResources(options.Resources, options.Issuer, options.InsecureHTTPIssuer)
 	wrong = append(wrong, faults...)
+	allowed, faults := readOrigins(options.AllowedOrigins)
+	wrong = append(wrong, faults...)
 	s := &Server{
 		reporter:  reporter{logger: options.Logger, onEvent: options.OnEvent},
-		resource:  newResourceServer(&can, options.forResources(), &ext, all),
+		resource:  newResourceServer(&can, options.forResources(), &ext, all, allowed),
 		options:   options,
 		can:       can,
 		ext:       ext,
@@ -113,6 +115,10 @@ func (s *Server) attach() (wrong []error) {
 	}
 	if len(wrong) > 0 {
 		return wrong
+	}
+	s.admits = len(s.ext.finders) > 0 && len(s.resources) > 0
+	for _, e := range s.ext.scopes {
+		s.extensionScopes = append(s.extensionScopes, e.Scopes()...)
 	}
 	if _, err := s.metadataDocument(); err != nil {
 		return []error{err}

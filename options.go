@@ -121,6 +121,14 @@ type Options struct {
 	// those from the origin of Issuer. Nil: no other origins.
 	TrustedOrigins []string
 
+	// AllowedOrigins are the origins whose scripts may call the endpoints that
+	// clients call themselves, the documents about the server and its resources,
+	// and the resources: https://app.example, or "*" for every origin. The
+	// authorization and the introspection endpoint are never among them, and
+	// credentials that a browser adds by itself, such as cookies, are never
+	// allowed. Nil: no scripts of other origins.
+	AllowedOrigins []string
+
 	// AllowEmptyState accepts authorization requests without state and without
 	// an S256 challenge. Nothing then binds the answer to the browser that
 	// asked (RFC 9700, section 4.7.1).
@@ -250,9 +258,11 @@ type ResourceOptions struct {
 	Logger                         *slog.Logger
 	OnEvent                        func(*http.Request, Event)
 
-	// Issuer completes the URLs of Resources that are paths.
-	Issuer    string
-	Resources []Resource
+	// Issuer completes the URLs of Resources that are paths, and is the
+	// authorization server that clients of a resource are sent to.
+	Issuer         string
+	Resources      []Resource
+	AllowedOrigins []string
 
 	// Extensions: of these, a [TokenBinder] alone is asked.
 	Extensions []Extension
@@ -275,6 +285,7 @@ func (o *Options) withDefaults() (Options, []error) {
 	options.TrustedOrigins = slices.Clone(o.TrustedOrigins)
 	options.Extensions = slices.Clone(o.Extensions)
 	options.Resources = slices.Clone(o.Resources)
+	options.AllowedOrigins = slices.Clone(o.AllowedOrigins)
 	options.ScopesSupported = slices.Clone(o.ScopesSupported)
 	if o.PublicClientGrants == nil {
 		options.PublicClientGrants = publicByDefault
@@ -329,6 +340,7 @@ func (o *Options) forResources() ResourceOptions {
 		OnEvent:                        o.OnEvent,
 		Issuer:                         o.Issuer,
 		Resources:                      o.Resources,
+		AllowedOrigins:                 o.AllowedOrigins,
 		Extensions:                     o.Extensions,
 	}
 }

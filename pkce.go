@@ -24,14 +24,14 @@ func (s *Server) checkChallenge(client *Client, challenge, method string) *Error
 	case challenge == "" && method != "":
 		// The client wants PKCE, so a code without it would be a downgrade.
 		return missing("code_challenge")
-	case challenge == "" && client.Public:
+	case challenge == "" && client.mustProveCode():
 		return refusal(InvalidRequest, "pkce_required",
-			"Missing parameter: `code_challenge`; a public client must use PKCE")
+			"Missing parameter: `code_challenge`; a client that is public, or registered itself, must use PKCE")
 	case challenge == "":
 		return nil
 	case method != methodS256 && method != methodPlain:
 		return refusal(InvalidRequest, "pkce_method", "Invalid request: `code_challenge_method` must be S256")
-	case method == methodPlain && !s.options.InsecureAllowPlainPKCE:
+	case method == methodPlain && (client.SelfAsserted || !s.options.InsecureAllowPlainPKCE):
 		return refusal(InvalidRequest, "pkce_plain",
 			"Invalid request: `code_challenge_method` must be S256; plain, or none at all, is not allowed")
 	case method == methodS256 && !isS256(challenge):
@@ -61,7 +61,7 @@ func isS256(challenge string) bool {
 func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier string) *Error {
 	challenge, method := code.CodeChallenge, challengeMethod(code.CodeChallenge, code.CodeChallengeMethod)
 	switch {
-	case challenge == "" && (client.Public || method != ""):
+	case challenge == "" && (client.mustProveCode() || method != ""):
 		// The server accepted no such request, so the model lost the challenge.
 		return breach("GetAuthorizationCode did not return a code with its CodeChallenge")
 	case challenge == "" && verifier == "":

@@ -15,8 +15,10 @@ type ResourceServer struct {
 	options  ResourceOptions
 	binders  []TokenBinder
 	all      resources
-	resource string // the one that it protects; empty: what is none of them
-	any      bool   // it lets in tokens for all of them
+	origins  *origins
+	about    *resource // the one that it protects; nil: what is none of them
+	resource string    // its identifier
+	any      bool      // it lets in tokens for all of them
 }
 
 // NewResourceServer returns a ResourceServer over tokens, which may also be a
@@ -30,17 +32,19 @@ func NewResourceServer(tokens AccessTokenModel, opts *ResourceOptions) (*Resourc
 	wrong = append(wrong, faults...)
 	all, faults := readResources(options.Resources, options.Issuer, true)
 	wrong = append(wrong, faults...)
+	allowed, faults := readOrigins(options.AllowedOrigins)
+	wrong = append(wrong, faults...)
 	ext := sortExtensions(options.Extensions)
 	if wrong = append(wrong, ext.check(options.Extensions)...); len(wrong) > 0 {
 		return nil, mistakes(wrong)
 	}
-	return newResourceServer(&can, options, &ext, all), nil
+	return newResourceServer(&can, options, &ext, all, allowed), nil
 }
 
 // newResourceServer returns a ResourceServer. The options have their defaults
 // already.
 func newResourceServer(
-	can *capabilities, options ResourceOptions, ext *extensions, all resources,
+	can *capabilities, options ResourceOptions, ext *extensions, all resources, allowed *origins,
 ) *ResourceServer {
 	return &ResourceServer{
 		reporter: reporter{logger: options.Logger, onEvent: options.OnEvent},
@@ -49,6 +53,7 @@ func newResourceServer(
 		options:  options,
 		binders:  ext.binders,
 		all:      all,
+		origins:  allowed,
 	}
 }
 
@@ -60,10 +65,11 @@ func (s *ResourceServer) For(resource string) *ResourceServer {
 		resource = resolve(s.options.Issuer, resource)
 	}
 	key, _ := targetOf(resource)
-	for _, r := range s.all {
-		if r.key == key {
+	for i := range s.all {
+		if s.all[i].key == key {
 			own := *s
-			own.resource = r.url
+			own.about = &s.all[i]
+			own.resource = own.about.URL
 			return &own
 		}
 	}

@@ -22,7 +22,7 @@ import (
 // cannot look up access tokens: an unknown token is then answered with
 // unsupported_token_type too, unless token_type_hint calls it a refresh token.
 func (s *Server) Revoke() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.AllowOrigins(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		event := Event{Endpoint: EndpointRevoke}
 		if refused := s.revoke(r, &event); refused != nil {
 			s.refuseClient(w, r, event, refused)
@@ -33,7 +33,7 @@ func (s *Server) Revoke() http.Handler {
 		}
 		forbidStoring(w)
 		w.WriteHeader(http.StatusOK)
-	})
+	}))
 }
 
 // revoke fills in event as it learns whose token it is.

@@ -18,6 +18,14 @@ func askedScope(f *form) (Scope, *Error) {
 	return scope, nil
 }
 
+// scopeAt returns what a request asks for at a resource; see [Resource.Scopes].
+func (s *Server) scopeAt(identifier string, asked Scope) Scope {
+	if identifier == "" {
+		return asked
+	}
+	return s.resources.at(identifier).scope(asked, s.extensionScopes)
+}
+
 // validateScope returns the scope to grant to user when the client asks for
 // asked, which may be empty. A model may only narrow asked: nobody would see
 // what it adds.

@@ -25,6 +25,9 @@ type Server struct {
 	resources resources
 	records   RecordModel // nil: the model keeps none
 
+	extensionScopes Scope // those of extensions, which are no resource's
+	admits          bool  // there may be clients that registered themselves
+
 	// The parameters that the endpoints read, those of extensions included.
 	authorizationParameters, resolverParameters, tokenParameters, statusParameters []string
 
@@ -52,6 +55,15 @@ func (s *Server) For(resource string) *ResourceServer { return s.resource.For(re
 
 // ForAny is [ResourceServer.ForAny] with the server's own model.
 func (s *Server) ForAny() *ResourceServer { return s.resource.ForAny() }
+
+// Resources returns [Options.Resources], with URLs in place of paths. The caller
+// may change the slice.
+func (s *Server) Resources() (list []Resource) {
+	for _, r := range s.resources {
+		list = append(list, r.Resource)
+	}
+	return list
+}
 
 // Issuer returns [Options.Issuer].
 func (s *Server) Issuer() string { return s.options.Issuer }

@@ -17,7 +17,7 @@ import (
 // and the headers that keep the answer out of caches are set already. Refused
 // requests never reach it. It can read the form as usual.
 func (s *Server) Token(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.AllowOrigins(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// One allocation for both; see GrantRequest.form.
 		call := &struct {
 			request GrantRequest
@@ -43,7 +43,7 @@ func (s *Server) Token(next http.Handler) http.Handler {
 			return
 		}
 		s.WriteToken(w, token)
-	})
+	}))
 }
 
 // answerGrant authenticates the client and calls the grant that it asks for.

@@ -50,8 +50,10 @@ func (s *Server) authenticateClient(
 	if refused == nil {
 		return client, f.refuseQuery(r.URL.RawQuery, client, known)
 	}
-	if r.Header.Get("Authorization") != "" {
-		refused = unauthorized(refused) // RFC 6749, section 5.2
+	if r.Header.Get("Authorization") != "" || s.admits {
+		// RFC 6749, section 5.2. Clients that registered themselves know by 401
+		// that they are forgotten.
+		refused = unauthorized(refused)
 	}
 	return nil, refused
 }

@@ -46,6 +46,7 @@ func (s *Server) clientCredentials(ctx context.Context, g *GrantRequest) (*Token
 		return nil, refused
 	}
 	token := &Token{User: user, Resource: resource, Details: (*Details)(nil).bound(g.confirmation)}
+	asked = s.scopeAt(resource, asked)
 	return orNil(s.issueToUser(ctx, g, asked, token, false))
 }
 

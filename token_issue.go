@@ -23,7 +23,11 @@ func (s *Server) grantScope(ctx context.Context, g *GrantRequest, user *User) (S
 	if !user.known() {
 		return nil, misuse("GrantRequest.Scope needs a user")
 	}
-	return s.validateScope(ctx, user, g.Client, asked)
+	resource, refused := s.grantResource(g)
+	if refused != nil {
+		return nil, refused
+	}
+	return s.validateScope(ctx, user, g.Client, s.scopeAt(resource, asked))
 }
 
 // grantResource implements [GrantRequest.Resource].

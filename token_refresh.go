@@ -114,6 +114,9 @@ func (s *Server) refreshedScope(ctx context.Context, g *GrantRequest, old *Token
 		return nil, refused
 	}
 	scope := granted
+	if r := s.resources.at(old.Resource); r != nil {
+		asked, _ = r.known(asked, s.extensionScopes) // some clients ask for what no server has
+	}
 	if len(asked) > 0 {
 		if scope = asked.within(granted); len(scope) == 0 {
 			return nil, refusal(InvalidScope, "scope_beyond_grant",
