@@ -163,6 +163,28 @@ func (p *Provider) DiscoveryPath() string {
 	return strings.TrimSuffix(issuer.EscapedPath(), "/") + "/.well-known/openid-configuration"
 }
 
+// Scopes implements [oauth2server.ScopeExtender].
+func (p *Provider) Scopes() oauth2server.Scope {
+	scopes := append(oauth2server.Scope{"openid"}, slices.Sorted(maps.Keys(p.scopes))...)
+	if p.options.RequireOfflineAccess {
+		scopes = append(scopes, "offline_access")
+	}
+	return scopes
+}
+
+// Endpoints implements [oauth2server.EndpointExtender]. The endpoint for signing
+// out is not among them, as it needs a page.
+func (p *Provider) Endpoints() map[string]http.Handler {
+	endpoints := map[string]http.Handler{
+		p.options.JWKS:    p.server.AllowOrigins(p.ring),
+		p.DiscoveryPath(): p.server.Metadata(),
+	}
+	if p.options.UserInfo != "" {
+		endpoints[p.options.UserInfo] = p.UserInfo()
+	}
+	return endpoints
+}
+
 // ExtendMetadata implements [oauth2server.MetadataExtender] (OpenID Connect
 // Discovery 1.0, section 3).
 func (p *Provider) ExtendMetadata(members map[string]any) {
@@ -176,13 +198,9 @@ func (p *Provider) ExtendMetadata(members map[string]any) {
 	}
 	claims := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid"}
 	scopes, _ := members["scopes_supported"].([]any)
-	scopes = append(scopes, "openid")
-	for _, scope := range slices.Sorted(maps.Keys(p.scopes)) {
+	for _, scope := range p.Scopes() {
 		scopes = append(scopes, scope)
 		claims = append(claims, p.scopes[scope]...)
-	}
-	if p.options.RequireOfflineAccess {
-		scopes = append(scopes, "offline_access")
 	}
 	members["scopes_supported"] = distinct(scopes)
 	members["jwks_uri"] = p.server.URL(p.options.JWKS)

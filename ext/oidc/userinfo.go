@@ -21,7 +21,7 @@ import (
 // granted, and those that the client asked for by the parameter claims. A client
 // that accepts application/jwt gets them signed.
 func (p *Provider) UserInfo() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return p.server.AllowOrigins(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodPost {
 			w.Header().Set("Allow", "GET, POST")
 			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
@@ -58,7 +58,7 @@ func (p *Provider) UserInfo() http.Handler {
 		}
 		w.Header().Set("Content-Type", "application/jwt")
 		w.Write([]byte(signed))
-	})
+	}))
 }
 
 // userInfo returns the claims for a token, and the client that it is of.

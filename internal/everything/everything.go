@@ -408,3 +408,11 @@ func (e *Extension) Endpoint() http.Handler {
 		json.NewEncoder(w).Encode(map[string]any{"client": client.ID, "bound": bound})
 	})
 }
+
+// Scopes implements [oauth2server.ScopeExtender].
+func (e *Extension) Scopes() oauth2server.Scope { return oauth2server.Scope{"toy"} }
+
+// Endpoints implements [oauth2server.EndpointExtender].
+func (e *Extension) Endpoints() map[string]http.Handler {
+	return map[string]http.Handler{"/toy": e.server.AllowOrigins(http.NotFoundHandler())}
+}
