@@ -19,6 +19,8 @@
 //	mux.Handle("/introspect", srv.Introspect())     // RFC 7662: APIs elsewhere ask about tokens
 //	mux.Handle(srv.MetadataPath(), srv.Metadata())  // RFC 8414: clients find all of it
 //
+// [Server.Mount] mounts all of them that [Options.Endpoints] names.
+//
 // Package memorymodel has a model to begin with, and package mongomodel one for
 // MongoDB. Package modeltest tests whether a model of your own keeps the
 // contract.
@@ -108,9 +110,8 @@
 // # Security
 //
 // SECURITY.md lists what the program must do itself, such as TLS and rate
-// limits (package ext/ratelimit). Browser clients on other origins need CORS
-// headers on the token endpoint and the API: wrap those handlers in a CORS
-// middleware.
+// limits (package ext/ratelimit). Scripts of other origins may call nothing,
+// unless [Options.AllowedOrigins] names them.
 //
 // The server checks the client before it redirects or spends anything.
 // Redirection URIs are compared byte by byte, except for the port of a loopback
@@ -149,6 +150,6 @@
 //     [AuthorizationExtender], [ResponseMode], [AuthorizationResponse]
 //   - Tokens: [TokenBinder], [TokenFormatter], [TokenExtender],
 //     [IntrospectionExtender]
-//   - Metadata: [MetadataExtender]
+//   - Metadata and endpoints: [MetadataExtender], [ScopeExtender], [EndpointExtender]
 //   - What is kept: [Details], [Authentication], [LogRecords]
 package oauth2server

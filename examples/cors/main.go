@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/rs/cors"
-
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
 )
@@ -61,28 +59,16 @@ func newHandler(site demo.Site, origin string) (http.Handler, error) {
 			Token:         "/token",
 			Revocation:    "/revoke",
 		},
+		AllowedOrigins: []string{origin},
 	})
 	if err != nil {
 		return nil, err
 	}
-	shared := cors.New(cors.Options{
-		AllowedOrigins: []string{origin}, // without credentials: nothing here reads cookies
-		AllowedMethods: []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: []string{"Authorization", "Content-Type"},
-		ExposedHeaders: []string{"WWW-Authenticate", "Retry-After"},
-		MaxAge:         600, // seconds
-	}).Handler
-
 	mux := http.NewServeMux()
-	// Browsers navigate to /authorize; no script may read the page (RFC 9700,
-	// section 2.6).
-	mux.Handle("/authorize", srv.Authorize(demo.Page(site.Model)))
-	mux.Handle("/token", shared(srv.Token(nil)))
-	mux.Handle("/revoke", shared(srv.Revoke()))
-	mux.Handle(srv.MetadataPath(), shared(srv.Metadata()))
-	// CORS comes before Authenticate: a preflight has no token, and the app
-	// must be able to read a refusal.
-	mux.Handle("/api", shared(srv.Authenticate("read")(http.HandlerFunc(hello))))
+	srv.Mount(mux, demo.Page(site.Model)) // browsers navigate to /authorize: no script may read its page
+	// AllowOrigins comes before Authenticate: a preflight has no token, and the
+	// app must be able to read a refusal.
+	mux.Handle("/api", srv.AllowOrigins(srv.Authenticate("read")(http.HandlerFunc(hello))))
 	return mux, nil
 }
 
