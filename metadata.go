@@ -211,6 +211,8 @@ func (s *Server) checkMetadata() (wrong []error) {
 	switch err := checkPublicURL(o.Issuer, o.InsecureHTTPIssuer); {
 	case o.Issuer == "" && o.Endpoints != Endpoints{}:
 		return []error{errors.New("option Endpoints: it needs Issuer")}
+	case o.Issuer == "" && len(s.resources) > 0: // clients of a resource are sent to the issuer
+		return []error{errors.New("option Resources: it needs Issuer")}
 	case o.Issuer == "":
 		return nil
 	case err != nil:

@@ -260,4 +260,7 @@ func TestResourcesThatNewRefuses(t *testing.T) {
 		}
 		require.ErrorContains(t, err, row.wants)
 	}
+	_, err := oauth2server.New(newSpy(t), &oauth2server.Options{
+		Resources: []oauth2server.Resource{{URL: "https://as.example/x"}}})
+	require.ErrorContains(t, err, "it needs Issuer")
 }
