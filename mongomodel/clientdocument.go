@@ -39,6 +39,9 @@ type clientSettings struct {
 	AuthMethod           string        `bson:"auth_method"`
 	AccessTokenLifetime  string        `bson:"access_token_lifetime"`
 	RefreshTokenLifetime string        `bson:"refresh_token_lifetime"`
+	Name                 string        `bson:"name"`
+	URI                  string        `bson:"uri"`
+	SelfAsserted         bool          `bson:"self_asserted"`
 	Data                 bson.RawValue `bson:"data"`
 }
 
@@ -54,6 +57,9 @@ func settingsOf(c *oauth2server.Client) (clientSettings, error) {
 		AuthMethod:           c.AuthMethod,
 		AccessTokenLifetime:  c.AccessTokenLifetime.String(),
 		RefreshTokenLifetime: c.RefreshTokenLifetime.String(),
+		Name:                 c.Name,
+		URI:                  c.URI,
+		SelfAsserted:         c.SelfAsserted,
 		Data:                 data,
 	}, nil
 }
@@ -129,6 +135,12 @@ func (d *clientDocument) read(name string, value bson.RawValue) (err error) {
 		d.client.AccessTokenLifetime, err = readLifetime(value)
 	case "refresh_token_lifetime":
 		d.client.RefreshTokenLifetime, err = readLifetime(value)
+	case "name":
+		d.client.Name, err = readOptionalText(value)
+	case "uri":
+		d.client.URI, err = readOptionalText(value)
+	case "self_asserted":
+		d.client.SelfAsserted, err = readBool(value)
 	case "data":
 		d.client.Data = decodeData(value)
 	case "secret_digest":
@@ -154,7 +166,7 @@ var names = map[string]string{
 	"accesstokenlifetime": "access_token_lifetime", "refreshtokenlifetime": "refresh_token_lifetime",
 	"secretdigest": "secret_digest", "clientsecret": "secret_digest", "secret": "secret_digest",
 	"public": "public", "ispublic": "public",
-	"authmethod": "auth_method",
+	"authmethod": "auth_method", "selfasserted": "self_asserted",
 }
 
 // misnamed returns the fields that have the names of another package, such as

@@ -32,13 +32,18 @@ func readText(value bson.RawValue) (string, error) {
 	return text, nil
 }
 
-// readAuthMethod reads the method by which a client authenticates. Those with a
-// secret, or without, are told by the other fields.
-func readAuthMethod(value bson.RawValue) (string, error) {
+// readOptionalText reads a string; null is empty.
+func readOptionalText(value bson.RawValue) (string, error) {
 	if value.Type == bson.TypeNull {
 		return "", nil
 	}
-	text, err := readText(value)
+	return readText(value)
+}
+
+// readAuthMethod reads the method by which a client authenticates. Those with a
+// secret, or without, are told by the other fields.
+func readAuthMethod(value bson.RawValue) (string, error) {
+	text, err := readOptionalText(value)
 	switch text {
 	case "client_secret_basic", "client_secret_post", "none":
 		return "", fmt.Errorf("is %q: leave it out, as public tells whether there is a secret", text)

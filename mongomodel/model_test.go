@@ -83,6 +83,7 @@ func TestDocumentsAreReadable(t *testing.T) {
 		"clients": {"_id": "web", "redirect_uris": bson.A{callback}, "scope": nil, "public": false, "data": nil,
 			"grants":                bson.A{"authorization_code", "refresh_token", "client_credentials", "password"},
 			"access_token_lifetime": "0s", "refresh_token_lifetime": "0s", "auth_method": "",
+			"name": "", "uri": "", "self_asserted": false,
 			"secret_digest": oauth2server.Digest(secret)},
 	} {
 		got := documents(t, db, collection)
