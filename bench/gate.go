@@ -108,10 +108,14 @@ func gate(p peers.Peer, base string) error {
 
 // authorizeQuery returns the authorization request of a client.
 func authorizeQuery(p peers.Peer, client peers.Client) string {
-	return url.Values{"response_type": {"code"}, "client_id": {client.ID},
+	query := url.Values{"response_type": {"code"}, "client_id": {client.ID},
 		"redirect_uri": {peers.Callback}, "scope": {p.Scope},
 		"state": {"a-state-of-some-length"}, "code_challenge": {challenge},
-		"code_challenge_method": {"S256"}}.Encode()
+		"code_challenge_method": {"S256"}}
+	if p.Nonce != "" {
+		query.Set("nonce", p.Nonce)
+	}
+	return query.Encode()
 }
 
 func machineScope(p peers.Peer) string {

@@ -3,7 +3,7 @@
 // first, so that all do the same work.
 //
 //	go run -C bench . [-rounds 13] [-turn 500ms] [-stored 100000]
-//		[-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false]
+//		[-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false] [-signed=false]
 //
 // It takes about ten minutes, sends to loopback only, and needs node and npm
 // for node-oauth2-server; without them that peer is left out, as the table
@@ -40,6 +40,7 @@ func main() {
 		"the `names` of some, with commas; all without it: "+listed(flows, flowName))
 	flag.BoolVar(&o.local, "local", true, "measure the handlers in this process")
 	flag.BoolVar(&o.wire, "wire", true, "measure servers over HTTP")
+	flag.BoolVar(&o.signed, "signed", true, "measure signatures in this process: sign-in, JWT check")
 	flag.Parse()
 	if err := run(o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -56,6 +57,7 @@ type options struct {
 	turn           time.Duration
 	peers, flows   string
 	local, wire    bool
+	signed         bool
 }
 
 func run(o options, args []string) error {
@@ -76,9 +78,9 @@ func measure(ctx context.Context, o options, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("unexpected argument %q: names with a space need quotes", args[0])
 	}
-	if o.rounds < 1 || o.turn < shortestTurn || o.stored < 0 || !o.wire && !o.local {
+	if o.rounds < 1 || o.turn < shortestTurn || o.stored < 0 || !o.wire && !o.local && !o.signed {
 		return fmt.Errorf("there is nothing to measure: rounds must be at least 1, turn %s, "+
-			"stored 0, and wire or local true", shortestTurn)
+			"stored 0, and wire, local or signed true", shortestTurn)
 	}
 	if err := moveToOwnProcessor(); err != nil {
 		return err
@@ -114,7 +116,12 @@ func measure(ctx context.Context, o options, args []string) error {
 			return err
 		}
 	}
-	t.print(os.Stdout, o.rounds, chosen, work)
+	if o.wire || o.local {
+		t.print(os.Stdout, o.rounds, chosen, work)
+	}
+	if o.signed {
+		return measureSigned(ctx, os.Stdout, o.rounds, o.turn)
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ package peers
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/compose"
 	"github.com/ory/fosite/storage"
+	"github.com/ory/fosite/token/jwt"
 )
 
 // Fosite is github.com/ory/fosite with its own store in memory and HMAC tokens.
@@ -50,6 +52,13 @@ func (sha256Hasher) Compare(_ context.Context, hash, data []byte) error {
 }
 
 func newFosite(string) (http.Handler, error) {
+	return fositeHandler("", nil, func() fosite.Session { return &fosite.DefaultSession{Subject: User} })
+}
+
+// fositeHandler returns a server. With a key its ID tokens have that signature.
+func fositeHandler(
+	issuer string, key crypto.Signer, session func() fosite.Session,
+) (http.Handler, error) {
 	config := &fosite.Config{
 		AccessTokenLifespan:   time.Hour,
 		RefreshTokenLifespan:  14 * 24 * time.Hour,
@@ -60,6 +69,7 @@ func newFosite(string) (http.Handler, error) {
 		RefreshTokenScopes:    []string{"offline"},
 		MinParameterEntropy:   fosite.MinParameterEntropy,
 		RedirectSecureChecker: fosite.IsRedirectURISecureStrict,
+		IDTokenIssuer:         issuer,
 	}
 	stored := storage.NewMemoryStore()
 	for _, c := range []struct {
@@ -75,13 +85,23 @@ func newFosite(string) (http.Handler, error) {
 			RedirectURIs:  []string{Callback},
 			ResponseTypes: []string{"code"},
 			GrantTypes:    c.grants,
-			Scopes:        []string{"read", "offline"},
+			Scopes:        []string{"read", "offline", "openid"},
 		}
 	}
-	provider := compose.Compose(config, stored, compose.NewOAuth2HMACStrategy(config),
-		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2ClientCredentialsGrantFactory,
-		compose.OAuth2RefreshTokenGrantFactory,
-		compose.OAuth2TokenIntrospectionFactory, compose.OAuth2PKCEFactory)
+	factories := []compose.Factory{compose.OAuth2AuthorizeExplicitFactory,
+		compose.OAuth2ClientCredentialsGrantFactory, compose.OAuth2RefreshTokenGrantFactory,
+		compose.OAuth2TokenIntrospectionFactory, compose.OAuth2PKCEFactory}
+	strategy := any(compose.NewOAuth2HMACStrategy(config))
+	if key != nil {
+		getKey := func(context.Context) (any, error) { return key, nil }
+		factories = append(factories, compose.OpenIDConnectExplicitFactory)
+		strategy = &compose.CommonStrategy{
+			CoreStrategy:               compose.NewOAuth2HMACStrategy(config),
+			OpenIDConnectTokenStrategy: compose.NewOpenIDConnectStrategy(getKey, config),
+			Signer:                     &jwt.DefaultSigner{GetPrivateKey: getKey},
+		}
+	}
+	provider := compose.Compose(config, stored, strategy, factories...)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
@@ -93,8 +113,7 @@ func newFosite(string) (http.Handler, error) {
 		for _, scope := range request.GetRequestedScopes() {
 			request.GrantScope(scope)
 		}
-		response, err := provider.NewAuthorizeResponse(ctx, request,
-			&fosite.DefaultSession{Subject: User})
+		response, err := provider.NewAuthorizeResponse(ctx, request, session())
 		if err != nil {
 			provider.WriteAuthorizeError(ctx, w, request, err)
 			return
@@ -103,7 +122,7 @@ func newFosite(string) (http.Handler, error) {
 	})
 	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
-		request, err := provider.NewAccessRequest(ctx, r, &fosite.DefaultSession{})
+		request, err := provider.NewAccessRequest(ctx, r, session())
 		if err != nil {
 			provider.WriteAccessError(ctx, w, request, err)
 			return

@@ -69,17 +69,21 @@ func newOurs(m oauth2server.Model, err error) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv, err := oauth2server.New(m, &oauth2server.Options{
+	return handlerOf(m, nil, oauth2server.Options{
 		AuthenticateUser: func(*http.Request) (*oauth2server.User, error) {
 			return &oauth2server.User{ID: User}, nil
 		},
-		Logger: slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
+}
+
+func handlerOf(m oauth2server.Model, page http.Handler, options oauth2server.Options) (http.Handler, error) {
+	options.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	srv, err := oauth2server.New(m, &options)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/authorize", srv.Authorize(nil))
+	mux.Handle("/authorize", srv.Authorize(page))
 	mux.Handle("/token", srv.Token(nil))
 	mux.Handle("/api", srv.Authenticate(Scope)(http.HandlerFunc(api)))
 	return mux, nil

@@ -28,6 +28,9 @@ type Peer struct {
 	// Scope is what App asks for.
 	Scope string
 
+	// Nonce is that of an authorization request, if the peer gives ID tokens.
+	Nonce string
+
 	// AnybodyRefreshes reports whether any client can use a refresh token. The
 	// gate checks it.
 	AnybodyRefreshes bool

@@ -3,11 +3,13 @@
 package peers
 
 import (
+	"context"
 	"crypto/sha256"
 	"io"
 	"log/slog"
 	"net/http"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/example/server/storage"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
@@ -33,18 +35,25 @@ var Zitadel = Peer{
 		"without a challenge too"},
 }
 
-func newZitadel(base string) (http.Handler, error) {
+func newZitadel(base string) (http.Handler, error) { return zitadelHandler(base, nil) }
+
+// zitadelHandler returns a server. Without a key it signs with one of its own.
+func zitadelHandler(base string, key *Key) (http.Handler, error) {
 	users := storage.NewUserStore(base)
 	stored := storage.NewStorageWithClients(users, map[string]*storage.Client{
 		app.ID:   storage.WebClient(app.ID, app.Secret, Callback),
 		other.ID: storage.WebClient(other.ID, other.Secret, Callback)})
+	var all op.Storage = stored
+	if key != nil {
+		all = zitadelStorage{stored, zitadelKey{*key}}
+	}
 	provider, err := op.NewProvider(&op.Config{
 		CryptoKey:             sha256.Sum256([]byte("key")),
 		CryptoKeyId:           "key1",
 		CodeMethodS256:        true,
 		GrantTypeRefreshToken: true,
 	},
-		stored, op.StaticIssuer(base), op.WithAllowInsecure(),
+		all, op.StaticIssuer(base), op.WithAllowInsecure(),
 		op.WithLogger(
 			slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
 	if err != nil {
@@ -65,3 +74,32 @@ func newZitadel(base string) (http.Handler, error) {
 			})))
 	return mux, nil
 }
+
+// zitadelStorage has another key than that of the example.
+type zitadelStorage struct {
+	*storage.Storage
+	key zitadelKey
+}
+
+func (s zitadelStorage) SigningKey(context.Context) (op.SigningKey, error) { return s.key, nil }
+func (s zitadelStorage) KeySet(context.Context) ([]op.Key, error) {
+	return []op.Key{zitadelPublic{s.key}}, nil
+}
+
+func (s zitadelStorage) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
+	return []jose.SignatureAlgorithm{s.key.Algorithm()}, nil
+}
+
+type zitadelKey struct{ key Key }
+
+func (k zitadelKey) ID() string { return k.key.ID }
+func (k zitadelKey) Algorithm() jose.SignatureAlgorithm {
+	return jose.SignatureAlgorithm(k.key.Algorithm)
+}
+func (k zitadelKey) SignatureAlgorithm() jose.SignatureAlgorithm { return k.Algorithm() }
+func (k zitadelKey) Key() any                                    { return k.key.Signer }
+func (zitadelKey) Use() string                                   { return "sig" }
+
+type zitadelPublic struct{ zitadelKey }
+
+func (k zitadelPublic) Key() any { return k.key.Signer.Public() }
