@@ -11,7 +11,6 @@ import (
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/ext/keys"
-	"github.com/seed-11d18166/oauth2server/internal/fetch"
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
@@ -25,24 +24,27 @@ func TestBackChannelLogout(t *testing.T) {
 		w.WriteHeader(status)
 	}))
 	defer server.Close()
-	p := New(ring, Options{JWKS: "/jwks", BackChannelLogoutURI: func(c *oauth2server.Client) string {
-		if c.ID == "quiet" {
-			return ""
+	provider := func(options Options) *Provider {
+		options.JWKS, options.BackChannelLogoutURI = "/jwks", func(c *oauth2server.Client) string {
+			if c.ID == "quiet" {
+				return ""
+			}
+			return server.URL + "/" + c.ID
 		}
-		return server.URL + "/" + c.ID
-	}})
-	srv, err := oauth2server.New(memorymodel.New(nil), &oauth2server.Options{
-		Issuer: "https://as.example", Extensions: []oauth2server.Extension{p}, Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	require.NotNil(t, srv)
+		p := New(ring, options)
+		_, err := oauth2server.New(memorymodel.New(nil), &oauth2server.Options{Issuer: "https://as.example",
+			Extensions: []oauth2server.Extension{p}, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		return p
+	}
 	user := &oauth2server.User{ID: "u1"}
 	web, quiet := &oauth2server.Client{ID: "web"}, &oauth2server.Client{ID: "quiet"}
 
 	// The client's address is on loopback: it is not reached.
-	require.ErrorContains(t, p.NotifyLogout(t.Context(), user, "s1", web), `client "web"`)
+	require.ErrorContains(t, provider(Options{}).NotifyLogout(t.Context(), user, "s1", web), `client "web"`)
 	require.Empty(t, told)
 
-	p.fetch = fetch.New(fetch.Options{AllowLoopback: true})
+	p := provider(Options{InsecureAllowLoopback: true})
 	for _, session := range []string{"s1", ""} {
 		require.NoError(t, p.NotifyLogout(t.Context(), user, session, web, quiet))
 		require.Len(t, told, 1)

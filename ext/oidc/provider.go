@@ -70,6 +70,11 @@ type Options struct {
 	// Nil: nobody is.
 	BackChannelLogoutURI func(client *oauth2server.Client) string
 
+	// InsecureAllowLoopback posts logout tokens to loopback addresses too, also
+	// by http. It is for tests: with it, whoever names a BackChannelLogoutURI can
+	// have this server send requests to the services of its own machine.
+	InsecureAllowLoopback bool
+
 	// Session returns the session of a request, the sid of
 	// [oauth2server.Authentication.Session]; empty if nobody is signed in.
 	// [Provider.EndSession] needs it.
@@ -106,7 +111,8 @@ var protocolClaims = []string{
 // New returns a Provider that signs with the keys of ring. What is wrong with
 // the options is among the mistakes that [oauth2server.New] returns.
 func New(ring *keys.Ring, options Options) *Provider {
-	p := &Provider{ring: ring, options: options, scopes: maps.Clone(standardScopes), fetch: fetch.New(fetch.Options{})}
+	p := &Provider{ring: ring, options: options, scopes: maps.Clone(standardScopes),
+		fetch: fetch.New(fetch.Options{AllowLoopback: options.InsecureAllowLoopback})}
 	for name, claims := range options.Scopes {
 		p.scopes[name] = append(slices.Clone(p.scopes[name]), claims...)
 	}

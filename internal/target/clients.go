@@ -23,6 +23,10 @@ type client struct {
 	RedirectURIs           []string        `json:"redirect_uris"`
 	PostLogoutRedirectURIs []string        `json:"post_logout_redirect_uris"`
 	MayIntrospect          bool            `json:"may_introspect"`
+
+	// BackChannelLogoutURI is told that a user signed out, with the sid, so the
+	// file's backchannel_logout_session_required changes nothing.
+	BackChannelLogoutURI string `json:"backchannel_logout_uri"`
 }
 
 func readClients(file string) ([]client, error) {

@@ -5,7 +5,8 @@
 //	go run ./internal/target -addr 127.0.0.1:0 -clients clients.json
 //
 // The first line that it prints is its base URL, which is also the issuer. The
-// user is andy, with the password 123456.
+// user is andy, with the password 123456. With -loopback, a client on loopback is
+// told that the user signed out, at its backchannel_logout_uri.
 package main
 
 import (
@@ -27,14 +28,15 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:0", "`address` to listen on; a loopback address")
 	file := flag.String("clients", "", "JSON `file` with the clients to register")
 	algorithm := flag.String("alg", "RS256", "`algorithm` of the signing key: ES256, EdDSA, RS256 or PS256")
+	loopback := flag.Bool("loopback", false, "send logout tokens to loopback addresses too, also by http")
 	verbose := flag.Bool("v", false, "log refusals")
 	flag.Parse()
-	if err := run(*addr, *file, *algorithm, *verbose); err != nil {
+	if err := run(*addr, *file, *algorithm, *loopback, *verbose); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(addr, file, algorithm string, verbose bool) error {
+func run(addr, file, algorithm string, loopback, verbose bool) error {
 	var clients []client
 	if file != "" {
 		var err error
@@ -54,7 +56,7 @@ func run(addr, file, algorithm string, verbose bool) error {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	base := "http://" + listener.Addr().String()
-	handler, err := newTarget(base, clients, algorithm, logger)
+	handler, err := newTarget(base, clients, algorithm, loopback, logger)
 	if err != nil {
 		return err
 	}

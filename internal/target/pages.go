@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"html/template"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,27 @@ func show(w http.ResponseWriter, name string, data any) {
 type session struct {
 	id, user string
 	since    time.Time
+	clients  *clientList
+}
+
+// clientList are the clients at which a session signed its user in.
+type clientList struct {
+	mu  sync.Mutex
+	all []*oauth2server.Client
+}
+
+func (l *clientList) add(c *oauth2server.Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.ContainsFunc(l.all, func(known *oauth2server.Client) bool { return known.ID == c.ID }) {
+		l.all = append(l.all, c)
+	}
+}
+
+func (l *clientList) list() []*oauth2server.Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
 }
 
 // sessions are all browsers, by their cookie.
@@ -66,9 +88,13 @@ func (s *sessions) id(r *http.Request) string {
 	return ""
 }
 
-// begin signs a user in, with a new cookie.
-func (s *sessions) begin(w http.ResponseWriter, user string) *session {
-	begun := &session{id: rand.Text(), user: user, since: time.Now()}
+// begin signs a user in, with a new cookie. Whoever is signed in already stays in
+// the same session, as its clients are to be told when it ends.
+func (s *sessions) begin(w http.ResponseWriter, user string, before *session) *session {
+	begun := &session{id: rand.Text(), user: user, since: time.Now(), clients: &clientList{}}
+	if before != nil && before.user == user {
+		begun.id, begun.clients = before.id, before.clients
+	}
 	value := rand.Text()
 	s.all.Store(value, begun)
 	http.SetCookie(w, &http.Cookie{Name: cookie, Value: value, Path: "/", HttpOnly: true,
@@ -99,7 +125,7 @@ func (t *target) page(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		t.sessions.end(w, r)
-		now = t.sessions.begin(w, user.ID)
+		now = t.sessions.begin(w, user.ID, now)
 	} else if now != nil && r.PostForm.Get("signed_in") == "" && tooOld(asked, now) {
 		now = nil // the consent page, which comes after a sign-in, says so
 	}
@@ -113,6 +139,7 @@ func (t *target) page(w http.ResponseWriter, r *http.Request) {
 	case verdict == "deny":
 		q.Deny(w, r, "")
 	case verdict == "allow", silently:
+		now.clients.add(q.Client)
 		q.Approve(w, r, oauth2server.Approval{
 			User: &oauth2server.User{ID: now.user},
 			All:  true,
@@ -142,7 +169,15 @@ func (t *target) logout(w http.ResponseWriter, r *http.Request) {
 		show(w, "sign out", nil)
 		return
 	}
+	ended := t.sessions.of(r)
 	t.sessions.end(w, r)
+	if ended != nil {
+		user := &oauth2server.User{ID: ended.user}
+		// It waits, so that a test tool need not.
+		if err := t.provider.NotifyLogout(r.Context(), user, ended.id, ended.clients.list()...); err != nil {
+			t.logger.WarnContext(r.Context(), "a client was not told of the logout", "error", err)
+		}
+	}
 	if !request.Done(w, r) {
 		show(w, "signed out", nil)
 	}

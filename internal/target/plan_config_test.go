@@ -9,14 +9,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The modules of the plans oidcc-config-certification and
-// oidcc-rp-initiated-logout-certification, after their descriptions.
+// The modules of the plan oidcc-config-certification and of the two about
+// logout, after their descriptions.
+
+func (b *browser) discovery() map[string]any {
+	text, _ := b.read(b.Get(b.base + "/.well-known/openid-configuration"))
+	document := map[string]any{}
+	require.NoError(b.t, json.Unmarshal([]byte(text), &document))
+	return document
+}
 
 func TestPlan_config_discovery_endpoint_verification(t *testing.T) {
 	b := start(t, "RS256")
-	text, _ := b.read(b.Get(b.base + "/.well-known/openid-configuration"))
-	document := map[string]any{}
-	require.NoError(t, json.Unmarshal([]byte(text), &document))
+	document := b.discovery()
 	require.Equal(t, b.base, document["issuer"])
 	for _, member := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri",
 		"end_session_endpoint"} {
@@ -28,7 +33,7 @@ func TestPlan_config_discovery_endpoint_verification(t *testing.T) {
 		"token_endpoint_auth_methods_supported": "client_secret_basic", "response_modes_supported": "form_post"} {
 		require.Contains(t, document[member], want, member)
 	}
-	text, _ = b.read(b.Get(document["jwks_uri"].(string)))
+	text, _ := b.read(b.Get(document["jwks_uri"].(string)))
 	var set struct{ Keys []map[string]any }
 	require.NoError(t, json.Unmarshal([]byte(text), &set))
 	kids := map[any]bool{}
@@ -153,6 +158,5 @@ func TestPlan_logout_query_added_to_post_logout_redirect_uri(t *testing.T) {
 
 func TestPlan_logout_discovery_endpoint_verification(t *testing.T) {
 	b := start(t, "ES256")
-	text, _ := b.read(b.Get(b.base + "/.well-known/openid-configuration"))
-	require.Contains(t, text, `"end_session_endpoint":"`+b.base+`/logout"`)
+	require.Equal(t, b.base+"/logout", b.discovery()["end_session_endpoint"])
 }

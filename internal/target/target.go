@@ -35,13 +35,18 @@ type target struct {
 	ring     *keys.Ring
 	sessions sessions
 	keys     rotating
+	logger   *slog.Logger
 }
 
 // newTarget returns a handler with everything at once, whose issuer is base.
-func newTarget(base string, clients []client, algorithm string, logger *slog.Logger) (http.Handler, error) {
+// loopback lets it tell clients on loopback that the user signed out.
+func newTarget(
+	base string, clients []client, algorithm string, loopback bool, logger *slog.Logger,
+) (http.Handler, error) {
 	t := &target{
-		model: memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: true}),
-		keys:  rotating{algorithm: algorithm},
+		model:  memorymodel.New(&memorymodel.Options{InsecureAllowShortSecrets: true}),
+		keys:   rotating{algorithm: algorithm},
+		logger: logger,
 	}
 	if err := t.keys.rotate(); err != nil {
 		return nil, err
@@ -67,6 +72,11 @@ func newTarget(base string, clients []client, algorithm string, logger *slog.Log
 			own, _ := c.Data.(client)
 			return own.PostLogoutRedirectURIs
 		},
+		BackChannelLogoutURI: func(c *oauth2server.Client) string {
+			own, _ := c.Data.(client)
+			return own.BackChannelLogoutURI
+		},
+		InsecureAllowLoopback: loopback,
 	})
 	srv, err := oauth2server.New(t.model, &oauth2server.Options{
 		Issuer: base,

@@ -103,9 +103,12 @@ func (b *browser) call(path string, token any) int {
 	return res.StatusCode
 }
 
-func start(t *testing.T, algorithm string) *browser {
+func start(t *testing.T, algorithm string) *browser { return startWith(t, algorithm, clientsFile) }
+
+// startWith starts a target that may tell clients on loopback of a logout.
+func startWith(t *testing.T, algorithm, text string) *browser {
 	file := filepath.Join(t.TempDir(), "clients.json")
-	require.NoError(t, os.WriteFile(file, []byte(clientsFile), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	clients, err := readClients(file)
 	require.NoError(t, err)
 	var handler http.Handler
@@ -114,7 +117,7 @@ func start(t *testing.T, algorithm string) *browser {
 		handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	handler, err = newTarget(server.URL, clients, algorithm, slog.New(slog.DiscardHandler))
+	handler, err = newTarget(server.URL, clients, algorithm, true, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return newBrowser(t, server.URL)
 }
@@ -186,30 +189,56 @@ func TestTargetAcceptsWhatItDoesNotOffer(t *testing.T) {
 		url.Values{"grant_type": {"client_credentials"}})["error"])
 }
 
+// asCommand is the environment variable that makes the test binary the command,
+// which saves building it.
+const asCommand = "TARGET_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+		return
+	}
+	m.Run()
+}
+
+// command is the command with these arguments.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self, args...)
+	c.Env = append(os.Environ(), asCommand+"=1")
+	return c
+}
+
+// startCommand starts the command with a file of these clients, and returns what
+// it prints first. At the end it is told to end, and must do so well.
+func startCommand(t *testing.T, clients string, args ...string) (base string) {
+	file := filepath.Join(t.TempDir(), "clients.json")
+	require.NoError(t, os.WriteFile(file, []byte(clients), 0o600))
+	c := command(t, append(args, "-addr", "127.0.0.1:0", "-clients", file)...)
+	printed, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	t.Cleanup(func() {
+		require.NoError(t, c.Process.Signal(os.Interrupt))
+		require.NoError(t, c.Wait())
+	})
+	base, err = bufio.NewReader(printed).ReadString('\n')
+	require.NoError(t, err)
+	return strings.TrimSpace(base)
+}
+
 // The command prints its address first, serves, and ends when it is told to.
 func TestTheCommand(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "clients.json")
-	require.NoError(t, os.WriteFile(file, []byte(clientsFile), 0o600))
-	binary := filepath.Join(t.TempDir(), "target")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
-	command := exec.CommandContext(t.Context(), binary, "-addr", "127.0.0.1:0", "-clients", file)
-	printed, err := command.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, command.Start())
-	base, err := bufio.NewReader(printed).ReadString('\n')
-	require.NoError(t, err)
-	base = strings.TrimSpace(base)
+	base := startCommand(t, clientsFile)
 	res, err := http.Get(base + "/.well-known/openid-configuration")
 	require.NoError(t, err)
 	var document struct{ Issuer string }
 	require.NoError(t, json.NewDecoder(res.Body).Decode(&document))
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, base, document.Issuer)
-	require.NoError(t, command.Process.Signal(os.Interrupt))
-	require.NoError(t, command.Wait())
 
 	for _, args := range [][]string{{"-addr", "0.0.0.0:0"}, {"-clients", "none.json"}, {"-alg", "HS256"}} {
-		require.Error(t, exec.CommandContext(t.Context(), binary, args...).Run(), args)
+		require.Error(t, command(t, args...).Run(), args)
 	}
 }
