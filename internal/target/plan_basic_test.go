@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server/ext/keys"
 )
 
 // The modules of the OpenID Foundation's plan oidcc-basic-certification, after
@@ -25,6 +28,16 @@ func (b *browser) claims(tokens map[string]any) map[string]any {
 	claims := map[string]any{}
 	require.NoError(b.t, json.Unmarshal(text, &claims))
 	return claims
+}
+
+// header returns the header of a token.
+func (b *browser) header(token string) map[string]any {
+	first, _, _ := strings.Cut(token, ".")
+	text, err := base64.RawURLEncoding.DecodeString(first)
+	require.NoError(b.t, err)
+	head := map[string]any{}
+	require.NoError(b.t, json.Unmarshal(text, &head))
+	return head
 }
 
 func (b *browser) userInfo(token any, method string) (int, map[string]any) {
@@ -65,6 +78,32 @@ func TestPlan_basic_response_type_missing(t *testing.T) {
 	_, answer := b.read(b.Get(strings.Replace(b.link(), "response_type=code", "", 1)))
 	require.Equal(t, "invalid_request", answer.Get("error"))
 	require.Equal(t, "1", answer.Get("state"))
+}
+
+func TestPlan_basic_idtoken_signature(t *testing.T) {
+	for _, algorithm := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
+		t.Run(algorithm, func(t *testing.T) {
+			b := start(t, algorithm)
+			token := b.redeem(b.signIn())["id_token"].(string)
+			head := b.header(token)
+			require.Equal(t, algorithm, head["alg"])
+			require.Contains(t, b.discovery()["id_token_signing_alg_values_supported"], algorithm)
+			remote, err := keys.NewRemote(b.base+"/jwks", nil)
+			require.NoError(t, err)
+			claims := map[string]any{}
+			require.NoError(t, remote.Verify(t.Context(), token, "", &claims))
+			require.Equal(t, "web", claims["aud"])
+			set, _ := b.read(b.Get(b.base + "/jwks"))
+			require.Contains(t, set, `"kid":"`+head["kid"].(string)+`"`)
+		})
+	}
+}
+
+// The module is skipped at servers whose metadata lack the algorithm none.
+func TestPlan_basic_idtoken_unsigned(t *testing.T) {
+	b := start(t, "RS256")
+	require.NotContains(t, b.discovery()["id_token_signing_alg_values_supported"], "none")
+	require.NotEqual(t, "none", b.header(b.redeem(b.signIn())["id_token"].(string))["alg"])
 }
 
 func TestPlan_basic_userinfo_get(t *testing.T)         { testUserInfo(t, "GET") }
@@ -122,6 +161,17 @@ func TestPlan_basic_ensure_other_scope_order_succeeds(t *testing.T) {
 	require.Contains(t, claims, "email")
 }
 
+// As others sign in: with scopes in another order, and a nonce and a state that
+// are long.
+func TestPlan_basic_alternate_happy_flow(t *testing.T) {
+	b := start(t, "ES256")
+	nonce, state := strings.Repeat("n", 43), strings.Repeat("s", 128)
+	answer := b.signIn("scope", "profile openid", "nonce", nonce, "state", state)
+	require.Equal(t, state, answer.Get("state"))
+	require.Equal(t, b.base, answer.Get("iss"))
+	require.Equal(t, nonce, b.claims(b.redeem(answer))["nonce"])
+}
+
 func TestPlan_basic_display_page(t *testing.T) {
 	b := start(t, "ES256")
 	require.NotEmpty(t, b.signIn("display", "page").Get("code"))
@@ -172,6 +222,11 @@ func TestPlan_basic_max_age_10000(t *testing.T) {
 	first := b.claims(b.redeem(b.signIn()))
 	second := b.claims(b.redeem(b.signIn("max_age", "10000")))
 	require.Equal(t, first["auth_time"], second["auth_time"])
+}
+
+func TestPlan_basic_ensure_request_with_unknown_parameter_succeeds(t *testing.T) {
+	b := start(t, "ES256")
+	require.NotEmpty(t, b.redeem(b.signIn("extra", "foobar"))["id_token"])
 }
 
 func TestPlan_basic_id_token_hint(t *testing.T) {
@@ -264,6 +319,29 @@ func TestPlan_basic_unsigned_request_object_supported_correctly_or_rejected_as_u
 	b := start(t, "ES256")
 	_, answer := b.read(b.Get(b.link("request", "eyJhbGciOiJub25lIn0.eyJzY29wZSI6Im9wZW5pZCJ9.")))
 	require.Equal(t, "request_not_supported", answer.Get("error"))
+}
+
+func TestPlan_basic_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported(t *testing.T) {
+	b := start(t, "ES256")
+	require.Equal(t, false, b.discovery()["request_uri_parameter_supported"])
+	_, answer := b.read(b.Get(b.link("request_uri", "https://client.example/request.jwt")))
+	require.Equal(t, "request_uri_not_supported", answer.Get("error"))
+	require.Equal(t, "1", answer.Get("state"))
+}
+
+func TestPlan_basic_ensure_request_with_valid_pkce_succeeds(t *testing.T) {
+	b := start(t, "ES256")
+	require.Contains(t, b.discovery()["code_challenge_methods_supported"], "S256")
+	verifier := strings.Repeat("v", 43)
+	sum := sha256.Sum256([]byte(verifier))
+	redeem := func(answer url.Values, verifier string) map[string]any {
+		return b.token("web", "s1", url.Values{"grant_type": {"authorization_code"}, "code": {answer.Get("code")},
+			"redirect_uri": {"http://127.0.0.1:9199/cb"}, "code_verifier": {verifier}})
+	}
+	challenge := []string{"code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]),
+		"code_challenge_method", "S256"}
+	require.NotEmpty(t, redeem(b.signIn(challenge...), verifier)["id_token"])
+	require.Equal(t, "invalid_grant", redeem(b.signIn(challenge...), verifier+"v")["error"])
 }
 
 func TestPlan_basic_refresh_token(t *testing.T) {
