@@ -33,7 +33,7 @@ func main() {
 	flag.StringVar(&o.serve, "serve", "", "serve the peer of this `name`, for the command itself")
 	flag.IntVar(&o.stored, "stored", 100_000, "how many access tokens are stored before")
 	flag.IntVar(&o.rounds, "rounds", 13, "how often each flow has its turn at each peer")
-	flag.DurationVar(&o.turn, "turn", 500*time.Millisecond, "how long a turn is")
+	flag.DurationVar(&o.turn, "turn", 500*time.Millisecond, "how long a turn is; in this process, twice as long")
 	flag.StringVar(&o.peers, "peers", "", "the `names` of some, with commas, the first being "+
 		"what the others are held against; all without it: "+listed(peers.All, peerName))
 	flag.StringVar(&o.flows, "flows", "",
@@ -112,7 +112,7 @@ func measure(ctx context.Context, o options, args []string) error {
 		}
 	}
 	if o.local {
-		if err := t.measureLocal(ctx, chosen, work); err != nil {
+		if err := t.measureLocal(ctx, o, chosen, work); err != nil {
 			return err
 		}
 	}

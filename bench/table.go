@@ -5,12 +5,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
+	"testing"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server/bench/peers"
@@ -154,7 +156,11 @@ func (t *table) add(p peers.Peer, f flow, one turn) {
 	t.turns[p.Name][f.name] = append(t.turns[p.Name][f.name], one)
 }
 
-func (t *table) measureLocal(ctx context.Context, chosen []peers.Peer, work []flow) error {
+func (t *table) measureLocal(ctx context.Context, o options, chosen []peers.Peer, work []flow) error {
+	testing.Init() // for the flag below
+	if err := flag.Set("test.benchtime", (2 * o.turn).String()); err != nil {
+		return err
+	}
 	t.local, t.heap = map[string]map[string]inProcess{}, map[string]int64{}
 	for _, p := range chosen {
 		if p.New == nil {

@@ -28,6 +28,7 @@ import (
 // true: its address opens, the user that it names signs in, and its curl lines
 // do what they show. It ends well when it is told to.
 func TestWhatTheExamplesPrint(t *testing.T) {
+	t.Parallel()
 	curl, err := exec.LookPath("curl")
 	require.NoError(t, err, "this test runs the lines that are printed and needs curl")
 	issuer := startProgram(t, "server", nil)
