@@ -1,6 +1,8 @@
 // Package jose signs and checks JSON Web Tokens (RFC 7519) with go-jose, and is
 // stricter (RFC 8725): the algorithm is that of the key, keys in a token are
 // never used, the type must be the expected one, and a token has one spelling.
+// Only an ES256 signature has a second form that anybody can make, by the
+// symmetry of the curve, so a list of tokens must go by their claims.
 package jose
 
 import (

@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -171,7 +172,7 @@ func TestAttack_KeysOfTheToken(t *testing.T) {
 		`{"alg":"ES256","x5c":["AAAA"]}`,
 		`{"alg":"ES256","crit":["b64"],"b64":false}`,
 		`{"alg":"ES256","crit":["exp"],"exp":1}`,
-		`{"alg":"ES256","zip":"DEF"}`,
+		`{"alg":"ES256","zip":"DEF"}`, `{"alg":"ES256","b64":false}`,
 		`{"alg":"ES256","kid":["a"]}`, `{"alg":"ES256"`, `[]`, `null`, ``,
 	} {
 		require.Error(t, setOf(mine).Verify(signed(header), "", new(claims)), header)
@@ -212,6 +213,40 @@ func TestAttack_Spelling(t *testing.T) {
 			require.Error(t, set.Verify(other, "", new(claims)), "%q", other)
 		}
 	}
+}
+
+// What is no signature at all is refused, of whatever length it is.
+func TestAttack_Signatures(t *testing.T) {
+	for algorithm, key := range keys {
+		token := mustSign(t, key, "")
+		input := token[:strings.LastIndexByte(token, '.')+1]
+		for _, length := range []int{0, 1, 31, 32, 33, 63, 64, 65, 96, 128, 255, 256, 257, 512} {
+			for _, fill := range []byte{0, 1, 0x80, 0xff} {
+				signature := bytes.Repeat([]byte{fill}, length)
+				require.Error(t, setOf(key).Verify(input+base64.RawURLEncoding.EncodeToString(signature), "",
+					new(claims)), "%s: %d times %x", algorithm, length, fill)
+			}
+		}
+	}
+	for _, header := range []string{"", "}", `{"alg":"ES256"}`, `{"alg":""}`} {
+		require.Error(t, (Set{{}}).Verify(raw(header, `{}`, func(string) []byte { return nil }), "", new(claims)),
+			"the zero key: %s", header)
+	}
+}
+
+// ECDSA signatures come in pairs (r, s) and (r, -s), and other libraries make
+// either.
+func TestSignaturesOfES256(t *testing.T) {
+	key := keys["ES256"]
+	order := elliptic.P256().Params().N
+	token := mustSign(t, key, "")
+	at := strings.LastIndexByte(token, '.') + 1
+	signature, err := base64.RawURLEncoding.DecodeString(token[at:])
+	require.NoError(t, err)
+	require.Len(t, signature, 64)
+	s := new(big.Int).SetBytes(signature[32:])
+	s.Sub(order, s).FillBytes(signature[32:])
+	require.NoError(t, setOf(key).Verify(token[:at]+base64.RawURLEncoding.EncodeToString(signature), "", new(claims)))
 }
 
 // Large, encrypted and compressed tokens are refused before they are parsed
