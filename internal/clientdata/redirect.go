@@ -1,0 +1,98 @@
+// This file decides where answers for a client may go whom nobody vouches for.
+
+package clientdata
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/grammar"
+)
+
+// DefaultSchemes are private-use schemes without a dot of apps that people have.
+var DefaultSchemes = []string{"cursor", "vscode", "vscode-insiders", "windsurf", "claude"}
+
+// Limits of redirection URIs.
+const (
+	maxURIs      = 10
+	maxURILength = 1024
+)
+
+// CheckSchemes returns why schemes cannot be those of apps; nil if they can.
+func CheckSchemes(schemes []string) error {
+	for _, scheme := range schemes {
+		err := oauth2server.CheckRedirectURI(scheme + "://callback")
+		if err != nil || scheme != strings.ToLower(scheme) || scheme == "http" || scheme == "https" {
+			return fmt.Errorf("%q is no scheme of an app, in lower case", scheme)
+		}
+	}
+	return nil
+}
+
+// redirectURIs returns those of the URIs that an answer may go to. One that can
+// only be an attack or a mistake refuses all. One whose scheme is unknown is left
+// out, as clients name the URIs of all their editions: a scheme may start any
+// program, with what the URI says.
+func redirectURIs(asked, schemes []string) (allowed []string, err error) {
+	if schemes == nil {
+		schemes = DefaultSchemes
+	}
+	if len(asked) == 0 || len(asked) > maxURIs {
+		return nil, wrongURI("`redirect_uris` must have from 1 to %d URIs", maxURIs)
+	}
+	for i, uri := range asked {
+		known, err := checkURI(uri, schemes)
+		if err != nil {
+			return nil, wrongURI("number %d of `redirect_uris`: %w", i+1, err)
+		}
+		if known && !slices.Contains(allowed, uri) {
+			allowed = append(allowed, uri)
+		}
+	}
+	if len(allowed) == 0 {
+		return nil, wrongURI("`redirect_uris` must have one that is https, " +
+			"http on a loopback address, or has a private-use scheme with a dot")
+	}
+	return allowed, nil
+}
+
+// checkURI returns why no registration may have a redirection URI. known is
+// whether its scheme is one that answers may go to.
+func checkURI(uri string, schemes []string) (known bool, err error) {
+	if len(uri) > maxURILength {
+		return false, fmt.Errorf("it has more than %d characters", maxURILength)
+	}
+	parsed, parseErr := url.Parse(uri)
+	known = parseErr != nil || slices.Contains([]string{"", "http", "https"}, parsed.Scheme) ||
+		strings.Contains(parsed.Scheme, ".") || slices.Contains(schemes, parsed.Scheme)
+	if !known && oauth2server.CheckRedirectURI(parsed.Scheme+"://callback") == nil {
+		return false, nil
+	}
+	if err := oauth2server.CheckRedirectURI(uri); err != nil {
+		// Without the URI, which may be long.
+		return false, errors.New(strings.TrimPrefix(err.Error(), fmt.Sprintf("oauth2server: redirection URI %q: ", uri)))
+	}
+	if parsed.Scheme == "http" && !slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, parsed.Hostname()) {
+		return false, errors.New("http is for 127.0.0.1, [::1] and localhost alone")
+	}
+	return known, nil
+}
+
+func wrongURI(format string, args ...any) *oauth2server.Error {
+	return refused(InvalidRedirectURI, "client_redirect_uri", format, args...)
+}
+
+// cleanURI returns the address of a page about a client; empty if it is none that
+// people may be sent to.
+func cleanURI(uri string) string {
+	// A redirection URI has a host that people read as browsers do.
+	if len(uri) > maxURILength || !grammar.EqualFold(uri[:min(len(uri), 8)], "https://") ||
+		oauth2server.CheckRedirectURI(uri) != nil {
+		return ""
+	}
+	return uri
+}
