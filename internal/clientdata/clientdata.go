@@ -23,7 +23,8 @@ const (
 type Data struct {
 	// Client has what the library keeps: RedirectURIs, of which there is one at
 	// least, Grants, Name and URI. It is SelfAsserted, and Public if AuthMethod
-	// is not one with a secret. It has no ID.
+	// is not one with a secret, or if a redirection URI is for public clients
+	// only. It has no ID.
 	Client *oauth2server.Client
 
 	// AuthMethod is token_endpoint_auth_method. Empty: it is not there, which
@@ -77,15 +78,24 @@ func Read(body []byte, schemes []string) (*Data, error) {
 		}
 		return nil, err
 	}
-	d.Client = &oauth2server.Client{Name: cleanName(name), URI: cleanURI(uri), SelfAsserted: true}
-	if d.Client.RedirectURIs, err = redirectURIs(uris, schemes); err != nil {
+	if grants, err = usableGrants(grants); err != nil {
 		return nil, err
 	}
-	if d.Client.Grants, err = usableGrants(grants); err != nil {
+	d.Client = &oauth2server.Client{RedirectURIs: uris, Grants: grants, Name: name, URI: uri, SelfAsserted: true}
+	if err = Clean(d.Client, schemes); err != nil {
 		return nil, err
 	}
-	d.Client.Public = !slices.Contains([]string{"", "client_secret_basic", "client_secret_post"}, d.AuthMethod)
+	d.Client.Public = !slices.Contains([]string{"", "client_secret_basic", "client_secret_post"}, d.AuthMethod) ||
+		slices.ContainsFunc(d.Client.RedirectURIs, isRootless)
 	return d, nil
+}
+
+// Clean applies the rules for redirection URIs and texts to a client, for one
+// that says now what it said long ago. The error is that of [Read].
+func Clean(c *oauth2server.Client, schemes []string) (err error) {
+	c.Name, c.URI = cleanName(c.Name), cleanURI(c.URI)
+	c.RedirectURIs, err = redirectURIs(c.RedirectURIs, schemes)
+	return err
 }
 
 // object returns the members of a JSON object with nothing behind it. None may be

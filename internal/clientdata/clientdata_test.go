@@ -146,6 +146,27 @@ func TestRedirectURIs(t *testing.T) {
 	}
 }
 
+// Such a URI belongs to an app on a device, which keeps no secret.
+func TestRootlessRedirectURI(t *testing.T) {
+	d, err := read(t, nil, "https://a.example/", "com.example.app:cb")
+	require.NoError(t, err)
+	require.True(t, d.Client.Public)
+	d.Client.ID = "x"
+	require.NoError(t, oauth2server.CheckClient(d.Client))
+	d, err = read(t, nil, "https://a.example/", "tel:1") // which is left out
+	require.NoError(t, err)
+	require.False(t, d.Client.Public)
+}
+
+// What was registered under other rules is judged by those of today.
+func TestClean(t *testing.T) {
+	c := &oauth2server.Client{RedirectURIs: []string{"zed://x", "https://a.example/"}, Name: " x\u200b ", URI: "http://x"}
+	require.NoError(t, Clean(c, nil))
+	require.Equal(t, &oauth2server.Client{RedirectURIs: []string{"https://a.example/"}, Name: "x"}, c)
+	c.RedirectURIs = []string{"https://a.example/", "http://a.example/"}
+	require.ErrorIs(t, Clean(c, nil), InvalidRedirectURI)
+}
+
 func TestNumberOfRedirectURIs(t *testing.T) {
 	var uris []string
 	for i := range 11 {
@@ -239,7 +260,7 @@ func FuzzRead(f *testing.F) {
 			require.LessOrEqual(t, len(uri), maxURILength)
 			require.NotContains(t, uri, "#")
 		}
-		c.ID, c.Public = "dcr.x", true
+		c.ID = "dcr.x"
 		require.NoError(t, oauth2server.CheckClient(c))
 	})
 }

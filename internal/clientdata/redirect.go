@@ -82,6 +82,13 @@ func checkURI(uri string, schemes []string) (known bool, err error) {
 	return known, nil
 }
 
+// isRootless reports whether a URI has no slash behind its scheme, which
+// [oauth2server.CheckClient] takes of public clients only.
+func isRootless(uri string) bool {
+	_, rest, found := strings.Cut(uri, ":")
+	return found && !strings.HasPrefix(rest, "/")
+}
+
 func wrongURI(format string, args ...any) *oauth2server.Error {
 	return refused(InvalidRedirectURI, "client_redirect_uri", format, args...)
 }
