@@ -106,7 +106,7 @@ type Error struct {
 	// Status is the HTTP status. 0 stands for that of the code.
 	Status int
 
-	// Header has further fields for the answer, such as DPoP-Nonce. Those that
+	// Header has further fields for the answer, such as Retry-After. Those that
 	// the server writes itself are left out. Optional. It has no effect where
 	// the client is told by redirect.
 	Header http.Header

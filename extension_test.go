@@ -487,6 +487,7 @@ func TestRule_RefusalsOfExtensions(t *testing.T) {
 	requireError(t, r, 400, "invalid_toy_proof")
 	require.Equal(t, "the key is malformed", r.str("error_description"))
 	require.Equal(t, "n1", r.Header.Get("Toy-Nonce"))
+	require.Equal(t, "7", r.Header.Get("Retry-After"))
 	require.Equal(t, []string{"no-store"}, r.Header.Values("Cache-Control"))
 	event := d.events.last(t)
 	require.Equal(t, oauth2server.Event{Kind: oauth2server.EventRefused, Endpoint: oauth2server.EndpointToken,

@@ -133,6 +133,7 @@ func setErrorHeaders(w http.ResponseWriter, e *Error) {
 	switch status := e.status(); {
 	case e.wait > 0:
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.wait-1)/time.Second+1), 10)) // rounded up
+	case w.Header().Get("Retry-After") != "": // of the error
 	case status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
 	case status == http.StatusTooManyRequests:
@@ -144,7 +145,7 @@ func setErrorHeaders(w http.ResponseWriter, e *Error) {
 // [Error.Header] cannot replace.
 var ownHeaders = []string{
 	"Allow", "Cache-Control", "Connection", "Content-Length", "Content-Security-Policy", "Content-Type",
-	"Location", "Pragma", "Referrer-Policy", "Retry-After", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Location", "Pragma", "Referrer-Policy", "Trailer", "Transfer-Encoding", "Upgrade",
 	"Www-Authenticate", "X-Content-Type-Options", "X-Frame-Options",
 }
 

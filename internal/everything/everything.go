@@ -200,8 +200,9 @@ func (e *Extension) BindToken(r *http.Request) (string, error) {
 		return "", &oauth2server.Error{
 			Code:        "invalid_toy_proof",
 			Description: "the key is malformed",
-			Header:      http.Header{"Toy-Nonce": {"n1"}, "Cache-Control": {"public"}, "content-length": {"1"}},
-			Reason:      "toy_proof",
+			Header: http.Header{"Toy-Nonce": {"n1"}, "Cache-Control": {"public"}, "content-length": {"1"},
+				"retry-after": {"7"}},
+			Reason: "toy_proof",
 		}
 	}
 	if key == "fault" {
