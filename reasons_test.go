@@ -62,7 +62,10 @@ func TestReasonsAreListed(t *testing.T) {
 			require.False(t, same, "two rows for %q at %v and %v", row.reason, row.endpoints, other.endpoints)
 		}
 	}
-	inSource := reasonsIn(t)
+	inSource := map[string]bool{}
+	for _, dir := range []string{".", "internal/clientdata", "ext/registration"} {
+		maps.Copy(inSource, reasonsIn(t, dir))
+	}
 	require.Greater(t, len(inSource), 50)
 	require.Equal(t, slices.Sorted(maps.Keys(inSource)), slices.Sorted(maps.Keys(inDocs)),
 		"in the source, and in docs/reasons.md")
@@ -70,10 +73,10 @@ func TestReasonsAreListed(t *testing.T) {
 
 // reasonsIn collects the reasons from the source: the arguments and fields
 // named reason.
-func reasonsIn(t *testing.T) map[string]bool {
+func reasonsIn(t *testing.T, dir string) map[string]bool {
 	files := token.NewFileSet()
 	var source []*ast.File
-	names, err := filepath.Glob("*.go")
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	require.NoError(t, err)
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
@@ -142,8 +145,15 @@ func reasonsIn(t *testing.T) map[string]bool {
 					}
 				}
 			case *ast.CompositeLit:
-				if name, ok := n.Type.(*ast.Ident); ok && name.Name == "Error" {
-					e := fieldOf(n, "reason")
+				name, field := "", "reason"
+				switch kind := n.Type.(type) {
+				case *ast.Ident:
+					name = kind.Name
+				case *ast.SelectorExpr: // outside of the root
+					name, field = kind.Sel.Name, "Reason"
+				}
+				if name == "Error" {
+					e := fieldOf(n, field)
 					if code, ok := fieldOf(n, "Code").(*ast.Ident); ok && code.Name == "InvalidArgument" {
 						return true // reported to the program
 					}
