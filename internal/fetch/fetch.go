@@ -28,7 +28,8 @@ type Client struct {
 
 // Options are the options of [New].
 type Options struct {
-	// Timeout bounds a request as a whole. 0: 5 seconds.
+	// Timeout bounds a request as a whole, from the wait for room to the last
+	// byte of the answer. 0: 5 seconds.
 	Timeout time.Duration
 
 	// MaxBytes bounds what is read of an answer. 0: 5 KiB.
@@ -42,7 +43,19 @@ type Options struct {
 
 	// TLS is for tests. Nil: the system's roots.
 	TLS *tls.Config
+
+	// Resolver is for tests. Nil: the system's.
+	Resolver *net.Resolver
 }
+
+// ErrBusy is wrapped by the error of a request that was not sent in time, or was
+// sent too late to be answered, as others took the room.
+var ErrBusy = errors.New("fetch: too many requests are under way")
+
+// ErrAnswer is wrapped by the error of a Get that was answered, but not by a
+// document: that is what the server wants to say. Without it, the server could
+// not be asked, or says that it cannot answer now.
+var ErrAnswer = errors.New("fetch: the answer is no document")
 
 // New returns a Client.
 func New(options Options) *Client {
@@ -56,13 +69,12 @@ func New(options Options) *Client {
 		options.InFlight = 16
 	}
 	c := &Client{options: options, inFlight: make(chan struct{}, options.InFlight)}
-	dialer := &net.Dialer{Timeout: options.Timeout, ControlContext: c.control}
+	dialer := &net.Dialer{Timeout: options.Timeout, ControlContext: c.control, Resolver: options.Resolver}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if options.TLS != nil {
 		config = options.TLS
 	}
 	c.http = &http.Client{
-		Timeout: options.Timeout,
 		Transport: &http.Transport{
 			// No proxy: it would resolve names by itself.
 			DialContext:            dialer.DialContext,
@@ -92,14 +104,15 @@ func (c *Client) control(_ context.Context, _, address string, _ syscall.RawConn
 	return nil
 }
 
-// notPublic are the special-purpose addresses (RFC 6890), and those that embed
-// one of IPv4.
+// notPublic are the special-purpose addresses (the registries of RFC 6890),
+// multicast, and those that embed an address of IPv4.
 var notPublic = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-	"192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
-	"203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-	"::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32",
-	"2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+	"192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16",
+	"192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+	"::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23",
+	"2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10",
+	"fec0::/10", "ff00::/8",
 )
 
 func prefixes(texts ...string) (all []netip.Prefix) {
@@ -141,60 +154,95 @@ func (c *Client) Check(address string) error {
 // PostForm posts a form and returns the status of the answer, whose body is not
 // read.
 func (c *Client) PostForm(ctx context.Context, address string, form url.Values) (status int, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	request, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return 0, fmt.Errorf("fetch: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	response, done, err := c.do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer done()
-	return response.StatusCode, nil
+	err = c.do(ctx, request, func(response *http.Response) error {
+		status = response.StatusCode
+		return nil
+	})
+	return status, err
 }
 
 // Get returns a document. Only an answer with 200 counts, and none that is
-// larger than allowed.
-func (c *Client) Get(ctx context.Context, address, accept string) ([]byte, http.Header, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+// larger than allowed, or encoded. The error tells an outage from an answer: see
+// [ErrAnswer].
+func (c *Client) Get(ctx context.Context, address, accept string) (text []byte, header http.Header, err error) {
+	request, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("fetch: %w", err)
 	}
 	request.Header.Set("Accept", accept)
-	response, done, err := c.do(request)
+	err = c.do(ctx, request, func(response *http.Response) (err error) {
+		encoding := response.Header.Get("Content-Encoding")
+		switch {
+		case isOutage(response.StatusCode):
+			return fmt.Errorf("fetch: the answer is %s", response.Status)
+		case response.StatusCode != http.StatusOK:
+			return fmt.Errorf("%w: it is %s", ErrAnswer, response.Status)
+		case encoding != "" && !strings.EqualFold(encoding, "identity"):
+			return fmt.Errorf("%w: it is encoded, by %q", ErrAnswer, encoding)
+		}
+		header = response.Header
+		text, err = io.ReadAll(io.LimitReader(response.Body, c.options.MaxBytes+1))
+		switch {
+		case err != nil:
+			return fmt.Errorf("fetch: %w", err)
+		case int64(len(text)) > c.options.MaxBytes:
+			return fmt.Errorf("%w: it has more than %d bytes", ErrAnswer, c.options.MaxBytes)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	defer done()
-	if response.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("fetch: the answer is %s", response.Status)
-	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, c.options.MaxBytes+1))
-	switch {
-	case err != nil:
-		return nil, nil, fmt.Errorf("fetch: %w", err)
-	case int64(len(text)) > c.options.MaxBytes:
-		return nil, nil, fmt.Errorf("fetch: the answer has more than %d bytes", c.options.MaxBytes)
-	}
-	return text, response.Header, nil
+	return text, header, nil
 }
 
-// do sends a request when there is room. The caller calls done when it has read
-// the answer.
-func (c *Client) do(request *http.Request) (response *http.Response, done func(), err error) {
+// isOutage reports whether a status says that the server cannot answer now.
+func isOutage(status int) bool {
+	return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
+}
+
+// do sends a request when there is room, and reads the answer, all before the
+// timeout.
+func (c *Client) do(ctx context.Context, request *http.Request, read func(*http.Response) error) error {
 	if err := c.Check(request.URL.String()); err != nil {
-		return nil, nil, err
+		return err
 	}
+	asked := ctx
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	waited := false
 	select {
 	case c.inFlight <- struct{}{}:
-	case <-request.Context().Done():
-		return nil, nil, fmt.Errorf("fetch: %w", request.Context().Err())
+	default:
+		waited = true
+		select {
+		case c.inFlight <- struct{}{}:
+		case <-ctx.Done():
+			if asked.Err() != nil {
+				return fmt.Errorf("fetch: %w", asked.Err())
+			}
+			return ErrBusy
+		}
 	}
-	response, err = c.http.Do(request)
+	defer func() { <-c.inFlight }()
+	err := c.send(request.WithContext(ctx), read)
+	if err != nil && waited && asked.Err() == nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return err
+}
+
+func (c *Client) send(request *http.Request, read func(*http.Response) error) error {
+	request.Header.Set("User-Agent", "oauth2server")
+	response, err := c.http.Do(request)
 	if err != nil {
-		<-c.inFlight
-		return nil, nil, fmt.Errorf("fetch: %w", err)
+		return fmt.Errorf("fetch: %w", err)
 	}
-	return response, func() { response.Body.Close(); <-c.inFlight }, nil
+	defer response.Body.Close()
+	return read(response)
 }
