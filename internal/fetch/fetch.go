@@ -183,7 +183,7 @@ func (c *Client) Get(ctx context.Context, address, accept string) (text []byte, 
 		case response.StatusCode != http.StatusOK:
 			return fmt.Errorf("%w: it is %s", ErrAnswer, response.Status)
 		case encoding != "" && !strings.EqualFold(encoding, "identity"):
-			return fmt.Errorf("%w: it is encoded, by %q", ErrAnswer, encoding)
+			return fmt.Errorf("%w: it is encoded, by %.100q", ErrAnswer, encoding)
 		}
 		header = response.Header
 		text, err = io.ReadAll(io.LimitReader(response.Body, c.options.MaxBytes+1))
