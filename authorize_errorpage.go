@@ -64,7 +64,7 @@ func errorPage(e *Error) string {
 	case e.Code == AccessDenied:
 		title, advice = "You are not signed in",
 			"Go back and try again. Nothing was granted."
-	case e.Code == ServerError:
+	case e.Code == ServerError, e.status() == http.StatusServiceUnavailable:
 		title, advice = "We cannot answer at the moment",
 			"Wait for a while, then go back and try again. Nothing was granted."
 	}
