@@ -205,7 +205,7 @@ func (r *Resource) checkScopes() error {
 	}
 	switch {
 	case len(r.Scopes) > 0 && !r.Scopes.Contains(r.Default...):
-		return errors.New("Default is no part of Scopes")
+		return errors.New("its Default is no part of its Scopes")
 	case slices.Contains(r.Scopes, offlineAccess), slices.Contains(r.Default, offlineAccess):
 		return errors.New("offline_access is no scope of a resource")
 	}

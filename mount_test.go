@@ -242,7 +242,7 @@ func TestResourcesThatNewRefuses(t *testing.T) {
 		wants    string
 	}{
 		{oauth2server.Resource{URL: "/x", Scopes: oauth2server.Scope{"read"}, Default: oauth2server.Scope{"write"}},
-			"Default is no part of Scopes"},
+			"its Default is no part of its Scopes"},
 		{oauth2server.Resource{URL: "/x", Scopes: oauth2server.Scope{"read write"}}, "no scope token"},
 		{oauth2server.Resource{URL: "/x", Default: oauth2server.Scope{"a\""}}, "no scope token"},
 		{oauth2server.Resource{URL: "/x", Default: oauth2server.Scope{"offline_access"}}, "offline_access"},
