@@ -39,6 +39,7 @@ func TestWhatTheExamplesPrint(t *testing.T) {
 	}{
 		{"minimal", nil, []string{"Hello, user 1!"}},
 		{"oidc", nil, []string{`"id_token":"`, `"email":"andy@example.com"`}},
+		{"mcp", nil, []string{`"serverInfo":{"name":"notes"`}},
 		{"consent", nil, nil},
 		{"custommodel", []string{"-db", filepath.Join(t.TempDir(), "shop.db")},
 			[]string{"the orders of customer K-17"}},
