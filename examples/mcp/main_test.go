@@ -170,7 +170,8 @@ func TestAClientRegistersAndStepsUp(t *testing.T) {
 	require.Equal(t, base+"/mcp", andy.asked[0].Get("resource"))
 	require.Equal(t, `POST /mcp Bearer realm="Service", scope="read", resource_metadata="`+base+
 		`/.well-known/oauth-protected-resource/mcp"`, wire.lines[0])
-	for _, want := range []string{"<strong>Fern</strong>, which nobody vouches for", "<strong>127.0.0.1</strong>, a program on your device",
+	for _, want := range []string{"<strong>Fern</strong>, which nobody vouches for",
+		"<strong>127.0.0.1</strong>, a program on your device",
 		"allow this only if you have just started it", "read your notes", base + "/mcp"} {
 		require.Contains(t, andy.pages, want)
 	}
@@ -217,7 +218,9 @@ func TestAClientWithADocument(t *testing.T) {
 func TestAClientRefreshes(t *testing.T) {
 	base, andy := start(t, nil), newPerson(t, "andy", "123456")
 	config := registering(andy)
-	config.NewTokenSource = func(ctx context.Context, app *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
+	config.NewTokenSource = func(
+		ctx context.Context, app *oauth2.Config, token *oauth2.Token,
+	) (oauth2.TokenSource, error) {
 		token.Expiry = time.Now().Add(-time.Minute) // the client believes so
 		return app.TokenSource(ctx, token), nil
 	}
@@ -301,7 +304,9 @@ func TestAttack_AnotherUsersSession(t *testing.T) {
 	const list = `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`
 	const note = `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"note","arguments":{"text":"a"}}}`
 	require.Equal(t, 200, post(t, base, of, id, list).StatusCode)
-	require.Equal(t, 403, post(t, base, tokenOf(t, base, bob, base+"/mcp"), id, list).StatusCode)
+	refused := post(t, base, tokenOf(t, base, bob, base+"/mcp"), id, list)
+	require.Equal(t, 403, refused.StatusCode)
+	require.NotContains(t, refused.Header, "Www-Authenticate")
 	weak := post(t, base, of, id, note)
 	require.Equal(t, 403, weak.StatusCode)
 	require.Contains(t, weak.Header.Get("WWW-Authenticate"), `scope="read write"`)
@@ -314,12 +319,13 @@ func TestConsentIsAskedEachTime(t *testing.T) {
 		connect(t, base, registering(andy))
 	}
 	require.Equal(t, 2, strings.Count(andy.pages, "which nobody vouches for"))
-	got := andy.decide(base+"/authorize?response_type=code&client_id=app&code_challenge_method=S256&code_challenge="+challenge, "deny")
+	address := base + "/authorize?response_type=code&client_id=app&code_challenge_method=S256&code_challenge=" + challenge
+	got := andy.decide(address, "deny")
 	require.Equal(t, "access_denied", got.Get("error"))
 	require.Contains(t, andy.pages, "<strong>app</strong>")
 	require.Contains(t, andy.pages, "<strong>the API</strong>")
-	_, page := newPerson(t, "", "").send(base+"/authorize?response_type=code&client_id=app&code_challenge_method=S256"+
-		"&code_challenge="+challenge, url.Values{"username": {"andy"}, "password": {"wrong"}, "verdict": {"allow"}})
+	_, page := newPerson(t, "", "").send(address,
+		url.Values{"username": {"andy"}, "password": {"wrong"}, "verdict": {"allow"}})
 	require.Contains(t, page, "Name or password is wrong.")
 }
 

@@ -14,6 +14,7 @@ import (
 // Two processes with one key and one database are one server: also for a client
 // that registered at the first one.
 func TestTwoProcesses(t *testing.T) {
+	t.Parallel()
 	uri := mongotest.DatabaseURI(t)
 	server := httptest.NewUnstartedServer(nil)
 	base := "http://" + server.Listener.Addr().String()
