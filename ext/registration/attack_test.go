@@ -3,6 +3,7 @@ package registration_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -98,10 +99,24 @@ func TestAttack_NamesThatPose(t *testing.T) {
 	})
 }
 
-// Nothing is stored, and a flood from one address ends, whatever headers say.
+// Either nothing is stored, or a flood from one address ends, whatever headers
+// say.
 func TestAttack_FloodOfRegistrations(t *testing.T) {
+	sealing := memorymodel.New(nil)
+	storing := memorymodel.New(nil)
+	testFlood(t, sealing, registration.Sealed([]byte(key), nil), map[int]int{201: 300})
+	testFlood(t, storing, registration.Stored(inMemory(storing), nil), map[int]int{201: 29, 429: 271})
+	for model, stored := range map[*memorymodel.Model]int{sealing: 0, storing: 30} {
+		clients, err := model.ListClients(t.Context(), "", 1000)
+		require.NoError(t, err)
+		clients = slices.DeleteFunc(clients, func(c *oauth2server.Client) bool { return !c.SelfAsserted })
+		require.Len(t, clients, stored)
+	}
+}
+
+func testFlood(t *testing.T, model *memorymodel.Model, endpoint *registration.Endpoint, want map[int]int) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, memorymodel.New(nil), registration.Sealed([]byte(key), nil))
+		s := newSite(t, model, endpoint)
 		mine := s.registered(public())
 		statuses := make([]int, 300)
 		var wg sync.WaitGroup
@@ -116,7 +131,7 @@ func TestAttack_FloodOfRegistrations(t *testing.T) {
 		for _, status := range statuses {
 			count[status]++
 		}
-		require.Equal(t, map[int]int{201: 29, 429: 271}, count)
+		require.Equal(t, want, count)
 		require.Equal(t, 200, s.opens("/mcp", s.signIn(mine, callback)))
 	})
 }

@@ -26,9 +26,11 @@
 //
 // # Floods
 //
-// An address may register 30 clients at once, and 30 a minute after that; see
-// [Options.Limit]. Behind a proxy of yours, set [Options.Address]. The users of
-// a hosted client share its addresses. X-Forwarded-For is not believed.
+// With [Stored], an address may register 30 clients at once, and 30 a minute
+// after that; see [Options.Limit]. Behind a proxy of yours, set
+// [Options.Address]. The users of a hosted client share its addresses.
+// X-Forwarded-For is not believed. With [Sealed], a registration costs two MACs,
+// and there is no limit by default.
 //
 // # Bans
 //

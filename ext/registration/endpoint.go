@@ -41,7 +41,9 @@ type Options struct {
 
 	// Limit is how many requests one address may send; see
 	// [ratelimit.Limiter]. A Burst of 0 means 30, and one more every two
-	// seconds. A negative one means no limit.
+	// seconds, for [Stored], and no limit for [Sealed]: there is nothing to
+	// flood, and the users of a hosted client share its addresses. A negative
+	// one means no limit.
 	Limit ratelimit.Limit
 
 	// Address returns where a request comes from, as in
@@ -63,7 +65,7 @@ type Endpoint struct {
 // processes of a program have the same one. To replace it, see
 // [Options.OldKeys]. [oauth2server.New] reports what is wrong with the arguments.
 func Sealed(key []byte, opts *Options) *Endpoint {
-	e := newEndpoint(opts)
+	e := newEndpoint(opts, ratelimit.Limit{Burst: -1})
 	e.seal = &seal{keys: append([][]byte{key}, e.options.OldKeys...)}
 	return e
 }
@@ -71,12 +73,12 @@ func Sealed(key []byte, opts *Options) *Endpoint {
 // Stored returns an endpoint that gives each client to store.
 // [oauth2server.New] reports what is wrong with the arguments.
 func Stored(store Store, opts *Options) *Endpoint {
-	e := newEndpoint(opts)
+	e := newEndpoint(opts, ratelimit.Limit{Burst: 30, Every: 2 * time.Second})
 	e.store = store
 	return e
 }
 
-func newEndpoint(opts *Options) *Endpoint {
+func newEndpoint(opts *Options, usual ratelimit.Limit) *Endpoint {
 	e := &Endpoint{}
 	if opts != nil {
 		e.options = *opts
@@ -85,7 +87,7 @@ func newEndpoint(opts *Options) *Endpoint {
 		e.options.Path = "/register"
 	}
 	if e.options.Limit.Burst == 0 {
-		e.options.Limit = ratelimit.Limit{Burst: 30, Every: 2 * time.Second}
+		e.options.Limit = usual
 	}
 	e.limiter = &ratelimit.Limiter{Secrets: e.options.Limit, Address: e.options.Address}
 	return e

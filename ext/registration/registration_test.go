@@ -275,7 +275,8 @@ func TestMayRegister(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, memorymodel.New(nil), registration.Sealed([]byte(key), nil))
+		model := memorymodel.New(nil)
+		s := newSite(t, model, registration.Stored(inMemory(model), nil))
 		for range 30 {
 			s.registered(public())
 		}

@@ -3,6 +3,7 @@
 package registration
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -65,11 +66,13 @@ func (s *seal) register(client *oauth2server.Client) (secret string, err error) 
 		c.Nonce = make([]byte, 16)
 		rand.Read(c.Nonce) // it never fails
 	}
-	text, err := json.Marshal(c)
-	if err != nil {
+	var text bytes.Buffer
+	writer := json.NewEncoder(&text)
+	writer.SetEscapeHTML(false) // an ID is no page, and should be short
+	if err := writer.Encode(c); err != nil {
 		return "", err
 	}
-	id := sealedPrefix + encoding.EncodeToString(text)
+	id := sealedPrefix + encoding.EncodeToString(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
 	id += "." + macOf(s.keys[0], id)
 	if len(id) > maxID {
 		return "", &oauth2server.Error{Code: clientdata.InvalidClientMetadata, Reason: "client_metadata",
