@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"io/fs"
@@ -14,6 +15,8 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/ext/keys"
+	"github.com/seed-11d18166/oauth2server/ext/oidc"
 	"github.com/seed-11d18166/oauth2server/ext/ratelimit"
 )
 
@@ -28,11 +31,14 @@ type app struct {
 	limiter  *ratelimit.Limiter
 	steps    *steps
 	client   *demoClient
+	ring     *keys.Ring
+	provider *oidc.Provider
 }
 
 // setup is everything in an application that does not depend on its address.
 type setup struct {
 	model     storage
+	ring      *keys.Ring
 	files     fs.FS
 	limiter   *ratelimit.Limiter
 	steps     *steps
@@ -41,13 +47,25 @@ type setup struct {
 
 // newSetup returns the setup for an application behind our proxies, or none.
 // The steps of the server are printed to verbose, unless that is nil.
-func newSetup(proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer) setup {
-	s := setup{model: model, files: files, limiter: ratelimit.New(), transport: http.DefaultTransport}
+func newSetup(
+	ctx context.Context, proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer,
+) (setup, error) {
+	ring, err := openKeys(ctx, model)
+	if err != nil {
+		return setup{}, err
+	}
+	s := setup{
+		model:     model,
+		ring:      ring,
+		files:     files,
+		limiter:   ratelimit.New(),
+		transport: http.DefaultTransport,
+	}
 	s.limiter.Address = ratelimit.Forwarded(proxies)
 	if verbose != nil {
 		s.steps = &steps{out: verbose}
 	}
-	return s
+	return s, nil
 }
 
 // newApp returns the application, which a browser reaches at base; see
@@ -55,7 +73,11 @@ func newSetup(proxies []netip.Prefix, model storage, files fs.FS, verbose io.Wri
 func newApp(
 	base string, proxies []netip.Prefix, model storage, files fs.FS, verbose io.Writer,
 ) (*app, error) {
-	return newSetup(proxies, model, files, verbose).app(base)
+	s, err := newSetup(context.Background(), proxies, model, files, verbose)
+	if err != nil {
+		return nil, err
+	}
+	return s.app(base)
 }
 
 // app returns the application that a browser reaches at base.
@@ -72,7 +94,9 @@ func (s setup) app(base string) (*app, error) {
 		limiter:  s.limiter,
 		steps:    s.steps,
 		client:   newDemoClient(base, pages, s.transport),
+		ring:     s.ring,
 	}
+	a.provider = a.newProvider()
 	srv, err := oauth2server.New(s.model, a.options(base))
 	if err != nil {
 		return nil, err
@@ -89,6 +113,7 @@ func (a *app) options(base string) *oauth2server.Options {
 		Issuer: base,
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/user/token",
 			Revocation: "/user/revoke", Introspection: "/user/introspect"},
+		Extensions:       []oauth2server.Extension{a.provider},
 		AuthenticateUser: a.signedIn,
 		LimitAttempts:    a.limiter.LimitAttempts,
 		ErrorHandler:     a.refuse,
@@ -114,6 +139,11 @@ func (a *app) mount(base string, srv *oauth2server.Server, files fs.FS) {
 	mux.Handle("/user/revoke", srv.Revoke())
 	mux.Handle("/user/introspect", srv.Introspect())
 	mux.Handle(srv.MetadataPath(), srv.Metadata())
+	mux.Handle(a.provider.DiscoveryPath(), srv.Metadata())
+	mux.Handle(jwksPath, a.ring)
+	mux.Handle(userInfoPath, a.provider.UserInfo())
+	logout := a.provider.EndSession(http.HandlerFunc(a.logout))
+	mux.Handle(logoutPath, a.atBase(base, a.readForm(a.sessions.LoadAndSave(logout))))
 	mux.Handle("/user/authenticate", srv.Authenticate()(http.HandlerFunc(a.showToken)))
 
 	own := http.NewServeMux()

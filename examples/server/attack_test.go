@@ -29,7 +29,7 @@ func requestOf(client string) url.Values {
 // A page runs a script that is in the name of a client or in what was typed, or
 // shows a secret (CVE-2018-1000088, CVE-2020-10187).
 func TestAttack_HostileClientNames(t *testing.T) {
-	base := site(t, withClient(t, &oauth2server.Client{ID: hostile, Data: profile{hostile + "name"},
+	base := site(t, withClient(t, &oauth2server.Client{ID: hostile, Data: profile{Name: hostile + "name"},
 		Grants:       []string{"authorization_code", "password"},
 		RedirectURIs: []string{"https://client.example/'onclick=alert(1)//"}}))
 	b := newBrowser(t, base)
@@ -487,7 +487,7 @@ func TestAttack_SessionsOfNobody(t *testing.T) {
 		b := newBrowser(t, base)
 		b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, path := range []string{"/", "/apps", "/signin", "/signin?next=/apps", "/signout", "/client/",
-			"/client/callback", "/client/callback?state=x&code=y",
+			"/client/callback", "/client/callback?state=x&code=y", "/logout", "/client/signed-out?state=x",
 			"/authorize?client_id=" + clientID, asks("", "prompt", "login"), asks("", "pad", long),
 			asks("", "prompt", "select_account")} {
 			b.open(path)
@@ -501,6 +501,9 @@ func TestAttack_SessionsOfNobody(t *testing.T) {
 			"/apps":              {"client_id", clientID},
 			"/authorize":         append(pairsOf(t, asks(base)), "verdict", "allow", "ticket", "x", "pad", long),
 			"/client/connect":    {"pad", long},
+			"/client/signin":     {"pad", long},
+			"/client/signout":    {"pad", long},
+			"/logout":            {"state", long},
 			"/client/api":        nil,
 			"/client/refresh":    nil,
 			"/client/disconnect": nil,
@@ -590,7 +593,7 @@ func TestAttack_Rebinding(t *testing.T) {
 		require.NoError(t, err)
 		a, err := newApp(base, nil, model, files, nil)
 		require.NoError(t, err)
-		for _, path := range []string{"/", "/signin", "/authorize", "/client/connect", "/spa/"} {
+		for _, path := range []string{"/", "/signin", "/authorize", "/logout", "/client/connect", "/spa/"} {
 			for method, want := range map[string]int{http.MethodGet: get,
 				http.MethodPost: http.StatusMisdirectedRequest} {
 				if path == "/spa/" && method == http.MethodPost {
@@ -616,7 +619,8 @@ func TestAttack_Rebinding(t *testing.T) {
 func TestAttack_StateChangedByGET(t *testing.T) {
 	b := newBrowser(t, site(t, nil))
 	b.connect()
-	for _, path := range []string{"/client/connect", "/client/refresh", "/client/disconnect", "/client/api"} {
+	for _, path := range []string{"/client/connect", "/client/signin", "/client/signout", "/client/refresh",
+		"/client/disconnect", "/client/api"} {
 		require.NotEqual(t, http.StatusOK, b.open(path).StatusCode, path)
 	}
 	b.open("/signout")

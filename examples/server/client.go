@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 )
 
@@ -33,12 +34,13 @@ type demoClient struct {
 	pages     *pages
 	sessions  *scs.SessionManager
 	transport http.RoundTripper // to the server
+	provider  func() (*oidc.Provider, error)
 }
 
 func newDemoClient(base string, pages *pages, transport http.RoundTripper) *demoClient {
 	sessions := newSessions("client", base, pages.fault)
 	sessions.Store = newBoundedStore(maxConnections)
-	return &demoClient{
+	c := &demoClient{
 		base: base,
 		config: oauth2.Config{
 			ClientID:     clientID,
@@ -52,6 +54,8 @@ func newDemoClient(base string, pages *pages, transport http.RoundTripper) *demo
 		sessions:  sessions,
 		transport: transport,
 	}
+	c.provider = c.discovered()
+	return c
 }
 
 // maxConnections is how many sessions the client keeps, of all browsers. The
@@ -62,10 +66,13 @@ func (c *demoClient) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /client/{$}", c.home)
 	mux.HandleFunc("POST /client/connect", c.connect)
+	mux.HandleFunc("POST /client/signin", c.signIn)
 	mux.HandleFunc("GET "+callbackPath, c.callback)
 	mux.HandleFunc("POST /client/api", c.step(c.callAPI))
 	mux.HandleFunc("POST /client/refresh", c.step(c.refresh))
 	mux.HandleFunc("POST /client/disconnect", c.step(c.disconnect))
+	mux.HandleFunc("POST /client/signout", c.signOut)
+	mux.HandleFunc("GET "+signedOutPath, c.signedOut)
 	return c.sessions.LoadAndSave(mux)
 }
 
@@ -74,6 +81,7 @@ func (c *demoClient) handler() http.Handler {
 // a token, but this page shows them.
 type connection struct {
 	Token *oauth2.Token // nil if not connected
+	Who   *identity     // nil if nobody signed in
 	// What the last answer means for the connection, as a key of the words.
 	Standing string
 	history
@@ -116,16 +124,24 @@ func (c *demoClient) show(w http.ResponseWriter, r *http.Request, known *connect
 		})
 		return
 	}
+	if err := c.save(r.Context(), known, notice); err != nil {
+		c.pages.fault(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/client/", http.StatusSeeOther)
+}
+
+// save keeps the connection in the session, and a notice for the next page.
+func (c *demoClient) save(ctx context.Context, known *connection, notice string) error {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false) // otherwise each ampersand takes six bytes
 	if err := encoder.Encode(known); err != nil {
-		c.pages.fault(w, r, err)
-		return
+		return err
 	}
-	c.sessions.Put(r.Context(), sessionConnection, text.String())
-	c.sessions.Put(r.Context(), sessionNotice, notice)
-	http.Redirect(w, r, "/client/", http.StatusSeeOther)
+	c.sessions.Put(ctx, sessionConnection, text.String())
+	c.sessions.Put(ctx, sessionNotice, notice)
+	return nil
 }
 
 func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
@@ -143,13 +159,21 @@ func (c *demoClient) home(w http.ResponseWriter, r *http.Request) {
 // and no other site can read. So a request that is never answered leaves
 // nothing behind here.
 func (c *demoClient) connect(w http.ResponseWriter, r *http.Request) {
-	request := pending{State: rand.Text(), Verifier: oauth2.GenerateVerifier()}
+	c.send(w, r, pending{State: rand.Text(), Verifier: oauth2.GenerateVerifier()})
+}
+
+func (c *demoClient) send(w http.ResponseWriter, r *http.Request, request pending) {
 	request.remember(w, c.base)
 	http.Redirect(w, r, c.address(request), http.StatusSeeOther)
 }
 
 func (c *demoClient) address(request pending) string {
-	return c.config.AuthCodeURL(request.State, oauth2.S256ChallengeOption(request.Verifier))
+	config, options := c.config, []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(request.Verifier)}
+	if request.Nonce != "" {
+		config.Scopes = append([]string{"openid", "profile"}, config.Scopes...)
+		options = append(options, oidc.Nonce(request.Nonce))
+	}
+	return config.AuthCodeURL(request.State, options...)
 }
 
 // callback gets the server's answer. An answer that this browser did not ask
@@ -175,7 +199,7 @@ func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 	known.add(answer)
 	switch query.Get("error") {
 	case "":
-		c.show(w, r, known, c.exchange(r.Context(), known, query.Get("code"), request.Verifier))
+		c.show(w, r, known, c.exchange(r.Context(), known, query.Get("code"), request))
 	case "access_denied":
 		known.Standing = standingDenied
 		c.show(w, r, known, "client.denied")
@@ -185,20 +209,29 @@ func (c *demoClient) callback(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// exchange redeems a code for tokens, and uses them.
+// exchange redeems a code for tokens, and uses them. Nobody is signed in to the
+// client before it has checked who it is.
 func (c *demoClient) exchange(
-	ctx context.Context, known *connection, code, verifier string,
+	ctx context.Context, known *connection, code string, request pending,
 ) (notice string) {
 	token, err := c.config.Exchange(c.watched(ctx, known, "step.token"), code,
-		oauth2.VerifierOption(verifier))
+		oauth2.VerifierOption(request.Verifier))
+	var who *identity
+	if err == nil && request.Nonce != "" {
+		who, err = c.identify(ctx, known, token, request.Nonce)
+	}
 	if err == nil {
 		err = c.sessions.RenewToken(ctx) // someone else may have prepared this session
 	}
 	if err != nil {
 		return known.failed(err)
 	}
-	known.Token = token
-	return c.callAPI(ctx, known)
+	known.Token, known.Who = token, who
+	notice = c.callAPI(ctx, known)
+	if who != nil && known.Standing == standingGood {
+		return "client.signedin"
+	}
+	return notice
 }
 
 // step returns a handler that calls do and shows the page again, with the

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/ext/oidc"
 )
 
 // consentForm is the data of the consent page.
@@ -37,28 +38,33 @@ type selectForm struct {
 // with their decision. A client may ask for more pages than necessary, or for
 // none.
 func (a *app) consent(w http.ResponseWriter, r *http.Request) {
-	request := clientRequest{AuthorizationRequest: oauth2server.AuthorizationRequestFromContext(r.Context())}
-	request.asked = askedBy(r, request.AuthorizationRequest)
+	request, err := a.read(r)
+	if err != nil {
+		request.Fail(w, r, err)
+		return
+	}
 	asked, prompts := request.asked, promptsOf(request.asked)
-	quiet := slices.Contains(prompts, "none")
+	quiet, again := slices.Contains(prompts, "none"), request.again()
 	switch {
 	case len(addressOf(asked)) > maxAddress:
 		refuse(w, r, request, oauth2server.InvalidRequest, "Invalid request: it is too long")
 	case quiet && len(prompts) > 1:
 		refuse(w, r, request, oauth2server.InvalidRequest, "Invalid request: `prompt` is none and more")
-	case quiet && request.User == nil:
-		refuse(w, r, request, "login_required", "Login required: nobody is signed in")
-	case request.User == nil, slices.Contains(prompts, "login"):
-		// Signing in also chooses an account.
-		next := addressOf(withoutPrompts(asked, "login", "select_account"))
-		redirectToSignIn(w, r, next, request.User != nil)
-	case slices.Contains(prompts, "select_account"):
+	case quiet && request.now == nil:
+		refuse(w, r, request, oidc.LoginRequired, "Login required: nobody is signed in")
+	case quiet && again != "":
+		refuse(w, r, request, oidc.LoginRequired, "Login required: the user must sign in again")
+	case request.now == nil, again != "":
+		redirectToSignIn(w, r, addressOf(asked), again)
+	case request.otherExpected(): // they signed in for this request, as somebody else
+		refuse(w, r, request, oidc.LoginRequired, "Login required: another user signed in")
+	case slices.Contains(prompts, "select_account") && !request.fresh(): // who signs in chooses, too
 		a.show(w, r, http.StatusOK, page{
 			Name: "select",
 			User: a.nameOf(request.User.Data, request.User.ID),
 			Data: selectForm{
 				Client:  a.nameOf(request.Client.Data, request.Client.ID),
-				Address: addressOf(withoutPrompts(asked, "select_account")),
+				Address: addressOf(withoutPrompt(asked, "select_account")),
 			},
 		})
 	case r.PostForm.Has("verdict"):
@@ -66,6 +72,22 @@ func (a *app) consent(w http.ResponseWriter, r *http.Request) {
 	default:
 		a.ask(w, r, request, "")
 	}
+}
+
+// read returns the client's request and who is signed in. With an error, it
+// can only fail.
+func (a *app) read(r *http.Request) (clientRequest, error) {
+	request := clientRequest{AuthorizationRequest: oauth2server.AuthorizationRequestFromContext(r.Context())}
+	request.asked = askedBy(r, request.AuthorizationRequest)
+	var err error
+	if request.wants, err = a.provider.Request(r.Context(), request.AuthorizationRequest); err != nil {
+		return request, err
+	}
+	now, err := a.signIns.of(a.keyOf(r))
+	if err == nil && now != nil && request.User != nil && now.UserID == request.User.ID {
+		request.now = now // else they are gone, or sign out or in at this moment
+	}
+	return request, err
 }
 
 // refuse sends an error to the client.
@@ -90,10 +112,15 @@ func (a *app) decide(w http.ResponseWriter, r *http.Request, request clientReque
 		})
 		a.ask(w, r, request, "consent.again")
 	case r.PostForm.Get("verdict") == "allow":
-		request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: scope})
+		request.approve(w, r, scope)
 	default:
 		request.Deny(w, r, "")
 	}
+}
+
+// approve approves a scope.
+func (q clientRequest) approve(w http.ResponseWriter, r *http.Request, scope oauth2server.Scope) {
+	q.Approve(w, r, oauth2server.Approval{User: q.User, Scope: scope, Authentication: q.authentication()})
 }
 
 // ask asks for consent, unless it was given before. The notice, a key of the
@@ -112,7 +139,7 @@ func (a *app) ask(w http.ResponseWriter, r *http.Request, request clientRequest,
 	case remembered && notice == "" && !slices.Contains(prompts, "consent"):
 		a.approveRemembered(w, r, request, scope)
 	case slices.Contains(prompts, "none"):
-		refuse(w, r, request, "consent_required",
+		refuse(w, r, request, oidc.ConsentRequired,
 			"Consent required: the user has not allowed this before")
 	default:
 		form := consentForm{
@@ -157,7 +184,7 @@ func (a *app) remembers(
 // disconnected would connect it again.
 func (a *app) approveRemembered(w http.ResponseWriter, r *http.Request, request clientRequest,
 	scope oauth2server.Scope) {
-	request.Approve(w, r, oauth2server.Approval{User: request.User, Scope: scope})
+	request.approve(w, r, scope)
 	ctx, cancel := lasting(r)
 	defer cancel()
 	still, err := a.remembers(ctx, request, scope)

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-func init() { passwordCost = bcrypt.MinCost }
+func init() { passwordCost, signingAlgorithm = bcrypt.MinCost, "ES256" }
 
 // site serves the application in memory. Prepare, unless it is nil, registers
 // more, or takes the model's place.

@@ -103,7 +103,7 @@ func isThisMachine(host string) bool {
 }
 
 // movedModel has the clients of the application at another host: their
-// redirection URIs at base are at there. Everything else is unchanged.
+// addresses at base are at there. Everything else is unchanged.
 type movedModel struct {
 	storage
 	base, there string
@@ -118,15 +118,20 @@ func (m movedModel) GetClient(ctx context.Context, id, secret string) (*oauth2se
 	if err != nil {
 		return nil, err
 	}
-	moved := *client
-	moved.RedirectURIs = nil
-	for _, uri := range client.RedirectURIs {
+	moved, known := *client, profileIn(client.Data, client.ID)
+	known.SignedOutURIs = m.move(known.SignedOutURIs)
+	moved.RedirectURIs, moved.Data = m.move(client.RedirectURIs), known
+	return &moved, nil
+}
+
+func (m movedModel) move(uris []string) (moved []string) {
+	for _, uri := range uris {
 		if path, ok := strings.CutPrefix(uri, m.base+"/"); ok {
 			uri = m.there + "/" + path
 		}
-		moved.RedirectURIs = append(moved.RedirectURIs, uri)
+		moved = append(moved, uri)
 	}
-	return &moved, nil
+	return moved
 }
 
 // inClear reports whether passwords and tokens go over a network unencrypted.

@@ -39,6 +39,9 @@ func fromConnectToDisconnect(b *browser) {
 	b.open("/client/")
 	b.submit("/client/disconnect")
 	b.says("client.disconnected")
+	b.signInToClient()
+	b.submit("/client/signout")
+	b.says("client.signedout")
 	issuer := b.open("/.well-known/oauth-authorization-server").page
 	require.Contains(b.t, issuer, `"issuer":"`+b.base+`"`)
 	require.Contains(b.t, issuer, `"token_endpoint":"`+b.base+`/user/token"`)

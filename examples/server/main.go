@@ -117,7 +117,11 @@ func run(ctx context.Context, args []string, out io.Writer, files fs.FS) error {
 	if *verbose {
 		steps = out
 	}
-	made := newSetup(proxies, model, files, steps)
+	made, err := newSetup(ctx, proxies, model, files, steps)
+	if err != nil {
+		listener.Close()
+		return err
+	}
 	if strings.HasPrefix(base, "http://") {
 		made.transport = straightTo(place)
 	}
@@ -205,5 +209,5 @@ Open it in a browser, press Connect and sign in as andy with the password 123456
   curl -H "Authorization: Bearer ACCESS_TOKEN" %[1]s/user/authenticate
   curl -u 123456:qwerty -d token=ACCESS_TOKEN %[1]s/user/introspect
   curl -u 123456:qwerty -d token=ACCESS_TOKEN %[1]s/user/revoke
-  curl %[1]s/.well-known/oauth-authorization-server
+  curl %[1]s/.well-known/openid-configuration
 `

@@ -15,16 +15,22 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// profile is the application's own record of a client or a user: the name to
-// show.
+// profile is the application's own record of a client or a user.
 type profile struct {
-	Name string `bson:"name"`
+	Name string `bson:"name"` // to show
+
+	// Of a user.
+	Username string `bson:"username,omitempty"`
+	Email    string `bson:"email,omitempty"`
+
+	// SignedOutURIs are where a client's users may be sent after they signed
+	// out.
+	SignedOutURIs []string `bson:"signed_out_uris,omitempty"`
 }
 
-// nameOf returns the cleaned name in the Data of a client or a user, or else
-// the ID. Data from MongoDB is BSON.
-func (a *app) nameOf(data any, id string) string {
-	var known profile
+// profileIn returns the profile in the Data of a client or a user. Data from
+// MongoDB is BSON.
+func profileIn(data any, id string) (known profile) {
 	switch data := data.(type) {
 	case profile:
 		known = data
@@ -33,7 +39,13 @@ func (a *app) nameOf(data any, id string) string {
 			slog.Error("a profile", "id", id, "error", err)
 		}
 	}
-	return cmp.Or(clean(known.Name), clean(id), "?")
+	return known
+}
+
+// nameOf returns the cleaned name in the Data of a client or a user, or else
+// the ID.
+func (a *app) nameOf(data any, id string) string {
+	return cmp.Or(clean(profileIn(data, id).Name), clean(id), "?")
 }
 
 // maxName bounds a name on a page, in characters.

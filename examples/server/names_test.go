@@ -67,10 +67,10 @@ func TestHostOf(t *testing.T) {
 func TestAttack_NamesThatTurnTheirDirection(t *testing.T) {
 	const turned, shown = "\u202eppA \u2066beW\n\u200f<b>", "ppA beW &lt;b&gt;"
 	base := site(t, func(m *memorymodel.Model) storage {
-		require.NoError(t, m.AddClient(&oauth2server.Client{ID: "turned", Data: profile{turned},
+		require.NoError(t, m.AddClient(&oauth2server.Client{ID: "turned", Data: profile{Name: turned},
 			Grants:       []string{"authorization_code"},
 			RedirectURIs: []string{"https://turned.example/cb"}}, otherSecret))
-		require.NoError(t, m.AddUser(&oauth2server.User{ID: "2", Data: profile{turned}}, "beth", "abcdef"))
+		require.NoError(t, m.AddUser(&oauth2server.User{ID: "2", Data: profile{Name: turned}}, "beth", "abcdef"))
 		return m
 	})
 	b := newBrowser(t, base)

@@ -38,6 +38,7 @@ type page struct {
 	Notice string // shown first; a key of the words, or empty
 	Data   any    // for the template alone
 	Script bool   // whether it needs our script
+	Popup  bool   // whether it is in a small window, without a menu
 
 	Lang  string
 	words map[string]string
@@ -95,6 +96,7 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, content
 	i := p.language(r)
 	content.Site, content.Lang, content.words = cmp.Or(content.Site, "server"),
 		languages[i].String(), p.words[i]
+	content.Popup = inPopup(r)
 	var body bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&body, content.Name+".html", content); err != nil {
 		reference := p.log(r, http.StatusInternalServerError, "the page "+content.Name, err)

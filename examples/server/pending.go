@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// pending is compared with the answer to an authorization request.
-type pending struct{ State, Verifier string }
+// pending is compared with the answer to an authorization request. Nonce is
+// empty if the user need not sign in to the client.
+type pending struct{ State, Verifier, Nonce string }
 
 // pendingName is the name of the cookie.
 const pendingName = "pending"
@@ -18,7 +19,7 @@ const pendingTime = 60 * 60
 
 // remember sets the cookie.
 func (p pending) remember(w http.ResponseWriter, base string) {
-	p.cookie(w, base, p.State+"."+p.Verifier, pendingTime)
+	p.cookie(w, base, p.State+"."+p.Verifier+"."+p.Nonce, pendingTime)
 }
 
 // forget deletes the cookie: an answer counts once.
@@ -44,6 +45,7 @@ func pendingIn(r *http.Request, base string) pending {
 	if err != nil {
 		return pending{}
 	}
-	state, verifier, _ := strings.Cut(cookie.Value, ".")
-	return pending{state, verifier}
+	state, rest, _ := strings.Cut(cookie.Value, ".")
+	verifier, nonce, _ := strings.Cut(rest, ".")
+	return pending{state, verifier, nonce}
 }

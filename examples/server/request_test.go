@@ -198,7 +198,7 @@ func TestTheRequestSurvivesTheSignIn(t *testing.T) {
 		} else {
 			b.open(address)
 		}
-		want := values(append(added[:8:8], append([]string{"prompt", "consent"}, added[10:]...)...)...)
+		want := values(added...)
 		for name, values := range values("response_type", "code", "client_id", clientID, "state", "s",
 			"scope", "read") {
 			want[name] = values
@@ -219,7 +219,7 @@ func TestTheRequestSurvivesTheSignIn(t *testing.T) {
 		require.Equal(t, want, sent)
 		shown := b.last
 		b.submit("/authorize", "verdict", "allow", "nonce", "another")
-		require.Equal(t, "consent", b.shows(), "they are part of what is allowed")
+		require.Equal(t, "sign-in", b.shows(), "they are part of what people signed in for, and allow")
 		b.submitOf(shown, "/authorize", "verdict", "allow")
 		require.Equal(t, "code", b.shows())
 	}

@@ -4,6 +4,8 @@ package main
 
 import (
 	"container/list"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -47,8 +49,15 @@ func cookieName(name, base string) (full string, secure bool) {
 // key of the words.
 const sessionNotice = "notice"
 
-// signIns stores who is signed in: the ID of the user, by the key of the
-// session in its store. It is separate from the sessions because those are
+// signIn is who signed in at a browser, and when.
+type signIn struct {
+	UserID  string
+	At      time.Time // when the password was checked
+	Session string    // what clients know the session by, hashed: the claim sid
+	For     string    // the digest of the client's request that it was for, if any
+}
+
+// signIns stores who is signed in, by the key of the session in its store. It is separate from the sessions because those are
 // loaded and saved: a slow request can restore a session that was destroyed
 // meanwhile, but not the sign-in.
 //
@@ -65,12 +74,26 @@ const maxSignIns = 16
 
 func newSignIns() *signIns { return &signIns{Store: memstore.New()} }
 
-// add adds a sign-in of a user, and returns the keys of those that had to end.
+// of returns the sign-in of a session; nil if nobody is signed in.
+func (s *signIns) of(key string) (*signIn, error) {
+	text, found, err := s.Find(key)
+	if err != nil || !found {
+		return nil, err
+	}
+	known := new(signIn)
+	return known, json.Unmarshal(text, known)
+}
+
+// add adds a sign-in, and returns the keys of those of its user that had to end.
 // Machines that share a store may exceed the bound at the same moment.
-func (s *signIns) add(userID, key string, until time.Time) (ended []string, err error) {
+func (s *signIns) add(begun signIn, key string, until time.Time) (ended []string, err error) {
+	text, err := json.Marshal(begun)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	listed := "user " + userID // keys have no space
+	listed := "user " + begun.UserID // keys have no space
 	known, _, err := s.Find(listed)
 	if err != nil {
 		return nil, err
@@ -90,7 +113,7 @@ func (s *signIns) add(userID, key string, until time.Time) (ended []string, err 
 	for _, key := range live[:excess] {
 		err = errors.Join(err, s.Delete(key))
 	}
-	return live[:excess], errors.Join(err, s.Commit(key, []byte(userID), until),
+	return live[:excess], errors.Join(err, s.Commit(key, text, until),
 		s.Commit(listed, []byte(strings.Join(live[excess:], " ")), until))
 }
 
@@ -107,21 +130,44 @@ func (a *app) keyOf(r *http.Request) string {
 // nobody is signed in. It looks the user up each time, in case they were
 // deleted.
 func (a *app) signedIn(r *http.Request) (*oauth2server.User, error) {
-	id, known, err := a.signIns.Find(a.keyOf(r))
-	if err != nil || !known {
+	now, err := a.signIns.of(a.keyOf(r))
+	if err != nil || now == nil {
 		return nil, err
 	}
-	return a.model.UserByID(r.Context(), string(id))
+	return a.model.UserByID(r.Context(), now.UserID)
 }
 
-// begin signs user in. It clears the session and renews its token, as someone
-// else may have used it before or know the old token.
-func (a *app) begin(r *http.Request, user *oauth2server.User) error {
+// sessionID returns the session of a request, for clients; empty if nobody is
+// signed in.
+func (a *app) sessionID(r *http.Request) string {
+	now, err := a.signIns.of(a.keyOf(r))
+	if err != nil || now == nil {
+		return ""
+	}
+	return now.Session
+}
+
+// begin signs user in, for the request of a client in next, if there is one. It
+// clears the session and renews its token, as someone else may have used it
+// before or know the old token. To clients, a user who signs in again is in the
+// same session.
+func (a *app) begin(r *http.Request, user *oauth2server.User, next string) error {
 	ctx := r.Context()
+	before, err := a.signIns.of(a.keyOf(r))
+	if err != nil {
+		return err
+	}
+	begun := signIn{UserID: user.ID, At: time.Now(), Session: rand.Text()}
+	if before != nil && before.UserID == user.ID {
+		begun.Session = before.Session
+	}
+	if asked := requestIn(next); len(asked) > 0 {
+		begun.For = oauth2server.Digest(asked.Encode())
+	}
 	if err := errors.Join(a.signIns.Delete(a.keyOf(r)), a.sessions.Clear(ctx), a.sessions.RenewToken(ctx)); err != nil {
 		return err
 	}
-	ended, err := a.signIns.add(user.ID, a.keyOf(r), time.Now().Add(a.sessions.Lifetime))
+	ended, err := a.signIns.add(begun, a.keyOf(r), time.Now().Add(a.sessions.Lifetime))
 	for _, key := range ended {
 		err = errors.Join(err, a.sessions.Store.Delete(key))
 	}
@@ -152,7 +198,7 @@ func (a *app) requireUser(
 		user, err := a.signedIn(r)
 		switch {
 		case user == nil && (err == nil || errors.Is(err, oauth2server.ErrNotFound)):
-			redirectToSignIn(w, r, r.URL.Path, false)
+			redirectToSignIn(w, r, r.URL.Path, "")
 		case err != nil:
 			a.fault(w, r, err)
 		default:

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -58,7 +59,7 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 		a.show(w, r, http.StatusOK, page{Name: "signin", Data: form})
 		return
 	case err == nil:
-		err = a.begin(r, user)
+		err = a.begin(r, user, next)
 	}
 	if err != nil {
 		a.fault(w, r, err)
@@ -72,19 +73,23 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 // in again.
 func (a *app) askToSignIn(w http.ResponseWriter, r *http.Request, next string) {
 	user, err := a.signedIn(r)
+	why, hint := r.URL.Query().Get("again"), clean(requestIn(next).Get("login_hint"))
 	switch {
 	case err != nil && !errors.Is(err, oauth2server.ErrNotFound):
 		a.fault(w, r, err)
 		return
-	case user != nil && !r.URL.Query().Has("again"): // the user went back
+	case user != nil && why == "": // the user went back
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
 	}
 	notice := ""
-	if user != nil {
-		notice = "signin.again"
+	switch {
+	case user == nil:
+	case why == againAsAnother:
+		notice = "signin.another"
+	default:
+		notice, hint = "signin.again", cmp.Or(hint, clean(profileIn(user.Data, user.ID).Username))
 	}
-	hint := clean(requestIn(next).Get("login_hint"))
 	a.show(w, r, http.StatusOK, page{Name: "signin", Notice: notice,
 		Data: signInForm{Next: next, App: a.appIn(r.Context(), next), Username: hint}})
 }
@@ -122,32 +127,56 @@ func (a *app) tryPassword(r *http.Request, username, password string) (
 	return user, 0, err
 }
 
+// signOutForm is the data of the page that asks whether to sign out, or says
+// that it is done.
+type signOutForm struct {
+	Ask        bool
+	App        string     // that asks for it; empty if the user does
+	Parameters url.Values // of the app's request
+}
+
 // signOut ends the session, and shows the sign-in page to people who want to
 // continue as someone else. Connected apps stay connected: there is a page for
 // them. It must be behind [app.protect].
 func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
-		a.show(w, r, http.StatusOK, page{Name: "signout", User: a.signedInName(r)})
+		name := a.signedInName(r)
+		a.show(w, r, http.StatusOK, page{Name: "signout", User: name, Data: signOutForm{Ask: name != ""}})
 		return
 	}
-	if err := a.end(r); err != nil {
-		a.fault(w, r, err)
+	if !a.ended(w, r) {
 		return
 	}
-	a.steps.event(r, oauth2server.Event{Endpoint: "sign-out", Kind: "signed out"})
 	if next := r.PostFormValue("next"); next != "" {
-		redirectToSignIn(w, r, ownPath(next), false)
+		redirectToSignIn(w, r, ownPath(next), "")
 		return
 	}
 	http.Redirect(w, r, "/signout", http.StatusSeeOther)
 }
 
-// redirectToSignIn sends people to the sign-in page and then to next. With
-// again, they must sign in even if they are signed in.
-func redirectToSignIn(w http.ResponseWriter, r *http.Request, next string, again bool) {
+// ended ends the session, and reports whether it could. If not, it shows why.
+func (a *app) ended(w http.ResponseWriter, r *http.Request) bool {
+	if err := a.end(r); err != nil {
+		a.fault(w, r, err)
+		return false
+	}
+	a.steps.event(r, oauth2server.Event{Endpoint: "sign-out", Kind: "signed out"})
+	return true
+}
+
+// Why people who are signed in must sign in again: the client asks for it, or
+// for another account.
+const (
+	signInAgain    = "1"
+	againAsAnother = "another"
+)
+
+// redirectToSignIn sends people to the sign-in page and then to next. Unless why
+// is empty, they must sign in even if they are signed in.
+func redirectToSignIn(w http.ResponseWriter, r *http.Request, next, why string) {
 	query := url.Values{"next": {next}}
-	if again {
-		query.Set("again", "1")
+	if why != "" {
+		query.Set("again", why)
 	}
 	http.Redirect(w, r, "/signin?"+query.Encode(), http.StatusSeeOther)
 }

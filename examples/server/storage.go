@@ -22,6 +22,7 @@ import (
 type storage interface {
 	oauth2server.Model
 	oauth2server.PasswordModel
+	oauth2server.GrantLog // which keeps the signing keys, too
 	UserByID(ctx context.Context, userID string) (*oauth2server.User, error)
 	UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error)
 	RevokeUserClient(ctx context.Context, userID, clientID string) error
@@ -31,12 +32,24 @@ type storage interface {
 // crypto/rand.Text, and both options stay away.
 const allowShortSecrets = true
 
+// sealingSecret seals the signing keys in the storage. A real one comes from
+// where the program keeps its secrets.
+const sealingSecret = "as little of a secret as the client's: qwerty"
+
+// signingAlgorithm is that of the signing keys. Empty means the default of
+// ext/keys; tests choose a faster one.
+var signingAlgorithm = ""
+
 // passwordCost is the cost of bcrypt. 0 means the default of the model; tests
 // lower it.
 var passwordCost = 0
 
 // demoUser signs in as andy with the password 123456.
-var demoUser = &oauth2server.User{ID: "1", Data: profile{"Andy"}}
+var demoUser = &oauth2server.User{ID: "1", Data: profile{
+	Name: "Andy", Username: "andy", Email: "andy@example.com"}}
+
+// demoScope is what the clients of the demonstration may ask for.
+var demoScope = oauth2server.Scope{"read", "write", "openid", "profile", "email"}
 
 // registration is a client and its secret; a public one has none.
 type registration struct {
@@ -53,16 +66,16 @@ func demoClients(base string) []registration {
 			RedirectURIs: []string{base + callbackPath},
 			Grants: []string{"authorization_code", "refresh_token", "client_credentials",
 				"password"},
-			Scope: oauth2server.Scope{"read", "write"},
-			Data:  profile{"Demo Web App"},
+			Scope: demoScope,
+			Data:  profile{Name: "Demo Web App", SignedOutURIs: []string{base + signedOutPath}},
 		}, clientSecret},
 		{&oauth2server.Client{
 			ID:           "spa",
 			Public:       true,
 			RedirectURIs: []string{base + "/spa/"},
 			Grants:       []string{"authorization_code", "refresh_token"},
-			Scope:        oauth2server.Scope{"read", "write"},
-			Data:         profile{"Demo Browser App"},
+			Scope:        demoScope,
+			Data:         profile{Name: "Demo Browser App"},
 		}, ""},
 	}
 }

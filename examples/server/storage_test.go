@@ -27,6 +27,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 		return res.StatusCode
 	}
 	var spent, current *oauth2.Token
+	var signing []string
 	t.Run("before", func(t *testing.T) {
 		base := start(t, "-mongo", uri)
 		var err error
@@ -35,9 +36,11 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 		current, err = clientOf(base).TokenSource(t.Context(), &oauth2.Token{RefreshToken: spent.RefreshToken}).Token()
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, status(t, base, current))
+		signing = keyIDs(t, base)
 	})
 	t.Run("after", func(t *testing.T) {
 		base := start(t, "-mongo", uri)
+		require.Equal(t, signing, keyIDs(t, base), "what was signed before is good")
 		require.Equal(t, http.StatusOK, status(t, base, spent))
 		require.Equal(t, http.StatusOK, status(t, base, current))
 		again, err := clientOf(base).TokenSource(t.Context(), &oauth2.Token{RefreshToken: spent.RefreshToken}).Token()
