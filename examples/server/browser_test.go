@@ -114,6 +114,9 @@ const (
 	allowButton   = `button[value=allow]`
 	denyButton    = `button[value=deny]`
 	signInButton  = `form[action="/signin"] button`
+
+	clientSignInButton  = `form[action="/client/signin"] button`
+	clientSignOutButton = `form[action="/client/signout"] button`
 )
 
 // sees requires words of words/en.json.
@@ -196,6 +199,58 @@ func TestBrowserWithoutAMouse(t *testing.T) {
 	}
 	p.do(p.Enter())
 	p.sees("client.connected")
+}
+
+// With OpenID Connect: sign in to the client, as somebody else, again, and out.
+func TestBrowserSignsInToTheClient(t *testing.T) {
+	p := sit(t, chromium.Look{}, files)
+	p.open("/")
+	p.follow(clientSignInButton)
+	p.signIn()
+	p.sees("scope.openid", "scope.profile", "scope.read")
+	p.follow(allowButton)
+	require.Equal(t, "/client/", p.path())
+	p.sees("client.signedin", "step.identity", "step.userinfo")
+	require.Contains(t, p.text(), "Signed in as Andy.")
+
+	const asks = "/authorize?response_type=code&client_id=123456&state=1&scope=openid"
+	p.open(asks + "&prompt=select_account")
+	p.sees("select.title")
+	require.Contains(t, p.text(), "Continue as Andy")
+	p.follow(`main a`)
+	require.Equal(t, "/client/", p.path())
+	p.sees("client.unasked") // it was this test that asked
+
+	p.open(asks + "&max_age=0")
+	p.sees("signin.again")
+	require.Equal(t, "andy", eval[string](p, "document.querySelector('#username').value"))
+	p.until("document.activeElement.id === 'password'")
+	p.do(p.Keys("123456"))
+	p.do(p.Enter())
+	require.Equal(t, "/client/", p.path())
+
+	p.open("/logout?client_id=123456")
+	p.sees("signout.question", "signout.story")
+	require.Contains(t, p.text(), "Demo Web App asks to sign you out")
+	p.follow(`main a`)
+	require.Equal(t, "/", p.path(), "they stay")
+	p.open("/client/")
+	p.follow(clientSignOutButton)
+	require.Equal(t, "/client/", p.path(), "the server need not ask")
+	p.sees("client.signedout", "step.signout", "step.signedout")
+
+	p.follow(clientSignInButton)
+	require.Equal(t, "/signin", p.path())
+	p.signIn()
+	require.Equal(t, "/client/", p.path(), "consent is remembered")
+	p.open(asks + "&prompt=select_account")
+	p.follow(`form[action="/signout"] button`)
+	require.Equal(t, "/signin", p.path(), "another account")
+	p.signIn()
+	require.Equal(t, "/client/", p.path())
+	p.open("/logout?client_id=123456")
+	p.follow(`form[action="/logout"] button`)
+	p.sees("signout.done")
 }
 
 func TestBrowserDisconnects(t *testing.T) {
@@ -543,9 +598,18 @@ var states = []state{
 	{"sign-out", func(p *person) { p.open("/signout") }},
 	{"no apps", func(p *person) { p.open("/apps"); p.follow(`form[action="/apps"] button`); p.open("/apps") }},
 	{"unauthorized", func(p *person) { p.open("/client/"); p.follow(`form[action="/client/api"] button`) }},
+	{"consent to a sign-in", func(p *person) { p.open("/client/"); p.follow(clientSignInButton) }},
+	{"signed in to the client", func(p *person) { p.follow(allowButton) }},
+	{"choose an account in a popup", func(p *person) {
+		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=openid&prompt=select_account&display=popup")
+	}},
+	{"sign in again in a popup", func(p *person) {
+		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=openid&max_age=0&display=popup")
+	}},
+	{"sign in as another", func(p *person) { p.open("/signin?again=another") }},
+	{"sign-out for the client", func(p *person) { p.open("/logout?client_id=123456") }},
+	{"signed out of the client", func(p *person) { p.open("/client/"); p.follow(clientSignOutButton) }},
 	{"too many passwords", func(p *person) {
-		p.open("/signout")
-		p.follow(`form[action="/signout"] button`)
 		p.open("/signin")
 		for range 10 {
 			p.typeIn("#username", "andy")
