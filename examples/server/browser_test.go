@@ -575,11 +575,11 @@ var states = []state{
 	{"denied", func(p *person) { p.follow(denyButton) }},
 	{"connected", func(p *person) { p.follow(connectButton); p.follow(allowButton) }},
 	{"refreshed", func(p *person) { p.follow(`form[action="/client/refresh"] button`) }},
-	{"select account", func(p *person) {
-		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=read&prompt=select_account")
+	{"select account in a popup", func(p *person) {
+		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=openid&prompt=select_account&display=popup")
 	}},
-	{"sign-in again", func(p *person) {
-		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=read&prompt=login&login_hint=andy")
+	{"sign-in again in a popup", func(p *person) {
+		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=openid&max_age=0&display=popup")
 	}},
 	{"apps", func(p *person) { p.open("/apps") }},
 	{"consent for a public client", func(p *person) {
@@ -595,18 +595,10 @@ var states = []state{
 	{"two apps", func(p *person) { p.open("/apps") }},
 	{"disconnected", func(p *person) { p.follow(`form[action="/apps"] button`) }},
 	{"home signed in", func(p *person) { p.open("/") }},
-	{"sign-out", func(p *person) { p.open("/signout") }},
 	{"no apps", func(p *person) { p.open("/apps"); p.follow(`form[action="/apps"] button`); p.open("/apps") }},
 	{"unauthorized", func(p *person) { p.open("/client/"); p.follow(`form[action="/client/api"] button`) }},
 	{"consent to a sign-in", func(p *person) { p.open("/client/"); p.follow(clientSignInButton) }},
 	{"signed in to the client", func(p *person) { p.follow(allowButton) }},
-	{"choose an account in a popup", func(p *person) {
-		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=openid&prompt=select_account&display=popup")
-	}},
-	{"sign in again in a popup", func(p *person) {
-		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=openid&max_age=0&display=popup")
-	}},
-	{"sign in as another", func(p *person) { p.open("/signin?again=another") }},
 	{"sign-out for the client", func(p *person) { p.open("/logout?client_id=123456") }},
 	{"signed out of the client", func(p *person) { p.open("/client/"); p.follow(clientSignOutButton) }},
 	{"too many passwords", func(p *person) {
