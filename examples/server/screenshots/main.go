@@ -1,5 +1,5 @@
-// Command screenshots takes the pictures that README.md shows, of
-// examples/server as it is. It needs Chromium.
+// Command screenshots takes the pictures that README.md and docs/try-it.md
+// show, of examples/server as it is. It needs Chromium.
 //
 //	go run ./examples/server/screenshots [-out docs/images]
 package main
@@ -38,24 +38,27 @@ func run(ctx context.Context, out string) error {
 		return err
 	}
 	defer stopBrowser()
+	look := chromium.Look{Width: 560, Height: 520}
 	for _, story := range []struct {
 		look     chromium.Look
+		button   string            // of the client, which begins it
 		pictures map[string]string // the names of the pages, and of the files
 	}{
-		{chromium.Look{Width: 560, Height: 520}, map[string]string{
+		{look, "/client/connect", map[string]string{
 			"sign-in": "sign-in", "consent": "consent", "client": "client", "connected": "connected"}},
+		{look, "/client/signin", map[string]string{"consent": "consent-openid", "client": "signed-in"}},
 		{chromium.Look{
-			Width:    560,
-			Height:   520,
+			Width:    look.Width,
+			Height:   look.Height,
 			Language: "zh-CN",
 			Dark:     true,
-		}, map[string]string{"consent": "consent-zh-dark"}},
+		}, "/client/connect", map[string]string{"consent": "consent-zh-dark"}},
 	} {
 		tab, shut, err := browser.Open(base, story.look)
 		if err != nil {
 			return err
 		}
-		err = errors.Join(tell(tab, base, out, story.pictures), faults(tab))
+		err = errors.Join(tell(tab, base, out, story.button, story.pictures), faults(tab))
 		shut()
 		if err != nil {
 			return err
@@ -64,14 +67,15 @@ func run(ctx context.Context, out string) error {
 	return nil
 }
 
-// tell walks through the story of README.md, and takes pictures of its pages.
-func tell(tab *chromium.Tab, base, out string, pictures map[string]string) error {
+// tell walks through the story of README.md, which begins with a button of the
+// client, and takes pictures of its pages.
+func tell(tab *chromium.Tab, base, out, button string, pictures map[string]string) error {
 	for _, step := range []struct {
 		page string // the page shown then; empty if there is nothing new
 		do   func() error
 	}{
 		{"", func() error { return tab.Visit(base + "/client/") }},
-		{"sign-in", func() error { return tab.Follow("button") }},
+		{"sign-in", func() error { return tab.Follow(fmt.Sprintf("form[action=%q] button", button)) }},
 		{"", func() error { return tab.Type("#username", "andy") }},
 		{"", func() error { return tab.Type("#password", "123456") }},
 		{"consent", func() error { return tab.Follow("button") }},
