@@ -28,7 +28,8 @@ func TestTutorial(t *testing.T) {
 	require.NoError(t, err)
 	dir, port := t.TempDir(), freePort(t)
 	environment := append(os.Environ(), "GOWORK=off")
-	started := false
+	started, stop := 0, func() {}
+	defer func() { stop() }()
 	variables := "" // each block goes on with those of the blocks before, as a terminal does
 	for _, block := range tutorialBlock.FindAllStringSubmatch(string(text), -1) {
 		file, kind, content := block[1], block[2], strings.ReplaceAll(block[3], "127.0.0.1:8080", "127.0.0.1:"+port)
@@ -57,11 +58,12 @@ func TestTutorial(t *testing.T) {
 			variables = "\n"
 		}
 		if serves {
-			serve(t, filepath.Join(dir, "program"), port)
-			started = true
+			stop()
+			stop = serve(t, filepath.Join(dir, "program"), port)
+			started++
 		}
 	}
-	require.True(t, started)
+	require.Equal(t, 2, started, "without OpenID Connect and with it")
 }
 
 // cloned is a script with a link to the working copy in place of the clone.
@@ -83,14 +85,14 @@ func freePort(t *testing.T) string {
 	return fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
 }
 
-// serve runs a program until the test ends, and returns when it answers.
-func serve(t *testing.T, program, port string) {
+// serve runs a program until stop, and returns when it answers.
+func serve(t *testing.T, program, port string) (stop func()) {
 	server := exec.CommandContext(t.Context(), program)
 	require.NoError(t, server.Start())
-	t.Cleanup(func() {
+	stop = func() {
 		server.Process.Kill()
 		server.Wait() // it was killed, and says so
-	})
+	}
 	require.Eventually(t, func() bool {
 		res, err := http.Get("http://127.0.0.1:" + port + "/api")
 		if err != nil {
@@ -99,4 +101,5 @@ func serve(t *testing.T, program, port string) {
 		res.Body.Close()
 		return true
 	}, time.Minute, 10*time.Millisecond)
+	return stop
 }
