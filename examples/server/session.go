@@ -57,9 +57,9 @@ type signIn struct {
 	For     string    // the digest of the client's request that it was for, if any
 }
 
-// signIns stores who is signed in, by the key of the session in its store. It is separate from the sessions because those are
-// loaded and saved: a slow request can restore a session that was destroyed
-// meanwhile, but not the sign-in.
+// signIns stores who is signed in, by the key of the session in its store. It is
+// separate from the sessions because those are loaded and saved: a slow request
+// can restore a session that was destroyed meanwhile, but not the sign-in.
 //
 // Nothing is kept for people who are not signed in. A user has at most
 // maxSignIns sign-ins: the next one ends the oldest, and its session. A session
