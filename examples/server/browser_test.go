@@ -213,15 +213,14 @@ func TestBrowserSignsInToTheClient(t *testing.T) {
 	p.sees("client.signedin", "step.identity", "step.userinfo")
 	require.Contains(t, p.text(), "Signed in as Andy.")
 
-	const asks = "/authorize?response_type=code&client_id=123456&state=1&scope=openid"
-	p.open(asks + "&prompt=select_account")
+	p.open(asksWho("", "prompt", "select_account"))
 	p.sees("select.title")
 	require.Contains(t, p.text(), "Continue as Andy")
 	p.follow(`main a`)
 	require.Equal(t, "/client/", p.path())
 	p.sees("client.unasked") // it was this test that asked
 
-	p.open(asks + "&max_age=0")
+	p.open(asksWho("", "max_age", "0"))
 	p.sees("signin.again")
 	require.Equal(t, "andy", eval[string](p, "document.querySelector('#username').value"))
 	p.until("document.activeElement.id === 'password'")
@@ -243,7 +242,7 @@ func TestBrowserSignsInToTheClient(t *testing.T) {
 	require.Equal(t, "/signin", p.path())
 	p.signIn()
 	require.Equal(t, "/client/", p.path(), "consent is remembered")
-	p.open(asks + "&prompt=select_account")
+	p.open(asksWho("", "prompt", "select_account"))
 	p.follow(`form[action="/signout"] button`)
 	require.Equal(t, "/signin", p.path(), "another account")
 	p.signIn()
@@ -576,11 +575,9 @@ var states = []state{
 	{"connected", func(p *person) { p.follow(connectButton); p.follow(allowButton) }},
 	{"refreshed", func(p *person) { p.follow(`form[action="/client/refresh"] button`) }},
 	{"select account in a popup", func(p *person) {
-		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=openid&prompt=select_account&display=popup")
+		p.open(asksWho("", "prompt", "select_account", "display", "popup"))
 	}},
-	{"sign-in again in a popup", func(p *person) {
-		p.open("/authorize?response_type=code&client_id=123456&state=1&scope=openid&max_age=0&display=popup")
-	}},
+	{"sign-in again in a popup", func(p *person) { p.open(asksWho("", "max_age", "0", "display", "popup")) }},
 	{"apps", func(p *person) { p.open("/apps") }},
 	{"consent for a public client", func(p *person) {
 		p.open("/spa/")
