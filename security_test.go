@@ -82,5 +82,5 @@ func TestSecurityPolicyNamesWhatHolds(t *testing.T) {
 		}
 	}
 	require.Zero(t, counts, "the last table is not counted")
-	require.Equal(t, 3, tables)
+	require.Equal(t, 4, tables)
 }
