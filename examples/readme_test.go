@@ -65,7 +65,7 @@ func TestInstallByTheREADME(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
 	require.NoError(t, err)
-	require.LessOrEqual(t, strings.Count(string(readme), "\n"), 120)
+	require.LessOrEqual(t, strings.Count(string(readme), "\n"), 150)
 	lines := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllSubmatch(readme, -1)
 	require.Len(t, lines, 1)
 	program := strings.Replace(withFiveLines, "LINES", string(lines[0][1]), 1)
@@ -124,6 +124,23 @@ func goFlags(t *testing.T) string {
 	output, err := exec.Command("go", "env", "GOFLAGS").Output()
 	require.NoError(t, err)
 	return strings.TrimSpace(string(output))
+}
+
+// The lines that README.md adds for OpenID Connect are those of examples/oidc.
+func TestTheLinesForOpenIDConnect(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(readme), "\n## Three more lines for OpenID Connect\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	program, err := os.ReadFile("oidc/main.go")
+	require.NoError(t, err)
+	added := regexp.MustCompile(`(?m)^\+\s*(.*?)(?: // .*)?$`).FindAllStringSubmatch(section, -1)
+	require.Len(t, added, 3)
+	for _, line := range added {
+		line[1] = strings.NewReplacer("ctx, source", "context.Background(), keys.Development()").Replace(line[1])
+		require.Contains(t, string(program), line[1])
+	}
 }
 
 // The trap of the first day, as README.md has it: a route requires a scope, and
