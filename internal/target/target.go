@@ -18,10 +18,12 @@ import (
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/ext/clientmetadata"
 	"github.com/seed-11d18166/oauth2server/ext/formpost"
 	"github.com/seed-11d18166/oauth2server/ext/jwtaccess"
 	"github.com/seed-11d18166/oauth2server/ext/keys"
 	"github.com/seed-11d18166/oauth2server/ext/oidc"
+	"github.com/seed-11d18166/oauth2server/ext/registration"
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
@@ -78,14 +80,19 @@ func newTarget(
 		},
 		InsecureAllowLoopback: loopback,
 	})
+	key := make([]byte, 32)
+	rand.Read(key) // it never fails
+	registering := registration.Sealed(key, nil)
 	srv, err := oauth2server.New(t.model, &oauth2server.Options{
 		Issuer: base,
 		Endpoints: oauth2server.Endpoints{Authorization: "/authorize", Token: "/token", Revocation: "/revoke",
 			Introspection: "/introspect"},
 		Resources:       []oauth2server.Resource{{URL: "/resource"}},
 		ScopesSupported: oauth2server.Scope{"read", "write"},
+		AllowedOrigins:  []string{"*"},
 		Extensions: []oauth2server.Extension{t.provider, formpost.Mode{},
-			jwtaccess.New(ring, &jwtaccess.Options{Audience: audience})},
+			jwtaccess.New(ring, &jwtaccess.Options{Audience: audience}),
+			registering, clientmetadata.New(&clientmetadata.Options{AllowLoopback: loopback, Logger: logger})},
 		MayIntrospect: func(_ context.Context, caller *oauth2server.Client, _ *oauth2server.Token) (bool, error) {
 			own, _ := caller.Data.(client)
 			return own.MayIntrospect, nil
@@ -111,6 +118,7 @@ func newTarget(
 	mux.Handle("/token", srv.Token(nil))
 	mux.Handle("/revoke", srv.Revoke())
 	mux.Handle("/introspect", srv.Introspect())
+	mux.Handle("/register", registering.Handler())
 	mux.Handle("/userinfo", t.provider.UserInfo())
 	mux.Handle("/jwks", ring)
 	mux.Handle("/logout", t.provider.EndSession(http.HandlerFunc(t.logout)))

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -240,5 +242,31 @@ func TestTheCommand(t *testing.T) {
 
 	for _, args := range [][]string{{"-addr", "0.0.0.0:0"}, {"-clients", "none.json"}, {"-alg", "HS256"}} {
 		require.Error(t, command(t, args...).Run(), args)
+	}
+}
+
+// A client that registered itself signs its user in, and gets a token for a
+// resource alone.
+func TestTargetLetsClientsRegister(t *testing.T) {
+	b := start(t, "ES256")
+	text, _ := b.read(b.Post(b.discovery()["registration_endpoint"].(string), "application/json",
+		strings.NewReader(`{"redirect_uris":["http://127.0.0.1:9199/cb"]}`)))
+	var made struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(text), &made), text)
+	verifier := strings.Repeat("v", 43)
+	sum := sha256.Sum256([]byte(verifier))
+	link := b.link("client_id", made.ID, "scope", "openid read", "code_challenge_method", "S256",
+		"code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]))
+	b.read(b.PostForm(link, url.Values{"username": {"andy"}, "password": {"123456"}}))
+	_, answer := b.read(b.PostForm(link, url.Values{"verdict": {"allow"}, "signed_in": {"now"}}))
+	tokens := b.token(made.ID, made.Secret, url.Values{"grant_type": {"authorization_code"}, "code": {answer.Get("code")},
+		"redirect_uri": {"http://127.0.0.1:9199/cb"}, "code_verifier": {verifier}})
+	require.Equal(t, made.ID, b.claims(tokens)["aud"], tokens)
+	require.Equal(t, 200, b.call("/resource", tokens["access_token"]))
+	for _, path := range []string{"/api", "/local"} {
+		require.Equal(t, 401, b.call(path, tokens["access_token"]), path)
 	}
 }
