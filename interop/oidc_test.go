@@ -37,51 +37,68 @@ type provider struct {
 	oidc    *oidc.Provider
 	ring    *keys.Ring
 	session string
+
+	// What a test may change before the provider begins. The keys may change
+	// later, too: the ring reads them when it is told to reload.
+	keys         []keys.Key
+	model        *memorymodel.Model
+	options      oauth2server.Options
+	page, logout http.Handler
+	sessionOf    func(*http.Request) string
+	goodbyes     []string                        // the registered post_logout_redirect_uris
+	forScripts   func(http.Handler) http.Handler // around what scripts of an app may call
 }
 
 // newProvider returns a provider that signs with this algorithm, and whose
 // access tokens are JSON Web Tokens. After two seconds another key signs.
-func newProvider(t *testing.T, path, algorithm string) *provider {
-	p := &provider{t: t, session: "s1"}
+func newProvider(t *testing.T, path, algorithm string, change ...func(*provider)) *provider {
+	p := &provider{t: t, session: "s1", model: memorymodel.New(nil), goodbyes: []string{"https://app.example/bye"}}
+	p.page, p.logout = http.HandlerFunc(p.approve), http.HandlerFunc(p.signOut)
+	p.sessionOf = func(*http.Request) string { return p.session }
+	p.forScripts = func(next http.Handler) http.Handler { return next }
 	next := newKey(t, algorithm)
 	next.SignsFrom = time.Now().Add(2 * time.Second)
-	ring, err := keys.New(t.Context(), keys.Static(newKey(t, algorithm), next))
+	p.keys = []keys.Key{newKey(t, algorithm), next}
+	ring, err := keys.New(t.Context(), func(context.Context) ([]keys.Key, error) { return p.keys, nil })
 	require.NoError(t, err)
 	p.ring = ring
 	mux := http.NewServeMux()
 	p.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(p.Close)
 	p.issuer = p.URL + path
+	p.options = oauth2server.Options{
+		Endpoints: oauth2server.Endpoints{Authorization: path + "/authorize", Token: path + "/token",
+			Revocation: path + "/revoke"},
+		InsecureApprovePublicClients: true,
+		Logger:                       slog.New(slog.DiscardHandler),
+	}
+	for _, c := range change {
+		c(p)
+	}
 	p.oidc = oidc.New(ring, oidc.Options{
 		Claims: func(context.Context, *oauth2server.User, *oauth2server.Client) (map[string]any, error) {
 			return map[string]any{"name": "Andy Ash", "email": "andy@example.com", "email_verified": true,
 				"updated_at": 1_700_000_000, "locale": "de"}, nil
 		},
 		ClaimsByName: true, UserInfo: path + "/userinfo", JWKS: path + "/jwks", EndSession: path + "/logout",
-		Session: func(*http.Request) string { return p.session },
-		PostLogoutRedirectURIs: func(*oauth2server.Client) []string {
-			return []string{"https://app.example/bye"}
-		},
+		Session:                p.sessionOf,
+		PostLogoutRedirectURIs: func(*oauth2server.Client) []string { return p.goodbyes },
 	})
-	model := memorymodel.New(nil)
 	for _, c := range []client{web, native} {
-		require.NoError(t, model.AddClient(&oauth2server.Client{ID: c.ID, RedirectURIs: []string{c.RedirectURI},
+		require.NoError(t, p.model.AddClient(&oauth2server.Client{ID: c.ID, RedirectURIs: []string{c.RedirectURI},
 			Grants: []string{"authorization_code", "refresh_token"}, Public: c.Secret == ""}, c.Secret))
 	}
-	srv, err := oauth2server.New(model, &oauth2server.Options{
-		Issuer:                       p.issuer,
-		Endpoints:                    oauth2server.Endpoints{Authorization: path + "/authorize", Token: path + "/token"},
-		Extensions:                   []oauth2server.Extension{p.oidc, jwtaccess.New(ring, nil)},
-		InsecureApprovePublicClients: true,
-		Logger:                       slog.New(slog.DiscardHandler),
-	})
+	p.options.Issuer = p.issuer
+	p.options.Extensions = []oauth2server.Extension{p.oidc, jwtaccess.New(ring, nil)}
+	srv, err := oauth2server.New(p.model, &p.options)
 	require.NoError(t, err)
-	mux.Handle(path+"/authorize", srv.Authorize(http.HandlerFunc(p.page)))
-	mux.Handle(path+"/token", srv.Token(nil))
-	mux.Handle(path+"/userinfo", p.oidc.UserInfo())
-	mux.Handle(path+"/jwks", ring)
-	mux.Handle(path+"/logout", p.oidc.EndSession(http.HandlerFunc(p.logout)))
-	mux.Handle(p.oidc.DiscoveryPath(), srv.Metadata())
+	mux.Handle(path+"/authorize", srv.Authorize(p.page))
+	mux.Handle(path+"/token", p.forScripts(srv.Token(nil)))
+	mux.Handle(path+"/revoke", p.forScripts(srv.Revoke()))
+	mux.Handle(path+"/userinfo", p.forScripts(p.oidc.UserInfo()))
+	mux.Handle(path+"/jwks", p.forScripts(ring))
+	mux.Handle(path+"/logout", p.oidc.EndSession(p.logout))
+	mux.Handle(p.oidc.DiscoveryPath(), p.forScripts(srv.Metadata()))
 	return p
 }
 
@@ -100,7 +117,7 @@ func newKey(t *testing.T, algorithm string) keys.Key {
 	return keys.Key{Signer: signer, Algorithm: algorithm}
 }
 
-func (p *provider) page(w http.ResponseWriter, r *http.Request) {
+func (p *provider) approve(w http.ResponseWriter, r *http.Request) {
 	oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r, oauth2server.Approval{
 		User: &oauth2server.User{ID: "andy"}, All: true,
 		Authentication: &oauth2server.Authentication{Time: time.Now(), Context: "gold", Methods: []string{"pwd"},
@@ -108,7 +125,7 @@ func (p *provider) page(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (p *provider) logout(w http.ResponseWriter, r *http.Request) {
+func (p *provider) signOut(w http.ResponseWriter, r *http.Request) {
 	request := oidc.LogoutRequestFromContext(r.Context())
 	if request.Confirmed {
 		p.session = ""

@@ -19,6 +19,7 @@ func TestVersionsOfThePage(t *testing.T) {
 		{"the MCP SDK", "go.mod", `\tgithub\.com/modelcontextprotocol/go-sdk v(.+)`},
 		{"oauth4webapi", "node/package.json", `"oauth4webapi": "(.+)"`},
 		{"openid-client", "node/package.json", `"openid-client": "(.+)"`},
+		{"oidc-client-ts", "node/package.json", `"oidc-client-ts": "(.+)"`},
 	} {
 		pins, err := os.ReadFile(library.file)
 		require.NoError(t, err)
