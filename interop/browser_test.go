@@ -203,10 +203,7 @@ func testSession(t *testing.T, a *app) {
 	require.Equal(t, signedIn{Subject: "andy", Name: "Andy Ash", Email: "andy@example.com", State: "s-1",
 		IDToken: user.IDToken, AccessToken: user.AccessToken, RefreshToken: user.RefreshToken}, user)
 
-	next := newKey(t, "RS256")
-	next.SignsFrom = time.Now()
-	a.provider.keys = append(a.provider.keys, next)
-	require.NoError(t, a.provider.ring.Reload(t.Context()))
+	a.provider.rotate()
 	renewed := a.call("manager.signinSilent()")
 	require.Empty(t, renewed.Error)
 	require.Equal(t, "andy", renewed.Subject)
@@ -240,16 +237,4 @@ func (a *app) userInfo(token string) int {
 		chromedp.EvalAwaitPromise))
 	require.NoError(a.t, err)
 	return status
-}
-
-// keyOf returns the ID of the key that signed a token.
-func keyOf(t *testing.T, token string) string {
-	head, _, _ := strings.Cut(token, ".")
-	text, err := base64.RawURLEncoding.DecodeString(head)
-	require.NoError(t, err)
-	var header struct {
-		KeyID string `json:"kid"`
-	}
-	require.NoError(t, json.Unmarshal(text, &header))
-	return header.KeyID
 }

@@ -4,11 +4,16 @@ package interop
 
 import (
 	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
 	"html/template"
 	"net/http"
 	"strings"
 	"sync"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/ext/oidc"
@@ -118,4 +123,25 @@ func (d *desk) signOut(w http.ResponseWriter, r *http.Request) {
 	if !request.Done(w, r) {
 		w.Write([]byte("You are signed out."))
 	}
+}
+
+// rotate makes a new key, which signs from now on.
+func (p *provider) rotate() {
+	p.t.Helper()
+	next := newKey(p.t, "RS256")
+	next.SignsFrom = time.Now()
+	p.keys = append(p.keys, next)
+	require.NoError(p.t, p.ring.Reload(p.t.Context()))
+}
+
+// keyOf returns the ID of the key that signed a token.
+func keyOf(t *testing.T, token string) string {
+	head, _, _ := strings.Cut(token, ".")
+	text, err := base64.RawURLEncoding.DecodeString(head)
+	require.NoError(t, err)
+	var header struct {
+		KeyID string `json:"kid"`
+	}
+	require.NoError(t, json.Unmarshal(text, &header))
+	return header.KeyID
 }

@@ -4,9 +4,7 @@ package interop
 
 import (
 	"encoding/json"
-	"encoding/pem"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,12 +20,9 @@ func TestNodeSignsIn(t *testing.T) {
 			for _, algorithm := range []string{"ES256", "RS256", "PS256"} {
 				t.Run(program+", "+c.Method+", "+algorithm, func(t *testing.T) {
 					p := newProvider(t, withPath, algorithm)
-					certificate := filepath.Join(t.TempDir(), "ca.pem")
-					require.NoError(t, os.WriteFile(certificate,
-						pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Certificate().Raw}), 0o600))
 					told, err := json.Marshal(map[string]any{"issuer": p.issuer, "client": c, "algorithm": algorithm})
 					require.NoError(t, err)
-					run(t, []string{"NODE_EXTRA_CA_CERTS=" + certificate}, dir, "node", program, string(told))
+					run(t, []string{"NODE_EXTRA_CA_CERTS=" + caFile(t, p.Server)}, dir, "node", program, string(told))
 				})
 			}
 		}

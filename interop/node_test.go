@@ -18,7 +18,7 @@ func TestNode(t *testing.T) {
 		for _, test := range append(everyKind, situation{"issuer that ends in a slash", withPath + "/", native}) {
 			t.Run(program+", "+test.name, func(t *testing.T) {
 				s := newSite(t, test.path)
-				s.tell(test.client, []string{"NODE_EXTRA_CA_CERTS=" + s.caFile()}, dir, "node", program)
+				s.tell(test.client, []string{"NODE_EXTRA_CA_CERTS=" + caFile(t, s.Server)}, dir, "node", program)
 			})
 		}
 	}

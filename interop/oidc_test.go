@@ -19,6 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 	"github.com/zitadel/oidc/v3/pkg/client/rp"
+	"github.com/zitadel/oidc/v3/pkg/client/rs"
 	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
 	"golang.org/x/oauth2"
 
@@ -68,9 +69,12 @@ func newProvider(t *testing.T, path, algorithm string, change ...func(*provider)
 	p.issuer = p.URL + path
 	p.options = oauth2server.Options{
 		Endpoints: oauth2server.Endpoints{Authorization: path + "/authorize", Token: path + "/token",
-			Revocation: path + "/revoke"},
+			Revocation: path + "/revoke", Introspection: path + "/introspect"},
 		InsecureApprovePublicClients: true,
-		Logger:                       slog.New(slog.DiscardHandler),
+		MayIntrospect: func(_ context.Context, caller *oauth2server.Client, _ *oauth2server.Token) (bool, error) {
+			return caller.ID == resources.ID, nil
+		},
+		Logger: slog.New(slog.DiscardHandler),
 	}
 	for _, c := range change {
 		c(p)
@@ -84,6 +88,7 @@ func newProvider(t *testing.T, path, algorithm string, change ...func(*provider)
 		Session:                p.sessionOf,
 		PostLogoutRedirectURIs: func(*oauth2server.Client) []string { return p.goodbyes },
 	})
+	require.NoError(t, p.model.AddClient(&oauth2server.Client{ID: resources.ID}, resources.Secret))
 	for _, c := range []client{web, native} {
 		require.NoError(t, p.model.AddClient(&oauth2server.Client{ID: c.ID, RedirectURIs: []string{c.RedirectURI},
 			Grants: []string{"authorization_code", "refresh_token"}, Public: c.Secret == ""}, c.Secret))
@@ -95,6 +100,7 @@ func newProvider(t *testing.T, path, algorithm string, change ...func(*provider)
 	mux.Handle(path+"/authorize", srv.Authorize(p.page))
 	mux.Handle(path+"/token", p.forScripts(srv.Token(nil)))
 	mux.Handle(path+"/revoke", p.forScripts(srv.Revoke()))
+	mux.Handle(path+"/introspect", srv.Introspect())
 	mux.Handle(path+"/userinfo", p.forScripts(p.oidc.UserInfo()))
 	mux.Handle(path+"/jwks", p.forScripts(ring))
 	mux.Handle(path+"/logout", p.oidc.EndSession(p.logout))
@@ -198,8 +204,9 @@ func TestCoreOS(t *testing.T) {
 	}
 }
 
-// github.com/zitadel/oidc signs in, refreshes, asks who the user is and signs
-// out.
+// github.com/zitadel/oidc signs in, asks who the user is, refreshes and signs
+// out; its resource server finds the provider too, and introspects JWT access
+// tokens.
 func TestZitadelSignsIn(t *testing.T) {
 	for _, c := range []client{web, native} {
 		for _, path := range []string{atRoot, withPath} {
@@ -230,6 +237,16 @@ func TestZitadelSignsIn(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, "Andy Ash", info.Name)
 				require.Equal(t, "andy@example.com", info.Email)
+
+				api, err := rs.NewResourceServerClientCredentials(ctx, p.issuer, resources.ID, resources.Secret,
+					rs.WithClient(p.Client()))
+				require.NoError(t, err)
+				known, err := rs.Introspect[*zitadel.IntrospectionResponse](ctx, api, tokens.AccessToken)
+				require.NoError(t, err)
+				require.True(t, known.Active)
+				require.Equal(t, "andy", known.Subject)
+				require.Equal(t, c.ID, known.ClientID)
+				require.Equal(t, zitadel.SpaceDelimitedArray{"openid", "profile", "email"}, known.Scope)
 
 				again, err := rp.RefreshTokens[*zitadel.IDTokenClaims](ctx, party, tokens.RefreshToken, "", "")
 				require.NoError(t, err)

@@ -4,9 +4,6 @@ package interop
 
 import (
 	"encoding/json"
-	"encoding/pem"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,12 +16,9 @@ func TestAuthlibSignsIn(t *testing.T) {
 		for _, algorithm := range []string{"ES256", "RS256", "PS256"} {
 			t.Run(c.Method+", "+algorithm, func(t *testing.T) {
 				p := newProvider(t, withPath, algorithm)
-				certificate := filepath.Join(t.TempDir(), "ca.pem")
-				require.NoError(t, os.WriteFile(certificate,
-					pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Certificate().Raw}), 0o600))
 				told, err := json.Marshal(map[string]any{"issuer": p.issuer, "client": c, "algorithm": algorithm})
 				require.NoError(t, err)
-				run(t, []string{"REQUESTS_CA_BUNDLE=" + certificate}, "python", "/usr/bin/python3", "authlib_oidc.py",
+				run(t, []string{"REQUESTS_CA_BUNDLE=" + caFile(t, p.Server)}, "python", "/usr/bin/python3", "authlib_oidc.py",
 					string(told))
 			})
 		}

@@ -14,7 +14,7 @@ func TestAuthlib(t *testing.T) {
 			if c == web {
 				c = plain
 			}
-			s.tell(c, []string{"REQUESTS_CA_BUNDLE=" + s.caFile()}, "python", "/usr/bin/python3", "authlib_client.py")
+			s.tell(c, []string{"REQUESTS_CA_BUNDLE=" + caFile(t, s.Server)}, "python", "/usr/bin/python3", "authlib_client.py")
 		})
 	}
 }

@@ -195,11 +195,11 @@ func (s *site) context() context.Context {
 	return context.WithValue(s.t.Context(), oauth2.HTTPClient, s.Client())
 }
 
-// caFile is the site's certificate, for programs that are told whom to trust by a file.
-func (s *site) caFile() string {
-	s.t.Helper()
-	name := filepath.Join(s.t.TempDir(), "ca.pem")
-	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	require.NoError(s.t, os.WriteFile(name, encoded, 0o600))
+// caFile is a server's certificate, for programs that are told whom to trust by a file.
+func caFile(t *testing.T, server *httptest.Server) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "ca.pem")
+	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	require.NoError(t, os.WriteFile(name, encoded, 0o600))
 	return name
 }

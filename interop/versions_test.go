@@ -17,6 +17,7 @@ func TestVersionsOfThePage(t *testing.T) {
 		{"zitadel/oidc", "go.mod", `\tgithub\.com/zitadel/oidc/v3 v(.+)`},
 		{"coreos/go-oidc", "go.mod", `\tgithub\.com/coreos/go-oidc/v3 v(.+)`},
 		{"the MCP SDK", "go.mod", `\tgithub\.com/modelcontextprotocol/go-sdk v(.+)`},
+		{"oauth2-proxy", "oauth2proxy/go.mod", `\tgithub\.com/oauth2-proxy/oauth2-proxy/v7 v(\S+)`},
 		{"oauth4webapi", "node/package.json", `"oauth4webapi": "(.+)"`},
 		{"openid-client", "node/package.json", `"openid-client": "(.+)"`},
 		{"oidc-client-ts", "node/package.json", `"oidc-client-ts": "(.+)"`},
