@@ -3,7 +3,9 @@ package interop
 import (
 	"context"
 	"net/http"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/auth/extauth"
@@ -91,14 +93,13 @@ func (s *site) signIn(c client, iss string) auth.OAuthHandler {
 	s.t.Helper()
 	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
 		PreregisteredClient: credentials(c), RedirectURL: c.RedirectURI, Client: s.Client(),
-		AuthorizationCodeFetcher: func(_ context.Context,
+		AuthorizationCodeFetcher: func(ctx context.Context,
 			args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
-			answer := s.browse(args.URL).Query()
+			answer, err := s.fetch(ctx, args)
 			if iss != "" {
-				answer.Set("iss", iss)
+				answer.Iss = iss
 			}
-			return &auth.AuthorizationResult{Code: answer.Get("code"), State: answer.Get("state"),
-				Iss: answer.Get("iss")}, nil
+			return answer, err
 		},
 	})
 	require.NoError(s.t, err)
@@ -131,4 +132,70 @@ func (s *site) connect(handler auth.OAuthHandler, scopes ...string) error {
 		return err
 	}
 	return session.Close()
+}
+
+// The SDK gets to know a server that does not know it, calls a tool, steps up, and
+// comes back to a server that has forgotten it.
+func TestMCPStranger(t *testing.T) {
+	for _, method := range []string{"", "none", "client_secret_basic", "client_secret_post"} {
+		t.Run(introduced(method)+", "+method, func(t *testing.T) {
+			s := newToolSite(t, 0)
+			session := s.stranger(method)
+			s.call(session, "whoami")
+			s.call(session, "note")
+			s.forget()
+			s.call(session, "whoami")
+			require.NoError(t, session.Close())
+			// It registers each time that it signs in, and tries no refresh before that.
+			more, again := slices.Clone(stepsUp), []string{"forget", "authenticate refused invalid_token",
+				introduced(method), "authorize issued", "token issued authorization_code"}
+			if method != "" {
+				more = slices.Insert(more, 1, introduced(method))
+			}
+			require.Equal(t, slices.Concat(signsIn(method), more, again), s.told())
+		})
+		t.Run(introduced(method)+", "+method+", refresh", func(t *testing.T) {
+			s := newToolSite(t, 5*time.Second) // x/oauth2 refreshes ten seconds before the end
+			session := s.stranger(method)
+			s.call(session, "whoami")
+			require.NoError(t, session.Close())
+			require.Equal(t, append(signsIn(method), "token refreshed refresh_token"), s.told())
+		})
+	}
+}
+
+// stranger connects a client that registers itself for a method, or that has a
+// document if there is none.
+func (s *toolSite) stranger(method string) *mcp.ClientSession {
+	s.t.Helper()
+	const redirectURI = "http://127.0.0.1:51004/callback"
+	config := &auth.AuthorizationCodeHandlerConfig{RedirectURL: redirectURI, Client: s.Client(),
+		AuthorizationCodeFetcher: s.fetch}
+	if method == "" {
+		config.ClientIDMetadataDocumentConfig = &auth.ClientIDMetadataDocumentConfig{URL: s.URL + document}
+	} else {
+		config.DynamicClientRegistrationConfig = &auth.DynamicClientRegistrationConfig{
+			Metadata: &oauthex.ClientRegistrationMetadata{ClientName: "Fern", RedirectURIs: []string{redirectURI},
+				TokenEndpointAuthMethod: method, GrantTypes: []string{"authorization_code", "refresh_token"}}}
+	}
+	handler, err := auth.NewAuthorizationCodeHandler(config)
+	require.NoError(s.t, err)
+	session, err := mcp.NewClient(&mcp.Implementation{Name: "fern", Version: "1"}, nil).Connect(s.t.Context(),
+		&mcp.StreamableClientTransport{Endpoint: s.URL + "/mcp", HTTPClient: s.Client(), OAuthHandler: handler}, nil)
+	require.NoError(s.t, err)
+	return session
+}
+
+// fetch is the owner's browser, for the SDK.
+func (s *site) fetch(_ context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+	answer := s.browse(args.URL).Query()
+	return &auth.AuthorizationResult{Code: answer.Get("code"), State: answer.Get("state"), Iss: answer.Get("iss")}, nil
+}
+
+// call calls a tool, which says whose token it was.
+func (s *toolSite) call(session *mcp.ClientSession, tool string) {
+	s.t.Helper()
+	result, err := session.CallTool(s.t.Context(), &mcp.CallToolParams{Name: tool, Arguments: map[string]any{}})
+	require.NoError(s.t, err)
+	require.Equal(s.t, "andy", result.Content[0].(*mcp.TextContent).Text)
 }

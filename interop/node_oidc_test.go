@@ -4,7 +4,6 @@ package interop
 
 import (
 	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,9 +11,7 @@ import (
 
 // Clients in Node sign in by OpenID Connect.
 func TestNodeSignsIn(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS("node")))
-	run(t, nil, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	dir := node(t)
 	for _, program := range []string{"openid-connect.js", "oauth4webapi-oidc.js"} {
 		for _, c := range []client{web, webPost, native} {
 			for _, algorithm := range []string{"ES256", "RS256", "PS256"} {

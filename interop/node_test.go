@@ -2,18 +2,10 @@
 
 package interop
 
-import (
-	"os"
-	"testing"
+import "testing"
 
-	"github.com/stretchr/testify/require"
-)
-
-// What node/package-lock.json pins is installed anew, by its hashes. That file names no registry: npm asks its own.
 func TestNode(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS("node")))
-	run(t, nil, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	dir := node(t)
 	for _, program := range []string{"oauth4webapi.js", "openid-client.js"} {
 		for _, test := range append(everyKind, situation{"issuer that ends in a slash", withPath + "/", native}) {
 			t.Run(program+", "+test.name, func(t *testing.T) {

@@ -21,6 +21,10 @@ func TestVersionsOfThePage(t *testing.T) {
 		{"oauth4webapi", "node/package.json", `"oauth4webapi": "(.+)"`},
 		{"openid-client", "node/package.json", `"openid-client": "(.+)"`},
 		{"oidc-client-ts", "node/package.json", `"oidc-client-ts": "(.+)"`},
+		{"@modelcontextprotocol/sdk", "node/package.json", `"@modelcontextprotocol/sdk": "(.+)"`},
+		{"@modelcontextprotocol/client", "node/package.json", `"@modelcontextprotocol/client": "(.+)"`},
+		{"mcp-remote", "node/package.json", `"mcp-remote": "(.+)"`},
+		{"@modelcontextprotocol/conformance", "conformance/package.json", `"@modelcontextprotocol/conformance": "([^"]+)"`},
 	} {
 		pins, err := os.ReadFile(library.file)
 		require.NoError(t, err)
