@@ -1,0 +1,235 @@
+// This file has the tables, as migrations: each is applied once, in order.
+
+package sqlmodel
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// migrations are the statements of each version. One that has been released is
+// never changed. Each may be tried again: where the database cannot undo a part
+// of it, that part is skipped the next time.
+//
+// The columns beside a record are what rows are found by, and for people. Times
+// are milliseconds since 1970.
+var migrations = [][]string{{
+	`CREATE TABLE IF NOT EXISTS {codes} (
+	digest KEY(64) NOT NULL PRIMARY KEY,
+	client_id KEY(2048) NOT NULL,
+	user_id KEY(2048) NOT NULL,
+	grant_id KEY(255) NOT NULL,
+	expires_at NUMBER,
+	record MANY NOT NULL{refused}{index {codes}_by_expiry (expires_at)}{index {codes}_by_client (client_id)}
+)`,
+	`CREATE TABLE IF NOT EXISTS {tokens} (
+	kind KEY(64) NOT NULL,
+	digest KEY(64) NOT NULL,
+	client_id KEY(2048) NOT NULL,
+	user_id KEY(2048) NOT NULL,
+	grant_id KEY(255) NOT NULL,
+	expires_at NUMBER,
+	record MANY NOT NULL{refused},
+	PRIMARY KEY (digest, kind){index {tokens}_by_expiry (expires_at)}
+)`,
+	`CREATE TABLE IF NOT EXISTS {grants} (
+	grant_id KEY(255) NOT NULL,
+	seq NUMBER NOT NULL,
+	client_id KEY(2048) NOT NULL,
+	user_id KEY(2048) NOT NULL,
+	expires_at NUMBER,
+	record MANY NOT NULL{refused},
+	PRIMARY KEY (grant_id, seq){index {grants}_by_user (user_id)}{index {grants}_by_client (client_id)}{index {grants}_by_expiry (expires_at)}
+)`,
+	`CREATE TABLE IF NOT EXISTS {clients} (
+	id KEY(2048) NOT NULL PRIMARY KEY,
+	public YESNO NOT NULL,
+	secret_digest KEY(64) NOT NULL,
+	former_secret_digest KEY(64) NOT NULL DEFAULT '',
+	former_secret_until NUMBER,
+	redirect_uris MANY NOT NULL,
+	grants MANY NOT NULL,
+	scope MANY NOT NULL,
+	auth_method MANY NOT NULL,
+	access_token_lifetime KEY(64) NOT NULL,
+	refresh_token_lifetime KEY(64) NOT NULL,
+	name MANY NOT NULL,
+	uri MANY NOT NULL,
+	self_asserted YESNO NOT NULL,
+	data MANY,
+	version NUMBER NOT NULL DEFAULT 0{refused}
+)`,
+	`CREATE TABLE IF NOT EXISTS {former_clients} (
+	id KEY(2048) NOT NULL PRIMARY KEY,
+	deleted_at NUMBER NOT NULL{refused}
+)`,
+	`CREATE TABLE IF NOT EXISTS {users} (
+	id KEY(2048) NOT NULL PRIMARY KEY,
+	username KEY(2048) NOT NULL UNIQUE,
+	password_hash MANY NOT NULL,
+	data MANY,
+	deleted_at NUMBER,
+	version NUMBER NOT NULL DEFAULT 0{refused}
+)`,
+}}
+
+// grantTables is what a table must be to belong to [Grants] alone.
+var grantTables = []string{"{codes}", "{tokens}", "{grants}"}
+
+// Schema returns the statements that make the tables, for programs with a tool of
+// their own for migrations: those of the versions behind after, each ended by a
+// semicolon. All of them, with after 0.
+func (g *Grants) Schema(after int) (string, error) {
+	if g.wrong != nil {
+		return "", g.wrong
+	}
+	var out strings.Builder
+	for version := max(after, 0); version < len(migrations); version++ {
+		for _, statement := range g.migration(version) {
+			out.WriteString(statement + ";\n\n")
+		}
+	}
+	return out.String(), nil
+}
+
+// migration returns the statements of a version, one at a time.
+func (g *Grants) migration(version int) (statements []string) {
+	for _, text := range migrations[version] {
+		if g.grantsAlone && !g.isOfGrants(text) {
+			continue
+		}
+		table, indexes := g.split(text)
+		statements = append(statements, table)
+		statements = append(statements, indexes...)
+	}
+	return statements
+}
+
+func (g *Grants) isOfGrants(statement string) bool {
+	for _, table := range grantTables {
+		if strings.Contains(statement, table) {
+			return true
+		}
+	}
+	return false
+}
+
+// split returns a statement in the words of the dialect, and those that make its
+// indexes. MySQL makes an index with its table, as it cannot skip one that is
+// there.
+func (g *Grants) split(text string) (table string, indexes []string) {
+	for {
+		before, rest, found := strings.Cut(text, "{index ")
+		if !found {
+			break
+		}
+		definition, after, _ := strings.Cut(rest, ")}")
+		name, columns, _ := strings.Cut(definition, " (")
+		name, of := g.tables.Replace(name), g.tables.Replace(name[:strings.Index(name, "}")+1])
+		if g.dialect == MySQL {
+			before += ",\n\tINDEX " + name + " (" + columns + ")"
+		} else {
+			indexes = append(indexes, "CREATE INDEX IF NOT EXISTS "+name+" ON "+of+" ("+columns+")")
+		}
+		text = before + after
+	}
+	text = strings.ReplaceAll(text, "{refused}", g.dialect.refused())
+	table = g.tables.Replace(g.dialect.types().Replace(text))
+	if g.dialect == MySQL {
+		table += " ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
+	}
+	return table, indexes
+}
+
+// Migrate makes the tables, and changes those of an earlier version. Call it at
+// every start; many processes may do so at once. It also reports what is wrong
+// with the arguments of [New]. An older program works on the tables of a newer
+// one.
+func (g *Grants) Migrate(ctx context.Context) error {
+	if g.wrong != nil {
+		return g.wrong
+	}
+	conn, err := g.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlmodel: migrate: %w", err)
+	}
+	defer conn.Close()
+	return try(ctx, "migrate", func() error { return g.migrate(ctx, conn) })
+}
+
+// migrate applies what is missing while no other process does.
+func (g *Grants) migrate(ctx context.Context, conn *sql.Conn) (err error) {
+	unlock, err := g.lock(ctx, conn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock(err)) }()
+	versions, _ := g.split(`CREATE TABLE IF NOT EXISTS {versions} (version NUMBER NOT NULL PRIMARY KEY)`)
+	_, err = conn.ExecContext(ctx, versions)
+	if err != nil {
+		return err
+	}
+	var done sql.NullInt64
+	err = conn.QueryRowContext(ctx, g.tables.Replace(`SELECT MAX(version) FROM {versions}`)).Scan(&done)
+	if err != nil {
+		return err
+	}
+	for version := int(done.Int64); version < len(migrations); version++ {
+		for _, statement := range g.migration(version) {
+			if _, err := conn.ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("version %d: %w", version+1, err)
+			}
+		}
+		_, err := conn.ExecContext(ctx, g.tables.Replace(`INSERT INTO {versions} (version) VALUES (`)+
+			strconv.Itoa(version+1)+`)`)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockWait is how long a process waits for another one that migrates, in
+// seconds, where the database wants to know.
+const lockWait = "3600"
+
+// lock keeps other processes from migrating until unlock is called, with the
+// error of the migration. MySQL cannot undo a part of one.
+func (g *Grants) lock(ctx context.Context, conn *sql.Conn) (unlock func(error) error, err error) {
+	name := "'" + g.tables.Replace("{versions}") + "'"
+	end := context.WithoutCancel(ctx)
+	if g.dialect == MySQL {
+		var got sql.NullInt64
+		err := conn.QueryRowContext(ctx, `SELECT GET_LOCK(`+name+`, `+lockWait+`)`).Scan(&got)
+		if err == nil && got.Int64 != 1 {
+			err = errors.New("another process migrates for more than an hour")
+		}
+		return func(error) error {
+			_, err := conn.ExecContext(end, `DO RELEASE_LOCK(`+name+`)`)
+			return err
+		}, err
+	}
+	begin := []string{"BEGIN IMMEDIATE"}
+	if g.dialect == PostgreSQL {
+		begin = []string{"BEGIN", `SELECT pg_advisory_xact_lock(hashtext(` + name + `))`}
+	}
+	unlock = func(failed error) error {
+		last := "COMMIT"
+		if failed != nil {
+			last = "ROLLBACK"
+		}
+		_, err := conn.ExecContext(end, last)
+		return err
+	}
+	for _, statement := range begin {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			unlock(err) // whatever has begun
+			return nil, err
+		}
+	}
+	return unlock, nil
+}
