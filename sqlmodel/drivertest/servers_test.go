@@ -142,20 +142,36 @@ func mariaDB(t testing.TB, settings ...string) server {
 
 func TestPostgreSQL(t *testing.T) {
 	s := postgreSQL(t)
-	t.Run("pgx", func(t *testing.T) { testModel(t, s) })
+	t.Run("pgx", func(t *testing.T) {
+		testModel(t, s)
+		testHazards(t, s)
+	})
 	t.Run("pq", func(t *testing.T) {
+		s := s
 		s.driver = "postgres"
 		testModel(t, s)
+		testHazards(t, s)
+	})
+	t.Run("serializable", func(t *testing.T) {
+		s := s
+		s.source += "&default_transaction_isolation=serializable"
+		testModel(t, s)
+		testHazards(t, s)
 	})
 }
 
 func TestMariaDB(t *testing.T) {
 	s := mariaDB(t)
-	for _, parameters := range []string{"", "?clientFoundRows=true&interpolateParams=true&loc=Asia%2FTokyo&parseTime=true"} {
+	for _, parameters := range []string{
+		"",
+		"?clientFoundRows=true&interpolateParams=true&loc=Asia%2FTokyo&parseTime=true&time_zone=%27%2B09%3A00%27",
+		"?transaction_isolation=%27SERIALIZABLE%27&sql_mode=%27%27&charset=latin1",
+	} {
 		t.Run(parameters, func(t *testing.T) {
 			s := s
 			s.source += parameters
 			testModel(t, s)
+			testHazards(t, s)
 		})
 	}
 }

@@ -1,0 +1,304 @@
+package drivertest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/sqlmodel"
+)
+
+const secret = "a-secret-that-nobody-guesses"
+
+// testHazards tries what databases do to values, and what others do meanwhile.
+func testHazards(t *testing.T, s server) {
+	newModel := func(t *testing.T) *sqlmodel.Model {
+		m := sqlmodel.New(s.open(t), s.dialect, options())
+		require.NoError(t, m.Migrate(t.Context()))
+		return m
+	}
+
+	// Case-insensitive and space-padding collations.
+	t.Run("texts are compared byte by byte", func(t *testing.T) {
+		m, ctx := newModel(t), t.Context()
+		for i, id := range []string{"app", "APP", "app ", "äpp", "a\u0308pp", "\U0001F98A"} {
+			token := &oauth2server.Token{AccessToken: id, Scope: oauth2server.Scope{fmt.Sprint(i)},
+				AccessTokenExpiresAt: time.Now().Add(time.Hour), User: &oauth2server.User{ID: id}}
+			_, err := m.SaveToken(ctx, token, nil, nil)
+			require.NoError(t, err)
+			entry := &oauth2server.GrantEntry{GrantID: id, Seq: 1, UserID: id, Nonce: id,
+				ExpiresAt: time.Now().Add(time.Hour)}
+			_, err = m.AppendGrant(ctx, entry)
+			require.NoError(t, err, id)
+			if i < 2 {
+				require.NoError(t, m.AddClient(ctx, &oauth2server.Client{ID: id}, secret))
+				require.NoError(t, m.AddUser(ctx, &oauth2server.User{ID: id}, id, "123456"))
+			}
+			got, err := m.GetAccessToken(ctx, id)
+			require.NoError(t, err)
+			require.Equal(t, id, got.User.ID)
+			entries, err := m.GrantEntries(ctx, id, 0)
+			require.NoError(t, err)
+			require.Len(t, entries, 1)
+		}
+		_, err := m.GetClient(ctx, "App", "")
+		require.ErrorIs(t, err, oauth2server.ErrNotFound)
+		_, err = m.GetClient(ctx, "app ", "")
+		require.ErrorIs(t, err, oauth2server.ErrNotFound)
+		_, err = m.GetUser(ctx, "App", "123456", nil)
+		require.ErrorIs(t, err, oauth2server.ErrNotFound)
+		page, err := m.ListClients(ctx, "", 0)
+		require.NoError(t, err)
+		require.Equal(t, "APP", page[0].ID)
+	})
+
+	// What PostgreSQL refuses to store is not there.
+	t.Run("texts that no column holds", func(t *testing.T) {
+		m, ctx := newModel(t), t.Context()
+		for _, text := range []string{"a\x00b", "\xff", strings.Repeat("x", 5000)} {
+			_, err := m.GetClient(ctx, text, "x")
+			require.ErrorIs(t, err, oauth2server.ErrNotFound)
+			_, err = m.GetUser(ctx, text, "x", nil)
+			require.ErrorIs(t, err, oauth2server.ErrNotFound)
+			_, err = m.UserByID(ctx, text)
+			require.ErrorIs(t, err, oauth2server.ErrNotFound)
+			require.ErrorIs(t, m.DeleteClient(ctx, text), oauth2server.ErrNotFound)
+			require.ErrorIs(t, m.SetPassword(ctx, text, "123456"), oauth2server.ErrNotFound)
+			require.NoError(t, m.DeleteUser(ctx, text))
+			require.NoError(t, m.RevokeUser(ctx, text))
+			require.NoError(t, m.RevokeUserClient(ctx, "u1", text))
+		}
+	})
+
+	// MySQL counts no row that an update leaves as it is, unless the connection
+	// says so.
+	t.Run("the same again", func(t *testing.T) {
+		m, ctx := newModel(t), t.Context()
+		c := &oauth2server.Client{ID: "web", RedirectURIs: []string{"https://a.example/", "https://b.example/"},
+			Grants: []string{"authorization_code"}, Scope: oauth2server.Scope{"read", "write"}, Name: "Näme",
+			AccessTokenLifetime: time.Hour + time.Nanosecond, Data: map[string]any{"a": 1}}
+		require.NoError(t, m.AddClient(ctx, c, secret))
+		require.ErrorIs(t, m.AddClient(ctx, c, secret), oauth2server.ErrExists)
+		for range 2 {
+			require.NoError(t, m.UpdateClient(ctx, c))
+			require.NoError(t, m.SetClientSecret(ctx, "web", secret))
+		}
+		got, err := m.GetClient(ctx, "web", secret)
+		require.NoError(t, err)
+		require.JSONEq(t, `{"a":1}`, string(got.Data.(json.RawMessage)))
+		got.Data = c.Data
+		require.Equal(t, c, got)
+
+		u := &oauth2server.User{ID: "u1", Data: map[string]any{"a": 1}}
+		require.NoError(t, m.AddUser(ctx, u, "andy", "123456"))
+		require.ErrorIs(t, m.AddUser(ctx, &oauth2server.User{ID: "u2"}, "andy", "123456"), oauth2server.ErrExists)
+		require.ErrorIs(t, m.AddUser(ctx, u, "else", "123456"), oauth2server.ErrExists)
+		require.NoError(t, m.AddUser(ctx, &oauth2server.User{ID: "u2"}, "zoe", "123456"))
+		for range 2 {
+			require.NoError(t, m.UpdateUser(ctx, u, "andy"))
+			require.NoError(t, m.SetPassword(ctx, "u1", "123456"))
+		}
+		require.ErrorIs(t, m.UpdateUser(ctx, u, "zoe"), oauth2server.ErrExists)
+		require.ErrorIs(t, m.UpdateUser(ctx, &oauth2server.User{ID: "u3"}, "bob"), oauth2server.ErrNotFound)
+		_, err = m.GetUser(ctx, "andy", "123456", nil)
+		require.NoError(t, err)
+	})
+
+	// The reply to an insert was lost: the request comes again.
+	t.Run("saved twice", func(t *testing.T) {
+		m, ctx := newModel(t), t.Context()
+		token := &oauth2server.Token{AccessToken: "a", RefreshToken: "r", AccessTokenExpiresAt: time.Now().Add(time.Hour)}
+		code := &oauth2server.AuthorizationCode{Code: "c", ExpiresAt: time.Now().Add(time.Hour)}
+		entry := &oauth2server.GrantEntry{GrantID: "g", Seq: 1, Nonce: "mine", ExpiresAt: time.Now().Add(time.Hour)}
+		for range 3 {
+			_, err := m.SaveToken(ctx, token, nil, nil)
+			require.NoError(t, err)
+			_, err = m.SaveAuthorizationCode(ctx, code, nil, nil)
+			require.NoError(t, err)
+			_, err = m.AppendGrant(ctx, entry)
+			require.NoError(t, err)
+		}
+		other := *token
+		other.Scope = oauth2server.Scope{"more"}
+		_, err := m.SaveToken(ctx, &other, nil, nil)
+		require.ErrorIs(t, err, oauth2server.ErrExists)
+		other.AccessToken = "b" // the refresh token is there
+		_, err = m.SaveToken(ctx, &other, nil, nil)
+		require.ErrorIs(t, err, oauth2server.ErrExists)
+		there, err := m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: 1, Nonce: "other",
+			ExpiresAt: time.Now().Add(time.Hour)})
+		require.ErrorIs(t, err, oauth2server.ErrExists)
+		require.Equal(t, "mine", there.Nonce)
+	})
+
+	t.Run("one of many", func(t *testing.T) {
+		m, ctx := newModel(t), t.Context()
+		for seq := 1; seq <= 20; seq++ {
+			var all sync.WaitGroup
+			won := make(chan string, 16)
+			for i := range 16 {
+				all.Go(func() {
+					nonce := fmt.Sprint(i)
+					there, err := m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: seq, Nonce: nonce,
+						ExpiresAt: time.Now().Add(time.Hour)})
+					switch {
+					case errors.Is(err, oauth2server.ErrExists):
+						won <- there.Nonce
+					case err == nil:
+						won <- nonce
+					default:
+						won <- err.Error()
+					}
+				})
+			}
+			all.Wait()
+			first := <-won
+			for range 15 {
+				require.Equal(t, first, <-won)
+			}
+		}
+	})
+
+	t.Run("expired rows go in batches", func(t *testing.T) {
+		m, ctx := newModel(t), t.Context()
+		const many = 2500
+		var all sync.WaitGroup
+		for part := range 8 {
+			all.Go(func() {
+				for i := part; i < many; i += 8 {
+					at := time.Now().Add(-2 * time.Hour)
+					if i%5 == 0 {
+						at = time.Now().Add(-time.Minute) // it may still be told that it has expired
+					}
+					_, err := m.SaveToken(ctx, &oauth2server.Token{AccessToken: fmt.Sprint(i), AccessTokenExpiresAt: at}, nil, nil)
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		_, err := m.SaveToken(ctx, &oauth2server.Token{AccessToken: "eternal"}, nil, nil)
+		require.NoError(t, err)
+		deleted := make(chan int64, 3)
+		for range 3 {
+			all.Go(func() {
+				n, err := m.DeleteExpired(ctx)
+				if err != nil {
+					t.Error(err)
+				}
+				deleted <- n
+			})
+		}
+		all.Wait()
+		require.EqualValues(t, many*4/5, <-deleted+<-deleted+<-deleted)
+		_, err = m.GetAccessToken(ctx, "0")
+		require.NoError(t, err)
+		_, err = m.GetAccessToken(ctx, "eternal")
+		require.NoError(t, err)
+	})
+
+	t.Run("a context ends", func(t *testing.T) {
+		m := newModel(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := m.GetAccessToken(ctx, "a")
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, m.RevokeUser(ctx, "u1"), context.Canceled)
+		_, err = m.UserGrants(ctx, "u1")
+		require.ErrorIs(t, err, context.Canceled)
+		_, err = m.DeleteExpired(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+
+	t.Run("processes migrate at once", func(t *testing.T) {
+		o := options()
+		var all sync.WaitGroup
+		for range 8 {
+			m := sqlmodel.New(s.open(t), s.dialect, o)
+			all.Go(func() {
+				if err := m.Migrate(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	})
+
+	t.Run("by one's own tool", func(t *testing.T) {
+		for _, grants := range []bool{true, false} {
+			o, db := options(), s.open(t)
+			own := sqlmodel.NewGrants(db, s.dialect, o)
+			if !grants {
+				own = sqlmodel.New(db, s.dialect, o).Grants
+			}
+			schema, err := own.Schema(0)
+			require.NoError(t, err)
+			require.Equal(t, grants, !strings.Contains(schema, o.Prefix+"clients"))
+			for statement := range strings.SplitSeq(schema, ";\n\n") {
+				if statement != "" {
+					_, err := db.ExecContext(t.Context(), statement)
+					require.NoError(t, err, statement)
+				}
+			}
+			_, err = own.SaveToken(t.Context(), &oauth2server.Token{AccessToken: "a"}, nil, nil)
+			require.NoError(t, err)
+			require.NoError(t, own.Migrate(t.Context()), "what is there is left as it is")
+			_, err = own.GetAccessToken(t.Context(), "a")
+			require.NoError(t, err)
+		}
+	})
+
+	t.Run("without preparing", func(t *testing.T) {
+		o := options()
+		o.NoPrepare = true
+		m, ctx := sqlmodel.New(s.open(t), s.dialect, o), t.Context()
+		require.NoError(t, m.Migrate(ctx))
+		require.NoError(t, m.AddClient(ctx, &oauth2server.Client{ID: "web"}, secret))
+		_, err := m.GetClient(ctx, "web", secret)
+		require.NoError(t, err)
+	})
+
+	t.Run("wrong arguments", func(t *testing.T) {
+		for _, prefix := range []string{"a-b", "a.b", "1a", `a"`, strings.Repeat("a", 33)} {
+			require.ErrorContains(t, sqlmodel.New(s.open(t), s.dialect, &sqlmodel.Options{Prefix: prefix}).Migrate(t.Context()), "Prefix")
+		}
+		require.ErrorContains(t, sqlmodel.New(s.open(t), 0, nil).Migrate(t.Context()), "dialect")
+	})
+
+	t.Run("grants of a user", func(t *testing.T) {
+		m, ctx := newModel(t), t.Context()
+		var ids []string
+		for i := range 130 {
+			id := fmt.Sprintf("grant%03d", i)
+			ids = append(ids, id)
+			_, err := m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: id, Seq: 1, Kind: oauth2server.EntryGrant,
+				ClientID: "web", UserID: "u1", Nonce: id, Time: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+				AccessToken: oauth2server.Digest(id), AccessTokenExpiresAt: time.Now().Add(time.Hour)})
+			require.NoError(t, err)
+		}
+		grants, err := m.UserGrants(ctx, "u1")
+		require.NoError(t, err)
+		var got []string
+		for _, grant := range grants {
+			got = append(got, grant.ID)
+		}
+		slices.Sort(got)
+		require.Equal(t, ids, got)
+		require.NoError(t, m.RevokeUserClient(ctx, "u1", "web"))
+		grants, err = m.UserGrants(ctx, "u1")
+		require.NoError(t, err)
+		require.Empty(t, grants)
+	})
+}
+
+func TestHazardsOfSQLite(t *testing.T) { testHazards(t, sqlite(t)) }
