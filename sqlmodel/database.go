@@ -191,15 +191,29 @@ func try(ctx context.Context, what string, do func() error) error {
 	return fmt.Errorf("sqlmodel: %s: %w", what, err)
 }
 
-// isText reports whether a column can have a text. PostgreSQL refuses others, so
-// nothing is stored under them.
+// maxID is how many bytes of an ID are stored. No index of MySQL has room for
+// many more.
+const maxID = 2048
+
+// isText reports whether a column can have IDs or names. PostgreSQL refuses
+// others, so nothing is stored under them.
 func isText(texts ...string) bool {
 	for _, text := range texts {
-		if !utf8.ValidString(text) || strings.Contains(text, "\x00") {
+		if len(text) > maxID || !utf8.ValidString(text) || strings.Contains(text, "\x00") {
 			return false
 		}
 	}
 	return true
+}
+
+// checkIDs returns why something cannot be stored that names a client and a user.
+func checkIDs(ids ...string) error {
+	for _, id := range ids {
+		if !isText(id) {
+			return fmt.Errorf("sqlmodel: the ID %.100q has more than %d bytes, or is not UTF-8 without NUL", id, maxID)
+		}
+	}
+	return nil
 }
 
 // millis is a time as it is stored: milliseconds since 1970, so that no time zone

@@ -86,13 +86,13 @@ func (d Dialect) refused() string {
 func (d Dialect) types() *strings.Replacer {
 	switch d {
 	case PostgreSQL:
-		return strings.NewReplacer("KEY(2048)", `TEXT COLLATE "C"`, "KEY(255)", `TEXT COLLATE "C"`, "KEY(64)", `TEXT COLLATE "C"`,
+		return strings.NewReplacer("KEY(2048)", `TEXT COLLATE "C"`, "KEY(2100)", `TEXT COLLATE "C"`, "KEY(64)", `TEXT COLLATE "C"`,
 			"MANY", "TEXT", "NUMBER", "BIGINT", "YESNO", "BOOLEAN")
 	case SQLite:
-		return strings.NewReplacer("KEY(2048)", "TEXT", "KEY(255)", "TEXT", "KEY(64)", "TEXT",
+		return strings.NewReplacer("KEY(2048)", "TEXT", "KEY(2100)", "TEXT", "KEY(64)", "TEXT",
 			"MANY", "TEXT", "NUMBER", "INTEGER", "YESNO", "BOOLEAN")
 	}
-	return strings.NewReplacer("KEY(2048)", "VARBINARY(2048)", "KEY(255)", "VARBINARY(255)", "KEY(64)", "VARBINARY(64)",
+	return strings.NewReplacer("KEY(2048)", "VARBINARY(2048)", "KEY(2100)", "VARBINARY(2100)", "KEY(64)", "VARBINARY(64)",
 		"MANY", "MEDIUMBLOB", "NUMBER", "BIGINT", "YESNO", "BOOLEAN")
 }
 

@@ -41,7 +41,7 @@ func (g *Grants) AppendGrant(
 	ctx context.Context, entry *oauth2server.GrantEntry,
 ) (*oauth2server.GrantEntry, error) {
 	record, err := entry.MarshalBinary()
-	if err != nil {
+	if err := errors.Join(err, checkIDs(entry.ClientID, entry.UserID)); err != nil {
 		return nil, err
 	}
 	affected, err := g.insertEntry.exec(ctx, entry.GrantID, entry.Seq, entry.ClientID, entry.UserID,

@@ -22,7 +22,7 @@ var migrations = [][]string{{
 	digest KEY(64) NOT NULL PRIMARY KEY,
 	client_id KEY(2048) NOT NULL,
 	user_id KEY(2048) NOT NULL,
-	grant_id KEY(255) NOT NULL,
+	grant_id KEY(2100) NOT NULL,
 	expires_at NUMBER,
 	record MANY NOT NULL{refused}{index {codes}_by_expiry (expires_at)}{index {codes}_by_client (client_id)}
 )`,
@@ -31,13 +31,13 @@ var migrations = [][]string{{
 	digest KEY(64) NOT NULL,
 	client_id KEY(2048) NOT NULL,
 	user_id KEY(2048) NOT NULL,
-	grant_id KEY(255) NOT NULL,
+	grant_id KEY(2100) NOT NULL,
 	expires_at NUMBER,
 	record MANY NOT NULL{refused},
 	PRIMARY KEY (digest, kind){index {tokens}_by_expiry (expires_at)}
 )`,
 	`CREATE TABLE IF NOT EXISTS {grants} (
-	grant_id KEY(255) NOT NULL,
+	grant_id KEY(2100) NOT NULL,
 	seq NUMBER NOT NULL,
 	client_id KEY(2048) NOT NULL,
 	user_id KEY(2048) NOT NULL,

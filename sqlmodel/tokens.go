@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func (g *Grants) SaveToken(
 	ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User,
 ) (*oauth2server.Token, error) {
 	record, err := token.MarshalBinary()
-	if err != nil {
+	if err := errors.Join(err, checkIDs(clientID(token.Client), userID(token.User))); err != nil {
 		return nil, err
 	}
 	var rows [][]any
@@ -139,7 +140,7 @@ func (g *Grants) SaveAuthorizationCode(
 	ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client, _ *oauth2server.User,
 ) (*oauth2server.AuthorizationCode, error) {
 	record, err := code.MarshalBinary()
-	if err != nil {
+	if err := errors.Join(err, checkIDs(clientID(code.Client), userID(code.User))); err != nil {
 		return nil, err
 	}
 	digest := oauth2server.Digest(code.Code)

@@ -76,6 +76,10 @@ func testHazards(t *testing.T, s server) {
 			require.NoError(t, m.DeleteUser(ctx, text))
 			require.NoError(t, m.RevokeUser(ctx, text))
 			require.NoError(t, m.RevokeUserClient(ctx, "u1", text))
+			_, err = m.SaveToken(ctx, &oauth2server.Token{AccessToken: "a", User: &oauth2server.User{ID: text}}, nil, nil)
+			require.ErrorContains(t, err, "2048 bytes", "it could not be revoked")
+			_, err = m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "g", Seq: 1, UserID: text})
+			require.ErrorContains(t, err, "2048 bytes")
 		}
 	})
 

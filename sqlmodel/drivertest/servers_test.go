@@ -165,7 +165,7 @@ func TestMariaDB(t *testing.T) {
 	for _, parameters := range []string{
 		"",
 		"?clientFoundRows=true&interpolateParams=true&loc=Asia%2FTokyo&parseTime=true&time_zone=%27%2B09%3A00%27",
-		"?transaction_isolation=%27SERIALIZABLE%27&sql_mode=%27%27&charset=latin1",
+		"?tx_isolation=%27SERIALIZABLE%27&sql_mode=%27%27&charset=latin1",
 	} {
 		t.Run(parameters, func(t *testing.T) {
 			s := s
