@@ -1,0 +1,120 @@
+// This file has the scripts. Each has one key, or keys with the same hash tag.
+
+package redismodel
+
+import "github.com/redis/go-redis/v9"
+
+// appendEntry stores an entry where there is none, and returns the one that is
+// there. A log is a sorted set, so that a page of it can be read in order; the
+// score is the place. The key stays until the last of its entries has expired.
+// Of a long log, four entries are looked at each time, so that at most a quarter
+// of it has expired.
+//
+// Arguments: the place; the entry; when the key may go, or ""; the time before
+// which an entry has expired.
+var appendEntry = redis.NewScript(`
+local there = redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[1], 'BYSCORE')[1]
+if there then
+	-- A write, so that WAIT is about what is there.
+	redis.call('ZADD', KEYS[1], '-inf', '')
+	redis.call('ZREM', KEYS[1], '')
+	return there
+end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+local length = redis.call('ZCARD', KEYS[1])
+if ARGV[3] == '' then
+	redis.call('PERSIST', KEYS[1])
+elseif length == 1 then
+	redis.call('PEXPIREAT', KEYS[1], ARGV[3])
+else
+	redis.call('PEXPIREAT', KEYS[1], ARGV[3], 'GT')
+end
+if length > 64 then
+	local past = tonumber(ARGV[4])
+	for _, entry in ipairs(redis.call('ZRANDMEMBER', KEYS[1], 4)) do
+		local likely = tonumber(string.match(entry, '"expires_at":(%d+)'))
+		if likely and likely < past then
+			local expires = cjson.decode(entry).expires_at
+			if expires and expires < past then
+				redis.call('ZREM', KEYS[1], entry)
+			end
+		end
+	end
+end
+return false
+`)
+
+// index adds a member to an index, whose score is when it may go, and takes out
+// some of those whose time has come. The key goes with its last member.
+//
+// Arguments: the member; when it may go, or "+inf"; now.
+var index = redis.NewScript(`
+redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
+local gone = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[3], 'BYSCORE', 'LIMIT', 0, 100)
+if #gone > 0 then
+	redis.call('ZREM', KEYS[1], unpack(gone))
+end
+local last = redis.call('ZRANGE', KEYS[1], 0, 0, 'REV', 'WITHSCORES')[2]
+if last == 'inf' then
+	redis.call('PERSIST', KEYS[1])
+elseif last then
+	redis.call('PEXPIREAT', KEYS[1], last)
+end
+return 1
+`)
+
+// erase deletes a key and returns how many there were. It writes even if there is
+// none, so that WAIT is about an earlier deletion.
+var erase = redis.NewScript(`
+local there = redis.call('EXISTS', KEYS[1])
+if there == 0 then
+	redis.call('SET', KEYS[1], '')
+end
+redis.call('DEL', KEYS[1])
+return there
+`)
+
+// swap replaces a record, or "" if there is none, by another. It returns 0 if
+// there is a third one.
+//
+// Arguments: the old record; the new one.
+var swap = redis.NewScript(`
+local there = redis.call('GET', KEYS[1]) or ''
+if there ~= ARGV[1] and there ~= ARGV[2] then -- else it was done, and the reply lost
+	return 0
+end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+`)
+
+// swapUser replaces the record of a user, and what their name leads to. A record
+// and a name that are "" are those of no user. It returns 0 if there is a third
+// record, and -1 if somebody has the new name.
+//
+// Keys: the records by ID; the IDs by name; the IDs in order.
+// Arguments: the ID; the old record and name; the new ones.
+var swapUser = redis.NewScript(`
+local id, old, oldName, new, newName = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local there = redis.call('HGET', KEYS[1], id) or ''
+if there ~= old and there ~= new then -- else it was done, and the reply lost
+	return 0
+end
+if newName ~= '' then
+	local owner = redis.call('HGET', KEYS[2], newName)
+	if owner and owner ~= id then
+		return -1
+	end
+end
+if oldName ~= '' and oldName ~= newName and redis.call('HGET', KEYS[2], oldName) == id then
+	redis.call('HDEL', KEYS[2], oldName)
+end
+if new == '' then
+	redis.call('HDEL', KEYS[1], id)
+	redis.call('ZREM', KEYS[3], id)
+else
+	redis.call('HSET', KEYS[1], id, new)
+	redis.call('HSET', KEYS[2], newName, id)
+	redis.call('ZADD', KEYS[3], 0, id)
+end
+return 1
+`)

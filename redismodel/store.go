@@ -1,0 +1,239 @@
+// This file sends commands and scripts, and sorts their errors.
+
+package redismodel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// store is a client, and what every call needs.
+type store struct {
+	client   redis.UniversalClient
+	cluster  *redis.ClusterClient // nil: one server has all keys
+	prefix   string
+	replicas int
+	timeout  time.Duration
+
+	// wrong is the error if the arguments cannot be used.
+	wrong error
+}
+
+// command is a command, which has its key in args, or a script.
+type command struct {
+	script *redis.Script
+	keys   []string
+	args   []any
+}
+
+// plain is a command that is no script. Its first argument is the key.
+func plain(name, key string, args ...any) command {
+	return command{keys: []string{key}, args: append([]any{name, key}, args...)}
+}
+
+// sender is a client or a pipeline.
+type sender interface {
+	redis.Scripter
+	Do(ctx context.Context, args ...any) *redis.Cmd
+}
+
+// to sends the command, a script by its digest unless it goes in full.
+func (c command) to(ctx context.Context, s sender, full bool) *redis.Cmd {
+	switch {
+	case c.script == nil:
+		return s.Do(ctx, c.args...)
+	case full:
+		return c.script.Eval(ctx, s, c.keys, c.args...)
+	}
+	return c.script.EvalSha(ctx, s, c.keys, c.args...)
+}
+
+// Check returns why the arguments of [New] cannot be used, or why the server
+// does not answer.
+func (s *store) Check(ctx context.Context) error {
+	_, err := s.send(ctx, "check", plain("EXISTS", s.prefix))
+	return err
+}
+
+// send sends commands that may be carried out in any order, in one round trip,
+// and returns their replies. That something is not there is the reply nil.
+func (s *store) send(ctx context.Context, what string, commands ...command) ([]any, error) {
+	if err := errors.Join(s.wrong, ctx.Err()); err != nil {
+		return nil, err
+	}
+	if len(commands) == 1 {
+		return replies(what, commands[0].to(ctx, s.client, false))
+	}
+	pipe := s.client.Pipeline()
+	var sent []*redis.Cmd
+	for _, c := range commands {
+		sent = append(sent, c.to(ctx, pipe, false))
+	}
+	pipe.Exec(ctx) // each command has its error
+	return replies(what, sent...)
+}
+
+// replies returns what was answered to commands, or the first error.
+func replies(what string, sent ...*redis.Cmd) (all []any, err error) {
+	for _, cmd := range sent {
+		reply, err := cmd.Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, fmt.Errorf("redismodel: %s: %w", what, err)
+		}
+		all = append(all, reply)
+	}
+	return all, nil
+}
+
+// write carries out commands in their order, and waits for the replicas. Those of
+// them that must not be lost write in any case: WAIT is about the writes of its
+// own connection only.
+func (s *store) write(ctx context.Context, what string, commands ...command) (all []any, err error) {
+	if err := errors.Join(s.wrong, ctx.Err()); err != nil {
+		return nil, err
+	}
+	if s.cluster == nil {
+		return s.try(ctx, what, s.client, commands...)
+	}
+	for _, c := range commands { // each may belong to another server
+		reply, err := s.route(ctx, what, c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, reply...)
+	}
+	return all, nil
+}
+
+// routes is how often a cluster is asked which server has a key.
+const routes = 6
+
+// route sends a command to the server that has its key. It does so itself as the
+// client would send WAIT to any server.
+func (s *store) route(ctx context.Context, what string, c command) (reply []any, err error) {
+	wait := 5 * time.Millisecond
+	for range routes {
+		var server *redis.Client
+		server, err = s.cluster.MasterForKey(ctx, c.keys[0])
+		if err != nil {
+			return nil, fmt.Errorf("redismodel: %s: %w", what, err)
+		}
+		reply, err = s.try(ctx, what, server, c)
+		if !moved(err) {
+			return reply, err
+		}
+		s.cluster.ReloadState(ctx)
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err)
+		case <-time.After(wait):
+			wait *= 2
+		}
+	}
+	return nil, err
+}
+
+// moved reports whether another server has the key, or will have it soon.
+func moved(err error) bool {
+	for _, prefix := range []string{"MOVED ", "ASK ", "TRYAGAIN ", "READONLY ", "CLUSTERDOWN "} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// try sends commands to a server by one connection, again with the scripts in
+// full if the server does not know one of them.
+func (s *store) try(
+	ctx context.Context, what string, server redis.UniversalClient, commands ...command,
+) (all []any, err error) {
+	for _, full := range []bool{false, true} {
+		pipe := server.Pipeline()
+		var sent []*redis.Cmd
+		for _, c := range commands {
+			sent = append(sent, c.to(ctx, pipe, full))
+		}
+		var reached *redis.Cmd
+		if s.replicas > 0 {
+			reached = pipe.Do(ctx, "WAIT", s.replicas, s.timeout.Milliseconds())
+		}
+		pipe.Exec(ctx) // each command has its error
+		all, err = replies(what, sent...)
+		if err == nil && reached != nil {
+			err = s.enough(what, reached)
+		}
+		if !redis.HasErrorPrefix(err, "NOSCRIPT") {
+			break
+		}
+	}
+	return all, err
+}
+
+// enough returns an error unless enough replicas have what was written.
+func (s *store) enough(what string, reached *redis.Cmd) error {
+	n, err := reached.Int64()
+	if err == nil && n < int64(s.replicas) {
+		err = fmt.Errorf("after %v, %d of %d replicas have it", s.timeout, n, s.replicas)
+	}
+	if err != nil {
+		return fmt.Errorf("redismodel: %s: wait for replicas: %w", what, err)
+	}
+	return nil
+}
+
+// erase deletes a key. The error is [oauth2server.ErrNotFound] if there is none:
+// of concurrent callers, one finds it there.
+func (s *store) erase(ctx context.Context, what, key string) error {
+	erased, err := s.write(ctx, what, command{erase, []string{key}, nil})
+	if err == nil && erased[0] == int64(0) {
+		return oauth2server.ErrNotFound
+	}
+	return err
+}
+
+// text returns a reply that is a string, or [oauth2server.ErrNotFound].
+func text(all []any, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	if found, ok := all[0].(string); ok {
+		return found, nil
+	}
+	return "", oauth2server.ErrNotFound
+}
+
+// texts returns a reply that is a list of strings. Where there is none, it has
+// an empty one.
+func texts(reply any) []string {
+	list, _ := reply.([]any)
+	found := make([]string, len(list))
+	for i, one := range list {
+		found[i], _ = one.(string)
+	}
+	return found
+}
+
+// retention is how long something stays after its expiry: a client that presents
+// it late learns that it has expired, and clocks may differ.
+const retention = time.Hour
+
+// until returns when something that expires may be forgotten, in milliseconds
+// since 1970; "" for never.
+func until(expiresAt time.Time) string {
+	if expiresAt.IsZero() {
+		return ""
+	}
+	// 0 and below is no time to Redis.
+	return strconv.FormatInt(max(expiresAt.Add(retention).UnixMilli(), 1), 10)
+}
+
+// past returns the time before which things have expired and may be forgotten.
+func past() int64 { return time.Now().Add(-retention).UnixMilli() }
