@@ -8,9 +8,10 @@
 // tokens alone. With a lower number, that holds as far as the replica that takes
 // over is one of those that have it. The promise of [oauth2server.GrantLog], that
 // an entry is there for good, goes no further than that, and no further than the
-// server's persistence: after a restart of a server without replicas, what was
-// written since its last snapshot is gone; with "appendonly yes" and "appendfsync
-// everysec" the last second or two, with "appendfsync always" nothing.
+// server's persistence: what was written since the last snapshot is gone when a
+// server without replicas crashes; with "appendonly yes" and "appendfsync
+// everysec" what was written in about the last second, with "appendfsync always"
+// nothing.
 //
 //	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", ContextTimeoutEnabled: true})
 //	model := redismodel.New(client, &redismodel.Options{WaitReplicas: 1})
