@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -68,16 +69,21 @@ func (s *store) send(ctx context.Context, what string, commands ...command) ([]a
 	if err := errors.Join(s.wrong, ctx.Err()); err != nil {
 		return nil, err
 	}
+	return replies(what, pipeline(ctx, s.client, false, commands...)...)
+}
+
+// pipeline sends commands in one round trip, to a single server by one
+// connection. Each returned one has its reply or error.
+func pipeline(ctx context.Context, to redis.UniversalClient, full bool, commands ...command) (sent []*redis.Cmd) {
 	if len(commands) == 1 {
-		return replies(what, commands[0].to(ctx, s.client, false))
+		return []*redis.Cmd{commands[0].to(ctx, to, full)}
 	}
-	pipe := s.client.Pipeline()
-	var sent []*redis.Cmd
+	pipe := to.Pipeline()
 	for _, c := range commands {
-		sent = append(sent, c.to(ctx, pipe, false))
+		sent = append(sent, c.to(ctx, pipe, full))
 	}
-	pipe.Exec(ctx) // each command has its error
-	return replies(what, sent...)
+	pipe.Exec(ctx)
+	return sent
 }
 
 // replies returns what was answered to commands, or the first error.
@@ -156,25 +162,24 @@ func (s *store) try(
 	ctx context.Context, what string, server redis.UniversalClient, commands ...command,
 ) (all []any, err error) {
 	for _, full := range []bool{false, true} {
-		pipe := server.Pipeline()
-		var sent []*redis.Cmd
-		for _, c := range commands {
-			sent = append(sent, c.to(ctx, pipe, full))
-		}
-		var reached *redis.Cmd
-		if s.replicas > 0 {
-			reached = pipe.Do(ctx, "WAIT", s.replicas, s.timeout.Milliseconds())
-		}
-		pipe.Exec(ctx) // each command has its error
-		all, err = replies(what, sent...)
-		if err == nil && reached != nil {
-			err = s.enough(what, reached)
+		sent := pipeline(ctx, server, full, s.waiting(commands)...)
+		all, err = replies(what, sent[:len(commands)]...)
+		if err == nil && s.replicas > 0 {
+			err = s.enough(what, sent[len(commands)])
 		}
 		if !redis.HasErrorPrefix(err, "NOSCRIPT") {
 			break
 		}
 	}
 	return all, err
+}
+
+// waiting returns commands followed by WAIT, if replicas are waited for.
+func (s *store) waiting(commands []command) []command {
+	if s.replicas == 0 {
+		return commands
+	}
+	return append(slices.Clip(commands), command{args: []any{"WAIT", s.replicas, s.timeout.Milliseconds()}})
 }
 
 // enough returns an error unless enough replicas have what was written.
