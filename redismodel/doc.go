@@ -20,8 +20,9 @@
 // # Server
 //
 // maxmemory-policy must be "noeviction", its default: another one makes room by
-// forgetting revocations. The commands are those of Redis 7.0. Everything is
-// stored under a prefix, so the database may have other things in it.
+// forgetting revocations. The commands are those of Redis 7.0; Valkey has them
+// too. Everything is stored under a prefix, so the database may have other things
+// in it.
 //
 // A Redis Cluster will do: each script has one key, or keys with the same hash
 // tag. So will a client of Sentinel. Reads go to the server that has the writes,

@@ -209,7 +209,7 @@ func TestFailoverWithWait(t *testing.T) {
 	p := startPair(t)
 	o := options()
 	o.WaitReplicas, o.WaitTimeout = 1, 50*time.Millisecond
-	const workers, many = 8, 60
+	const workers, many = 8, 30
 	model := func(s *server) *redismodel.Model { return redismodel.New(s.client(t, nil), o) }
 	m := model(p.primary)
 	old := seed(t, m, workers*many)
