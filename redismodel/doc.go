@@ -11,7 +11,8 @@
 // server's persistence: what was written since the last snapshot is gone when a
 // server without replicas crashes; with "appendonly yes" and "appendfsync
 // everysec" what was written in about the last second, with "appendfsync always"
-// nothing.
+// nothing. A server that was replaced and is cut off, so that it does not know,
+// answers reads by what it has; with WaitReplicas it acknowledges nothing.
 //
 //	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", ContextTimeoutEnabled: true})
 //	model := redismodel.New(client, &redismodel.Options{WaitReplicas: 1})

@@ -111,7 +111,7 @@ func (p *pair) failOver(t *testing.T) *redis.Client {
 
 // outcome is what was acknowledged, by what it was.
 type outcome struct {
-	tokens, entries, revoked, deleted []string
+	tokens, entries, revoked []string
 }
 
 // work stores tokens, ends grants and revokes tokens that are there, and returns

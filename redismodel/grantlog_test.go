@@ -193,7 +193,8 @@ func TestLostReply(t *testing.T) {
 
 // prepare stores what a call changes.
 func prepare(
-	t *testing.T, s *server, o *redismodel.Options, call string, c *oauth2server.Client, u *oauth2server.User, secret string,
+	t *testing.T, s *server, o *redismodel.Options, call string,
+	c *oauth2server.Client, u *oauth2server.User, secret string,
 ) {
 	m := redismodel.New(s.client(t, nil), o)
 	if call != "add a client" {
