@@ -12,8 +12,8 @@ import (
 // GrantLog keeps what became of each grant, as a log with places from 1 on.
 // Refresh tokens that survive a lost reply, the detection of theft, and
 // revocation need only one thing of a storage: to store an entry where there is
-// none. That is a primary key in SQL, a unique _id in MongoDB, SET NX in Redis.
-// See docs/refresh.md.
+// none. That is a primary key in SQL, a unique _id in MongoDB, SET NX in Redis,
+// which keeps it only as far as replicas and persistence do. See docs/refresh.md.
 //
 // With it, GetAuthorizationCode and GetRefreshToken must go on finding what was
 // used, until it expires, as the log decides. RevokeAuthorizationCode is not
