@@ -107,7 +107,10 @@ func (s *Server) entryFor(kind EntryKind, place int, token, issued, old *Token) 
 		entry.Successor = Digest(issued.RefreshToken)
 		entry.SuccessorExpiresAt = issued.RefreshTokenExpiresAt
 	}
-	if until := entry.speaksUntil(); old == nil || until.After(anchorEnd(old.speaksUntil())) {
+	// A refresh token without a place comes from another server, so there is no
+	// earlier entry.
+	first := old == nil || old.GrantSeq == 0
+	if until := entry.speaksUntil(); first || until.After(anchorEnd(old.speaksUntil())) {
 		// No earlier entry that lasts as long has these.
 		entry.ClientID, entry.UserID, entry.Scope = issued.Client.id(), token.User.id(), token.granted()
 		entry.Resource = token.Resource

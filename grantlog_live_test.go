@@ -270,3 +270,33 @@ func TestLiveGrants(t *testing.T) {
 	require.Equal(t, oauth2server.Scope{"read"}, entries[5].Scope, "the result is the caller's own")
 	require.Empty(t, oauth2server.LiveGrants(nil))
 }
+
+// A refresh token of another server has no log. Once it was used here, its owner
+// sees the grant and can end it, whenever the old token would have expired.
+func TestARefreshTokenOfAnotherServerIsSeen(t *testing.T) {
+	for _, rotation := range []oauth2server.RefreshRotation{oauth2server.RotateWithRetry, oauth2server.RotateNever} {
+		for name, lives := range map[string]time.Duration{"a moment": time.Minute, "a year": 365 * 24 * time.Hour} {
+			onEachModel(t, func(t *testing.T, model target) {
+				s := newSite(t, model, &oauth2server.Options{Grants: allGrants, RefreshRotation: rotation}, nil)
+				token := &oauth2server.Token{RefreshToken: "a-refresh-token-of-another-server", GrantID: "moved",
+					RefreshTokenExpiresAt: time.Now().Add(lives).UTC().Truncate(time.Millisecond),
+					Scope:                 oauth2server.Scope{"read"},
+					Client:                &oauth2server.Client{ID: "web"}, User: &oauth2server.User{ID: "u1"}}
+				_, err := model.SaveToken(t.Context(), token, token.Client, token.User)
+				require.NoError(t, err)
+
+				next := s.refresh("web", token.RefreshToken)
+				require.Equal(t, 200, next.StatusCode)
+				require.Equal(t, map[string]oauth2server.Scope{"web": {"read"}}, granted(t, model, "u1"), name)
+				require.NoError(t, model.RevokeUser(t.Context(), "u1"))
+				last := token.RefreshToken
+				if rotation == oauth2server.RotateWithRetry {
+					last = next.str("refresh_token")
+				}
+				requireError(t, s.refresh("web", last), 400, "invalid_grant")
+				_, err = model.GetAccessToken(t.Context(), next.str("access_token"))
+				require.ErrorIs(t, err, oauth2server.ErrNotFound)
+			})
+		}
+	}
+}
