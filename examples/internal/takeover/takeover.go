@@ -187,10 +187,12 @@ func (m *move) added(kind Kind, err error) error {
 	case err == nil:
 		return m.report.count(kind, added)
 	case errors.As(err, &wrong) && wrong.Code == oauth2server.InvalidArgument:
-		return refuse(kind, "%s", strings.ReplaceAll(err.Error(), "oauth2server: ", ""))
+		return refuse(kind, "%s", plain.Replace(err.Error()))
 	}
 	return fmt.Errorf("%s: %w", kind, err)
 }
+
+var plain = strings.NewReplacer("oauth2server: ", "", "invalid_argument: ", "", "\n", " ")
 
 var (
 	hashed   = regexp.MustCompile(`^(\$[0-9a-z-]+\$|scrypt:)`)
