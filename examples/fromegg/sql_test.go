@@ -1,0 +1,219 @@
+// These tests hold the tables of other servers in SQLite. The columns are those
+// that the servers make in MySQL and PostgreSQL.
+
+package main
+
+import (
+	"database/sql"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/examples/internal/takeover"
+)
+
+func tables(t *testing.T, schema string) *sql.DB {
+	db, err := sql.Open("sqlite", ":memory:")
+	require.NoError(t, err)
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { db.Close() })
+	_, err = db.ExecContext(t.Context(), schema)
+	require.NoError(t, err)
+	return db
+}
+
+func exec(t *testing.T, db *sql.DB, statement string, args ...any) {
+	_, err := db.ExecContext(t.Context(), statement, args...)
+	require.NoError(t, err)
+}
+
+// moveTwice moves a source into a model in memory, twice.
+func moveTwice(t *testing.T, source takeover.Source) (model stored, report string) {
+	model = opened(t, "")
+	first, err := takeover.Import(t.Context(), source, model, nil)
+	require.NoError(t, err)
+	second, err := takeover.Import(t.Context(), source, model, nil)
+	require.NoError(t, err)
+	require.Empty(t, second.Added)
+	for _, kind := range takeover.Kinds {
+		require.Equal(t, first.Added[kind]+first.There[kind], second.There[kind], kind)
+	}
+	require.Equal(t, first.Refused, second.Refused)
+	return model, table(first.String())
+}
+
+// data is the data column of go-oauth2's stores: models.Token of version 4, as
+// JSON, with what the test sets.
+func data(t *testing.T, set map[string]any) string {
+	all := map[string]any{"ClientID": "app", "UserID": "u1", "RedirectURI": "", "Scope": "read", "Code": "",
+		"CodeChallenge": "", "CodeChallengeMethod": "", "CodeCreateAt": time.Time{}, "CodeExpiresIn": 0, "Access": "",
+		"AccessCreateAt": time.Now(), "AccessExpiresIn": 2 * time.Hour, "Refresh": "", "RefreshCreateAt": time.Now(),
+		"RefreshExpiresIn": 72 * time.Hour, "Extension": map[string][]string{}}
+	for name, value := range set {
+		require.Contains(t, all, name)
+		all[name] = value
+	}
+	text, err := json.Marshal(all)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestGoOAuth2(t *testing.T) {
+	for name, schema := range map[string]string{
+		"MySQL": `CREATE TABLE oauth2_token (id INTEGER PRIMARY KEY, expired_at BIGINT, code VARCHAR(512),
+			access VARCHAR(512), refresh VARCHAR(512), data VARCHAR(2048));`,
+		"PostgreSQL": `CREATE TABLE oauth2_token (id INTEGER PRIMARY KEY, created_at TIMESTAMPTZ, expires_at TIMESTAMPTZ,
+			code TEXT NOT NULL, access TEXT NOT NULL, refresh TEXT NOT NULL, data JSONB NOT NULL);`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := tables(t, schema+`CREATE TABLE oauth2_clients (id TEXT PRIMARY KEY, secret TEXT NOT NULL,
+				domain TEXT NOT NULL, data JSONB NOT NULL)`)
+			for _, client := range []string{
+				`{"ID":"app","Secret":"qwerty","Domain":"https://app.example","Public":false,"UserID":""}`,
+				`{"ID":"spa","Secret":"","Domain":"https://spa.example","Public":true,"UserID":""}`} {
+				exec(t, db, `INSERT INTO oauth2_clients VALUES (json_extract($1, '$.ID'), '', '', $1)`, client)
+			}
+			verifier := oauth2.GenerateVerifier()
+			now, long := time.Now(), time.Now().Add(-100*time.Hour)
+			for _, row := range []struct {
+				code, access, refresh string
+				data                  map[string]any
+			}{
+				{secret(1), "", "", map[string]any{"RedirectURI": "https://app.example/callback", "CodeCreateAt": now,
+					"CodeExpiresIn": 10 * time.Minute, "Code": secret(1), "CodeChallengeMethod": "S256",
+					"CodeChallenge": oauth2.S256ChallengeFromVerifier(verifier), "Extension": map[string][]string{"tenant": {"7"}}}},
+				{"", "", "", map[string]any{"CodeCreateAt": now, "CodeExpiresIn": 10 * time.Minute, "Code": secret(2)}},
+				{"", secret(11), secret(21), nil},
+				{"", secret(12), secret(21), nil}, // refreshed, with the same refresh token
+				{"", secret(13), "", map[string]any{"Refresh": secret(23)}},
+				{"", "", secret(24), map[string]any{"Access": secret(14)}},
+				{"", secret(15), secret(25), map[string]any{"AccessCreateAt": long, "RefreshExpiresIn": 0}},
+				{"", secret(16), "", map[string]any{"AccessExpiresIn": 0}},
+				{"", secret(17), "", map[string]any{"UserID": "", "Extension": map[string][]string{"tenant": {"7"}}}},
+				{"", secret(18), secret(28), map[string]any{"AccessCreateAt": long, "RefreshCreateAt": long}},
+				{"", secret(19), secret(29), map[string]any{"ClientID": "gone"}},
+			} {
+				exec(t, db, `INSERT INTO oauth2_token (code, access, refresh, data) VALUES ($1, $2, $3, $4)`,
+					row.code, row.access, row.refresh, data(t, row.data))
+			}
+			exec(t, db, `INSERT INTO oauth2_token (code, access, refresh, data) VALUES ('', 'x', '', 'x')`)
+
+			model, report := moveTwice(t, takeover.GoOAuth2(db, takeover.GoOAuth2Tables{
+				Tokens: "oauth2_token", Clients: "oauth2_clients"}, func(c *takeover.Client) {
+				c.Grants = []string{"authorization_code", "refresh_token"}
+				c.RedirectURIs = []string{c.RedirectURIs[0] + "/callback"}
+			}))
+
+			require.Equal(t, `added there expired refused
+clients 2 0 0 0
+users 0 0 0 0
+codes 1 0 0 0
+access tokens 4 0 2 3
+refresh tokens 3 1 1 1
+refused: 1 of access tokens: data is not JSON
+refused: 1 of access tokens: it never expires
+refused: 1 of access tokens: the client is not there
+refused: 1 of refresh tokens: the client is not there`, report)
+			s := serve(t, model, "app", "qwerty")
+			for _, token := range []string{secret(11), secret(12), secret(13)} {
+				s.opens(token, "u1")
+			}
+			for _, token := range []string{secret(14), secret(15), secret(16), secret(18), secret(19)} {
+				s.refuses(token)
+			}
+			s.opens(secret(17), "client:app")
+			kept, err := model.(oauth2server.AccessTokenModel).GetAccessToken(t.Context(), secret(17))
+			require.NoError(t, err)
+			require.Equal(t, map[string]any{"tenant": []any{"7"}}, kept.Extra)
+			for _, token := range []string{secret(21), secret(24), secret(25)} {
+				next, err := s.refresh(token)
+				require.NoError(t, err)
+				_, err = s.refresh(next.RefreshToken)
+				require.NoError(t, err)
+			}
+			s.invalid(s.refresh(secret(23)))
+			s.invalid(s.refresh(secret(28)))
+			s.RedirectURL = "https://app.example/callback"
+			_, err = s.Exchange(t.Context(), secret(1), oauth2.VerifierOption(verifier))
+			require.NoError(t, err)
+			s.invalid(s.Exchange(t.Context(), secret(1), oauth2.VerifierOption(verifier)))
+			s.invalid(s.Exchange(t.Context(), secret(2), oauth2.VerifierOption(verifier)))
+
+			require.NoError(t, model.RevokeUser(t.Context(), "u1"))
+			for _, token := range []string{secret(11), secret(12), secret(13)} {
+				s.refuses(token)
+			}
+		})
+	}
+}
+
+func TestNode(t *testing.T) {
+	const shared = `CREATE TABLE oauth_clients (client_id text, client_secret text, redirect_uri text,
+			PRIMARY KEY (client_id, client_secret));
+		CREATE TABLE users (id uuid PRIMARY KEY, username text, password text);
+		INSERT INTO users VALUES ('` + andyID + `', 'andy', '123456');
+		INSERT INTO oauth_clients VALUES ('app', 'qwerty', 'https://app.example/callback');
+		INSERT INTO oauth_clients VALUES ('app', 'qwertz', 'https://app.example/callback');`
+	// Node wrote the times of its own zone, without the zone.
+	zone := time.FixedZone("Shanghai", 8*60*60)
+	shown := func(in time.Duration) string {
+		return time.Now().Add(in).In(zone).Format("2006-01-02 15:04:05.000")
+	}
+	for _, row := range []struct {
+		name, schema string
+		tokens       takeover.NodeTokens
+		insert       []string
+		scope        oauth2server.Scope
+	}{
+		{"express-oauth-server", `CREATE TABLE oauth_tokens (id uuid PRIMARY KEY, access_token text,
+			access_token_expires_on timestamp, client_id text, refresh_token text, refresh_token_expires_on timestamp,
+			user_id uuid)`, takeover.NodeOneTable, []string{
+			`INSERT INTO oauth_tokens VALUES (1, '` + secret(1) + `', $1, 'app', '` + secret(2) + `', $1, '` + andyID + `')`,
+			`INSERT INTO oauth_tokens VALUES (2, '` + secret(3) + `', $2, 'app', '` + secret(4) + `', $2, '` + andyID + `')`,
+		}, nil},
+		{"node-oauth2-server 2", `CREATE TABLE oauth_access_tokens (access_token text PRIMARY KEY, scope text,
+			client_id text, user_id uuid, expires timestamp);
+			CREATE TABLE oauth_refresh_tokens (refresh_token text PRIMARY KEY, client_id text, user_id uuid,
+			expires timestamp)`, takeover.NodeTwoTables, []string{
+			`INSERT INTO oauth_access_tokens VALUES ('` + secret(1) + `', 'read', 'app', '` + andyID + `', $1)`,
+			`INSERT INTO oauth_access_tokens VALUES ('` + secret(3) + `', 'read', 'app', '` + andyID + `', $2)`,
+			`INSERT INTO oauth_refresh_tokens VALUES ('` + secret(2) + `', 'app', '` + andyID + `', $1)`,
+			`INSERT INTO oauth_refresh_tokens VALUES ('` + secret(4) + `', 'app', '` + andyID + `', $2)`,
+		}, oauth2server.Scope{"read"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			db := tables(t, shared+row.schema)
+			for _, statement := range row.insert {
+				exec(t, db, statement, shown(time.Hour), shown(-time.Minute))
+			}
+			model, report := moveTwice(t, takeover.Node(db, row.tokens, zone, func(c *takeover.Client) {
+				c.Grants = []string{"authorization_code", "password", "refresh_token"}
+			}))
+			require.Equal(t, `added there expired refused
+clients 1 0 0 1
+users 1 0 0 0
+codes 0 0 0 0
+access tokens 1 0 1 0
+refresh tokens 1 0 1 0
+refused: 1 of clients: client "app": there is another record of it`, report)
+			s := serve(t, model, "app", "qwerty")
+			s.RedirectURL = "https://app.example/callback"
+			s.opens(secret(1), andyID)
+			s.refuses(secret(3))
+			token, err := model.(oauth2server.AccessTokenModel).GetAccessToken(t.Context(), secret(1))
+			require.NoError(t, err)
+			require.Equal(t, row.scope, token.Scope)
+			require.WithinDuration(t, time.Now().Add(time.Hour), token.AccessTokenExpiresAt, time.Minute)
+			next, err := s.refresh(secret(2))
+			require.NoError(t, err)
+			_, err = s.refresh(next.RefreshToken)
+			require.NoError(t, err)
+			s.invalid(s.refresh(secret(4)))
+			require.Equal(t, andyID, s.signIn("andy", "123456"))
+		})
+	}
+}
