@@ -128,7 +128,7 @@ refresh tokens 0 2 1 0
 
 // importer runs the import again and again. The program itself does it, unless
 // the model is in memory.
-func importer(t *testing.T, o old, address string) (model stored, run1 func() string) {
+func importer(t *testing.T, o old, address string) (model stored, again func() string) {
 	model = opened(t, address)
 	return model, func() string {
 		var out bytes.Buffer
@@ -214,6 +214,10 @@ func TestSecondRun(t *testing.T) {
 				require.Equal(t, oauth2server.Scope{"read"}, grant.Scope)
 				require.Equal(t, "123456", grant.ClientID)
 			}
+			entries, err := model.GrantEntries(t.Context(), oauth2server.Digest(secret(23)), 1)
+			require.NoError(t, err)
+			require.WithinDuration(t, time.Now().Add((14+31)*24*time.Hour), entries[0].ExpiresAt, time.Minute,
+				"later entries do not repeat the names for 30 days")
 			require.NoError(t, model.RevokeUser(t.Context(), bobID))
 			before := dump(t, address)
 
