@@ -218,6 +218,10 @@ func TestSecondRun(t *testing.T) {
 			require.NoError(t, err)
 			require.WithinDuration(t, time.Now().Add((14+31)*24*time.Hour), entries[0].ExpiresAt, time.Minute,
 				"later entries do not repeat the names for 30 days")
+			kept, err := model.(oauth2server.RefreshTokenModel).GetRefreshToken(t.Context(), secret(23))
+			require.NoError(t, err)
+			require.Equal(t, kept.RefreshTokenExpiresAt, kept.AccessTokenExpiresAt,
+				"zero would be a grant that never expires, whose names are never repeated")
 			require.NoError(t, model.RevokeUser(t.Context(), bobID))
 			before := dump(t, address)
 
