@@ -73,7 +73,8 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	report, err := takeover.Import(ctx, takeover.Egg(old), target, &takeover.Options{NewIDs: *newIDs})
 	_, printing := io.WriteString(out, report.String())
 	if shared := (takeover.SharedIDs)(nil); errors.As(err, &shared) {
-		err = fmt.Errorf("%w\nnothing was moved; -new-ids gives each of them their _id as ID, and leaves out these tokens", err)
+		err = fmt.Errorf("%w\nnothing was moved; -new-ids gives each of them their _id as ID, and leaves out "+
+			"these tokens", err)
 	}
 	return errors.Join(err, printing)
 }
