@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -77,8 +78,15 @@ var migrations = [][]string{{
 )`,
 }}
 
-// grantTables is what a table must be to belong to [Grants] alone.
+// grantTables are the tables of [Grants] alone.
 var grantTables = []string{"{codes}", "{tokens}", "{grants}"}
+
+// ours are columns by which a table is known to be one of this package: other
+// packages have tables of the same names.
+var ours = map[string]string{
+	"{codes}": "digest, record", "{tokens}": "digest, record", "{grants}": "seq, record",
+	"{clients}": "former_secret_digest", "{former_clients}": "deleted_at", "{users}": "password_hash, version",
+}
 
 // Schema returns the statements that make the tables, for programs with a tool of
 // their own for migrations: those of the versions behind after, each ended by a
@@ -110,12 +118,7 @@ func (g *Grants) migration(version int) (statements []string) {
 }
 
 func (g *Grants) isOfGrants(statement string) bool {
-	for _, table := range grantTables {
-		if strings.Contains(statement, table) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(grantTables, func(table string) bool { return strings.Contains(statement, table) })
 }
 
 // split returns a statement in the words of the dialect, and those that make its
@@ -188,6 +191,26 @@ func (g *Grants) migrate(ctx context.Context, conn *sql.Conn) (err error) {
 			strconv.Itoa(version+1)+`)`)
 		if err != nil {
 			return err
+		}
+	}
+	return g.requireOurs(ctx, conn)
+}
+
+// requireOurs returns an error if a table is that of another program. To make a
+// table that is there has no effect, and says nothing.
+func (g *Grants) requireOurs(ctx context.Context, conn *sql.Conn) error {
+	for table, columns := range ours {
+		if g.grantsAlone && !slices.Contains(grantTables, table) {
+			continue
+		}
+		name := g.tables.Replace(table)
+		rows, err := conn.QueryContext(ctx, "SELECT "+columns+" FROM "+name+" WHERE 1 = 0")
+		if err == nil {
+			err = rows.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("the table %s is not of this package: set Options.Prefix, or make it by Schema: %w",
+				name, err)
 		}
 	}
 	return nil

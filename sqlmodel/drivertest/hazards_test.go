@@ -262,6 +262,18 @@ func testHazards(t *testing.T, s server) {
 		}
 	})
 
+	t.Run("tables of another program", func(t *testing.T) {
+		for _, table := range tables {
+			o, db := options(), s.open(t)
+			_, err := db.ExecContext(t.Context(), "CREATE TABLE "+o.Prefix+table+
+				" (id INTEGER, expires_at INTEGER, user_id INTEGER, client_id INTEGER)")
+			require.NoError(t, err)
+			require.ErrorContains(t, sqlmodel.New(db, s.dialect, o).Migrate(t.Context()), "set Options.Prefix", table)
+			ours := slices.Contains([]string{"codes", "tokens", "grants"}, table)
+			require.Equal(t, ours, sqlmodel.NewGrants(db, s.dialect, o).Migrate(t.Context()) != nil, table)
+		}
+	})
+
 	t.Run("without preparing", func(t *testing.T) {
 		o := options()
 		o.NoPrepare = true
