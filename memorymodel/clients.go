@@ -43,7 +43,7 @@ func (m *Model) AddClient(c *oauth2server.Client, secret string) error {
 		case there.(*client).record != nil:
 			return fmt.Errorf("memorymodel: client %q: %w", c.ID, oauth2server.ErrExists)
 		}
-		if err := m.revokeClient(context.Background(), c.ID); err != nil {
+		if err := m.RevokeClient(context.Background(), c.ID); err != nil {
 			return err
 		}
 		if m.clients.CompareAndSwap(c.ID, there, added) {
@@ -189,12 +189,11 @@ func (m *Model) changeClient(ctx context.Context, id string, change func(client)
 	}
 }
 
-// DeleteClient deletes a client and ends what was granted to it: its codes, its
-// refresh tokens and the access tokens that came with them. Access tokens of
-// the client credentials grant live until they expire. The ID stays known for a
-// day, so that [Model.AddClient] can end what a request in flight still stored;
-// a request that takes longer is not stopped. After an error, call it again.
-// The error is [oauth2server.ErrNotFound] if no client had this ID.
+// DeleteClient deletes a client and ends what was granted to it, as
+// [Grants.RevokeClient] does. The ID stays known for a day, so that
+// [Model.AddClient] can end what a request in flight still stored; a request
+// that takes longer is not stopped. After an error, call it again. The error is
+// [oauth2server.ErrNotFound] if no client had this ID.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -207,7 +206,7 @@ func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 		tombstone := &client{}
 		if there.(*client).record == nil || m.clients.CompareAndSwap(clientID, there, tombstone) {
 			m.forgetLater(deleted{clientID, tombstone, time.Now()})
-			return m.revokeClient(ctx, clientID)
+			return m.RevokeClient(ctx, clientID)
 		}
 	}
 }

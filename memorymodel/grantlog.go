@@ -61,14 +61,14 @@ func (g *grant) concerns(concerned func(userID, clientID string) bool) bool {
 }
 
 // AppendGrant implements [oauth2server.GrantLog].
-func (m *Model) AppendGrant(
+func (g *Grants) AppendGrant(
 	ctx context.Context, entry *oauth2server.GrantEntry,
 ) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	own, k, now := m.storeEntry(entry), keyOf(entry.GrantID), time.Now()
-	s := m.grants.of(k)
+	own, k, now := g.storeEntry(entry), keyOf(entry.GrantID), time.Now()
+	s := g.grants.of(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	log, there := s.entries[k]
@@ -87,25 +87,25 @@ func (m *Model) AppendGrant(
 }
 
 // GrantEntries implements [oauth2server.GrantLog].
-func (m *Model) GrantEntries(
+func (g *Grants) GrantEntries(
 	ctx context.Context, grantID string, from int,
 ) ([]*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return m.someEntries(grantID, func(g *grant) []*storedEntry {
-		at, _ := slices.BinarySearchFunc(g.entries, from, bySeq)
-		return g.entries[at:min(len(g.entries), at+oauth2server.GrantPage)]
+	return g.someEntries(grantID, func(log *grant) []*storedEntry {
+		at, _ := slices.BinarySearchFunc(log.entries, from, bySeq)
+		return log.entries[at:min(len(log.entries), at+oauth2server.GrantPage)]
 	}), nil
 }
 
 // someEntries returns copies of the entries that choose selects, or none if
 // there is no such log.
-func (m *Model) someEntries(
+func (g *Grants) someEntries(
 	grantID string, choose func(*grant) []*storedEntry,
 ) []*oauth2server.GrantEntry {
 	k := keyOf(grantID)
-	s := m.grants.of(k)
+	s := g.grants.of(k)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	log, there := s.entries[k]
@@ -116,14 +116,14 @@ func (m *Model) someEntries(
 }
 
 // RevokeAccessTokens implements [oauth2server.GrantLog].
-func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+func (g *Grants) RevokeAccessTokens(ctx context.Context, digests ...string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	for _, encoded := range digests {
 		decoded, err := base64.RawURLEncoding.DecodeString(encoded)
 		if err == nil && len(decoded) == len(key{}) {
-			m.access.remove(key(decoded))
+			g.access.remove(key(decoded))
 		}
 	}
 	return nil
@@ -131,18 +131,18 @@ func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error
 
 // UserGrants returns the grants of a user that still work, the most recently
 // used first. It scans all grants and reads a few entries of each.
-func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
+func (g *Grants) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	var entries []*oauth2server.GrantEntry
-	for id := range m.grantsWhere(func(user, _ string) bool { return user == userID }) {
-		entries = append(entries, m.someEntries(id, func(g *grant) []*storedEntry { return g.named })...)
+	for id := range g.grantsWhere(func(user, _ string) bool { return user == userID }) {
+		entries = append(entries, g.someEntries(id, func(log *grant) []*storedEntry { return log.named })...)
 	}
 	for _, id := range oauth2server.GrantLogs(entries) {
 		entries = append(entries,
-			m.someEntries(id, func(g *grant) []*storedEntry {
-				return g.entries[max(len(g.entries)-1, 0):]
+			g.someEntries(id, func(log *grant) []*storedEntry {
+				return log.entries[max(len(log.entries)-1, 0):]
 			})...)
 	}
 	return oauth2server.LiveGrants(entries), nil
@@ -151,21 +151,21 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 // RevokeUser ends every grant of a user, and every code that is not redeemed
 // yet: when it returns, nothing works that began before the call. See
 // [oauth2server.RevokeUser]. It scans all grants.
-func (m *Model) RevokeUser(ctx context.Context, userID string) error {
-	return m.revokeUser(ctx, userID, "")
+func (g *Grants) RevokeUser(ctx context.Context, userID string) error {
+	return g.revokeUser(ctx, userID, "")
 }
 
-// RevokeUserClient is [Model.RevokeUser] for what the user granted to one
+// RevokeUserClient is [Grants.RevokeUser] for what the user granted to one
 // client. Other clients lose only what shares a grant with it; see
 // [oauth2server.Grant].
-func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
+func (g *Grants) RevokeUserClient(ctx context.Context, userID, clientID string) error {
 	if clientID == "" {
 		return nil
 	}
-	return m.revokeUser(ctx, userID, clientID)
+	return g.revokeUser(ctx, userID, clientID)
 }
 
-func (m *Model) revokeUser(ctx context.Context, userID, clientID string) error {
+func (g *Grants) revokeUser(ctx context.Context, userID, clientID string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -173,25 +173,32 @@ func (m *Model) revokeUser(ctx context.Context, userID, clientID string) error {
 		concerned := func(user, client string) bool {
 			return user == userID && (clientID == "" || client == clientID)
 		}
-		for id := range m.grantsWhere(concerned) {
+		for id := range g.grantsWhere(concerned) {
 			if !yield(id, nil) {
 				return
 			}
 		}
 	}
-	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
+	return oauth2server.RevokeUser(ctx, g, userID, clientID, grants)
 }
 
-// revokeClient ends the codes and the grants of a client.
-func (m *Model) revokeClient(ctx context.Context, clientID string) error {
-	ids := m.grantsWhere(func(_, client string) bool { return client == clientID })
-	for c := range m.codes.all() {
+// RevokeClient ends the codes of a client, its refresh tokens, and the access
+// tokens that came with them. Access tokens of the client credentials grant live
+// until they expire. A program that deletes a client of its own calls it after
+// that; a request in flight can still store something. It scans all codes and
+// grants.
+func (g *Grants) RevokeClient(ctx context.Context, clientID string) error {
+	if err := ctx.Err(); err != nil || clientID == "" {
+		return err
+	}
+	ids := g.grantsWhere(func(_, client string) bool { return client == clientID })
+	for c := range g.codes.all() {
 		if id := c.texts.at(codeGrant); c.clientID == clientID && id != "" {
 			ids[id] = true
 		}
 	}
 	for id := range ids {
-		if err := oauth2server.RevokeGrant(ctx, m, id); err != nil {
+		if err := oauth2server.RevokeGrant(ctx, g, id); err != nil {
 			return err
 		}
 	}
@@ -199,11 +206,11 @@ func (m *Model) revokeClient(ctx context.Context, clientID string) error {
 }
 
 // grantsWhere returns the IDs of the grants for which concerned is true.
-func (m *Model) grantsWhere(concerned func(userID, clientID string) bool) map[string]bool {
+func (g *Grants) grantsWhere(concerned func(userID, clientID string) bool) map[string]bool {
 	ids := map[string]bool{}
-	for g := range m.grants.all() {
-		if g.concerns(concerned) {
-			ids[g.id] = true
+	for log := range g.grants.all() {
+		if log.concerns(concerned) {
+			ids[log.id] = true
 		}
 	}
 	return ids

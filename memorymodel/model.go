@@ -1,7 +1,8 @@
 // Package memorymodel is an [oauth2server.Model] in memory, for tests,
 // demonstrations and programs whose sign-ins need not survive a restart. It has
 // every interface that stores something and none of the hooks. A program adds
-// hooks by embedding *Model in a type of its own.
+// hooks by embedding *Model in a type of its own. With users and clients of its
+// own, it embeds [Grants] instead.
 //
 //	model := memorymodel.New(nil)
 //	err := model.AddClient(&oauth2server.Client{
@@ -29,11 +30,23 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/extra"
 )
 
-// Model keeps clients, users, codes and tokens in maps. It is safe for
-// concurrent use; readers wait only while another goroutine writes to the same
-// shard of a map. What it returns belongs to the caller. Of the client and the
-// user of a code or token it returns only the ID.
+// Grants keeps codes, tokens and the log of each grant in maps. A program with
+// users and clients of its own embeds it in its model, and adds GetClient and
+// what else it needs. It is safe for concurrent use; readers wait only while
+// another goroutine writes to the same shard of a map. What it returns belongs
+// to the caller. Of the client and the user of a code or token it returns only
+// the ID.
+type Grants struct {
+	sharing sharing
+	codes   table[*storedCode]
+	access  table[*accessToken]
+	refresh table[*refreshToken]
+	grants  table[*grant]
+}
+
+// Model is [Grants] with clients and users.
 type Model struct {
+	*Grants
 	options   Options
 	passwords *credential.Passwords
 
@@ -43,24 +56,18 @@ type Model struct {
 	userIDs     sync.Map   // *user by ID
 	clientOrder order
 	userOrder   order
-	sharing     sharing
 
 	deletedMu sync.Mutex
 	deleted   []deleted // clients, the earliest first
-
-	codes   table[*storedCode]
-	access  table[*accessToken]
-	refresh table[*refreshToken]
-	grants  table[*grant]
 }
 
 var (
+	_ oauth2server.AccessTokenModel       = (*Grants)(nil)
+	_ oauth2server.AccessTokenRevoker     = (*Grants)(nil)
+	_ oauth2server.AuthorizationCodeModel = (*Grants)(nil)
+	_ oauth2server.RefreshTokenModel      = (*Grants)(nil)
+	_ oauth2server.GrantLog               = (*Grants)(nil)
 	_ oauth2server.Model                  = (*Model)(nil)
-	_ oauth2server.AccessTokenModel       = (*Model)(nil)
-	_ oauth2server.AccessTokenRevoker     = (*Model)(nil)
-	_ oauth2server.AuthorizationCodeModel = (*Model)(nil)
-	_ oauth2server.RefreshTokenModel      = (*Model)(nil)
-	_ oauth2server.GrantLog               = (*Model)(nil)
 	_ oauth2server.PasswordModel          = (*Model)(nil)
 	_ oauth2server.ClientCredentialsModel = (*Model)(nil)
 )
@@ -84,7 +91,7 @@ type Options struct {
 
 // New returns an empty Model.
 func New(opts *Options) *Model {
-	m := &Model{}
+	m := &Model{Grants: NewGrants()}
 	if opts != nil {
 		m.options = *opts
 		m.options.ExtensionGrants = slices.Clone(opts.ExtensionGrants)
@@ -93,6 +100,9 @@ func New(opts *Options) *Model {
 	return m
 }
 
+// NewGrants returns an empty Grants.
+func NewGrants() *Grants { return &Grants{} }
+
 // key is the digest of a secret string.
 type key [sha256.Size]byte
 
@@ -100,7 +110,7 @@ func keyOf(secret string) key { return digest.Of(secret) }
 
 // SaveToken implements [oauth2server.Model]. Either string may be empty: then
 // only the other token is stored.
-func (m *Model) SaveToken(
+func (g *Grants) SaveToken(
 	ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User,
 ) (*oauth2server.Token, error) {
 	if err := ctx.Err(); err != nil {
@@ -111,12 +121,12 @@ func (m *Model) SaveToken(
 		_, err = token.MarshalBinary() // its error tells the server whose mistake it was
 		return nil, err
 	}
-	stored, now := m.store(token, attributes), time.Now()
+	stored, now := g.store(token, attributes), time.Now()
 	if token.AccessToken != "" {
-		m.access.put(keyOf(token.AccessToken), (*accessToken)(stored), now)
+		g.access.put(keyOf(token.AccessToken), (*accessToken)(stored), now)
 	}
 	if token.RefreshToken != "" {
-		m.refresh.put(keyOf(token.RefreshToken), (*refreshToken)(stored), now)
+		g.refresh.put(keyOf(token.RefreshToken), (*refreshToken)(stored), now)
 	}
 	if attributes != nil {
 		saved := *token
@@ -127,8 +137,8 @@ func (m *Model) SaveToken(
 }
 
 // GetAccessToken implements [oauth2server.AccessTokenModel].
-func (m *Model) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
-	stored, err := find(ctx, &m.access, accessToken)
+func (g *Grants) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
+	stored, err := find(ctx, &g.access, accessToken)
 	if err != nil {
 		return nil, err
 	}
@@ -138,13 +148,13 @@ func (m *Model) GetAccessToken(ctx context.Context, accessToken string) (*oauth2
 }
 
 // RevokeAccessToken implements [oauth2server.AccessTokenRevoker].
-func (m *Model) RevokeAccessToken(ctx context.Context, accessToken string) error {
-	return remove(ctx, &m.access, accessToken)
+func (g *Grants) RevokeAccessToken(ctx context.Context, accessToken string) error {
+	return remove(ctx, &g.access, accessToken)
 }
 
 // GetRefreshToken implements [oauth2server.RefreshTokenModel].
-func (m *Model) GetRefreshToken(ctx context.Context, refreshToken string) (*oauth2server.Token, error) {
-	stored, err := find(ctx, &m.refresh, refreshToken)
+func (g *Grants) GetRefreshToken(ctx context.Context, refreshToken string) (*oauth2server.Token, error) {
+	stored, err := find(ctx, &g.refresh, refreshToken)
 	if err != nil {
 		return nil, err
 	}
@@ -154,27 +164,27 @@ func (m *Model) GetRefreshToken(ctx context.Context, refreshToken string) (*oaut
 }
 
 // RevokeToken implements [oauth2server.RefreshTokenModel].
-func (m *Model) RevokeToken(ctx context.Context, token *oauth2server.Token) error {
-	return remove(ctx, &m.refresh, token.RefreshToken)
+func (g *Grants) RevokeToken(ctx context.Context, token *oauth2server.Token) error {
+	return remove(ctx, &g.refresh, token.RefreshToken)
 }
 
 // SaveAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) SaveAuthorizationCode(
+func (g *Grants) SaveAuthorizationCode(
 	ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client,
 	_ *oauth2server.User,
 ) (*oauth2server.AuthorizationCode, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m.codes.put(keyOf(code.Code), m.storeCode(code), time.Now())
+	g.codes.put(keyOf(code.Code), g.storeCode(code), time.Now())
 	return code, nil
 }
 
 // GetAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) GetAuthorizationCode(
+func (g *Grants) GetAuthorizationCode(
 	ctx context.Context, code string,
 ) (*oauth2server.AuthorizationCode, error) {
-	stored, err := find(ctx, &m.codes, code)
+	stored, err := find(ctx, &g.codes, code)
 	if err != nil {
 		return nil, err
 	}
@@ -184,8 +194,8 @@ func (m *Model) GetAuthorizationCode(
 }
 
 // RevokeAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
-	return remove(ctx, &m.codes, code.Code)
+func (g *Grants) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
+	return remove(ctx, &g.codes, code.Code)
 }
 
 // find returns what is stored under secret. The result is shared and must not

@@ -38,7 +38,7 @@ type sharing struct {
 }
 
 // share returns a shared with these values. It keeps extra and details.
-func (m *Model) share(want shared) *shared {
+func (g *Grants) share(want shared) *shared {
 	if want.extra != nil || want.details != nil {
 		return want.copy()
 	}
@@ -50,9 +50,9 @@ func (m *Model) share(want shared) *shared {
 			key = append(append(key, ' '), token...)
 		}
 	}
-	m.sharing.mu.RLock()
-	known, ok := m.sharing.known[string(key)]
-	m.sharing.mu.RUnlock()
+	g.sharing.mu.RLock()
+	known, ok := g.sharing.known[string(key)]
+	g.sharing.mu.RUnlock()
 	// Malformed texts can have the same key, so compare the values.
 	if ok && known.clientID == want.clientID && known.resource == want.resource &&
 		slices.Equal(known.scope, want.scope) && slices.Equal(known.grantScope, want.grantScope) {
@@ -62,12 +62,12 @@ func (m *Model) share(want shared) *shared {
 	if ok || len(key) > maxSharedText {
 		return own
 	}
-	m.sharing.mu.Lock()
-	defer m.sharing.mu.Unlock()
-	if m.sharing.known == nil || len(m.sharing.known) >= maxShared {
-		m.sharing.known = make(map[string]*shared)
+	g.sharing.mu.Lock()
+	defer g.sharing.mu.Unlock()
+	if g.sharing.known == nil || len(g.sharing.known) >= maxShared {
+		g.sharing.known = make(map[string]*shared)
 	}
-	m.sharing.known[string(key)] = own
+	g.sharing.known[string(key)] = own
 	return own
 }
 

@@ -33,7 +33,7 @@ func (t *refreshToken) expires() int64 { return t.refreshExpires }
 
 // store returns the record of token. attributes is the canonical form of its
 // Extra.
-func (m *Model) store(token *oauth2server.Token, attributes map[string]any) *storedToken {
+func (g *Grants) store(token *oauth2server.Token, attributes map[string]any) *storedToken {
 	s := &storedToken{
 		accessExpires:  millis.Of(token.AccessTokenExpiresAt),
 		refreshExpires: millis.Of(token.RefreshTokenExpiresAt),
@@ -41,7 +41,7 @@ func (m *Model) store(token *oauth2server.Token, attributes map[string]any) *sto
 		pace:           millis.Of(token.GrantPace),
 		ids:            token.GrantID,
 		seq:            int32(token.GrantSeq),
-		shared: m.share(shared{
+		shared: g.share(shared{
 			clientID:   idOf(token.Client),
 			scope:      token.Scope,
 			grantScope: token.GrantScope,
@@ -104,14 +104,14 @@ const (
 
 func (c *storedCode) expires() int64 { return c.expiresAt }
 
-func (m *Model) storeCode(code *oauth2server.AuthorizationCode) *storedCode {
+func (g *Grants) storeCode(code *oauth2server.AuthorizationCode) *storedCode {
 	user := ""
 	if code.User != nil {
 		user = code.User.ID
 	}
 	return &storedCode{millis.Of(code.ExpiresAt),
 		pack(user, code.GrantID, code.RedirectURI, code.CodeChallenge, code.CodeChallengeMethod),
-		m.share(shared{
+		g.share(shared{
 			clientID: idOf(code.Client),
 			scope:    code.Scope,
 			resource: code.Resource,
@@ -168,7 +168,7 @@ const (
 	entrySealed
 )
 
-func (m *Model) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
+func (g *Grants) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
 	return &storedEntry{
 		time:             millis.Of(e.Time),
 		expires:          millis.Of(e.ExpiresAt),
@@ -179,7 +179,7 @@ func (m *Model) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
 		seq:              int32(e.Seq),
 		texts: pack(e.UserID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken,
 			e.Successor, string(e.Sealed)),
-		shared: m.share(shared{clientID: e.ClientID, scope: e.Scope, resource: e.Resource}),
+		shared: g.share(shared{clientID: e.ClientID, scope: e.Scope, resource: e.Resource}),
 	}
 }
 

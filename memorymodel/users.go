@@ -174,7 +174,7 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 }
 
 // SetPassword gives a user another password. It revokes nothing: to end what
-// was issued before, call [Model.RevokeUser]. The error is
+// was issued before, call [Grants.RevokeUser]. The error is
 // [oauth2server.ErrNotFound] if there is no such user.
 func (m *Model) SetPassword(ctx context.Context, userID, password string) error {
 	hash, err := m.passwords.Hash(password)
@@ -210,7 +210,7 @@ func (m *Model) changeUser(ctx context.Context, id string, change func(user) (us
 }
 
 // DeleteUser deletes a user, who can no longer sign in, and revokes what was
-// issued for them as [Model.RevokeUser] does; until that is done, the ID is
+// issued for them as [Grants.RevokeUser] does; until that is done, the ID is
 // taken. After an error, call it again: an unknown user is no error.
 func (m *Model) DeleteUser(ctx context.Context, userID string) error {
 	if err := ctx.Err(); err != nil {

@@ -94,7 +94,7 @@ func (m *Model) endFormer(ctx context.Context, id string) error {
 	if err != nil || taken {
 		return err
 	}
-	return m.revokeClient(ctx, id)
+	return m.RevokeClient(ctx, id)
 }
 
 func (m *Model) rules() credential.Rules {
@@ -204,12 +204,10 @@ func secretsUpdate(s credential.Secrets) bson.D {
 // document that remembers it. No client has such an ID, as it is not ASCII.
 const deletedPrefix = "deleted\u2014"
 
-// DeleteClient deletes a client and ends what was granted to it: its codes, its
-// refresh tokens and the access tokens that came with them. Access tokens of
-// the client credentials grant live until they expire. A document that
-// remembers the ID stays in the collection: if the ID is used again,
-// [Model.AddClient] can end what a request in flight still stored; a request
-// that takes longer is not stopped. After an error, call it again. The error is
+// DeleteClient deletes a client and ends what was granted to it, as
+// [Grants.RevokeClient] does. A document that remembers the ID stays in the
+// collection: if the ID is used again, [Model.AddClient] can end what a request
+// in flight still stored; a request that takes longer is not stopped. After an error, call it again. The error is
 // [oauth2server.ErrNotFound] if no client had this ID. It takes five commands,
 // two of them queries by index, and then those of revoking a grant, for each
 // grant of the client.
@@ -226,7 +224,7 @@ func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 	if err != nil {
 		return err
 	}
-	return m.revokeClient(ctx, clientID)
+	return m.RevokeClient(ctx, clientID)
 }
 
 // forget deletes a client, after storing the document that remembers its ID.

@@ -9,7 +9,7 @@ import (
 )
 
 // SaveAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) SaveAuthorizationCode(
+func (g *Grants) SaveAuthorizationCode(
 	ctx context.Context, code *oauth2server.AuthorizationCode, _ *oauth2server.Client,
 	_ *oauth2server.User,
 ) (*oauth2server.AuthorizationCode, error) {
@@ -23,7 +23,7 @@ func (m *Model) SaveAuthorizationCode(
 	document := tokenDocument{Digest: oauth2server.Digest(code.Code), ClientID: clientID(code.Client),
 		UserID: userID(code.User), GrantID: code.GrantID, Scope: code.Scope, ExpiresAt: code.ExpiresAt,
 		Record: string(record)}
-	if err := insertOnce(ctx, m.codes, document.Digest, document); err != nil {
+	if err := insertOnce(ctx, g.codes, document.Digest, document); err != nil {
 		return nil, err
 	}
 	saved := *code
@@ -31,19 +31,19 @@ func (m *Model) SaveAuthorizationCode(
 }
 
 // GetAuthorizationCode implements [oauth2server.AuthorizationCodeModel].
-func (m *Model) GetAuthorizationCode(
+func (g *Grants) GetAuthorizationCode(
 	ctx context.Context, code string,
 ) (*oauth2server.AuthorizationCode, error) {
 	var document tokenDocument
-	if err := findOne(ctx, m.codes, byID(oauth2server.Digest(code)), &document); err != nil {
+	if err := findOne(ctx, g.codes, byID(oauth2server.Digest(code)), &document); err != nil {
 		return nil, err
 	}
 	found := oauth2server.AuthorizationCode{Code: code}
-	return &found, document.read(m.codes, &found)
+	return &found, document.read(g.codes, &found)
 }
 
 // RevokeAuthorizationCode implements [oauth2server.AuthorizationCodeModel]. The
 // server does not call it, as the model has a log.
-func (m *Model) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
-	return removeOne(ctx, m.codes, ownRecord(oauth2server.Digest(code.Code)))
+func (g *Grants) RevokeAuthorizationCode(ctx context.Context, code *oauth2server.AuthorizationCode) error {
+	return removeOne(ctx, g.codes, ownRecord(oauth2server.Digest(code.Code)))
 }

@@ -1,7 +1,7 @@
 // Package mongomodel is an [oauth2server.Model] on MongoDB, with every
 // interface that stores something and none of the hooks. Any number of
 // processes can share it. A program adds hooks by embedding *Model in a type of
-// its own.
+// its own. With users and clients of its own, it embeds [Grants] instead.
 //
 //	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetTimeout(5 * time.Second))
 //	model := mongomodel.New(client.Database("auth"), nil)

@@ -24,10 +24,10 @@ type perishable struct {
 	parties   []string // fields that RevokeUser and DeleteClient search
 }
 
-func (m *Model) perishables() []perishable {
+func (g *Grants) perishables() []perishable {
 	return []perishable{
-		{m.codes, codeRetention, []string{"client_id"}}, {m.access, 0, nil}, {m.refresh, 0, nil},
-		{m.grants, 0, []string{"user_id", "client_id"}},
+		{g.codes, codeRetention, []string{"client_id"}}, {g.access, 0, nil}, {g.refresh, 0, nil},
+		{g.grants, 0, []string{"user_id", "client_id"}},
 	}
 }
 
@@ -36,9 +36,9 @@ func (m *Model) perishables() []perishable {
 // it does no harm. It deletes at most 1,000 documents per command. When ctx
 // ends, it stops between two commands, and what it deleted stays deleted.
 // Expired tokens are refused whether or not they are deleted.
-func (m *Model) DeleteExpired(ctx context.Context) (int64, error) {
+func (g *Grants) DeleteExpired(ctx context.Context) (int64, error) {
 	var deleted int64
-	for _, c := range m.perishables() {
+	for _, c := range g.perishables() {
 		before := time.Now().Add(-c.retention)
 		for more := true; more; {
 			var n int64

@@ -49,7 +49,7 @@ func entryID(grantID string, seq int) (string, error) {
 // gets the place. The entry that it returns with [oauth2server.ErrExists] is
 // there for good, as a majority has it. If the server cannot promise that, the
 // error is a fault.
-func (m *Model) AppendGrant(
+func (g *Grants) AppendGrant(
 	ctx context.Context, entry *oauth2server.GrantEntry,
 ) (*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
@@ -63,7 +63,7 @@ func (m *Model) AppendGrant(
 	if err != nil {
 		return nil, err
 	}
-	_, err = m.grants.InsertOne(alone(ctx), entryDocument{
+	_, err = g.grants.InsertOne(alone(ctx), entryDocument{
 		ID:        id,
 		GrantID:   entry.GrantID,
 		Seq:       entry.Seq,
@@ -74,35 +74,35 @@ func (m *Model) AppendGrant(
 		ExpiresAt: entry.ExpiresAt,
 		Record:    string(record),
 	})
-	conflict := taken(m.grants, err, idIndex)
+	conflict := taken(g.grants, err, idIndex)
 	if conflict == nil && err == nil {
 		return entry, nil
 	} else if conflict == nil {
-		return nil, fault(ctx, "insert into "+m.grants.Name(), err)
+		return nil, fault(ctx, "insert into "+g.grants.Name(), err)
 	}
-	return m.entryAt(ctx, id, entry, conflict)
+	return g.entryAt(ctx, id, entry, conflict)
 }
 
 // entryAt returns the entry at a place that an append found taken.
-func (m *Model) entryAt(
+func (g *Grants) entryAt(
 	ctx context.Context, id string, entry *oauth2server.GrantEntry, conflict *conflict,
 ) (*oauth2server.GrantEntry, error) {
 	var document entryDocument
-	err := findOne(ctx, m.grants,
+	err := findOne(ctx, g.grants,
 		bson.D{{Key: "_id", Value: id}, {Key: "grant_id", Value: entry.GrantID}}, &document)
 	if errors.Is(err, oauth2server.ErrNotFound) { // perhaps there is one that is not ours
-		err = findOne(ctx, m.grants, byID(id), &document)
+		err = findOne(ctx, g.grants, byID(id), &document)
 	}
 	if errors.Is(err, oauth2server.ErrNotFound) {
 		// It expired between the two commands, or the index is not ours. The
 		// request may be retried.
 		return nil, fmt.Errorf(
 			"mongomodel: document %q of %s took the place and is gone: %w", id,
-			m.grants.Name(), conflict.err)
+			g.grants.Name(), conflict.err)
 	} else if err != nil {
 		return nil, err
 	}
-	there, err := document.read(m.grants)
+	there, err := document.read(g.grants)
 	switch {
 	case err != nil:
 		return nil, err
@@ -113,7 +113,7 @@ func (m *Model) entryAt(
 }
 
 // GrantEntries implements [oauth2server.GrantLog].
-func (m *Model) GrantEntries(
+func (g *Grants) GrantEntries(
 	ctx context.Context, grantID string, from int,
 ) ([]*oauth2server.GrantEntry, error) {
 	if err := ctx.Err(); err != nil {
@@ -123,7 +123,7 @@ func (m *Model) GrantEntries(
 	if err != nil {
 		return nil, err
 	}
-	return m.findEntries(ctx, inLog(grantID, first),
+	return g.findEntries(ctx, inLog(grantID, first),
 		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(oauth2server.GrantPage))
 }
 
@@ -138,20 +138,20 @@ func inLog(grantID, first string) bson.D {
 	}
 }
 
-func (m *Model) findEntries(
+func (g *Grants) findEntries(
 	ctx context.Context, filter bson.D, opts ...options.Lister[options.FindOptions],
 ) ([]*oauth2server.GrantEntry, error) {
-	cursor, err := m.grants.Find(alone(ctx), filter, opts...)
+	cursor, err := g.grants.Find(alone(ctx), filter, opts...)
 	if err != nil {
-		return nil, fault(ctx, "find in "+m.grants.Name(), err)
+		return nil, fault(ctx, "find in "+g.grants.Name(), err)
 	}
 	var documents []entryDocument
 	if err := cursor.All(ctx, &documents); err != nil {
-		return nil, fault(ctx, "find in "+m.grants.Name(), err)
+		return nil, fault(ctx, "find in "+g.grants.Name(), err)
 	}
 	var entries []*oauth2server.GrantEntry
 	for _, document := range documents {
-		entry, err := document.read(m.grants)
+		entry, err := document.read(g.grants)
 		if err != nil {
 			return nil, err
 		}
@@ -162,9 +162,9 @@ func (m *Model) findEntries(
 
 // RevokeAccessTokens implements [oauth2server.GrantLog]. After an error, some
 // of the tokens may be left.
-func (m *Model) RevokeAccessTokens(ctx context.Context, digests ...string) error {
+func (g *Grants) RevokeAccessTokens(ctx context.Context, digests ...string) error {
 	return atOnce(ctx, len(digests), func(i int) error {
-		err := removeOne(ctx, m.access, ownRecord(digests[i]))
+		err := removeOne(ctx, g.access, ownRecord(digests[i]))
 		if errors.Is(err, oauth2server.ErrNotFound) {
 			return nil
 		}

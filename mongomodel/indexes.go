@@ -17,25 +17,36 @@ import (
 // may do so at once. On large collections the first call takes long: only the
 // deadline of ctx limits it, not the timeout of the client. The server then
 // deletes what has expired, usually within a minute or two. A server without
-// TTL indexes gets plain ones and needs [Model.DeleteExpired]. It also returns
+// TTL indexes gets plain ones and needs [Grants.DeleteExpired]. It also returns
 // an error if [Options.Prefix] is wrong.
+func (g *Grants) EnsureIndexes(ctx context.Context) error {
+	return g.ensureIndexes(ctx, func(context.Context) error { return nil })
+}
+
+// EnsureIndexes is [Grants.EnsureIndexes], and makes usernames unique.
 func (m *Model) EnsureIndexes(ctx context.Context) error {
-	if m.misnamed != nil {
-		return m.misnamed
+	return m.ensureIndexes(ctx, m.ensureUsernames)
+}
+
+// ensureIndexes creates the indexes of codes, tokens and logs after those that
+// first creates.
+func (g *Grants) ensureIndexes(ctx context.Context, first func(context.Context) error) error {
+	if g.misnamed != nil {
+		return g.misnamed
 	}
 	// Ping within the client's timeout, so that an unreachable server is
 	// reported as soon as by other methods.
-	if err := m.users.Database().Client().Ping(ctx, readpref.Primary()); err != nil {
+	if err := g.grants.Database().Client().Ping(ctx, readpref.Primary()); err != nil {
 		return fault(ctx, "ping", err)
 	}
 	// A deadline replaces the client's timeout. An earlier one of the caller
 	// still applies.
 	ctx, cancel := context.WithTimeout(ctx, buildTime)
 	defer cancel()
-	if err := m.ensureUsernames(ctx); err != nil {
+	if err := first(ctx); err != nil {
 		return err
 	}
-	for _, c := range m.perishables() {
+	for _, c := range g.perishables() {
 		ttl := options.Index().SetExpireAfterSeconds(int32(c.retention / time.Second))
 		if err := ensureIndex(ctx, c.Collection, expiryField, ttl, options.Index()); err != nil {
 			return err

@@ -21,28 +21,35 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// Model keeps clients, users, codes, tokens and the log of each grant in
-// MongoDB. It is safe for concurrent use. Its only state in memory is which
-// kinds of password hashes it has seen. What it returns belongs to the caller.
-// Of the client and the user of a code or a token it returns only the ID.
-type Model struct {
-	options   Options
-	passwords *credential.Passwords
-
+// Grants keeps codes, tokens and the log of each grant in MongoDB. A program
+// with users and clients of its own embeds it in its model, and adds GetClient
+// and what else it needs. It is safe for concurrent use. What it returns belongs
+// to the caller. Of the client and the user of a code or a token it returns only
+// the ID.
+type Grants struct {
 	// misnamed is the error if the collections cannot have the names that the
 	// options ask for.
 	misnamed error
 
-	clients, users, codes, access, refresh, grants *mongo.Collection
+	codes, access, refresh, grants *mongo.Collection
+}
+
+// Model is [Grants] with clients and users. Its only state in memory is which
+// kinds of password hashes it has seen.
+type Model struct {
+	*Grants
+	options        Options
+	passwords      *credential.Passwords
+	clients, users *mongo.Collection
 }
 
 var (
+	_ oauth2server.AccessTokenModel       = (*Grants)(nil)
+	_ oauth2server.AccessTokenRevoker     = (*Grants)(nil)
+	_ oauth2server.AuthorizationCodeModel = (*Grants)(nil)
+	_ oauth2server.RefreshTokenModel      = (*Grants)(nil)
+	_ oauth2server.GrantLog               = (*Grants)(nil)
 	_ oauth2server.Model                  = (*Model)(nil)
-	_ oauth2server.AccessTokenModel       = (*Model)(nil)
-	_ oauth2server.AccessTokenRevoker     = (*Model)(nil)
-	_ oauth2server.AuthorizationCodeModel = (*Model)(nil)
-	_ oauth2server.RefreshTokenModel      = (*Model)(nil)
-	_ oauth2server.GrantLog               = (*Model)(nil)
 	_ oauth2server.PasswordModel          = (*Model)(nil)
 	_ oauth2server.ClientCredentialsModel = (*Model)(nil)
 )
@@ -93,25 +100,43 @@ type Options struct {
 // [Model.EnsureIndexes] before the first request; it also reports what is wrong
 // with the options.
 func New(db *mongo.Database, opts *Options) *Model {
-	m := &Model{}
+	m := &Model{Grants: NewGrants(db, opts)}
 	if opts != nil {
 		m.options = *opts
 		m.options.ExtensionGrants = slices.Clone(opts.ExtensionGrants)
 	}
 	m.passwords = credential.NewPasswords(m.options.PasswordCost)
-	prefix := m.options.Prefix
-	if prefix == "" && !m.options.NoPrefix {
-		prefix = DefaultPrefix
-	}
-	handle := m.options.handle()
-	for name, c := range m.collections() {
-		*c = db.Collection(prefix+name, handle)
-		m.misnamed = errors.Join(m.misnamed, checkName(db.Name(), prefix+name))
-	}
-	if m.options.NoPrefix && m.options.Prefix != "" {
-		m.misnamed = errors.New("mongomodel: Options has both a Prefix and NoPrefix: leave one out")
-	}
+	m.clients = db.Collection(m.options.prefix()+"clients", m.options.handle())
+	m.users = db.Collection(m.options.prefix()+"users", m.options.handle())
 	return m
+}
+
+// NewGrants is [New] for a program with clients and users of its own. Of the
+// options it takes Prefix, NoPrefix and Linearizable.
+func NewGrants(db *mongo.Database, opts *Options) *Grants {
+	if opts == nil {
+		opts = &Options{}
+	}
+	g := &Grants{}
+	for name, c := range map[string]**mongo.Collection{
+		"authorization_codes": &g.codes, "access_tokens": &g.access, "refresh_tokens": &g.refresh, "grants": &g.grants,
+	} {
+		*c = db.Collection(opts.prefix()+name, opts.handle())
+		// The names of the clients and users are shorter, and begin like these.
+		g.misnamed = errors.Join(g.misnamed, checkName(db.Name(), opts.prefix()+name))
+	}
+	if opts.NoPrefix && opts.Prefix != "" {
+		g.misnamed = errors.New("mongomodel: Options has both a Prefix and NoPrefix: leave one out")
+	}
+	return g
+}
+
+// prefix returns how the names of the collections begin.
+func (o Options) prefix() string {
+	if o.Prefix == "" && !o.NoPrefix {
+		return DefaultPrefix
+	}
+	return o.Prefix
 }
 
 // handle returns the settings of each collection. They override those of the
@@ -130,13 +155,6 @@ func (o Options) handle() *options.CollectionOptionsBuilder {
 		SetReadPreference(readpref.Primary()).
 		SetBSONOptions(&options.BSONOptions{}).
 		SetRegistry(bson.NewRegistry())
-}
-
-func (m *Model) collections() map[string]**mongo.Collection {
-	return map[string]**mongo.Collection{
-		"clients": &m.clients, "users": &m.users, "authorization_codes": &m.codes,
-		"access_tokens": &m.access, "refresh_tokens": &m.refresh, "grants": &m.grants,
-	}
 }
 
 // maxNamespace is how many bytes MongoDB allows for the names of a database and

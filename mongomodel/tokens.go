@@ -28,7 +28,7 @@ type tokenDocument struct {
 // SaveToken implements [oauth2server.Model]. Saving the same token again is no
 // error; another one with the same string is. Either string may be empty: then
 // only the other token is stored.
-func (m *Model) SaveToken(
+func (g *Grants) SaveToken(
 	ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User,
 ) (*oauth2server.Token, error) {
 	if err := ctx.Err(); err != nil {
@@ -48,7 +48,7 @@ func (m *Model) SaveToken(
 	if token.AccessToken != "" {
 		document.Digest, document.ExpiresAt = oauth2server.Digest(token.AccessToken),
 			token.AccessTokenExpiresAt
-		if err := insertOnce(ctx, m.access, document.Digest, document); err != nil {
+		if err := insertOnce(ctx, g.access, document.Digest, document); err != nil {
 			return nil, err
 		}
 	}
@@ -58,7 +58,7 @@ func (m *Model) SaveToken(
 		if len(token.GrantScope) > 0 {
 			document.Scope = token.GrantScope // a refresh can ask for all of it
 		}
-		if err := insertOnce(ctx, m.refresh, document.Digest, document); err != nil {
+		if err := insertOnce(ctx, g.refresh, document.Digest, document); err != nil {
 			return nil, err
 		}
 	}
@@ -67,34 +67,34 @@ func (m *Model) SaveToken(
 }
 
 // GetAccessToken implements [oauth2server.AccessTokenModel].
-func (m *Model) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
+func (g *Grants) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
 	var document tokenDocument
-	if err := findOne(ctx, m.access, byID(oauth2server.Digest(accessToken)), &document); err != nil {
+	if err := findOne(ctx, g.access, byID(oauth2server.Digest(accessToken)), &document); err != nil {
 		return nil, err
 	}
 	found := oauth2server.Token{AccessToken: accessToken}
-	return &found, document.read(m.access, &found)
+	return &found, document.read(g.access, &found)
 }
 
 // GetRefreshToken implements [oauth2server.RefreshTokenModel].
-func (m *Model) GetRefreshToken(ctx context.Context, refreshToken string) (*oauth2server.Token, error) {
+func (g *Grants) GetRefreshToken(ctx context.Context, refreshToken string) (*oauth2server.Token, error) {
 	var document tokenDocument
-	if err := findOne(ctx, m.refresh, byID(oauth2server.Digest(refreshToken)), &document); err != nil {
+	if err := findOne(ctx, g.refresh, byID(oauth2server.Digest(refreshToken)), &document); err != nil {
 		return nil, err
 	}
 	found := oauth2server.Token{RefreshToken: refreshToken}
-	return &found, document.read(m.refresh, &found)
+	return &found, document.read(g.refresh, &found)
 }
 
 // RevokeAccessToken implements [oauth2server.AccessTokenRevoker].
-func (m *Model) RevokeAccessToken(ctx context.Context, accessToken string) error {
-	return removeOne(ctx, m.access, ownRecord(oauth2server.Digest(accessToken)))
+func (g *Grants) RevokeAccessToken(ctx context.Context, accessToken string) error {
+	return removeOne(ctx, g.access, ownRecord(oauth2server.Digest(accessToken)))
 }
 
 // RevokeToken implements [oauth2server.RefreshTokenModel]. The server calls it
 // only for tokens that it did not hand out; otherwise the log decides.
-func (m *Model) RevokeToken(ctx context.Context, token *oauth2server.Token) error {
-	return removeOne(ctx, m.refresh, ownRecord(oauth2server.Digest(token.RefreshToken)))
+func (g *Grants) RevokeToken(ctx context.Context, token *oauth2server.Token) error {
+	return removeOne(ctx, g.refresh, ownRecord(oauth2server.Digest(token.RefreshToken)))
 }
 
 // read fills value with what the document stores.

@@ -17,18 +17,18 @@ import (
 // UserGrants returns the grants of a user that still work, the most recently
 // used first. It takes one indexed query, and two commands for each live grant,
 // however often that was used.
-func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
+func (g *Grants) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	entries, err := m.findEntries(ctx, byUser(userID))
+	entries, err := g.findEntries(ctx, byUser(userID))
 	if err != nil {
 		return nil, err
 	}
 	logs := oauth2server.GrantLogs(entries)
 	last := make([][]*oauth2server.GrantEntry, len(logs))
 	err = atOnce(ctx, len(logs), func(i int) (err error) {
-		last[i], err = m.findEntries(ctx, inLog(logs[i], logs[i]+":"),
+		last[i], err = g.findEntries(ctx, inLog(logs[i], logs[i]+":"),
 			options.Find().SetSort(bson.D{{Key: "_id", Value: -1}}).SetLimit(1))
 		return err
 	})
@@ -41,29 +41,29 @@ func (m *Model) UserGrants(ctx context.Context, userID string) ([]*oauth2server.
 // affected. An unknown user is no error; after an error, call it again. It
 // takes two commands and an indexed query, and then the commands of revoking a
 // grant, for each grant.
-func (m *Model) RevokeUser(ctx context.Context, userID string) error {
-	return m.revokeUser(ctx, userID, "", byUser(userID))
+func (g *Grants) RevokeUser(ctx context.Context, userID string) error {
+	return g.revokeUser(ctx, userID, "", byUser(userID))
 }
 
-// RevokeUserClient is [Model.RevokeUser] for what the user granted to one
+// RevokeUserClient is [Grants.RevokeUser] for what the user granted to one
 // client. Other clients lose only what shares a grant with it; see
 // [oauth2server.Grant].
-func (m *Model) RevokeUserClient(ctx context.Context, userID, clientID string) error {
+func (g *Grants) RevokeUserClient(ctx context.Context, userID, clientID string) error {
 	if clientID == "" {
 		return nil
 	}
-	return m.revokeUser(ctx, userID, clientID,
+	return g.revokeUser(ctx, userID, clientID,
 		append(byUser(userID), bson.E{Key: "client_id", Value: clientID}))
 }
 
 func byUser(userID string) bson.D { return bson.D{{Key: "user_id", Value: userID}, marked(recordMark)} }
 
-func (m *Model) revokeUser(ctx context.Context, userID, clientID string, filter bson.D) error {
+func (g *Grants) revokeUser(ctx context.Context, userID, clientID string, filter bson.D) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	grants := func(yield func(string, error) bool) {
-		found, err := grantsOf(ctx, m.grants, filter)
+		found, err := grantsOf(ctx, g.grants, filter)
 		if err != nil {
 			yield("", err)
 			return
@@ -74,23 +74,30 @@ func (m *Model) revokeUser(ctx context.Context, userID, clientID string, filter 
 			}
 		}
 	}
-	return oauth2server.RevokeUser(ctx, m, userID, clientID, grants)
+	return oauth2server.RevokeUser(ctx, g, userID, clientID, grants)
 }
 
-// revokeClient ends the codes and the grants of a client.
-func (m *Model) revokeClient(ctx context.Context, clientID string) error {
+// RevokeClient ends the codes of a client, its refresh tokens, and the access
+// tokens that came with them. Access tokens of the client credentials grant live
+// until they expire. A program that deletes a client of its own calls it after
+// that; a request in flight can still store something. It takes two indexed
+// queries, and then the commands of revoking a grant, for each grant.
+func (g *Grants) RevokeClient(ctx context.Context, clientID string) error {
+	if err := ctx.Err(); err != nil || clientID == "" {
+		return err
+	}
 	filter := bson.D{{Key: "client_id", Value: clientID}, marked(recordMark)}
-	grants, err := grantsOf(ctx, m.codes, filter)
+	grants, err := grantsOf(ctx, g.codes, filter)
 	if err != nil {
 		return err
 	}
-	others, err := grantsOf(ctx, m.grants, filter)
+	others, err := grantsOf(ctx, g.grants, filter)
 	if err != nil {
 		return err
 	}
 	maps.Copy(grants, others)
 	for id := range grants {
-		if err := oauth2server.RevokeGrant(ctx, m, id); err != nil {
+		if err := oauth2server.RevokeGrant(ctx, g, id); err != nil {
 			return err
 		}
 	}

@@ -285,7 +285,7 @@ func (m *Model) olderName(
 }
 
 // SetPassword gives a user another password. It revokes nothing: to end what
-// was issued before, call [Model.RevokeUser]. The error is
+// was issued before, call [Grants.RevokeUser]. The error is
 // [oauth2server.ErrNotFound] if there is no such user.
 func (m *Model) SetPassword(ctx context.Context, userID, password string) error {
 	hash, err := m.passwords.Hash(password)
@@ -299,7 +299,7 @@ func (m *Model) SetPassword(ctx context.Context, userID, password string) error 
 func liveUser(id string) bson.D { return append(ownUser(id), live) }
 
 // DeleteUser deletes a user, who can no longer sign in, and revokes what was
-// issued for them as [Model.RevokeUser] does; until that is done, ID and
+// issued for them as [Grants.RevokeUser] does; until that is done, ID and
 // username are taken. After an error, call it again: an unknown user is no
 // error.
 func (m *Model) DeleteUser(ctx context.Context, userID string) error {
