@@ -1,6 +1,7 @@
-// Command custommodel shows an application that has its own types and its own
-// database, and becomes an authorization server by a model between them and
-// oauth2server: see model.go. Start it and try what it prints.
+// Command custommodel shows an application that has customers and partners in
+// its own tables, and becomes an authorization server: they are its users and
+// clients, and sqlmodel stores the rest. See model.go. Start it and try what it
+// prints.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/examples/internal/demo"
+	"github.com/seed-11d18166/oauth2server/sqlmodel"
 )
 
 // story is printed at the start; see [demo.Program].
@@ -46,7 +48,10 @@ func main() {
 		if err := s.addSamples(ctx); err != nil {
 			return nil, "", err
 		}
-		m := &model{s}
+		m, err := newModel(ctx, s, sqlmodel.SQLite)
+		if err != nil {
+			return nil, "", err
+		}
 		go deleteExpired(ctx, m)
 		handler, err = newHandler(m)
 		return handler, strings.ReplaceAll(story, "DATABASE", file), err
@@ -66,20 +71,20 @@ func fileOf(path string) (string, error) {
 }
 
 // deleteExpired deletes what has expired, every hour until ctx is done.
-func deleteExpired(ctx context.Context, m *model) {
+func deleteExpired(ctx context.Context, m model) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(time.Hour):
 		}
-		if err := m.DeleteExpired(ctx); err != nil {
+		if _, err := m.DeleteExpired(ctx); err != nil {
 			log.Print(err)
 		}
 	}
 }
 
-func newHandler(m *model) (http.Handler, error) {
+func newHandler(m model) (http.Handler, error) {
 	srv, err := oauth2server.New(m, &oauth2server.Options{
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"}})
 	if err != nil {
@@ -94,14 +99,4 @@ func newHandler(m *model) (http.Handler, error) {
 
 func orders(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "the orders of customer %s\n", oauth2server.UserFromContext(r.Context()).ID)
-}
-
-// ValidateScope grants "orders" if the client asks for no scope.
-func (m *model) ValidateScope(
-	_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope,
-) (oauth2server.Scope, error) {
-	if len(scope) == 0 {
-		return oauth2server.Scope{"orders"}, nil
-	}
-	return scope, nil
 }

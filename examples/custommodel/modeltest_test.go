@@ -9,21 +9,21 @@ import (
 )
 
 // testContract tries the rules of the contract, with another handle as the other process.
-func testContract(t *testing.T, one, other *shop) {
+func testContract(t *testing.T, one, other model) {
 	modeltest.Run(t, func(ctx context.Context) (*modeltest.Fixture, error) {
 		f := modeltest.Sample()
-		f.Model, f.Peer, f.Dump = &model{one}, &model{other}, one.dump
+		f.Model, f.Peer, f.Dump = one, other, one.shop.dump
 		for _, c := range f.Clients {
-			if err := register(ctx, one, c.Client, c.Secret); err != nil {
+			if err := register(ctx, one.shop, c.Client, c.Secret); err != nil {
 				return nil, err
 			}
 		}
 		for _, u := range f.Users {
-			if err := one.addCustomer(ctx, u.ID, u.Username, u.Password); err != nil {
+			if err := one.shop.addCustomer(ctx, u.ID, u.Username, u.Password); err != nil {
 				return nil, err
 			}
 		}
-		return f, register(ctx, one, f.Public, "")
+		return f, register(ctx, one.shop, f.Public, "")
 	})
 }
 

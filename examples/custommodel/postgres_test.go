@@ -17,6 +17,8 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server/sqlmodel"
 )
 
 // The same model on PostgreSQL, on a server of the test's own.
@@ -61,10 +63,10 @@ func postgreSQL(t *testing.T) database {
 
 	source := "postgres:///postgres?" + url.Values{"host": {dir}, "user": {"postgres"}}.Encode()
 	awaitServer(t, source, ended)
-	return func(t *testing.T) *shop {
-		s := open(t, "pgx", source)
-		s.db.SetMaxOpenConns(32) // of the server's 200: an application must set some bound
-		return s
+	return func(t *testing.T) model {
+		m := open(t, "pgx", source, sqlmodel.PostgreSQL)
+		m.shop.db.SetMaxOpenConns(32) // of the server's 200: an application must set some bound
+		return m
 	}
 }
 

@@ -101,6 +101,22 @@ func (s *shop) addPartner(ctx context.Context, id, secret, callback string) erro
 	return err
 }
 
+// clientOf returns the client of a partner.
+func clientOf(id string, p partner) *oauth2server.Client {
+	client := &oauth2server.Client{
+		ID:           id,
+		RedirectURIs: []string{p.callback},
+		Scope:        oauth2server.Scope{"orders"},
+		Grants:       []string{"authorization_code", "refresh_token"},
+		Public:       !p.secretDigest.Valid,
+		Data:         p,
+	}
+	if !client.Public {
+		client.Grants = append(client.Grants, "client_credentials", "password")
+	}
+	return client
+}
+
 // signIn returns the customer with this address and password, or
 // [sql.ErrNoRows].
 func (s *shop) signIn(ctx context.Context, email, password string) (customer, error) {

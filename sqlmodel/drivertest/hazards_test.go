@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -169,6 +170,53 @@ func testHazards(t *testing.T, s server) {
 			for range 15 {
 				require.Equal(t, first, <-won)
 			}
+		}
+	})
+
+	// It may still give the place back.
+	t.Run("somebody else's transaction has the place", func(t *testing.T) {
+		o, db := options(), s.open(t)
+		m := sqlmodel.NewGrants(s.open(t), s.dialect, o)
+		require.NoError(t, m.Migrate(t.Context()))
+		insert := "INSERT INTO " + o.Prefix + "grants (grant_id, seq, client_id, user_id, record) VALUES ($1, 1, '', '', $2)"
+		if s.dialect == sqlmodel.MySQL {
+			insert = strings.NewReplacer("$1", "?", "$2", "?").Replace(insert)
+		}
+		for _, end := range []struct {
+			name   string
+			end    func(*sql.Tx) error
+			giveUp bool
+			want   []error
+		}{
+			{"it commits", (*sql.Tx).Commit, false, []error{oauth2server.ErrExists}},
+			{"it rolls back", (*sql.Tx).Rollback, false, []error{nil}},
+			{"we give up", (*sql.Tx).Rollback, true, []error{context.Canceled, nil}}, // nil: too late
+		} {
+			record, err := (&oauth2server.GrantEntry{GrantID: end.name, Seq: 1, Nonce: "theirs"}).MarshalBinary()
+			require.NoError(t, err)
+			tx, err := db.BeginTx(t.Context(), nil)
+			require.NoError(t, err)
+			_, err = tx.ExecContext(t.Context(), insert, end.name, string(record))
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			answer := make(chan error, 1)
+			go func() {
+				there, err := m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: end.name, Seq: 1, Nonce: "ours"})
+				if errors.Is(err, oauth2server.ErrExists) && there.Nonce != "theirs" {
+					err = errors.New("the entry that is there was not returned")
+				}
+				answer <- err
+			}()
+			if end.giveUp {
+				cancel()
+			}
+			require.NoError(t, end.end(tx))
+			err = <-answer
+			if errors.Is(err, context.Canceled) {
+				err = context.Canceled
+			}
+			require.Contains(t, end.want, err, end.name)
+			cancel()
 		}
 	})
 
