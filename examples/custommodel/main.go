@@ -84,7 +84,7 @@ func deleteExpired(ctx context.Context, m model) {
 	}
 }
 
-func newHandler(m model) (http.Handler, error) {
+func newHandler(m oauth2server.Model) (http.Handler, error) {
 	srv, err := oauth2server.New(m, &oauth2server.Options{
 		Grants: []string{"authorization_code", "refresh_token", "client_credentials", "password"}})
 	if err != nil {

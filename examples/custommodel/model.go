@@ -13,41 +13,44 @@ import (
 	"github.com/seed-11d18166/oauth2server/sqlmodel"
 )
 
-// model has the methods of oauth2server: those of Grants, and these.
+// model has all that oauth2server asks for.
 type model struct {
-	*sqlmodel.Grants
-	shop *shop
+	*sqlmodel.Grants // codes, tokens and logs
+	people           // users and clients
 }
+
+// people are the shop's customers and partners as users and clients.
+type people struct{ shop *shop }
 
 var (
 	_ oauth2server.Model                  = model{}
-	_ oauth2server.PasswordModel          = model{}
-	_ oauth2server.ClientCredentialsModel = model{}
-	_ oauth2server.ScopeValidator         = model{}
+	_ oauth2server.PasswordModel          = people{}
+	_ oauth2server.ClientCredentialsModel = people{}
+	_ oauth2server.ScopeValidator         = people{}
 )
 
 // newModel makes the tables of Grants beside those of the shop.
 func newModel(ctx context.Context, s *shop, dialect sqlmodel.Dialect) (model, error) {
-	m := model{sqlmodel.NewGrants(s.db, dialect, nil), s}
+	m := model{sqlmodel.NewGrants(s.db, dialect, nil), people{s}}
 	return m, m.Migrate(ctx)
 }
 
-func (m model) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
-	p, err := m.shop.partner(ctx, id)
+func (p people) GetClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
+	found, err := p.shop.partner(ctx, id)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
 	digest := oauth2server.Digest(secret)
-	if secret != "" && subtle.ConstantTimeCompare([]byte(digest), []byte(p.secretDigest.String)) != 1 {
+	if secret != "" && subtle.ConstantTimeCompare([]byte(digest), []byte(found.secretDigest.String)) != 1 {
 		return nil, oauth2server.ErrNotFound
 	}
-	return clientOf(id, p), nil
+	return clientOf(id, found), nil
 }
 
-func (m model) GetUser(
+func (p people) GetUser(
 	ctx context.Context, username, password string, _ *oauth2server.Client,
 ) (*oauth2server.User, error) {
-	c, err := m.shop.signIn(ctx, username, password)
+	c, err := p.shop.signIn(ctx, username, password)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
@@ -55,12 +58,12 @@ func (m model) GetUser(
 }
 
 // GetUserFromClient lets a partner act for itself, under an ID that no customer has.
-func (m model) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*oauth2server.User, error) {
+func (people) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*oauth2server.User, error) {
 	return &oauth2server.User{ID: "partner:" + c.ID}, ctx.Err()
 }
 
 // ValidateScope grants "orders" if the client asks for no scope.
-func (m model) ValidateScope(
+func (people) ValidateScope(
 	_ context.Context, _ *oauth2server.User, _ *oauth2server.Client, scope oauth2server.Scope,
 ) (oauth2server.Scope, error) {
 	if len(scope) == 0 {

@@ -21,29 +21,61 @@ import (
 	"github.com/seed-11d18166/oauth2server/sqlmodel"
 )
 
+// storage is a model of people and Grants, with what the tests look at.
+type storage struct {
+	composed
+	shop *shop
+	dump func(context.Context) ([]byte, error) // nil: the package of Grants tests it
+}
+
+// composed is what Grants has in each package, and what people have.
+type composed interface {
+	oauth2server.Model
+	oauth2server.AccessTokenModel
+	oauth2server.AccessTokenRevoker
+	oauth2server.AuthorizationCodeModel
+	oauth2server.RefreshTokenModel
+	oauth2server.GrantLog
+	oauth2server.PasswordModel
+	oauth2server.ClientCredentialsModel
+	oauth2server.ScopeValidator
+	UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error)
+	RevokeUser(ctx context.Context, userID string) error
+	RevokeUserClient(ctx context.Context, userID, clientID string) error
+	RevokeClient(ctx context.Context, clientID string) error
+}
+
 // database opens one database, each time by a handle of its own, as another process would.
-type database func(t *testing.T) model
+type database func(t *testing.T) storage
 
 // sqlite returns a database in a file of the test's own.
 func sqlite(t *testing.T) database {
 	path := filepath.Join(t.TempDir(), "the shop's, 100% #1?.db")
-	return func(t *testing.T) model {
+	return func(t *testing.T) storage {
 		m := open(t, "sqlite", sqliteFile(path), sqlmodel.SQLite)
 		require.FileExists(t, path)
 		return m
 	}
 }
 
-func open(t *testing.T, driver, source string, dialect sqlmodel.Dialect) model {
+func open(t *testing.T, driver, source string, dialect sqlmodel.Dialect) storage {
+	t.Helper()
+	s := openPeople(t, driver, source)
+	m, err := newModel(t.Context(), s, dialect)
+	require.NoError(t, err)
+	return storage{m, s, func(ctx context.Context) ([]byte, error) {
+		return s.dump(ctx, "customers", "partners", "oauth2_codes", "oauth2_tokens", "oauth2_grants")
+	}}
+}
+
+func openPeople(t *testing.T, driver, source string) *shop {
 	t.Helper()
 	s, err := openShop(t.Context(), driver, source)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.db.Close()) })
 	s.cost = bcrypt.MinCost
 	require.NoError(t, s.addSamples(t.Context()))
-	m, err := newModel(t.Context(), s, dialect)
-	require.NoError(t, err)
-	return m
+	return s
 }
 
 func TestSQLite(t *testing.T) { testDatabase(t, sqlite(t)) }
@@ -51,21 +83,27 @@ func TestSQLite(t *testing.T) { testDatabase(t, sqlite(t)) }
 // testDatabase is what holds on every database.
 func testDatabase(t *testing.T, db database) {
 	t.Run("contract", func(t *testing.T) { testContract(t, db(t), db(t)) })
+	testStorage(t, db)
+	t.Run("delete expired", func(t *testing.T) { testDeleteExpired(t, db(t).composed.(model)) })
+}
+
+// testStorage is what holds wherever codes, tokens and logs are stored.
+func testStorage(t *testing.T, db database) {
 	t.Run("story", func(t *testing.T) { testStory(t, db(t)) })
 	t.Run("refresh at two servers", func(t *testing.T) { testTwoServers(t, db(t), db(t)) })
-	t.Run("revoke user", func(t *testing.T) { testRevokeUser(t, db(t), model.RevokeUser) })
+	t.Run("revoke user", func(t *testing.T) { testRevokeUser(t, db(t), composed.RevokeUser) })
 	t.Run("revoke client of user", func(t *testing.T) {
-		testRevokeUser(t, db(t), func(m model, ctx context.Context, userID string) error {
+		testRevokeUser(t, db(t), func(m composed, ctx context.Context, userID string) error {
 			return m.RevokeUserClient(ctx, userID, "till")
 		})
 	})
-	t.Run("delete expired", func(t *testing.T) { testDeleteExpired(t, db(t)) })
+	t.Run("a partner goes", func(t *testing.T) { testPartnerGoes(t, db(t)) })
 }
 
 // serve starts an authorization server, and returns what its client knows of it.
-func serve(t *testing.T, m model) (*httptest.Server, oauth2.Config) {
+func serve(t *testing.T, m storage) (*httptest.Server, oauth2.Config) {
 	t.Helper()
-	handler, err := newHandler(m)
+	handler, err := newHandler(m.composed)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -75,7 +113,7 @@ func serve(t *testing.T, m model) (*httptest.Server, oauth2.Config) {
 			AuthStyle: oauth2.AuthStyleInHeader}}
 }
 
-func testStory(t *testing.T, m model) {
+func testStory(t *testing.T, m storage) {
 	server, config := serve(t, m)
 
 	// The code flow, with the shop's own sign-in form standing elsewhere.
@@ -123,16 +161,20 @@ func testStory(t *testing.T, m model) {
 	_, err = config.PasswordCredentialsToken(t.Context(), "andy@example.com", "123456")
 	require.ErrorContains(t, err, "invalid_client")
 
-	rows := dump(t, m.shop)
-	require.Contains(t, rows, "K-17")
+	if m.dump == nil {
+		return
+	}
+	rows, err := m.dump(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, string(rows), "K-17")
 	for _, secret := range []string{answer.Query().Get("code"), token.AccessToken, token.RefreshToken,
 		refreshed.RefreshToken} {
-		require.NotContains(t, rows, secret)
+		require.NotContains(t, string(rows), secret)
 	}
 }
 
 // Whichever of two servers a client asks, and however often at once, it gets the same successor.
-func testTwoServers(t *testing.T, one, other model) {
+func testTwoServers(t *testing.T, one, other storage) {
 	_, first := serve(t, one)
 	_, second := serve(t, other)
 	token, err := first.PasswordCredentialsToken(t.Context(), "andy@example.com", "123456")
@@ -162,7 +204,7 @@ func testTwoServers(t *testing.T, one, other model) {
 	require.Len(t, successors, 1, "%v", successors)
 }
 
-func testRevokeUser(t *testing.T, m model, revoke func(m model, ctx context.Context, userID string) error) {
+func testRevokeUser(t *testing.T, m storage, revoke func(m composed, ctx context.Context, userID string) error) {
 	ctx := t.Context()
 	require.NoError(t, m.shop.addCustomer(ctx, "K-18", "bea@example.com", "654321"))
 	server, config := serve(t, m)
@@ -214,8 +256,33 @@ func testRevokeUser(t *testing.T, m model, revoke func(m model, ctx context.Cont
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	require.ErrorIs(t, revoke(m, cancelled, "K-18"), context.Canceled)
-	_, err = m.DeleteExpired(cancelled)
-	require.ErrorIs(t, err, context.Canceled)
+}
+
+// The shop deletes a partner in its own table, and then ends what that was granted.
+func testPartnerGoes(t *testing.T, m storage) {
+	ctx := t.Context()
+	require.NoError(t, m.shop.addPartner(ctx, "kiosk", "another-secret-that-nobody-guesses", "https://kiosk.example/callback"))
+	server, stays := serve(t, m)
+	goes := stays
+	goes.ClientID, goes.ClientSecret = "kiosk", "another-secret-that-nobody-guesses"
+	var tokens []*oauth2.Token
+	for _, config := range []oauth2.Config{goes, stays} {
+		token, err := config.PasswordCredentialsToken(ctx, "andy@example.com", "123456")
+		require.NoError(t, err)
+		tokens = append(tokens, token)
+	}
+	_, err := m.shop.db.ExecContext(ctx, `DELETE FROM partners WHERE id = $1`, "kiosk")
+	require.NoError(t, err)
+	require.NoError(t, m.RevokeClient(ctx, "")) // nobody
+	require.Equal(t, http.StatusOK, status(t, goes.Client(ctx, tokens[0]), server.URL+"/orders"), "not yet")
+	require.NoError(t, m.RevokeClient(ctx, "kiosk"))
+	require.Equal(t, http.StatusUnauthorized, status(t, goes.Client(ctx, tokens[0]), server.URL+"/orders"))
+	_, err = refresh(ctx, goes, tokens[0])
+	require.ErrorContains(t, err, "invalid_client")
+	require.NoError(t, m.shop.addPartner(ctx, "kiosk", "another-secret-that-nobody-guesses", "https://kiosk.example/callback"))
+	_, err = refresh(ctx, goes, tokens[0])
+	require.ErrorContains(t, err, "invalid_grant", "what the former partner had")
+	require.Equal(t, http.StatusOK, status(t, stays.Client(ctx, tokens[1]), server.URL+"/orders"))
 }
 
 func testDeleteExpired(t *testing.T, m model) {
@@ -264,17 +331,10 @@ func refresh(ctx context.Context, config oauth2.Config, token *oauth2.Token) (*o
 	return config.TokenSource(ctx, &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
 }
 
-// dump returns all that is stored.
-func dump(t *testing.T, s *shop) string {
-	t.Helper()
-	rows, err := s.dump(t.Context())
-	require.NoError(t, err)
-	return string(rows)
-}
-
-func (s *shop) dump(ctx context.Context) ([]byte, error) {
+// dump returns all that is stored in these tables.
+func (s *shop) dump(ctx context.Context, tables ...string) ([]byte, error) {
 	var all strings.Builder
-	for _, table := range []string{"customers", "partners", "oauth2_codes", "oauth2_tokens", "oauth2_grants"} {
+	for _, table := range tables {
 		rows, err := s.db.QueryContext(ctx, "SELECT * FROM "+table)
 		if err != nil {
 			return nil, err

@@ -9,10 +9,10 @@ import (
 )
 
 // testContract tries the rules of the contract, with another handle as the other process.
-func testContract(t *testing.T, one, other model) {
+func testContract(t *testing.T, one, other storage) {
 	modeltest.Run(t, func(ctx context.Context) (*modeltest.Fixture, error) {
 		f := modeltest.Sample()
-		f.Model, f.Peer, f.Dump = one, other, one.shop.dump
+		f.Model, f.Peer, f.Dump = one.composed, other.composed, one.dump
 		for _, c := range f.Clients {
 			if err := register(ctx, one.shop, c.Client, c.Secret); err != nil {
 				return nil, err

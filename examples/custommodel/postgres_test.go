@@ -63,7 +63,7 @@ func postgreSQL(t *testing.T) database {
 
 	source := "postgres:///postgres?" + url.Values{"host": {dir}, "user": {"postgres"}}.Encode()
 	awaitServer(t, source, ended)
-	return func(t *testing.T) model {
+	return func(t *testing.T) storage {
 		m := open(t, "pgx", source, sqlmodel.PostgreSQL)
 		m.shop.db.SetMaxOpenConns(32) // of the server's 200: an application must set some bound
 		return m
