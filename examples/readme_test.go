@@ -3,6 +3,7 @@ package examples_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -65,7 +66,7 @@ func TestInstallByTheREADME(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
 	require.NoError(t, err)
-	require.LessOrEqual(t, strings.Count(string(readme), "\n"), 150)
+	require.LessOrEqual(t, strings.Count(string(readme), "\n"), 180)
 	lines := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllSubmatch(readme, -1)
 	require.Len(t, lines, 1)
 	program := strings.Replace(withFiveLines, "LINES", string(lines[0][1]), 1)
@@ -124,6 +125,20 @@ func goFlags(t *testing.T) string {
 	output, err := exec.Command("go", "env", "GOFLAGS").Output()
 	require.NoError(t, err)
 	return strings.TrimSpace(string(output))
+}
+
+// What README.md quotes of examples/custommodel is there.
+func TestTheModelOfTheREADME(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	require.NoError(t, err)
+	quoted := regexp.MustCompile("(?ms)^```go examples/custommodel/model.go\n(.*?)^```$").FindSubmatch(readme)
+	require.NotNil(t, quoted)
+	file, err := os.ReadFile("custommodel/model.go")
+	require.NoError(t, err)
+	for part := range strings.SplitSeq(string(quoted[1]), "\n\n") {
+		require.Contains(t, string(file), part)
+	}
+	require.Contains(t, string(readme), fmt.Sprintf("in %d lines:", strings.Count(string(file), "\n")))
 }
 
 // The lines that README.md adds for OpenID Connect are those of examples/oidc.
