@@ -99,7 +99,7 @@ func TestAttack_NamesThatPose(t *testing.T) {
 	})
 }
 
-// Either nothing is stored, or a flood from one address ends, whatever headers
+// A flood from one address stores nothing, or is stopped, whatever its headers
 // say.
 func TestAttack_FloodOfRegistrations(t *testing.T) {
 	sealing := memorymodel.New(nil)
@@ -136,8 +136,8 @@ func testFlood(t *testing.T, model *memorymodel.Model, endpoint *registration.En
 	})
 }
 
-// What a page of another site can send without being asked is no registration;
-// see TestMalformedRegistrations for the rest.
+// A form of another site cannot register a client; see
+// TestMalformedRegistrations for more.
 func TestAttack_RegistrationFromAPage(t *testing.T) {
 	s := newSite(t, memorymodel.New(nil), sealed())
 	for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
@@ -175,7 +175,7 @@ func TestAttack_ClientsThatGiveThemselvesMore(t *testing.T) {
 	})
 }
 
-// An ID is as it was made, or it is none.
+// An ID that was changed in any way is unknown.
 func TestAttack_TamperedIDs(t *testing.T) {
 	s := newSite(t, memorymodel.New(nil), sealed())
 	r := s.registered(withSecret())
@@ -239,8 +239,8 @@ func TestAttack_CodesOfOtherRegisteredClients(t *testing.T) {
 	})
 }
 
-// A ban of a client is none, as the documentation says: it comes back under
-// another name, and is asked about like any other.
+// Banning a client is of no use, as the package documentation says: it
+// registers again under another ID. It cannot use its old tokens then.
 func TestAttack_RegisteringAgainAfterABan(t *testing.T) {
 	model := memorymodel.New(nil)
 	s := newSite(t, model, stored(inMemory(model)))
@@ -254,8 +254,8 @@ func TestAttack_RegisteringAgainAfterABan(t *testing.T) {
 	require.Equal(t, "invalid_grant", s.token(again.str("client_id"), "", refresh...).str("error"))
 }
 
-// A store that forgets SelfAsserted, and keeps more than it is given, makes
-// nobody trusted.
+// A store that forgets SelfAsserted, and keeps more than it is given, makes no
+// client trusted.
 func TestAttack_AForgetfulStore(t *testing.T) {
 	model := memorymodel.New(nil)
 	s := newSite(t, model, stored(registration.StoreFunc(
@@ -277,8 +277,8 @@ func TestAttack_AForgetfulStore(t *testing.T) {
 	require.Equal(t, 401, s.opens("/api", s.signIn(r, callback)))
 }
 
-// Whoever has the key makes clients, which anybody may, and none that could not
-// register; a new key ends them.
+// A thief of the key can make no client that could not register, and a new key
+// ends those that they made.
 func TestAttack_AKeyThatLeaked(t *testing.T) {
 	model := memorymodel.New(nil)
 	thief := newSite(t, model, sealed(func(o *registration.Options) { o.RedirectSchemes = []string{"evil"} }))
@@ -291,15 +291,15 @@ func TestAttack_AKeyThatLeaked(t *testing.T) {
 	require.Equal(t, 400, s.authorize(mixed.str("client_id"), callback).Code)
 }
 
-// A client that was made once, and what it was told: programs keep both for
-// years.
+// The ID and the secret of a client that was made once. Programs keep both for
+// years, so they must stay valid.
 const (
 	madeID = "dcr.1.eyJ1IjpbImh0dHBzOi8vY2xpZW50LmV4YW1wbGUvY2IiXSwiciI6dHJ1ZSwicyI6InN1dFRIejRRTkkyN2c0b1hwbituK1" +
 		"E9PSJ9.SPkL0ym3zv1Iubh71KQmZA"
 	madeSecret = "mCV5DY6dD47gOtRtRKZB43KD1SrO9cx2mKnz6HQq-1Mu"
 )
 
-// No ID is found that the key has not made, and none makes anything panic.
+// Only IDs that the key has made are found, and no ID causes a panic.
 func FuzzFindClient(f *testing.F) {
 	ext := sealed()
 	open := newSite(f, memorymodel.New(nil), ext).registered(public("cursor://x")).str("client_id")

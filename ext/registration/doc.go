@@ -16,13 +16,14 @@
 //
 // # Sealed or stored
 //
-// [Sealed] stores nothing: what a client said is in its ID, with a MAC. There is
-// nothing to flood, nothing to clean up, and no client that is forgotten while
-// its users still have it. An ID has 100 to 300 characters for the clients that
-// people use, and 2,048 at most; a column for it must take that.
+// [Sealed] stores nothing: what a client said is in its ID, with a MAC. There
+// is nothing to flood, nothing to clean up, and no client that is forgotten
+// while its users still have it. An ID has 100 to 300 characters for the
+// clients that people use, and 2,048 at most; a database column must hold that.
 //
-// [Stored] gives each client to a [Store], which is for programs that list their
-// clients or delete single ones. Somebody has to clean up then; see [Store].
+// [Stored] gives each client to a [Store], which is for programs that list
+// their clients or delete single ones. Then somebody has to clean up; see
+// [Store].
 //
 // # Floods
 //

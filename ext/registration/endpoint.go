@@ -20,30 +20,30 @@ import (
 type Options struct {
 	// MayRegister returns nil if a request may register client, which has no ID
 	// yet and must not be changed. The body of r can be read again. An
-	// [oauth2server.Error] is told, with its status; any other error is a
-	// server_error. Nil: all may.
+	// [oauth2server.Error] is sent to the client, with its status; any other
+	// error is a server_error. Nil: all may.
 	MayRegister func(r *http.Request, client *oauth2server.Client) error
 
 	// RedirectSchemes are the private-use schemes, such as "cursor", that a
 	// redirection URI may have beside those with a dot, such as
 	// "com.example.app", in lower case. Nil: cursor, vscode, vscode-insiders,
-	// windsurf and claude. Name no scheme that starts a program which does what
-	// a URI says.
+	// windsurf and claude. Leave out schemes whose program runs what a URI
+	// says.
 	RedirectSchemes []string
 
-	// OldKeys are keys that [Sealed] had before. Their clients go on, and new
-	// ones get the new key. A key that leaves this list ends its clients.
+	// OldKeys are keys that [Sealed] had before. Their clients keep working;
+	// new clients get the new key. Removing a key from this list ends its
+	// clients. Nil: none.
 	OldKeys [][]byte
 
 	// Path is where the endpoint is, on the host of the issuer. Empty:
 	// "/register".
 	Path string
 
-	// Limit is how many requests one address may send; see
-	// [ratelimit.Limiter]. A Burst of 0 means 30, and one more every two
-	// seconds, for [Stored], and no limit for [Sealed]: there is nothing to
-	// flood, and the users of a hosted client share its addresses. A negative
-	// one means no limit.
+	// Limit is how many requests one address may send; see [ratelimit.Limiter].
+	// A Burst of 0 means 30, and one more every two seconds, with [Stored]. It
+	// means no limit with [Sealed], as there is nothing to flood, and the users
+	// of a hosted client share its addresses. A negative Burst means no limit.
 	Limit ratelimit.Limit
 
 	// Address returns where a request comes from, as in
@@ -61,17 +61,19 @@ type Endpoint struct {
 }
 
 // Sealed returns an endpoint that stores nothing. key has 32 random bytes or
-// more, and stays secret: whoever has it can make the secret of each client. All
-// processes of a program have the same one. To replace it, see
-// [Options.OldKeys]. [oauth2server.New] reports what is wrong with the arguments.
+// more, and stays secret: whoever has it can compute the secret of each client.
+// All processes of a program have the same key. To replace it, see
+// [Options.OldKeys]. Nil opts mean the zero [Options]. [oauth2server.New]
+// reports what is wrong with the arguments.
 func Sealed(key []byte, opts *Options) *Endpoint {
 	e := newEndpoint(opts, ratelimit.Limit{Burst: -1})
 	e.seal = &seal{keys: append([][]byte{key}, e.options.OldKeys...)}
 	return e
 }
 
-// Stored returns an endpoint that gives each client to store.
-// [oauth2server.New] reports what is wrong with the arguments.
+// Stored returns an endpoint that gives each client to store. Nil opts mean the
+// zero [Options]. [oauth2server.New] reports what is wrong with the arguments,
+// such as a nil store.
 func Stored(store Store, opts *Options) *Endpoint {
 	e := newEndpoint(opts, ratelimit.Limit{Burst: 30, Every: 2 * time.Second})
 	e.store = store
@@ -127,7 +129,7 @@ func (e *Endpoint) ExtendMetadata(members map[string]any) {
 
 // FindClient implements [oauth2server.ClientFinder].
 func (e *Endpoint) FindClient(_ context.Context, id, secret string) (*oauth2server.Client, error) {
-	if e.seal == nil { // the model has asked its own storage
+	if e.seal == nil { // the model finds them itself
 		return nil, oauth2server.ErrNotFound
 	}
 	client := e.seal.find(id, secret)

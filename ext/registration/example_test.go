@@ -41,7 +41,7 @@ func Example() {
 // A mongomodel needs no function of its own.
 var _ = registration.StoreFunc((*mongomodel.Model)(nil).AddClient)
 
-// Clients are rows of the program's own.
+// The program stores the clients, here in its model.
 func ExampleStored() {
 	model := memorymodel.New(nil)
 	store := registration.StoreFunc(

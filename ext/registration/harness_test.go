@@ -1,4 +1,4 @@
-// The program that the tests register clients at.
+// This file is the program at which the tests register clients.
 
 package registration_test
 
@@ -36,7 +36,7 @@ var challenge = func() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }()
 
-// sealed returns an endpoint that keeps no test waiting.
+// sealed returns an endpoint without a limit.
 func sealed(edit ...func(*registration.Options)) *registration.Endpoint {
 	return registration.Sealed([]byte(key), options(edit))
 }

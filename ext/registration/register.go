@@ -41,7 +41,7 @@ type answer struct {
 }
 
 // Handler returns the endpoint, for a program that does not call
-// [oauth2server.Server.Mount]. It is called after New.
+// [oauth2server.Server.Mount]. Call it after [oauth2server.New].
 func (e *Endpoint) Handler() http.Handler {
 	return e.server.AllowOrigins(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		told, err := e.register(w, r)
@@ -112,18 +112,19 @@ func (e *Endpoint) register(w http.ResponseWriter, r *http.Request) (*answer, er
 	return told, nil
 }
 
-// limit counts a request, and returns how long its address has to wait.
+// limit counts a request, and returns how long its address has to wait; 0 means
+// not at all.
 func (e *Endpoint) limit(r *http.Request) time.Duration {
 	done, wait := e.limiter.LimitAttempts(r, oauth2server.Attempt{})
 	if wait > 0 {
 		return wait
 	}
-	done(true) // a registration counts like a failed attempt: it costs as much
+	done(true) // count it: the limiter counts failures alone
 	return 0
 }
 
-// readBody returns the body of a request. Another type than JSON is what a form
-// on a foreign page can send without being asked (CSRF).
+// readBody returns the body of a request. It must be JSON, which a form on a
+// foreign page cannot send (CSRF).
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
@@ -145,8 +146,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// chosen returns the error of a function of the program. Alone,
-// [oauth2server.ErrNotFound] has no meaning here.
+// chosen names the function of the program that failed. It hides a bare
+// [oauth2server.ErrNotFound], which has no meaning here.
 func chosen(method string, err error) error {
 	told := errors.As(err, new(*oauth2server.Error)) || errors.As(err, new(oauth2server.ErrorCode))
 	if errors.Is(err, oauth2server.ErrNotFound) && !told {

@@ -32,7 +32,7 @@ func bothKinds(t *testing.T, test func(t *testing.T, s *site)) {
 	})
 }
 
-// From a registration to the API, and on by refresh.
+// A client registers, signs in, calls the API and refreshes.
 func TestRegisteredClient(t *testing.T) {
 	bothKinds(t, func(t *testing.T, s *site) {
 		metadata := s.do("GET", "/.well-known/oauth-authorization-server", "", "")
@@ -98,7 +98,7 @@ func TestAnswer(t *testing.T) {
 	})
 }
 
-// What clients that people use send.
+// These are registrations as popular clients send them.
 func TestRegistrationsOfRealClients(t *testing.T) {
 	list := func(texts ...string) []string { return texts }
 	grants := list("authorization_code", "refresh_token")
@@ -302,7 +302,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// A new key gets the new clients, an old one keeps its own until it is gone.
+// New clients get the new key; those of an old key work until it is removed.
 func TestOldKeys(t *testing.T) {
 	model := memorymodel.New(nil)
 	old := newSite(t, model, sealed()).registered(withSecret())
@@ -317,7 +317,8 @@ func TestOldKeys(t *testing.T) {
 	require.Equal(t, 401, s.token(old.str("client_id"), old.str("client_secret"), redeem("x", callback)...).Code)
 }
 
-// Whoever says the same is the same client, but for those with a secret.
+// Public clients that register the same data share an ID; clients with a secret
+// do not.
 func TestTheSameRegistration(t *testing.T) {
 	s := newSite(t, memorymodel.New(nil), sealed())
 	id := s.registered(public()).str("client_id")

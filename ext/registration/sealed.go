@@ -1,4 +1,4 @@
-// This file puts what a client said into its ID, and reads it there.
+// This file puts what a client said into its ID, and reads it back.
 
 package registration
 
@@ -31,7 +31,7 @@ const (
 )
 
 // seal makes IDs of what clients said (RFC 7591, appendix A.5.2).
-type seal struct{ keys [][]byte } // the first one makes them
+type seal struct{ keys [][]byte } // the first one makes new IDs
 
 // content is what an ID has, in JSON and base64url, between the prefix and the
 // MAC.
@@ -68,7 +68,7 @@ func (s *seal) register(client *oauth2server.Client) (secret string, err error) 
 	}
 	var text bytes.Buffer
 	writer := json.NewEncoder(&text)
-	writer.SetEscapeHTML(false) // an ID is no page, and should be short
+	writer.SetEscapeHTML(false) // an ID is not HTML, and should be short
 	if err := writer.Encode(c); err != nil {
 		return "", err
 	}
@@ -94,7 +94,7 @@ func (s *seal) find(id, secret string) *oauth2server.Client {
 		return nil
 	}
 	for _, key := range s.keys {
-		// As text, since other text may stand for the same bytes.
+		// Compared as text: several texts decode to the same bytes.
 		if !hmac.Equal([]byte(macOf(key, sealedPrefix+sealed)), []byte(sum)) {
 			continue
 		}

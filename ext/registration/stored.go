@@ -1,4 +1,4 @@
-// This file is for programs that store the clients.
+// This file gives clients to a program that stores them.
 
 package registration
 
@@ -12,26 +12,27 @@ import (
 // Store stores clients that registered themselves. The model's GetClient finds
 // them. See [StoreFunc] for the models of the library.
 //
-// Delete what nobody uses: clients without a sign-in after a day, and those that
-// were not used for 90 days. In a table with two columns more:
+// Delete what nobody uses: clients without a sign-in after a day, and those
+// that were not used for 90 days. In a table with the columns created and used:
 //
 //	DELETE FROM clients WHERE id LIKE 'dcr.%' AND
 //		(used IS NULL AND created < now() - interval '1 day' OR used < now() - interval '90 days')
 //
 // SaveClient sets created. [oauth2server.Options.OnEvent] sets used, for events
-// of the kinds issued, refreshed and retried with such a ClientID; once a day for
-// each is enough. A client that was deleted is told invalid_client, and most then
-// register again, but not all do.
+// of the kinds issued, refreshed and retried with such a ClientID; once a day
+// for each client is enough. A client that was deleted is told invalid_client,
+// and most then register again, but not all do.
 type Store interface {
-	// SaveClient stores a client with its secret, of which a digest is enough.
-	// It is empty for a public client. The ID is new and begins with "dcr.".
-	// Store at least ID, Public, RedirectURIs and Grants, and Name and URI to
-	// show them; the store may set lifetimes of tokens. An [oauth2server.Error]
-	// is told to the client.
+	// SaveClient stores a client, with its secret or a digest of it. The secret
+	// is empty for a public client. The ID is new and begins with "dcr.". Store
+	// at least ID, Public, RedirectURIs and Grants, and Name and URI to show
+	// them; the store may set lifetimes of tokens. An [oauth2server.Error] is
+	// sent to the client; any other error is a server_error. It is called
+	// concurrently.
 	SaveClient(ctx context.Context, client *oauth2server.Client, secret string) error
 }
 
-// StoreFunc is a function as a [Store], such as the method AddClient of a
+// StoreFunc makes a function a [Store], such as the method AddClient of a
 // mongomodel:
 //
 //	registration.Stored(registration.StoreFunc(model.AddClient), nil)
