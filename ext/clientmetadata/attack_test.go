@@ -1,4 +1,5 @@
-// What strangers try who name documents, publish them, or pose as who does.
+// These tests attack as strangers do who name documents, publish them, or pose
+// as their publishers.
 
 package clientmetadata
 
@@ -127,8 +128,8 @@ func TestAttack_SpellingsOfAnID(t *testing.T) {
 	}
 }
 
-// A name that resolves inside is refused where the connection is made, which
-// package fetch tests with names; here it is that the guarded client asks.
+// Package fetch refuses names that resolve to private addresses, and tests it.
+// This tests that documents are read by that package.
 func TestAttack_NothingInsideIsReached(t *testing.T) {
 	s := newSite(t, Options{})
 	s.publisher.publish("/client.json", nil)
@@ -179,7 +180,7 @@ func TestAttack_HTTPIsForTestsAlone(t *testing.T) {
 	}
 }
 
-// A document is where its ID says. A redirect leads nowhere, not even to a good
+// A document is where its ID says. No redirect is followed, not even to a good
 // document.
 func TestAttack_Redirects(t *testing.T) {
 	s := newSite(t, Options{})
@@ -268,9 +269,9 @@ func TestAttack_LargeAndSlowDocuments(t *testing.T) {
 	s.opens(id)
 }
 
-// Sixteen slow hosts hold all the room that there is. What is kept is served
-// meanwhile; others wait, and are told to come again if it takes too long, not
-// that there is no such client.
+// Sixteen slow hosts take up all requests that may be under way. Documents that
+// are kept are served meanwhile. Others wait; if that takes too long, the
+// client is told to try again, not that it is unknown.
 func TestAttack_SlowHosts(t *testing.T) {
 	s := newSite(t, Options{Timeout: time.Minute})
 	good := s.publisher.publish("/good.json", nil)
@@ -356,8 +357,8 @@ func TestAttack_ManyPathsOfAHost(t *testing.T) {
 	require.Equal(t, asked+1, s.publisher.asked("/first.json"))
 }
 
-// A publisher whose outage outlasts its document is asked as seldom as one that
-// nobody knows.
+// When its document is too old to be used, a publisher that is down has the
+// limit of an unknown one.
 func TestAttack_APublisherThatIsDown(t *testing.T) {
 	s := newSite(t, Options{PerHost: 2})
 	id := s.publisher.publish("/client.json", nil)
@@ -398,8 +399,8 @@ func TestAttack_CachePoisoning(t *testing.T) {
 	s.refuses(s.publisher.URL + "/other.json")
 }
 
-// A publisher may change its mind. The owner sees where the answer goes each time,
-// and what was granted stays with who has it.
+// A publisher may change its document. The owner sees where the answer goes
+// each time, and the new redirection URI gets nothing that was granted before.
 func TestAttack_ADocumentTurnsEvil(t *testing.T) {
 	s := newSite(t, Options{})
 	id := s.publisher.publish("/client.json", nil)
@@ -419,7 +420,7 @@ func TestAttack_ADocumentTurnsEvil(t *testing.T) {
 	require.Equal(t, 200, w.Code, "%s", w.Body)
 }
 
-// What is no document, or another's, is not believed.
+// What is no document, or is another client's, is refused.
 func TestAttack_WhatIsNoDocument(t *testing.T) {
 	s := newSite(t, Options{PerHost: 1000})
 	id := s.publisher.URL + "/client.json"
@@ -454,7 +455,8 @@ func TestAttack_WhatIsNoDocument(t *testing.T) {
 	}
 }
 
-// A secret in a document is none, and no secret proves a client that has none.
+// A document with a secret is refused, and no secret authenticates a public
+// client.
 func TestAttack_SecretsOfADocument(t *testing.T) {
 	s := newSite(t, Options{})
 	id := s.publisher.URL + "/client.json"
@@ -484,8 +486,8 @@ func TestAttack_SecretsOfADocument(t *testing.T) {
 	require.Equal(t, 401, s.serve(r).Code)
 }
 
-// Who must authenticate is no client here, unless it says that it need not. A code
-// that it got before is worth nothing to who names it.
+// A client that must authenticate is refused, unless its document allows none
+// too. Nobody can redeem a code that it got before by its ID alone.
 func TestAttack_WhoMustAuthenticate(t *testing.T) {
 	s := newSite(t, Options{PerHost: 1000})
 	id := s.publisher.URL + "/client.json"
@@ -521,8 +523,8 @@ func TestAttack_WhoMustAuthenticate(t *testing.T) {
 	require.Equal(t, "invalid_client", answer["error"])
 }
 
-// Whatever the cause, the asker is told the same: nobody scans a network by way of
-// this server. The log has the cause.
+// The client is told the same whatever the cause, so nobody can scan a network
+// through this server. The log has the cause.
 func TestAttack_OneTextForAllCauses(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -23,8 +23,8 @@ import (
 
 // Options are the options of [New]. The zero value of each is safe.
 type Options struct {
-	// Allow returns nil if a client may have this ID, for a list of hosts, or of
-	// IDs that are barred. It is asked each time that such a client is named,
+	// Allow returns nil if a client may have this ID, for example because its
+	// host is on a list. It is asked each time that such a client is named,
 	// before its document is read. [oauth2server.ErrNotFound] means that it may
 	// not; any other error is a server_error. It must not change the URL. Nil:
 	// every host may publish clients.
@@ -35,8 +35,8 @@ type Options struct {
 	// the owner. Nil: those of a few apps that people have.
 	RedirectSchemes []string
 
-	// Timeout bounds how long a document is waited for: for room among the
-	// requests under way, 16 at most, and for the last byte. 0: 5 seconds.
+	// Timeout bounds the reading of a document, with the wait while 16 others
+	// are being read. 0: 5 seconds.
 	Timeout time.Duration
 
 	// MaxBytes bounds a document. 0: 5 KiB.
@@ -53,7 +53,8 @@ type Options struct {
 	StaleAge time.Duration
 
 	// MaxDocuments bounds how many documents are kept, and how many are waited
-	// for. The one that was needed the longest ago makes room. 0: 1,000.
+	// for at once. The one that was needed the longest ago makes room. 0:
+	// 1,000.
 	MaxDocuments int
 
 	// PerHost is how many documents of a host are read in a minute; those that
@@ -61,15 +62,16 @@ type Options struct {
 	PerHost int
 
 	// AllowLoopback reads documents of 127.0.0.1 and localhost too, by https or
-	// http, on any port. It is for tests: it lets strangers ask what listens on
-	// the machine.
+	// http, on any port. It is for tests: with it, strangers can find out what
+	// listens on the machine.
 	AllowLoopback bool
 
-	// RootCAs are whom to trust as issuers of certificates. Nil: whom the system
-	// trusts.
+	// RootCAs are the certificate authorities to trust. Nil: those of the
+	// system.
 	RootCAs *x509.CertPool
 
-	// Logger is told why a document was not read. Nil: slog.Default().
+	// Logger gets the reason why a document cannot be used. Nil:
+	// slog.Default().
 	Logger *slog.Logger
 }
 

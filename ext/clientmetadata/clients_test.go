@@ -45,7 +45,7 @@ func TestAClientWithADocument(t *testing.T) {
 		"or clients register instead")
 }
 
-// Tests of other programs publish in clear, on this machine.
+// With AllowLoopback, a document on this machine may be published by http.
 func TestADocumentInClear(t *testing.T) {
 	s := newSiteOf(t, newPublisher(t, true), Options{})
 	id := s.publisher.publish("/client.json", nil)
@@ -118,7 +118,7 @@ func TestAttack_Stampede(t *testing.T) {
 	require.Equal(t, 1, s.publisher.total())
 }
 
-// A publisher decides within bounds how long its document is used.
+// Within bounds, a publisher decides how long its document is used.
 func TestHowLongADocumentIsUsed(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	at := func(d time.Duration) string { return now.Add(d).Format(http.TimeFormat) }
@@ -267,7 +267,7 @@ func offline(opts *Options) (*Clients, func(id string) int) {
 	}
 }
 
-// What a program does with a client changes no other one.
+// A program that changes a client changes no other request's.
 func TestClientsAreCopies(t *testing.T) {
 	c, _ := offline(nil)
 	for range 3 {
@@ -338,8 +338,8 @@ func TestOptionsAreChecked(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A limit that was reached is told from an unknown client, as clients forget what
-// they have when they are told that they are unknown.
+// When a limit is reached, a client is not told that it is unknown: then it
+// would drop what it has.
 func TestALimitIsNoAnswer(t *testing.T) {
 	c, asked := offline(&Options{MaxDocuments: 1})
 	c.get = func(context.Context, string, string) ([]byte, http.Header, error) { return nil, nil, fetch.ErrBusy }

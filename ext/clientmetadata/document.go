@@ -1,4 +1,4 @@
-// This file reads a document, and how long it may be used.
+// This file reads a document, and finds out how long it may be used.
 
 package clientmetadata
 
@@ -46,8 +46,8 @@ func has(data *clientdata.Data, name string) bool {
 	return raw != nil && string(raw) != "null"
 }
 
-// checkMethods refuses a client that cannot be a public one. A secret is no
-// method for who publishes everything. One that names no method has none.
+// checkMethods refuses a client that cannot be public, and one with a secret,
+// as everybody can read its document. A client that names no method is public.
 func checkMethods(data *clientdata.Data) error {
 	var methods []string
 	if raw := data.Members["token_endpoint_auth_methods_supported"]; raw != nil && json.Unmarshal(raw, &methods) != nil {

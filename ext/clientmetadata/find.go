@@ -1,5 +1,5 @@
-// This file finds a client: among the documents that are kept, or by reading its
-// document, which one request does for all that wait for it.
+// This file finds a client: among the documents that are kept, or by reading
+// its document, once for all requests that wait for it.
 
 package clientmetadata
 
@@ -35,17 +35,17 @@ type flight struct {
 	err    error
 }
 
-// staleRetry is how long a publisher is left alone that could not be asked, while
-// its document does.
+// staleRetry is how long a publisher that could not be asked is left alone,
+// while its old document is used.
 const staleRetry = time.Minute
 
 // errTooMany is why a document is not read although its address is good.
 var errTooMany = errors.New("too many documents are asked for")
 
-// FindClient implements [oauth2server.ClientFinder]. All that is wrong with an ID
-// or a document has the same answer, so that nobody learns by way of this server
-// what another one says; the log has the cause. A limit of this server is another
-// matter: then the client can come again.
+// FindClient implements [oauth2server.ClientFinder]. Whatever is wrong with an
+// ID or a document, the answer is the same, so that nobody can probe other
+// servers through this one; the log has the cause. Only a limit of this server
+// has another answer, as the client can try again then.
 func (c *Clients) FindClient(ctx context.Context, id, secret string) (*oauth2server.Client, error) {
 	if secret != "" || !c.isAddress(id) {
 		return nil, oauth2server.ErrNotFound
@@ -143,9 +143,9 @@ func busy(cause error) error {
 }
 
 // board returns the flight for a document, or a client if its document was read
-// meanwhile. It returns neither if a limit keeps the flight on the ground. No
-// limit does for a document that is kept: else strangers who name other ones of
-// its host could keep an old one in use.
+// meanwhile. It returns neither if a limit is reached. A document that is kept
+// has no limit: otherwise strangers could use up the limit of its host to keep
+// an old document in use.
 func (c *Clients) board(id string, at *url.URL) (*oauth2server.Client, *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,7 +162,7 @@ func (c *Clients) board(id string, at *url.URL) (*oauth2server.Client, *flight) 
 		return nil, nil
 	}
 	f := &flight{done: make(chan struct{})}
-	id = strings.Clone(id) // it is kept, and the request that it is a part of is not
+	id = strings.Clone(id) // so that the map does not keep the whole request alive
 	c.flights[id] = f
 	go c.read(id, at, f) // for all who wait, so it does not end with one of them
 	return nil, f
@@ -179,8 +179,8 @@ func (c *Clients) spare(id string, now time.Time) *oauth2server.Client {
 	return d.client
 }
 
-// read reads a document, keeps it, and ends the flight when the log has what went
-// wrong.
+// read reads a document and keeps it. It ends the flight after it has logged
+// what went wrong.
 func (c *Clients) read(id string, at *url.URL, f *flight) {
 	ctx := context.Background()
 	text, header, err := c.get(ctx, id, "application/json")
@@ -199,8 +199,8 @@ func (c *Clients) read(id string, at *url.URL, f *flight) {
 	}
 }
 
-// land decides how a flight ends. The publisher's own answer counts, whatever it
-// is; without one, an older document does for a while, which stale reports.
+// land decides how a flight ends. An answer of the publisher always counts.
+// Without one, an older document is used for a while; stale reports that.
 func (c *Clients) land(
 	id string, at *url.URL, f *flight, client *oauth2server.Client, header http.Header, err error, isAnswer bool,
 ) (stale bool) {
@@ -226,7 +226,7 @@ func (c *Clients) land(
 			f.err = oauth2server.ErrNotFound
 		}
 		if !stale {
-			delete(c.known, id) // too old, so its host is asked by the limit again
+			delete(c.known, id) // too old to use: the limit of its host counts again
 		}
 	}
 	delete(c.flights, id)
@@ -248,7 +248,7 @@ func (c *Clients) keep(id string, d *document) {
 	c.known[id] = d
 }
 
-// log says why there is no client, to the log alone. A stranger wrote the ID.
+// log logs why there is no client. It cuts the ID, which a stranger wrote.
 func (c *Clients) log(ctx context.Context, what, id string, cause error) {
 	c.options.Logger.LogAttrs(ctx, slog.LevelInfo, "clientmetadata: "+what,
 		slog.String("client", id[:min(len(id), maxID)]), slog.String("cause", cause.Error()))

@@ -1,5 +1,5 @@
-// This file bounds how often a host is asked, so that nobody attacks a third party
-// by way of this server.
+// This file bounds how often a host is asked, so that nobody can attack it
+// through this server.
 
 package clientmetadata
 
@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// hosts counts requests to hosts in a fixed space, as strangers choose the names:
-// a host may share its count with another one. It is a bucket for each, which
-// holds a minute's requests and is refilled all the time.
+// hosts has a token bucket for each host, which holds a minute's requests.
+// Strangers choose the hosts, so the number of buckets is fixed, and two hosts
+// may share one.
 type hosts struct {
 	seed      maphash.Seed
 	perMinute int

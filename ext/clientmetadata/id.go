@@ -13,10 +13,10 @@ import (
 // maxID bounds an ID.
 const maxID = 512
 
-// parseID returns the address of a document. An ID has one spelling: what two
-// parsers could read as two addresses is refused, and so is what names an address
-// instead of a host. It is stricter than the draft, section 3, which allows a port
-// and advises against a query. With loopback, an ID may also be on this machine: by
+// parseID returns the address of a document. An ID has one spelling: one that
+// two parsers could read differently is refused, and so is one with an IP
+// address. It is stricter than the draft, section 3, which allows a port and
+// advises against a query. With loopback, an ID may also be on this machine: by
 // https or http, with a port.
 func parseID(id string, loopback bool) (*url.URL, error) {
 	scheme, rest, _ := strings.Cut(id, "://")
@@ -81,10 +81,10 @@ const (
 	unreserved = digits + lower + upper + "-._~" // RFC 3986, section 2.3
 )
 
-// isPath reports whether a path is in its normal form (RFC 3986, section 6.2.2):
-// what needs no escape has none, and escapes are in upper case. An escaped
-// control, slash, backslash or percent sign is refused, as some server reads it
-// twice.
+// isPath reports whether a path is in its normal form (RFC 3986, section
+// 6.2.2): what needs no escape has none, and escapes are in upper case. An
+// escaped control, slash, backslash or percent sign is refused, as some servers
+// decode it twice.
 func isPath(path string) bool {
 	for i := 0; i < len(path); i++ {
 		c := path[i]

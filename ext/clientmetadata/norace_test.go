@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A document that is kept costs what the client does.
+// Finding a kept document costs no more than copying its client.
 func TestAllocationsOfAKeptDocument(t *testing.T) {
 	c, _ := offline(nil)
 	const id = "https://fern.example/client.json"

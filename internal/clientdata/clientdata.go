@@ -19,7 +19,7 @@ const (
 	InvalidClientMetadata oauth2server.ErrorCode = "invalid_client_metadata"
 )
 
-// Data are the metadata of a client.
+// Data are the metadata of a client, as [Read] returns them.
 type Data struct {
 	// Client has what the library keeps: RedirectURIs, of which there is one at
 	// least, Grants, Name and URI. It is SelfAsserted, and Public if AuthMethod
@@ -27,17 +27,16 @@ type Data struct {
 	// only. It has no ID.
 	Client *oauth2server.Client
 
-	// AuthMethod is token_endpoint_auth_method. Empty: it is not there, which
+	// AuthMethod is token_endpoint_auth_method. Empty: it is absent, which
 	// means client_secret_basic.
 	AuthMethod string
 
-	// Members are all members, as they were written. One that is there is not
-	// nil.
+	// Members are all members, as they were written, by their name.
 	Members map[string]json.RawMessage
 }
 
-// Text returns a member that is a string; empty if it is not there or is
-// something else.
+// Text returns a member that is a string; empty if it is absent or something
+// else.
 func (d *Data) Text(name string) (text string) {
 	if raw := d.Members[name]; raw == nil || json.Unmarshal(raw, &text) != nil {
 		return ""
@@ -47,8 +46,8 @@ func (d *Data) Text(name string) (text string) {
 
 // Read reads client metadata in JSON. Redirection URIs may have the private-use
 // schemes that schemes names, beside those with a dot; nil means
-// [DefaultSchemes]. An error is an [oauth2server.Error] with one of the two codes
-// above, and says what is wrong to who wrote the metadata.
+// [DefaultSchemes]. An error is an [oauth2server.Error] with one of the two
+// codes above, and tells the author of the metadata what is wrong.
 func Read(body []byte, schemes []string) (*Data, error) {
 	members, err := object(body)
 	if err != nil {
@@ -90,16 +89,17 @@ func Read(body []byte, schemes []string) (*Data, error) {
 	return d, nil
 }
 
-// Clean applies the rules for redirection URIs and texts to a client, for one
-// that says now what it said long ago. The error is that of [Read].
+// Clean applies the rules for redirection URIs and texts to a client, as they
+// may have changed since it was read. The error is that of [Read].
 func Clean(c *oauth2server.Client, schemes []string) (err error) {
 	c.Name, c.URI = cleanName(c.Name), cleanURI(c.URI)
 	c.RedirectURIs, err = redirectURIs(c.RedirectURIs, schemes)
 	return err
 }
 
-// object returns the members of a JSON object with nothing behind it. None may be
-// there twice, as parsers differ in which they take (RFC 8259, section 4).
+// object returns the members of a JSON object with nothing behind it. None may
+// be there twice, as parsers differ in which one they take (RFC 8259, section
+// 4).
 func object(body []byte) (map[string]json.RawMessage, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
@@ -130,8 +130,8 @@ func object(body []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// usableGrants returns the grants that a client may have whom nobody vouches for.
-// Others are left out, as clients name what they have, not what they need here.
+// usableGrants returns the grants that the client may have. Others are left
+// out, as clients name all that they know, not only those that they need here.
 func usableGrants(asked []string) ([]string, error) {
 	if len(asked) == 0 {
 		return []string{"authorization_code"}, nil // RFC 7591, section 2

@@ -44,7 +44,7 @@ func TestRead(t *testing.T) {
 	require.Nil(t, d.Members["client_secret_expires_at"])
 }
 
-// What is left out has the defaults of RFC 7591, section 2.
+// Members that are absent have the defaults of RFC 7591, section 2.
 func TestReadDefaults(t *testing.T) {
 	for _, rest := range []string{``, `,"grant_types":null,"token_endpoint_auth_method":null,"client_name":null,"client_uri":null`} {
 		d, err := Read([]byte(`{"redirect_uris":["https://a.example/"]`+rest+`}`), nil)
@@ -146,7 +146,8 @@ func TestRedirectURIs(t *testing.T) {
 	}
 }
 
-// Such a URI belongs to an app on a device, which keeps no secret.
+// A URI without a slash behind its scheme belongs to an app on a device, which
+// keeps no secret.
 func TestRootlessRedirectURI(t *testing.T) {
 	d, err := read(t, nil, "https://a.example/", "com.example.app:cb")
 	require.NoError(t, err)
@@ -158,7 +159,7 @@ func TestRootlessRedirectURI(t *testing.T) {
 	require.False(t, d.Client.Public)
 }
 
-// What was registered under other rules is judged by those of today.
+// Clients that were read under older rules have to obey those of today.
 func TestClean(t *testing.T) {
 	c := &oauth2server.Client{RedirectURIs: []string{"zed://x", "https://a.example/"}, Name: " x\u200b ", URI: "http://x"}
 	require.NoError(t, Clean(c, nil))

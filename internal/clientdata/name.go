@@ -12,7 +12,7 @@ const maxNameRunes = 64
 
 // cleanName returns a name as one line of visible characters: without controls,
 // direction marks, private-use and zero-width characters, by which a name could
-// pose as another or as text of the page. It is no markup-safe text.
+// pose as another or as text of the page. The page must still escape it.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {

@@ -1,4 +1,4 @@
-// This file decides where answers for a client may go whom nobody vouches for.
+// This file decides where answers for a client that nobody vouches for may go.
 
 package clientdata
 
@@ -13,7 +13,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
 
-// DefaultSchemes are private-use schemes without a dot of apps that people have.
+// DefaultSchemes are the private-use schemes without a dot of well-known apps.
 var DefaultSchemes = []string{"cursor", "vscode", "vscode-insiders", "windsurf", "claude"}
 
 // Limits of redirection URIs.
@@ -22,7 +22,7 @@ const (
 	maxURILength = 1024
 )
 
-// CheckSchemes returns why schemes cannot be those of apps; nil if they can.
+// CheckSchemes returns an error if one of the schemes cannot be that of an app.
 func CheckSchemes(schemes []string) error {
 	for _, scheme := range schemes {
 		err := oauth2server.CheckRedirectURI(scheme + "://callback")
@@ -34,9 +34,9 @@ func CheckSchemes(schemes []string) error {
 }
 
 // redirectURIs returns those of the URIs that an answer may go to. One that can
-// only be an attack or a mistake refuses all. One whose scheme is unknown is left
-// out, as clients name the URIs of all their editions: a scheme may start any
-// program, with what the URI says.
+// only be an attack or a mistake is an error. One with an unknown scheme is
+// left out, as it could start any program; clients name the URIs of all their
+// editions, so the others stay.
 func redirectURIs(asked, schemes []string) (allowed []string, err error) {
 	if schemes == nil {
 		schemes = DefaultSchemes
@@ -60,8 +60,8 @@ func redirectURIs(asked, schemes []string) (allowed []string, err error) {
 	return allowed, nil
 }
 
-// checkURI returns why no registration may have a redirection URI. known is
-// whether its scheme is one that answers may go to.
+// checkURI returns an error for a redirection URI that can only be an attack or
+// a mistake. known reports whether answers may go to its scheme.
 func checkURI(uri string, schemes []string) (known bool, err error) {
 	if len(uri) > maxURILength {
 		return false, fmt.Errorf("it has more than %d characters", maxURILength)
@@ -83,7 +83,7 @@ func checkURI(uri string, schemes []string) (known bool, err error) {
 }
 
 // isRootless reports whether a URI has no slash behind its scheme, which
-// [oauth2server.CheckClient] takes of public clients only.
+// [oauth2server.CheckClient] allows public clients only.
 func isRootless(uri string) bool {
 	_, rest, found := strings.Cut(uri, ":")
 	return found && !strings.HasPrefix(rest, "/")
@@ -93,10 +93,10 @@ func wrongURI(format string, args ...any) *oauth2server.Error {
 	return refused(InvalidRedirectURI, "client_redirect_uri", format, args...)
 }
 
-// cleanURI returns the address of a page about a client; empty if it is none that
-// people may be sent to.
+// cleanURI returns the address of a page about a client; empty if people must
+// not be sent there.
 func cleanURI(uri string) string {
-	// A redirection URI has a host that people read as browsers do.
+	// CheckRedirectURI refuses hosts that browsers may read differently.
 	if len(uri) > maxURILength || !grammar.EqualFold(uri[:min(len(uri), 8)], "https://") ||
 		oauth2server.CheckRedirectURI(uri) != nil {
 		return ""

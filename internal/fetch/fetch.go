@@ -1,6 +1,6 @@
-// Package fetch asks servers whose addresses strangers name, without becoming
-// their tool: nothing on a private network is reached, no redirect is followed,
-// and little is read.
+// Package fetch sends requests to addresses that strangers choose, without
+// becoming their tool: it reaches nothing on a private network, follows no
+// redirect, and reads little.
 package fetch
 
 import (
@@ -48,16 +48,16 @@ type Options struct {
 	Resolver *net.Resolver
 }
 
-// ErrBusy is wrapped by the error of a request that was not sent in time, or was
-// sent too late to be answered, as others took the room.
+// ErrBusy is wrapped by the error of a request that waited so long for others
+// that it could not be sent, or not be answered in time.
 var ErrBusy = errors.New("fetch: too many requests are under way")
 
-// ErrAnswer is wrapped by the error of a Get that was answered, but not by a
-// document: that is what the server wants to say. Without it, the server could
-// not be asked, or says that it cannot answer now.
+// ErrAnswer is wrapped by the error of a Get that was answered, but not with a
+// document. Without it, the server could not be asked, or says that it cannot
+// answer now.
 var ErrAnswer = errors.New("fetch: the answer is no document")
 
-// New returns a Client.
+// New returns a Client. The zero [Options] are the safe ones.
 func New(options Options) *Client {
 	if options.Timeout == 0 {
 		options.Timeout = 5 * time.Second
@@ -91,8 +91,8 @@ func New(options Options) *Client {
 }
 
 // control refuses a connection to an address that is not public. It is called
-// for each address that a name resolves to, so resolving it anew changes
-// nothing.
+// for each address that a name resolves to, so a name that resolves differently
+// later changes nothing.
 func (c *Client) control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -105,7 +105,7 @@ func (c *Client) control(_ context.Context, _, address string, _ syscall.RawConn
 }
 
 // notPublic are the special-purpose addresses (the registries of RFC 6890),
-// multicast, and those that embed an address of IPv4.
+// multicast, and those that embed an IPv4 address.
 var notPublic = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
 	"192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16",
@@ -166,9 +166,9 @@ func (c *Client) PostForm(ctx context.Context, address string, form url.Values) 
 	return status, err
 }
 
-// Get returns a document. Only an answer with 200 counts, and none that is
-// larger than allowed, or encoded. The error tells an outage from an answer: see
-// [ErrAnswer].
+// Get returns a document and its headers. The answer must be 200, without a
+// Content-Encoding, and no larger than allowed. The error tells an outage from
+// another answer: see [ErrAnswer].
 func (c *Client) Get(ctx context.Context, address, accept string) (text []byte, header http.Header, err error) {
 	request, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
