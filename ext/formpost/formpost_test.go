@@ -57,7 +57,7 @@ func TestFormPost(t *testing.T) {
 		q := oauth2server.AuthorizationRequestFromContext(r.Context())
 		q.Approve(w, r, oauth2server.Approval{User: &oauth2server.User{ID: "u1"}, All: true})
 	}))
-	// State is the client's own, so it may be anything printable (attack row 59).
+	// State is the client's own, so it may be anything printable.
 	for _, state := range []string{"xyz", `"><script>alert(1)</script>`, `' onload='x`, "{{.}}", "a&amp;b=c", "</form>"} {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest("GET", "/authorize?"+url.Values{"client_id": {"web"},

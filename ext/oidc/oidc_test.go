@@ -219,7 +219,7 @@ func TestWhatAnIDTokenSays(t *testing.T) {
 	require.NotContains(t, s.claimsOf(s.signIn()), "nonce", "none is invented")
 }
 
-// Only an owner's approval of openid gives an ID token (attack row 62).
+// Only an owner's approval of openid gives an ID token.
 func TestAttack_WhoGetsAnIDToken(t *testing.T) {
 	s := newSite(t, nil)
 	require.NotContains(t, s.signIn("scope", "email"), "id_token")
@@ -295,8 +295,7 @@ func TestUserInfoForATokenOfAResource(t *testing.T) {
 	require.Equal(t, 401, s.do(r).Code)
 }
 
-// Tokens that were revoked, that lack openid, or that are no access tokens
-// (attack rows 11, 58).
+// Tokens that were revoked, that lack openid, or that are no access tokens.
 func TestAttack_UserInfo(t *testing.T) {
 	s := newSite(t, nil)
 	tokens := s.signIn("scope", "openid email")
@@ -321,7 +320,7 @@ func TestAttack_UserInfo(t *testing.T) {
 	require.Equal(t, 401, s.userInfo(tokens["access_token"]).Code)
 }
 
-// A program that cannot say who the user is costs no code (attack row 56).
+// A program that cannot say who the user is costs no code.
 func TestAFaultCostsNoCode(t *testing.T) {
 	s := newSite(t, nil)
 	code := s.authorize("claims", `{"id_token":{"email":null}}`, "scope", "openid email").Get("code")
@@ -410,7 +409,7 @@ func TestMalformedRequests(t *testing.T) {
 }
 
 // A page that ignores what the client asks cannot let the wrong user in, or one
-// who signed in long ago (attack rows 49, 50).
+// who signed in long ago.
 func TestAttack_ACarelessPage(t *testing.T) {
 	s := newSite(t, nil)
 	hint := s.signIn()["id_token"].(string)
@@ -557,8 +556,7 @@ func TestLogout(t *testing.T) {
 	require.Empty(t, s.session)
 }
 
-// A link or a form of another site signs nobody out, and sends nobody away
-// (attack rows 41 to 44).
+// A link or a form of another site signs nobody out, and sends nobody away.
 func TestAttack_Logout(t *testing.T) {
 	s := newSite(t, nil)
 	hint := s.signIn()["id_token"].(string)
@@ -610,7 +608,7 @@ func TestAttack_Logout(t *testing.T) {
 }
 
 // ID tokens and access tokens that are both JSON Web Tokens are never taken for
-// each other (attack row 12).
+// each other.
 func TestAttack_TokensOfBothKinds(t *testing.T) {
 	ring, err := keys.New(t.Context(), keys.Static(newKey()))
 	require.NoError(t, err)

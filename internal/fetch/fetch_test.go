@@ -36,7 +36,7 @@ func TestWhatIsPublic(t *testing.T) {
 }
 
 // An address on a private network is not reached: by its number, by a name that
-// resolves to it, nor by a redirect (attack row 45).
+// resolves to it, nor by a redirect.
 func TestAttack_PrivateAddresses(t *testing.T) {
 	var reached atomic.Int32
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
@@ -90,7 +90,7 @@ func TestAnswers(t *testing.T) {
 	require.Equal(t, 200, status)
 }
 
-// An answer that the server chose is told from an outage.
+// An answer that is no document differs from an outage.
 func TestAnOutageIsNoAnswer(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -167,7 +167,7 @@ func TestRoomIsWaitedForInTime(t *testing.T) {
 	close(release)
 }
 
-// A name that resolves to an address inside is refused where the connection is
+// A name that resolves to a private address is refused when the connection is
 // made, for each of its addresses, and it is resolved once.
 func TestAttack_NamesThatResolveInside(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }))
@@ -198,7 +198,7 @@ func TestAttack_NamesThatResolveInside(t *testing.T) {
 		require.NoError(t, err, host)
 	}
 
-	// A name that changes its mind is refused when it has.
+	// A name that later resolves to a private address is refused then.
 	names.set("home.example", "10.0.0.1")
 	_, _, err = c.Get(t.Context(), "https://home.example:"+port+"/", "*/*")
 	require.ErrorContains(t, err, "not public")

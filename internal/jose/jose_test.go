@@ -120,7 +120,7 @@ func (s brokenSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error)
 	return s.answer, nil
 }
 
-// The algorithm is the key's, whatever a token says (attack rows 1, 2).
+// The algorithm is the key's, whatever a token says.
 func TestAttack_Algorithm(t *testing.T) {
 	rsaKey := keys["RS256"]
 	public, err := json.Marshal(rsaKey.Public())
