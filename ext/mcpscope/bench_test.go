@@ -1,4 +1,4 @@
-// What it costs to find out which tools a request calls.
+// This file measures what it costs to find out which tools a request calls.
 
 package mcpscope_test
 

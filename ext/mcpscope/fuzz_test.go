@@ -1,5 +1,5 @@
-// However a call is spelt: what a reader takes as a call of a tool needs the
-// scope of that tool.
+// This file checks that whatever a parser takes as a call of a tool needs the
+// scope of that tool, however it is spelt.
 
 package mcpscope_test
 
@@ -25,8 +25,8 @@ func called(body string) (tools []string) {
 	}
 }
 
-// strict reads messages as encoding/json does: keys in any case, the last of
-// several counts.
+// strict reads messages as encoding/json does: keys in any case, and the last
+// of equal keys counts.
 func strict(document json.RawMessage) (tools []string) {
 	type message struct{ Params struct{ Name string } }
 	var one message
@@ -42,8 +42,8 @@ func strict(document json.RawMessage) (tools []string) {
 	return tools
 }
 
-// lenient takes all that are called name in what is called params, however deep,
-// and reads arrays as what they hold.
+// lenient takes each string with the key name in a value with the key params,
+// at any depth, and looks through arrays.
 func lenient(value json.RawMessage, inside string) (tools []string) {
 	decoder := json.NewDecoder(bytes.NewReader(value))
 	opens, err := decoder.Token()

@@ -19,19 +19,20 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/bodies"
 )
 
-// maxBody is how much of a body is read to find the tools.
+// maxBody is how much of a body is read to find the tools, in bytes.
 const maxBody = 4 << 20
 
 // Tools returns a function for [oauth2server.ResourceServer.AuthenticateBy]:
-// each request needs base, and one that calls a tool of byTool needs the scope
-// that stands there too. base and the scopes may hold several scope tokens,
-// separated by spaces. Tools panics if one of them is malformed or empty.
+// each request needs the scope base, and one that calls a tool of byTool also
+// needs the scope listed there; nil lists none. base and the scopes may hold
+// several scope tokens, separated by spaces. Tools panics if one of them is
+// malformed or empty.
 //
-// What reads the request after this may read it in another way, so a name counts
-// wherever some reader could find it: in each message of a batch, in any letter
-// case, twice in one object, and in the header Mcp-Name. What cannot be read, as
-// a body of more than 4 MiB, needs base and all scopes of byTool. The body is left
-// to be read again.
+// The handler may parse a request in another way, so a name counts wherever
+// some parser could find it: in each message of a batch, in any letter case,
+// twice in one object, and in the header Mcp-Name. A request that cannot be
+// parsed, or has a body of more than 4 MiB, needs base and all scopes of
+// byTool. The handler can still read the whole body.
 func Tools(base string, byTool map[string]string) func(*http.Request) []string {
 	t := &tools{base: base, scopes: maps.Clone(byTool)}
 	t.all = append([]string{base}, slices.Compact(slices.Sorted(maps.Values(byTool)))...)
@@ -41,8 +42,8 @@ func Tools(base string, byTool map[string]string) func(*http.Request) []string {
 	return t.required
 }
 
-// check returns what AuthenticateBy would say of all the scopes, but for each
-// request and too late.
+// check returns what is wrong with the scopes. AuthenticateBy would find it
+// too, but only in a request.
 func check(all []string) error {
 	for _, text := range all {
 		scope, err := oauth2server.ParseScope(text)
@@ -82,8 +83,8 @@ func (t *tools) required(r *http.Request) []string {
 	return needed
 }
 
-// inHeader uses the names in the header, which clients send from MCP 2026-07-28
-// on. It reports whether the header can be read.
+// inHeader calls use with the names in the header, which clients send from MCP
+// 2026-07-28 on. It reports whether the header can be read.
 func (t *tools) inHeader(r *http.Request, use func(string)) bool {
 	for _, name := range r.Header.Values("Mcp-Name") {
 		if encoded, ok := strings.CutPrefix(name, "=?"); ok { // MCP's form for what is not ASCII
@@ -103,7 +104,8 @@ func (t *tools) inHeader(r *http.Request, use func(string)) bool {
 	return true
 }
 
-// inBody uses the names in the body. It reports whether the body can be read.
+// inBody calls use with the names in the body. It reports whether the body can
+// be read.
 func (t *tools) inBody(r *http.Request, use func(string)) bool {
 	if r.Body == nil || r.Body == http.NoBody {
 		return true

@@ -273,7 +273,7 @@ func TestAttack_ToolCallsInDisguise(t *testing.T) {
 	}
 }
 
-// Who has the scope is let in, and the handler reads the whole body.
+// A token with the scope is let in, and the handler reads the whole body.
 func TestBodiesAreReadAgain(t *testing.T) {
 	handler, token := mcpServer(t, "read write sizes admin")
 	server := httptest.NewServer(handler)

@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// What a value is called: only params, and a name in params, matter.
+// The keys of values: only params, and a name in params, matter.
 const (
 	other = iota
 	params
@@ -18,13 +18,13 @@ const (
 // container is an object or an array that is open.
 type container struct {
 	isObject bool
-	called   int // an array lends it to its elements
+	called   int // its key; the elements of an array inherit it
 }
 
-// names uses each string that is called name in something called params,
-// wherever that is. text is valid JSON. It reports whether all that matters could
-// be read: half of a surrogate pair stands for no character, and what readers
-// make of it differs.
+// names calls use with each string that has the key name in something with the
+// key params, at any depth. text is valid JSON. It reports whether all such
+// keys and names could be read: half of a surrogate pair stands for no
+// character, and readers make different things of it.
 func names(text string, use func(string)) bool {
 	var open []container
 	top := func() container {
@@ -89,8 +89,8 @@ func decode(quoted string) (string, bool) {
 	return value, !strings.ContainsRune(value, unicode.ReplacementChar)
 }
 
-// calledBy returns what the value of a key is called, in an object that is
-// called inside.
+// calledBy returns what a key calls its value, in an object that is called
+// inside.
 func calledBy(key string, inside int) int {
 	// Readers in Go ignore case, and those of encoding/json/v2 may ignore dashes
 	// and underscores: letters and digits alone count.

@@ -22,13 +22,14 @@ const logoutLifetime = 2 * time.Minute
 // logoutEvent is the member of events that makes a token a logout token.
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
-// NotifyLogout tells clients that a user signed out of a session, or, if session
-// is empty, out of all sessions (OpenID Connect Back-Channel Logout 1.0). The
-// program calls it when it has ended the session; clients without a
-// [Options.BackChannelLogoutURI] are left out. All are told at the same time, in
-// five seconds at most, and only at public addresses. The error has those that
-// could not be told; they may be told again. It waits, so a handler may call it
-// in a goroutine of its own, with a context that outlives the request.
+// NotifyLogout tells clients that a user signed out of a session, or, if
+// session is empty, out of all sessions (OpenID Connect Back-Channel Logout
+// 1.0). The program calls it when it has ended the session; clients without a
+// [Options.BackChannelLogoutURI] are left out. All are told at the same time,
+// in five seconds at most, and only at public addresses. The error names those
+// that could not be told; they may be told again. NotifyLogout waits for all of
+// them, so a handler may call it in a goroutine of its own, with a context that
+// outlives the request.
 func (p *Provider) NotifyLogout(
 	ctx context.Context, user *oauth2server.User, session string, clients ...*oauth2server.Client,
 ) error {

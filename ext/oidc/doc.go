@@ -14,9 +14,9 @@
 //	mux.Handle(provider.DiscoveryPath(), srv.Metadata())
 //
 // The flow is the authorization code flow, with PKCE as for every client; the
-// implicit and the hybrid flow are not offered, and no algorithm is none.
+// implicit and the hybrid flow are not offered, nor is the algorithm none.
 //
-// The page asks [Provider.Request] what the client wants of it, for example that
-// the user signs in again, and tells by [oauth2server.Approval.Authentication]
-// how and when they did.
+// The page asks [Provider.Request] what the client wants of it, for example
+// that the user signs in again, and reports in
+// [oauth2server.Approval.Authentication] how and when they did.
 package oidc

@@ -60,8 +60,8 @@ func (p *Provider) idToken(
 	}
 	claims := map[string]any{}
 	if len(keep.Claims.IDToken) > 0 {
-		// Scopes say what UserInfo answers; the ID token has more only of what
-		// was asked for it by name (section 5.4 and 5.5).
+		// The claims of scopes are for UserInfo. The ID token has only those
+		// that were asked for it by name (section 5.4 and 5.5).
 		known, err := p.claimsOf(ctx, token.User, client)
 		if err != nil {
 			return "", err

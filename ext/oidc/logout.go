@@ -33,7 +33,8 @@ type LogoutRequest struct {
 }
 
 // Confirm is the field by which the page's form confirms: a POST with any value
-// of it, from the page's own origin, to the URL of the request.
+// of it but an empty one, from the page's own origin, to the URL of the
+// request.
 const Confirm = "confirm_logout"
 
 type logoutKey struct{}
@@ -47,8 +48,8 @@ func LogoutRequestFromContext(ctx context.Context) *LogoutRequest {
 
 // EndSession returns the logout endpoint (OpenID Connect RP-Initiated Logout
 // 1.0, section 2), for GET and POST. page asks the user and ends the program's
-// session. Tokens go on: to end them, the program calls RevokeUserClient or
-// RevokeUser of its model.
+// session. Tokens stay valid: to end them, the program calls RevokeUserClient
+// or RevokeUser of its model.
 func (p *Provider) EndSession(page http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -80,8 +81,8 @@ func (p *Provider) EndSession(page http.Handler) http.Handler {
 // maxLogoutForm bounds the body of a logout request, in bytes.
 const maxLogoutForm = 64 << 10
 
-// logoutRequest reads a request. A hint or a client that is not good makes the
-// request one of nobody, which asks the user and sends them nowhere.
+// logoutRequest reads a request. With a bad hint or an unknown client, the
+// request has no Client: the page asks the user, and Done sends them nowhere.
 func (p *Provider) logoutRequest(w http.ResponseWriter, r *http.Request) (*LogoutRequest, bool) {
 	ctx, form := r.Context(), func(name string) string {
 		if values := r.Form[name]; len(values) == 1 {

@@ -16,12 +16,12 @@ import (
 // Pairwise returns a function for [Options.Subject]: clients of different hosts
 // see different subjects for the same user (OpenID Connect Core 1.0, section
 // 8.1). Clients whose redirection URIs are all https on one host share its
-// subjects; any other client has its own. sector tells otherwise which clients
-// share: by an equal text. It may be nil. secret is 32 bytes at least, or every
-// sign-in fails. Neither it nor a client's sector may change: users would become
-// strangers. So name the sectors if clients will get other redirection URIs.
-// Package jwtaccess has an option Subject, too: without it, its tokens show the
-// user's ID to clients.
+// subjects; any other client has its own. If sector is not nil, those clients
+// share for which it returns the same text. secret is 32 bytes at least, or
+// every sign-in fails. Neither it nor a client's sector may change: users would
+// become strangers. So name the sectors if clients will get other redirection
+// URIs. Package jwtaccess has an option Subject, too: without it, its tokens
+// show the user's ID to clients.
 func Pairwise(
 	secret []byte, sector func(*oauth2server.Client) string,
 ) func(*oauth2server.User, *oauth2server.Client) (string, error) {

@@ -42,12 +42,12 @@ type Options struct {
 
 	// UserInfo, JWKS and EndSession are where the program mounted
 	// [Provider.UserInfo], the key ring and [Provider.EndSession]: URLs, or
-	// paths on the host of the issuer. JWKS is needed; an empty one of the
-	// others is not offered.
+	// paths on the host of the issuer. JWKS is required; of the others, an
+	// empty one is not offered.
 	UserInfo, JWKS, EndSession string
 
 	// Scopes are scope tokens beside those of OpenID Connect Core 1.0, section
-	// 5.4, with the claims that each allows.
+	// 5.4, with the claims that each allows. Nil: none.
 	Scopes map[string][]string
 
 	// ACRValues are the values of acr that the program knows, for the metadata.
@@ -75,7 +75,7 @@ type Options struct {
 	// have this server send requests to the services of its own machine.
 	InsecureAllowLoopback bool
 
-	// Session returns the session of a request, the sid of
+	// Session returns the session of a request, as the page reports it in
 	// [oauth2server.Authentication.Session]; empty if nobody is signed in.
 	// [Provider.EndSession] needs it.
 	Session func(r *http.Request) string
@@ -122,7 +122,7 @@ func New(ring *keys.Ring, options Options) *Provider {
 	return p
 }
 
-// name is the provider's part of Details.
+// name is the provider's name, and its key in Details.
 const name = "oidc"
 
 // ExtensionName implements [oauth2server.Extension].

@@ -49,7 +49,8 @@ type Request struct {
 	// in now. Negative: however long.
 	MaxAge time.Duration
 
-	// AskConsent and SelectAccount mean that the page must ask for these.
+	// AskConsent means that the page must ask for consent, even if it has it.
+	// SelectAccount means that it must ask which account to use.
 	AskConsent, SelectAccount bool
 
 	// LoginHint is what the client believes the user signs in with. Anybody may
@@ -109,8 +110,9 @@ func (p *Provider) AuthorizationParameters() []string {
 		"acr_values", "claims"}
 }
 
-// Request returns what the client asks of the page. The page is only called for
-// requests that are well-formed.
+// Request returns what the client asks of the page, which is only called for
+// well-formed requests. An error, as when the keys are unavailable, is for
+// [oauth2server.AuthorizationRequest.Fail].
 func (p *Provider) Request(ctx context.Context, q *oauth2server.AuthorizationRequest) (*Request, error) {
 	r := &Request{OpenID: q.Scope.Contains("openid"), MaxAge: -1}
 	if !r.OpenID {
@@ -268,7 +270,7 @@ type kept struct {
 const formTime = 10 * time.Minute
 
 // ApproveAuthorization implements [oauth2server.AuthorizationExtender]. It
-// refuses an approval by another user than the one of the hint, and one by a
+// refuses an approval by another user than [Request.HintSubject], and one by a
 // user who signed in too long ago.
 func (p *Provider) ApproveAuthorization(
 	ctx context.Context, q *oauth2server.AuthorizationRequest,
