@@ -12,10 +12,10 @@ import (
 )
 
 // Resource is a part of the program that has access tokens of its own (RFC
-// 8707). A token for it opens nothing else but what [ResourceServer.ForAny]
-// protects, and a token for nothing in particular does not open it. A client
-// that asks for what is above a resource, such as its origin, gets a token for
-// the first resource below.
+// 8707). A token for it opens nothing else, except for what
+// [ResourceServer.ForAny] protects, and a token without a resource does not
+// open it. A client that names an address above a resource, such as its origin,
+// gets a token for the first resource below.
 type Resource struct {
 	// URL is the identifier of the resource, and where clients call it: https,
 	// or http on a loopback host, without query and fragment; or a path on the
@@ -26,15 +26,15 @@ type Resource struct {
 	// it has no name.
 	Name string
 
-	// Scopes are the scope tokens that the resource has. What else a client asks
-	// for there is left out, except for the scopes of extensions, such as
-	// openid: many clients ask for whatever they know. Empty: whatever is asked
-	// for.
+	// Scopes are the scope tokens that the resource has. Others are left out,
+	// as many clients ask for all that they know; scopes of extensions, such as
+	// openid, stay. Empty: whatever is asked for, but offline_access.
 	Scopes Scope
 
-	// Default is what a client gets that asks for nothing that the resource has.
-	// Clients are told to ask for it: it is scopes_supported (RFC 9728, section
-	// 2), and should be the least that is of use. It is a part of Scopes.
+	// Default is what a client gets if it asks for no scope of the resource.
+	// Clients are told to ask for it, as scopes_supported (RFC 9728, section
+	// 2), so it should be the least that is of use. It is a part of Scopes.
+	// Empty: nothing.
 	Default Scope
 }
 
@@ -62,9 +62,9 @@ func (all resources) at(identifier string) *resource {
 // offlineAccess is a scope of OpenID Connect that clients ask for out of habit.
 const offlineAccess = "offline_access"
 
-// scope returns what a request at this resource asks for: the part of asked that
-// there is, and the default if the resource has none of it. extensions are the
-// scopes that are no resource's. A nil r changes nothing.
+// scope returns what a request for this resource asks for: the part of asked
+// that exists, and Default if none of it is the resource's. extensions are the
+// scopes of extensions. A nil r changes nothing.
 func (r *resource) scope(asked, extensions Scope) Scope {
 	if r == nil {
 		return asked
@@ -76,7 +76,7 @@ func (r *resource) scope(asked, extensions Scope) Scope {
 	return kept
 }
 
-// known returns the part of asked that there is, and reports whether some of it
+// known returns the part of asked that exists, and reports whether some of it
 // is the resource's own.
 func (r *resource) known(asked, extensions Scope) (kept Scope, own bool) {
 	kept = make(Scope, 0, len(asked)+len(r.Default))
@@ -108,9 +108,8 @@ func targetOf(identifier string) (key string, ok bool) {
 	return scheme + "://" + host + strings.TrimSuffix(u.EscapedPath(), "/"), true
 }
 
-// find returns the identifier of the resource that a client names. A client may
-// also name what is above a resource, such as its origin: that means the first
-// resource below.
+// find returns the identifier of the resource that a client names. An address
+// above a resource, such as its origin, means the first resource below.
 func (all resources) find(named string) (identifier string, ok bool) {
 	key, ok := targetOf(named)
 	if !ok {

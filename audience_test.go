@@ -72,8 +72,8 @@ func TestATokenOpensItsResourceAlone(t *testing.T) {
 	})
 }
 
-// Clients write an identifier in many ways. What is above a resource means the
-// first one below it.
+// Clients write an identifier in many ways. An address above a resource means
+// the first one below it.
 func TestHowAResourceIsNamed(t *testing.T) {
 	s := newSite(t, newSpy(t), withResources(), nil)
 	for _, row := range []struct {

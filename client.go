@@ -11,7 +11,7 @@ import (
 )
 
 // Client returns a client, for an extension. It authenticates nobody.
-// [ErrNotFound]: there is none; any other error is an [Error].
+// [ErrNotFound] means that there is none; any other error is an [Error].
 func (s *Server) Client(ctx context.Context, clientID string) (*Client, error) {
 	client, err := s.getClient(ctx, clientID, "")
 	switch {
@@ -54,9 +54,9 @@ func (s *Server) getClient(ctx context.Context, id, secret string) (*Client, err
 // that a storage which forgets [Client.SelfAsserted] makes nobody trusted.
 const selfAssertedPrefix = "dcr."
 
-// restrained returns the client as the server treats it: one that asserts
-// itself, or must, has two grants at most, and no limit of its own, as it asks
-// for more later than it registered for.
+// restrained returns the client as the server treats it. If it is SelfAsserted,
+// or mustAssert is set, it has two grants at most, and no Scope, as it may
+// later ask for more than it registered.
 func (c *Client) restrained(mustAssert bool) *Client {
 	if c == nil || !c.SelfAsserted && !mustAssert {
 		return c
@@ -71,10 +71,11 @@ func (c *Client) restrained(mustAssert bool) *Client {
 	return &own
 }
 
-// CheckSelfAsserted returns why the server could not serve clients that nobody
-// vouches for, for an extension that lets them in; nil if it can. They need
-// [Options.Resources] and the authorization code grant for public clients, and
-// an option that lets anybody act for the owner must be off.
+// CheckSelfAsserted is for an extension that lets in clients that nobody
+// vouches for. It returns why the server cannot serve them; nil if it can. They
+// need [Options.Resources] and the authorization code grant for public clients,
+// and InsecureAllowPlainPKCE, InsecureApprovePublicClients and
+// InsecureAllowHTTPRedirects must be off.
 func (s *Server) CheckSelfAsserted() error {
 	o := &s.options
 	var wrong []error

@@ -1,4 +1,5 @@
-// This file lets scripts of other origins call what they may call (CORS).
+// This file lets scripts of other origins call the endpoints that are for them
+// (CORS).
 
 package oauth2server
 
@@ -39,8 +40,8 @@ func readOrigins(allowed []string) (_ *origins, wrong []error) {
 	return o, wrong
 }
 
-// exposed are the headers of an answer that a script may read, beside those that
-// every script may.
+// exposed are the headers of an answer that a script may read, beside those
+// that browsers always show it.
 var exposed = strings.Join([]string{
 	"WWW-Authenticate", "Retry-After", "DPoP-Nonce", "Mcp-Session-Id", "Mcp-Protocol-Version",
 }, ", ")

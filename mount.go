@@ -17,13 +17,13 @@ type Router interface {
 	Handle(pattern string, handler http.Handler)
 }
 
-// Mount mounts the server's handlers: those that [Options.Endpoints] names, with
-// page as the argument of [Server.Authorize]; [Server.Metadata]; the metadata of
-// each of [Options.Resources]; and the endpoints of extensions. The paths are those
-// of the URLs. What is on another host than the issuer is left out. If there is
-// one resource, its metadata are also where clients look that do not know its
-// path. Mount panics if Issuer or Endpoints is not set, and as Authorize does; the
-// API itself is mounted by the program.
+// Mount mounts the server's handlers: those that [Options.Endpoints] names,
+// with page as the argument of [Server.Authorize]; [Server.Metadata]; the
+// metadata of each of [Options.Resources]; and the endpoints of extensions. The
+// paths are those of the URLs. What is on another host than the issuer is left
+// out. If there is only one resource, its metadata are also at the well-known
+// path alone, where some clients look. The program mounts the API itself. Mount
+// panics if Issuer or Endpoints is not set, and where Authorize does.
 func (s *Server) Mount(router Router, page http.Handler) {
 	if s.options.Issuer == "" || s.options.Endpoints == (Endpoints{}) {
 		panic(cannotWork("Mount", misuse("it needs Options.Issuer and Options.Endpoints")))

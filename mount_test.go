@@ -67,8 +67,8 @@ func TestMount(t *testing.T) {
 	}
 }
 
-// The metadata of a resource, and where challenges say that they are (RFC 9728,
-// section 2, 3 and 5.1).
+// Challenges say where the metadata of a resource are (RFC 9728, section 2, 3
+// and 5.1).
 func TestResourceMetadata(t *testing.T) {
 	options := withResources()
 	options.Resources = []oauth2server.Resource{
@@ -132,7 +132,7 @@ func TestResourceMetadata(t *testing.T) {
 	require.Empty(t, elsewhere.ResourceMetadataPath())
 }
 
-// What a request needs may depend on the request.
+// The scope that is needed may depend on the request.
 func TestAuthenticateBy(t *testing.T) {
 	options := withResources()
 	options.Resources[0].Default = oauth2server.Scope{"read"}
@@ -235,7 +235,7 @@ func TestAllowedOrigins(t *testing.T) {
 	}
 }
 
-// What a resource may be.
+// New refuses resources that clients could not use.
 func TestResourcesThatNewRefuses(t *testing.T) {
 	for _, row := range []struct {
 		resource oauth2server.Resource

@@ -16,7 +16,7 @@ type ResourceServer struct {
 	binders  []TokenBinder
 	all      resources
 	origins  *origins
-	about    *resource // the one that it protects; nil: what is none of them
+	about    *resource // the one that it protects; nil: none of them
 	resource string    // its identifier
 	any      bool      // it lets in tokens for all of them
 }
@@ -58,8 +58,8 @@ func newResourceServer(
 }
 
 // For returns the part of the server that protects one of the resources, named
-// as in Resources: only tokens for that resource are let in, while the server
-// itself lets in tokens for none. It panics if there is no such resource.
+// as in Resources: it lets in only tokens for that resource, while s itself
+// lets in only tokens without one. It panics if there is no such resource.
 func (s *ResourceServer) For(resource string) *ResourceServer {
 	if strings.HasPrefix(resource, "/") {
 		resource = resolve(s.options.Issuer, resource)

@@ -54,7 +54,7 @@ func (s *ResourceServer) ResourceMetadataPath() string {
 	return wellKnownResource + strings.TrimSuffix(pathOf(s.about.URL), "/")
 }
 
-// resourceMetadataURL returns where the metadata of the resource are.
+// resourceMetadataURL returns the URL of the resource's metadata.
 func (s *ResourceServer) resourceMetadataURL() string {
 	u, err := url.Parse(s.about.URL)
 	if err != nil { // New has refused it

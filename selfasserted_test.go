@@ -12,8 +12,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// register-less clients: what a registry under ext/ finds. They claim more than
-// they may have.
+// strangers are clients that nobody registered, as a package under ext/ finds
+// them, by their ID.
 type strangers map[string]*oauth2server.Client
 
 func (strangers) ExtensionName() string { return "strangers" }
@@ -59,7 +59,8 @@ func strangerAsks(id string, params ...string) string {
 		"code_challenge_method", "S256"}, params...)...)...)
 }
 
-// Whoever registered itself gets tokens for a resource and for nothing else.
+// A client that registered itself gets tokens for a resource and for nothing
+// else.
 func TestASelfAssertedClient(t *testing.T) {
 	s := newSite(t, newSpy(t), withStrangers(), approve)
 	for id := range someStrangers() {
@@ -87,7 +88,7 @@ func TestASelfAssertedClient(t *testing.T) {
 	}
 }
 
-// What a self-asserted client may not do, whatever it claims and whatever the
+// A self-asserted client may not do this, whatever it claims and whatever the
 // options say.
 func TestAttack_SelfAssertedClients(t *testing.T) {
 	bold := withStrangers()
@@ -132,8 +133,8 @@ func TestAttack_SelfAssertedClients(t *testing.T) {
 	require.Equal(t, "unauthorized_client", s.post("/authorize", strangerAsks("dcr.1.app")).at("error"))
 }
 
-// A model that forgets the field makes nobody trusted, and one that has the
-// address of a document as an ID vouches for it.
+// A model that forgets the field makes no client trusted. A model that has a
+// client under the address of a document vouches for it.
 func TestWhoIsSelfAsserted(t *testing.T) {
 	model := newSpy(t)
 	for _, id := range []string{"dcr.1.kept", "https://known.example/client.json"} {
@@ -164,7 +165,7 @@ func TestAForgottenClient(t *testing.T) {
 	}
 }
 
-// New and CheckSelfAsserted say what such clients would need.
+// CheckSelfAsserted, and so New, say what such clients need.
 func TestCheckSelfAsserted(t *testing.T) {
 	for _, row := range []struct {
 		change func(*oauth2server.Options)
@@ -197,7 +198,7 @@ func (anyURI) ValidateRedirectURI(context.Context, string, *oauth2server.Client)
 	return true, nil
 }
 
-// What the page can tell the owner about where the answer goes.
+// The page can tell the owner where the answer goes.
 func TestWhereTheAnswerGoes(t *testing.T) {
 	for _, row := range []struct {
 		id, uri, host string
@@ -233,8 +234,8 @@ func TestWhereTheAnswerGoes(t *testing.T) {
 	}
 }
 
-// At a resource a client gets what there is of what it asks for. Many ask for
-// whatever they know.
+// At a resource, a client gets those of the scopes that it asks for which the
+// resource has.
 func TestScopeAtAResource(t *testing.T) {
 	options := withStrangers()
 	options.Extensions = append(options.Extensions, scopes{"openid", "profile"})
