@@ -1,5 +1,5 @@
-// This file is the page: it signs people in, and asks about each client, as
-// anybody may have made it.
+// This file is the page: it signs people in, and asks them about each client,
+// as anybody can register one.
 
 package main
 
@@ -42,8 +42,8 @@ func show(w http.ResponseWriter, name string, data any) {
 	pages.ExecuteTemplate(w, name, data) // an error means that the browser hung up
 }
 
-// page is called on one URL, which keeps the client's request, until there is a
-// verdict.
+// page shows the sign-in form, then the question. Its forms go to the same URL,
+// which keeps the client's request.
 func page(users oauth2server.PasswordModel, secure bool) http.Handler {
 	sessions := scs.New()
 	sessions.Lifetime, sessions.IdleTimeout = 12*time.Hour, time.Hour

@@ -1,5 +1,5 @@
-// docs/mcp.md and README.md show how a program becomes an MCP server. These tests
-// hold that what they show works.
+// docs/mcp.md and README.md show how a program becomes an MCP server. These
+// tests check that it works.
 
 package main
 
@@ -163,7 +163,7 @@ func TestTheDiffOfTheREADME(t *testing.T) {
 	}
 }
 
-// What the page quotes of this program is there.
+// The page quotes this program as it is.
 func TestPageAndProgram(t *testing.T) {
 	page := read(t, "docs", "mcp.md")
 	for _, name := range []string{"main.go", "tools.go"} {
@@ -186,8 +186,8 @@ func TestPageAndProgram(t *testing.T) {
 	require.Greater(t, rows, 5)
 }
 
-// Each client of the page registers with the redirection URIs that stand there, and
-// comes from another port of loopback later.
+// Each client of the page registers with the redirection URIs listed there, and
+// later uses another port of loopback.
 func TestRedirectionURIsOfClients(t *testing.T) {
 	base := start(t, nil)
 	_, table, found := strings.Cut(read(t, "docs", "mcp.md"),

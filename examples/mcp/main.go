@@ -1,12 +1,13 @@
 // Command mcp is an MCP server that is its own authorization server. It is
-// examples/minimal, plus what lets in clients of the Model Context Protocol that
-// nobody registered. Start it, and add the /mcp below the address that it prints
-// to such a client.
+// examples/minimal, with clients of the Model Context Protocol that register
+// themselves. Start it, and give such a client the address that it prints,
+// followed by /mcp.
 //
 //	go run ./examples/mcp [-addr 127.0.0.1:8080] [-mongo mongodb://127.0.0.1:27017/]
 //		[-issuer https://app.example]
 //
-// MCP_KEY, MCP_ISSUER and MCP_MONGO say in the environment what flags say, and
+// The environment variables MCP_ISSUER and MCP_MONGO stand for the flags.
+// MCP_KEY is the key of registered clients, in hexadecimal digits.
 // MCP_LOOPBACK_DOCUMENTS=1 lets in test clients whose documents are on this
 // machine.
 package main
@@ -54,7 +55,8 @@ func main() {
 }
 
 // readKey returns the key by which registered clients are recognized, from
-// hexadecimal digits. A key that is made anew forgets them all.
+// hexadecimal digits. Without digits it makes a new key, which recognizes none
+// from before.
 func readKey(digits string, warnings io.Writer) ([]byte, error) {
 	if digits == "" {
 		fmt.Fprintln(warnings, "mcp: no MCP_KEY, so a new key: clients that registered before must do so again")

@@ -192,7 +192,7 @@ func TestAClientRegistersAndStepsUp(t *testing.T) {
 	}
 }
 
-// A client says what it is in a document, whose host the page shows.
+// A client describes itself in a document, whose host the page shows.
 func TestAClientWithADocument(t *testing.T) {
 	publisher := httptest.NewTLSServer(nil)
 	defer publisher.Close()
@@ -291,8 +291,8 @@ func TestATokenOpensOneAPI(t *testing.T) {
 	}
 }
 
-// Who learns the ID of a session, and is another user, is not let into it; a
-// weaker token of the same user does not gain its scope.
+// Another user who learns the ID of a session is not let into it, and a weaker
+// token of the same user does not gain its scope.
 func TestAttack_AnotherUsersSession(t *testing.T) {
 	base := start(t, nil)
 	andy, bob := newPerson(t, "andy", "123456"), newPerson(t, "bob", "654321")
@@ -392,7 +392,8 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 	}
 }
 
-// The key comes from the environment; a new one is told, as it forgets clients.
+// The key comes from the environment. A new one is reported, as it recognizes
+// no earlier client.
 func TestReadKey(t *testing.T) {
 	var said bytes.Buffer
 	key, err := readKey(strings.Repeat("0f", 32), &said)

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/mongotest"
 )
 
-// Two processes with one key and one database are one server: also for a client
-// that registered at the first one.
+// Two processes with one key and one database are one server, also for a client
+// that registered at the first.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	uri := mongotest.DatabaseURI(t)

@@ -65,7 +65,7 @@ func open(ctx context.Context, uri string) (_ storage, close func(), err error) 
 	return model, close, nil
 }
 
-// once takes what an earlier start has left there as added.
+// once returns nil for what an earlier start has added.
 func once(err error) error {
 	if errors.Is(err, oauth2server.ErrExists) {
 		return nil

@@ -16,7 +16,8 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// notes are those of all users, by their ID. They end with the program.
+// notes are those of all users, by their ID. They are lost when the program
+// ends.
 type notes struct {
 	mu sync.Mutex
 	by map[string][]string
@@ -66,8 +67,8 @@ func newMCP(kept *notes) http.Handler {
 			kept.add(call.Extra.TokenInfo.UserID, args.Text)
 			return say("kept"), nil, nil
 		})
-	// Pages of other sites have no token, so the name of the host, which is that
-	// of a proxy, does not matter.
+	// The SDK's check of Host is off: it fails behind a proxy, and is not
+	// needed, as pages of other sites have no token.
 	handler := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server },
 		&mcp.StreamableHTTPOptions{DisableLocalhostProtection: true, SessionTimeout: time.Hour})
 	return auth.RequireBearerToken(caller, nil)(openEnded(handler))

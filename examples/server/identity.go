@@ -1,5 +1,5 @@
-// This file is what the demo client does of OpenID Connect: it learns who the
-// user is, and signs them out.
+// This file is the OpenID Connect of the demo client: it learns who the user
+// is, and signs them out.
 
 package main
 
@@ -32,7 +32,7 @@ type identity struct {
 func (i *identity) Shown() string { return cmp.Or(i.Name, i.Username, i.Subject) }
 
 // discovered returns a function that asks the server where its endpoints and
-// keys are, until it was answered once.
+// keys are, until it gets an answer.
 func (c *demoClient) discovered() func() (*oidc.Provider, error) {
 	var mu sync.Mutex
 	var provider *oidc.Provider

@@ -74,7 +74,7 @@ func (b *browser) enter(address string) told {
 	return b.redeem()
 }
 
-// passTime lets everybody have signed in that much earlier.
+// passTime moves every sign-in that far into the past.
 func passTime(t *testing.T, base string, d time.Duration) {
 	store := applications[base].signIns
 	for key, text := range kept(t, store.Store) {
@@ -140,7 +140,7 @@ func TestConsentSaysWhatTheScopesGive(t *testing.T) {
 	require.NotContains(t, b.last.page, "<bdi>openid</bdi>")
 }
 
-// What a client asks of the page, of somebody who signed in a minute ago and
+// A client asks this of the page when somebody signed in a minute ago and
 // allowed it before.
 func TestWhatOpenIDClientsAskOfThePage(t *testing.T) {
 	base := site(t, withBeth(t))
@@ -224,8 +224,8 @@ func TestWhatOpenIDClientsAskOfThePage(t *testing.T) {
 	}
 }
 
-// Whoever has to sign in again finds their name there, and may be somebody else:
-// that is another session.
+// Users who have to sign in again find their name filled in. If another user
+// signs in instead, that is another session.
 func TestReauthentication(t *testing.T) {
 	b := newBrowser(t, site(t, withBeth(t))).stay()
 	before := b.enter(asksWho(b.base))
@@ -269,7 +269,7 @@ func TestConsentTakesTime(t *testing.T) {
 	require.Equal(t, "consent", b.shows())
 }
 
-// A sign-in for one request is none for another.
+// A fresh sign-in for one request does not count for another.
 func TestAttack_FreshForAnotherRequest(t *testing.T) {
 	b := newBrowser(t, site(t, nil)).stay()
 	b.enter(asksWho(b.base, "prompt", "login", "nonce", "1"))
@@ -279,8 +279,8 @@ func TestAttack_FreshForAnotherRequest(t *testing.T) {
 	require.Equal(t, "sign-in", b.shows(), "without the mark that it is again")
 }
 
-// Who opens the page without showing it learns what the registered client may
-// know, and nothing anywhere else.
+// A request with prompt=none gives the registered client what the user allowed
+// before, and tells others only that the user must be asked.
 func TestAttack_SilentRequestsOfStrangers(t *testing.T) {
 	base := site(t, withClient(t, &oauth2server.Client{ID: "stranger", Grants: []string{"authorization_code"},
 		RedirectURIs: []string{"https://stranger.example/cb"}}))
@@ -378,7 +378,7 @@ func TestSignInToTheDemoClient(t *testing.T) {
 
 	b = newBrowser(t, b.base)
 	b.signInToClient()
-	b.connect() // for access alone, and whose is not known
+	b.connect() // without openid, so the user is unknown
 	require.NotContains(t, b.last.page, "Signed in as")
 }
 
@@ -521,7 +521,8 @@ func TestAttack_SignedOutUnasked(t *testing.T) {
 	}
 }
 
-// A model that fails is no user without claims, and no question about a session.
+// A failing model is answered as a fault, not as a user without claims or a
+// session to end.
 func TestFaultsOfTheProvider(t *testing.T) {
 	model := &broken{}
 	b := newBrowser(t, site(t, func(m *memorymodel.Model) storage { model.Model = m; return model })).stay()

@@ -1,5 +1,5 @@
-// This file makes the server an OpenID provider: its signing keys, what it tells
-// of users, and how clients sign them out.
+// This file makes the server an OpenID provider: its signing keys, what it
+// tells about users, and how clients sign them out.
 
 package main
 
@@ -20,7 +20,8 @@ const (
 	logoutPath   = "/logout"
 )
 
-// acrPassword is the acr of people who signed in here: there is one way.
+// acrPassword is the acr, the class of authentication, of each sign-in: there
+// is only one way to sign in.
 const acrPassword = "password"
 
 // openKeys returns the signing keys, which are kept in the model.
@@ -74,9 +75,9 @@ var logoutParameters = []string{
 }
 
 // logout ends the session at the request of a client. It asks first, unless the
-// client showed that it means this session: any page can send people here. The
-// form of another site comes without the cookie, so it looks as if nobody were
-// signed in, and is asked about, too.
+// client showed that it means this session: any page can send people here. A
+// form of another site comes without the cookie, as if nobody were signed in,
+// so the question follows each POST.
 func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 	request := oidc.LogoutRequestFromContext(r.Context())
 	user, err := a.signedIn(r)
