@@ -82,8 +82,8 @@ func (q *AuthorizationRequest) Params(name string) []string {
 }
 
 // RedirectHost returns where the answer goes, for the page: a host in ASCII, with
-// its port unless that is the default one, or the scheme of an app, such as
-// "cursor:". local reports whether a program on the owner's device gets it. Any
+// its port unless that is the default one or the host a loopback one, or the
+// scheme of an app, such as "cursor:". local reports whether a program on the owner's device gets it. Any
 // program there can pose as this client, so the page should say so.
 func (q *AuthorizationRequest) RedirectHost() (host string, local bool) {
 	if at, loopback := cutLoopbackPort(q.RedirectURI); loopback {

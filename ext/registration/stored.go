@@ -21,7 +21,9 @@ import (
 // SaveClient sets created. [oauth2server.Options.OnEvent] sets used, for events
 // of the kinds issued, refreshed and retried with such a ClientID; once a day
 // for each client is enough. A client that was deleted is told invalid_client,
-// and most then register again, but not all do.
+// and most then register again, but not all do. Access tokens that it has live
+// until they expire. To put a client out at once, delete it, and call
+// RevokeClient of the model.
 type Store interface {
 	// SaveClient stores a client, with its secret or a digest of it. The secret
 	// is empty for a public client. The ID is new and begins with "dcr.". Store
