@@ -194,21 +194,24 @@ func TestSchemes(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for name, clean := range map[string]string{
-		"Claude":                               "Claude",
-		"  Claude \u00a0":                      "Claude",
-		"Claude\r\nby the bank":                "Claude by the bank",
-		"a\u2028b\u2029c\td\u0085e":            "a b c d e",
-		"a\u202eb\u2066c\u200fd\u061ce\u200ef": "abcdef",
-		"Cl\u200bau\u200dde\ufeff\u00ad":       "Claude",
-		"x\ue000\U000f0000\ufff0\u3164\u2800y": "x y",
-		"x\ufe0f\u034f\U000e0041":              "x",
-		"\x00\x1b[31mred":                      "[31mred",
-		"<b>Fern & Ivy</b>":                    "<b>Fern & Ivy</b>", // the page escapes
-		"Żółw 亀 تطبيق":                         "Żółw 亀 تطبيق",
-		"\u200b\n":                             "",
-		"bad \xff\xfe":                         "bad",
-		strings.Repeat("é", 3000):              strings.Repeat("é", 64),
-		strings.Repeat("x", 63) + " y":         strings.Repeat("x", 63),
+		"Claude":                                 "Claude",
+		"  Claude \u00a0":                        "Claude",
+		"Claude\r\nby the bank":                  "Claude by the bank",
+		"a\u2028b\u2029c\td\u0085e":              "a b c d e",
+		"a\u202eb\u2066c\u200fd\u061ce\u200ef":   "abcdef",
+		"Cl\u200bau\u200dde\ufeff\u00ad":         "Claude",
+		"x\ue000\U000f0000\ufff0\u3164\u2800y":   "x y",
+		"x\ufe0f\u034f\U000e0041":                "x",
+		"\x00\x1b[31mred":                        "[31mred",
+		"<b>Fern & Ivy</b>":                      "<b>Fern & Ivy</b>", // the page escapes
+		"Żółw 亀 تطبيق":                           "Żółw 亀 تطبيق",
+		"Vie\u0302\u0323t \u05e9\u05c1\u05b8":    "Vie\u0302\u0323t \u05e9\u05c1\u05b8",
+		"\u0301x" + strings.Repeat("\u0301", 60): "x" + strings.Repeat("\u0301", 4),
+		"a \u20dd\u0301 b":                       "a b",
+		"\u200b\n":                               "",
+		"bad \xff\xfe":                           "bad",
+		strings.Repeat("é", 3000):                strings.Repeat("é", 64),
+		strings.Repeat("x", 63) + " y":           strings.Repeat("x", 63),
 	} {
 		require.Equal(t, clean, cleanName(name), "%q", name)
 	}

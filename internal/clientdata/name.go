@@ -7,8 +7,14 @@ import (
 	"unicode"
 )
 
-// maxNameRunes bounds the name of a client.
-const maxNameRunes = 64
+const (
+	// maxNameRunes bounds the name of a client.
+	maxNameRunes = 64
+
+	// maxMarks bounds the marks on one letter. Vietnamese, Hindi and Hebrew need
+	// up to three; a pile of them covers the lines above and below.
+	maxMarks = 4
+)
 
 // cleanName returns a name as one line of visible characters: without controls,
 // direction marks, private-use and zero-width characters, by which a name could
@@ -24,9 +30,27 @@ func cleanName(name string) string {
 		}
 		return r
 	}, name)
-	name = strings.Join(strings.Fields(name), " ")
+	name = strings.Join(strings.Fields(withoutPiles(name)), " ")
 	if runes := []rune(name); len(runes) > maxNameRunes {
 		name = strings.TrimSpace(string(runes[:maxNameRunes]))
 	}
 	return name
+}
+
+// withoutPiles drops marks that have no letter, or too many beside them there.
+func withoutPiles(name string) string {
+	room := 0
+	return strings.Map(func(r rune) rune {
+		switch {
+		case !unicode.In(r, unicode.Mn, unicode.Me):
+			if room = maxMarks; r == ' ' {
+				room = 0
+			}
+			return r
+		case room == 0:
+			return -1
+		}
+		room--
+		return r
+	}, name)
 }
