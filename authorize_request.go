@@ -95,7 +95,8 @@ func (q *AuthorizationRequest) RedirectHost() (host string, local bool) {
 		return scheme + ":", true
 	}
 	_, host, _ = strings.Cut(asBrowsersWrite(scheme+"://"+authorityOf(q.RedirectURI)), "://")
-	return host, false
+	name, _ := splitPort(host)
+	return host, isOwnDevice(name) // https too: a program there may have a certificate for it
 }
 
 // ClientHost returns the host that publishes the document which says what the

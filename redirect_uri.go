@@ -219,6 +219,15 @@ func isLoopback(host string) bool {
 	return host == "127.0.0.1" || host == "[::1]" || host == "localhost"
 }
 
+// isOwnDevice reports whether a browser reaches its own device by a host, in
+// whatever spelling.
+func isOwnDevice(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	address = address.Unmap()
+	return isLoopback(host) || err == nil && (address.IsLoopback() || address.IsUnspecified())
+}
+
 // isLoopbackOtherwise reports whether an http URI has a loopback host in a
 // spelling that isLoopback does not accept.
 func isLoopbackOtherwise(uri string) bool {
