@@ -112,8 +112,9 @@ func newHandler(model storage, issuer string, key []byte, documents *clientmetad
 	}
 	kept := &notes{}
 	srv.Mount(mux, page(model, strings.HasPrefix(issuer, "https:")))
+	mcpHandler := newMCP(kept, srv.For("/mcp").AuthenticateRequest)
 	tools := mcpscope.Tools("read", map[string]string{"note": "write"})
-	mux.Handle("/mcp", srv.For("/mcp").AuthenticateBy(tools)(newMCP(kept)))
+	mux.Handle("/mcp", srv.For("/mcp").AuthenticateBy(tools)(mcpHandler))
 	mux.Handle("/notes", srv.For("/notes").Authenticate("read")(http.HandlerFunc(kept.list)))
 	mux.Handle("/api", srv.Authenticate("read")(http.HandlerFunc(hello)))
 	return mux, nil

@@ -31,7 +31,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-func init() { passwordCost = bcrypt.MinCost }
+func init() { passwordCost, recheck = bcrypt.MinCost, 10*time.Millisecond }
 
 // start serves the program, which knows bob too, and reads documents of this
 // machine if trusted has issued their certificate.
@@ -304,9 +304,15 @@ func TestAttack_AnotherUsersSession(t *testing.T) {
 	const list = `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`
 	const note = `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"note","arguments":{"text":"a"}}}`
 	require.Equal(t, 200, post(t, base, of, id, list).StatusCode)
-	refused := post(t, base, tokenOf(t, base, bob, base+"/mcp"), id, list)
+	ofBob := tokenOf(t, base, bob, base+"/mcp")
+	refused := post(t, base, ofBob, id, list)
 	require.Equal(t, 403, refused.StatusCode)
 	require.NotContains(t, refused.Header, "Www-Authenticate")
+	for _, method := range []string{"GET", "DELETE"} {
+		res := inSession(t, method, base, ofBob, id)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, 403, res.StatusCode, method)
+	}
 	weak := post(t, base, of, id, note)
 	require.Equal(t, 403, weak.StatusCode)
 	require.Contains(t, weak.Header.Get("WWW-Authenticate"), `scope="read write"`)
@@ -378,11 +384,41 @@ type deadlines struct {
 func (d *deadlines) SetReadDeadline(at time.Time) error  { d.read = at; return nil }
 func (d *deadlines) SetWriteDeadline(at time.Time) error { d.write = at; return nil }
 
+// inSession sends a request without a body to /mcp, whose answer may be a stream.
+func inSession(t *testing.T, method, base, token, session string) *http.Response {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, method, base+"/mcp", nil)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Accept", "text/event-stream")
+	r.Header.Set("Mcp-Session-Id", session)
+	res, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	return res
+}
+
+// A stream that is open when its token is revoked ends.
+func TestAttack_AStreamOfARevokedToken(t *testing.T) {
+	base := start(t, nil)
+	token := tokenOf(t, base, newPerson(t, "andy", "123456"), base+"/mcp")
+	stream := inSession(t, "GET", base, token, post(t, base, token, "", initialize).Header.Get("Mcp-Session-Id"))
+	defer stream.Body.Close()
+	require.Equal(t, 200, stream.StatusCode)
+	revoked, err := http.PostForm(base+"/revoke", url.Values{"client_id": {"app"}, "token": {token}})
+	require.NoError(t, err)
+	require.NoError(t, revoked.Body.Close())
+	require.Equal(t, 200, revoked.StatusCode)
+	_, err = io.Copy(io.Discard, stream.Body)
+	require.NoError(t, err, "it has not ended")
+}
+
 // A stream is not cut off after the minute that other answers have, but when its
 // token ends.
 func TestAStreamEndsWithItsToken(t *testing.T) {
 	end := time.Now().Add(time.Hour)
-	handler := openEnded(http.NotFoundHandler())
+	good := func(*http.Request, ...string) (*oauth2server.Token, error) { return &oauth2server.Token{}, nil }
+	handler := openEnded(good, http.NotFoundHandler())
 	for method, want := range map[string]time.Time{"GET": end, "POST": {}} {
 		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 		r := httptest.NewRequest(method, "/mcp", nil)

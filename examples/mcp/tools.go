@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"sync"
@@ -53,7 +54,7 @@ func (n *notes) list(w http.ResponseWriter, r *http.Request) {
 }
 
 // newMCP returns the handler of an MCP server with the tools whoami and note.
-func newMCP(kept *notes) http.Handler {
+func newMCP(kept *notes, check tokenCheck) http.Handler {
 	server := mcp.NewServer(&mcp.Implementation{Name: "notes", Version: "1"}, nil)
 	mcp.AddTool(server, &mcp.Tool{Name: "whoami", Description: "Says which user has signed in."},
 		func(_ context.Context, call *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
@@ -71,7 +72,7 @@ func newMCP(kept *notes) http.Handler {
 	// needed, as pages of other sites have no token.
 	handler := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server },
 		&mcp.StreamableHTTPOptions{DisableLocalhostProtection: true, SessionTimeout: time.Hour})
-	return auth.RequireBearerToken(caller, nil)(openEnded(handler))
+	return auth.RequireBearerToken(caller, nil)(openEnded(check, handler))
 }
 
 func say(text string) *mcp.CallToolResult {
@@ -85,16 +86,48 @@ func caller(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo, er
 	return &auth.TokenInfo{UserID: t.User.ID, Scopes: t.Scope, Expiration: t.AccessTokenExpiresAt}, nil
 }
 
+// tokenCheck is the method of a resource server, for one.
+type tokenCheck func(r *http.Request, scope ...string) (*oauth2server.Token, error)
+
+// recheck is how often the token of a stream is checked.
+var recheck = 10 * time.Second
+
 // openEnded lets a stream of messages, which a GET opens, last as long as its
-// token.
-func openEnded(next http.Handler) http.Handler {
+// token, which may be revoked at any time.
+func openEnded(check tokenCheck, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
 			end := oauth2server.TokenFromContext(r.Context()).AccessTokenExpiresAt
 			control := http.NewResponseController(w)
 			control.SetReadDeadline(end)
 			control.SetWriteDeadline(end)
+			ctx, cancel := context.WithCancel(r.Context())
+			defer cancel()
+			asked := r.Clone(ctx)
+			asked.Body = http.NoBody // that of r is the handler's
+			go func() {
+				defer cancel()
+				waitUntilRevoked(asked, check)
+			}()
+			r = r.WithContext(ctx)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// waitUntilRevoked returns when the token of a request is revoked, or when the
+// request ends.
+func waitUntilRevoked(r *http.Request, check tokenCheck) {
+	tick := time.NewTicker(recheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := check(r); errors.Is(err, oauth2server.InvalidToken) { // and not that the storage failed
+			return
+		}
+	}
 }
