@@ -111,7 +111,8 @@ type Options struct {
 	// MayIntrospect reports whether caller may see, by [Server.Introspect], an
 	// access token that is not its own. caller is a confidential client,
 	// usually a resource server; it needs no Grants. token is active. An error
-	// is answered with server_error. Nil: a client sees only its own tokens.
+	// is answered with server_error. A client that is [Client.SelfAsserted] is
+	// never a caller: it sees only its own tokens. Nil: that holds for all.
 	MayIntrospect func(ctx context.Context, caller *Client, token *Token) (bool, error)
 
 	// TrustedOrigins are further origins from which forms may be posted to

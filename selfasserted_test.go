@@ -133,6 +133,24 @@ func TestAttack_SelfAssertedClients(t *testing.T) {
 	require.Equal(t, "unauthorized_client", s.post("/authorize", strangerAsks("dcr.1.app")).at("error"))
 }
 
+// Anybody can register a client with a secret, so a program that lets all
+// confidential clients introspect does not let in all the world.
+func TestAttack_IntrospectionByASelfAssertedClient(t *testing.T) {
+	options := withStrangers()
+	options.MayIntrospect = func(context.Context, *oauth2server.Client, *oauth2server.Token) (bool, error) {
+		return true, nil
+	}
+	s := newSite(t, newSpy(t), options, approve)
+	r := s.post("/authorize", strangerAsks("dcr.1.app"))
+	token := s.post("/token", form("grant_type", "authorization_code", "redirect_uri", callback,
+		"code_verifier", verifier, "client_id", "dcr.1.app", "code", r.at("code")))
+	for caller, active := range map[string]bool{"dcr.1.web": false, "config:known": true} {
+		r := s.post("/introspect", form("token", token.str("access_token")), "Authorization", as(caller))
+		require.Equal(t, 200, r.StatusCode, r.text)
+		require.Equal(t, active, r.body["active"], caller)
+	}
+}
+
 // A model that forgets the field makes no client trusted. A model that has a
 // client under the address of a document vouches for it.
 func TestWhoIsSelfAsserted(t *testing.T) {
