@@ -115,6 +115,7 @@ func newHandler(model storage, issuer string, key []byte, documents *clientmetad
 	mcpHandler := newMCP(kept, srv.For("/mcp").AuthenticateRequest)
 	tools := mcpscope.Tools("read", map[string]string{"note": "write"})
 	mux.Handle("/mcp", srv.For("/mcp").AuthenticateBy(tools)(mcpHandler))
+	mux.Handle("/mcp/{$}", srv.For("/mcp").AuthenticateBy(tools)(mcpHandler)) // some clients add the slash
 	mux.Handle("/notes", srv.For("/notes").Authenticate("read")(http.HandlerFunc(kept.list)))
 	mux.Handle("/api", srv.Authenticate("read")(http.HandlerFunc(hello)))
 	return mux, nil

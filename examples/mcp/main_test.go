@@ -289,6 +289,10 @@ func TestATokenOpensOneAPI(t *testing.T) {
 		require.Equal(t, row.api, res.StatusCode, row.resource)
 		require.Contains(t, text, row.apiIs)
 	}
+	res, err := http.Post(base+"/mcp/", "application/json", strings.NewReader(initialize))
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Contains(t, res.Header.Get("WWW-Authenticate"), base+"/.well-known/oauth-protected-resource/mcp", "with a slash")
 }
 
 // Another user who learns the ID of a session is not let into it, and a weaker
