@@ -11,8 +11,9 @@
 // A flow and its bare commands take turns of -turn: each turn has all the
 // clients, with a connection each. The ratio is that of the flows per second of
 // two turns next to each other; the table has the median, and the middle half.
-// The stored tokens are access tokens, saved by SaveToken through the clients'
-// connections; meanwhile PostgreSQL and SQLite do not wait for the disk.
+// The stored tokens are access tokens, saved by SaveToken by all clients at once.
+// A database/sql driver of this command makes one statement of 500 of the
+// model's inserts, and meanwhile PostgreSQL and SQLite do not wait for the disk.
 package main
 
 import (

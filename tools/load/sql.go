@@ -96,14 +96,18 @@ func openSQL(ctx context.Context, name string, dialect sqlmodel.Dialect, source,
 	}
 	db, alone := open[0], open[1]
 	var sent statements
+	gathered := &gatherer{db: open[2], numbered: dialect != sqlmodel.MariaDB}
 	m := sqlmodel.New(db, dialect, nil)
 	if err := m.Migrate(ctx); err != nil {
 		return nil, err
 	}
 	return &storage{
 		model: m, addClient: m.AddClient,
-		filling: sqlmodel.New(open[2], dialect, nil),
+		filling: sqlmodel.New(handle(sql.OpenDB(gathered)), dialect, nil),
 		filled: func(ctx context.Context) error {
+			if err := gathered.flush(ctx); err != nil {
+				return err
+			}
 			for _, statement := range filled {
 				if _, err := db.ExecContext(ctx, statement); err != nil {
 					return err
