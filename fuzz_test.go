@@ -1,7 +1,9 @@
 package oauth2server_test
 
 import (
+	"encoding"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -12,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -263,6 +266,52 @@ func FuzzStatusForm(f *testing.F) {
 				_, encoded, _ := strings.Cut(authorization, " ")
 				pair, _ := base64.RawStdEncoding.DecodeString(strings.Trim(encoded, " ="))
 				require.Contains(t, string(pair)+body, secret+"web", "the token is the client's own")
+			}
+		}
+	})
+}
+
+// Most records are read without encoding/json: so they have to mean the same as
+// with a space before, which is left to it.
+func FuzzRecord(f *testing.F) {
+	at := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	records := []encoding.BinaryMarshaler{
+		oauth2server.Token{},
+		oauth2server.Token{AccessTokenExpiresAt: at, RefreshTokenExpiresAt: at, Scope: oauth2server.Scope{"a", "b"},
+			Client: &oauth2server.Client{ID: "c"}, User: &oauth2server.User{ID: "u"}, GrantID: "g", GrantSeq: 7,
+			GrantScope: oauth2server.Scope{"a", "b", "c"}, GrantExpiresAt: at, GrantPace: at, Resource: "https://r"},
+		oauth2server.Token{AccessTokenExpiresAt: time.UnixMilli(-1), Extra: map[string]any{"a": "é"}},
+		oauth2server.AuthorizationCode{ExpiresAt: at, RedirectURI: "https://c/?a=b&c", CodeChallenge: "x",
+			CodeChallengeMethod: "S256", Scope: oauth2server.Scope{"a"}, GrantID: "g", Resource: "https://r",
+			Client: &oauth2server.Client{ID: "<>"}, User: &oauth2server.User{ID: "\x00"}},
+		oauth2server.GrantEntry{GrantID: "g", Seq: 3, Kind: "refresh", Nonce: "n", Time: at, ExpiresAt: at, Pace: at,
+			Presented: "p", AccessToken: "a", AccessTokenExpiresAt: at, Successor: "s", SuccessorExpiresAt: at,
+			Sealed: []byte("sealed"), ClientID: "c", UserID: "u", Scope: oauth2server.Scope{"a"}, Resource: "r",
+			GrantExpiresAt: at},
+	}
+	for _, record := range records {
+		data, err := record.MarshalBinary()
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	for _, text := range []string{"", "{", "{}", `{"v":1`, `{"v":01}`, `{"v":1,}`, `{"v":2}`, `{"v":1}}`, `{"v":1}x`,
+		`{"v":1,"scope":[]}`, `{"v":1,"scope":["a",]}`, `{"v":1,"scope":["a"`, `{"v":1,"scope":null}`,
+		`{"v":1,"seq":1.5}`, `{"v":1,"seq":1e3}`, `{"v":1,"seq":9999999999999999999}`, `{"v":1,"sealed":"*"}`,
+		`{"v":1,"seq":-1}`, `{"v":1,"V":2}`, `{"v":1,"v":1}`, `{"v":1,"grant_id":"a","grant_id":"b"}`,
+		`{"v":1,"scope":["a"],"scope":["b","c"]}`, `{"v":1,"sealed":""}`, `{"v":1,"sealed":"YQ=="}`, `{,"v":1}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		spaced := append([]byte(" "), data...)
+		for _, pair := range [][2]encoding.BinaryUnmarshaler{
+			{new(oauth2server.Token), new(oauth2server.Token)},
+			{new(oauth2server.AuthorizationCode), new(oauth2server.AuthorizationCode)},
+			{new(oauth2server.GrantEntry), new(oauth2server.GrantEntry)},
+		} {
+			err := pair[0].UnmarshalBinary(data)
+			require.Equal(t, fmt.Sprint(pair[1].UnmarshalBinary(spaced)), fmt.Sprint(err)) // but for offsets
+			if err == nil {
+				require.Equal(t, pair[1], pair[0])
 			}
 		}
 	})

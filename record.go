@@ -5,6 +5,7 @@ package oauth2server
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/seed-11d18166/oauth2server/internal/extra"
 	"github.com/seed-11d18166/oauth2server/internal/millis"
+	"github.com/seed-11d18166/oauth2server/internal/plain"
 )
 
 // recordVersion is the member "v" of all records. Within a version, members are
@@ -119,11 +121,19 @@ func (t Token) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary reads what [Token.MarshalBinary] wrote, and leaves the token
 // strings as they are.
 func (t *Token) UnmarshalBinary(data []byte) error {
+	var simple tokenRecord
+	if simple.readPlain(string(data)) {
+		return t.take(&simple, nil)
+	}
 	var r tokenRecord
 	unknown, err := unmarshalRecord(data, &r, &r.Version)
 	if err != nil {
 		return err
 	}
+	return t.take(&r, unknown)
+}
+
+func (t *Token) take(r *tokenRecord, unknown map[string]json.RawMessage) error {
 	attributes, err := r.extra()
 	if err != nil {
 		return fmt.Errorf("oauth2server: Extra of a stored record: %w", err)
@@ -182,11 +192,20 @@ func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary reads what [AuthorizationCode.MarshalBinary] wrote, and
 // leaves Code as it is.
 func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
+	var simple codeRecord
+	if simple.readPlain(string(data)) {
+		c.take(&simple, nil)
+		return nil
+	}
 	var r codeRecord
 	unknown, err := unmarshalRecord(data, &r, &r.Version)
-	if err != nil {
-		return err
+	if err == nil {
+		c.take(&r, unknown)
 	}
+	return err
+}
+
+func (c *AuthorizationCode) take(r *codeRecord, unknown map[string]json.RawMessage) {
 	*c = AuthorizationCode{
 		Code:                c.Code,
 		ExpiresAt:           millis.Time(r.ExpiresAt),
@@ -201,7 +220,6 @@ func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
 		Details:             r.Details,
 		unknown:             unknown,
 	}
-	return nil
 }
 
 // MarshalBinary returns a record of the whole entry; see [Token.MarshalBinary].
@@ -235,11 +253,20 @@ func (e GrantEntry) MarshalBinary() ([]byte, error) {
 
 // UnmarshalBinary reads what [GrantEntry.MarshalBinary] wrote.
 func (e *GrantEntry) UnmarshalBinary(data []byte) error {
+	var simple entryRecord
+	if simple.readPlain(string(data)) {
+		e.take(&simple, nil)
+		return nil
+	}
 	var r entryRecord
 	unknown, err := unmarshalRecord(data, &r, &r.Version)
-	if err != nil {
-		return err
+	if err == nil {
+		e.take(&r, unknown)
 	}
+	return err
+}
+
+func (e *GrantEntry) take(r *entryRecord, unknown map[string]json.RawMessage) {
 	*e = GrantEntry{
 		GrantID:              r.GrantID,
 		Seq:                  r.Seq,
@@ -261,7 +288,126 @@ func (e *GrantEntry) UnmarshalBinary(data []byte) error {
 		GrantExpiresAt:       millis.Time(r.GrantExpiresAt),
 		unknown:              unknown,
 	}
-	return nil
+}
+
+// readPlain reads what needs no more than package plain. Otherwise it returns
+// false, and r is of no use.
+func (r *tokenRecord) readPlain(text string) bool {
+	read := plain.New(text)
+	for name, ok := read.Next(); ok; name, ok = read.Next() {
+		switch name {
+		case "v":
+			r.Version = int(read.Int())
+		case "access_expires_at":
+			r.AccessExpiresAt = read.Int()
+		case "refresh_expires_at":
+			r.RefreshExpiresAt = read.Int()
+		case "scope":
+			r.Scope = read.Strings()
+		case "client_id":
+			r.ClientID = read.String()
+		case "user_id":
+			r.UserID = read.String()
+		case "grant_id":
+			r.GrantID = read.String()
+		case "grant_seq":
+			r.GrantSeq = int(read.Int())
+		case "grant_scope":
+			r.GrantScope = read.Strings()
+		case "grant_expires_at":
+			r.GrantExpiresAt = read.Int()
+		case "grant_pace":
+			r.GrantPace = read.Int()
+		case "resource":
+			r.Resource = read.String()
+		default:
+			read.Fail()
+		}
+	}
+	return read.Done() && r.Version == recordVersion
+}
+
+func (r *codeRecord) readPlain(text string) bool {
+	read := plain.New(text)
+	for name, ok := read.Next(); ok; name, ok = read.Next() {
+		switch name {
+		case "v":
+			r.Version = int(read.Int())
+		case "expires_at":
+			r.ExpiresAt = read.Int()
+		case "redirect_uri":
+			r.RedirectURI = read.String()
+		case "scope":
+			r.Scope = read.Strings()
+		case "client_id":
+			r.ClientID = read.String()
+		case "user_id":
+			r.UserID = read.String()
+		case "code_challenge":
+			r.CodeChallenge = read.String()
+		case "code_challenge_method":
+			r.CodeChallengeMethod = read.String()
+		case "grant_id":
+			r.GrantID = read.String()
+		case "resource":
+			r.Resource = read.String()
+		default:
+			read.Fail()
+		}
+	}
+	return read.Done() && r.Version == recordVersion
+}
+
+func (r *entryRecord) readPlain(text string) bool {
+	read := plain.New(text)
+	for name, ok := read.Next(); ok; name, ok = read.Next() {
+		switch name {
+		case "v":
+			r.Version = int(read.Int())
+		case "grant_id":
+			r.GrantID = read.String()
+		case "seq":
+			r.Seq = int(read.Int())
+		case "kind":
+			r.Kind = EntryKind(read.String())
+		case "nonce":
+			r.Nonce = read.String()
+		case "time":
+			r.Time = read.Int()
+		case "expires_at":
+			r.ExpiresAt = read.Int()
+		case "pace":
+			r.Pace = read.Int()
+		case "presented":
+			r.Presented = read.String()
+		case "access_token":
+			r.AccessToken = read.String()
+		case "access_expires_at":
+			r.AccessExpiresAt = read.Int()
+		case "successor":
+			r.Successor = read.String()
+		case "successor_expires_at":
+			r.SuccessorExpiresAt = read.Int()
+		case "sealed":
+			var err error
+			if r.Sealed, err = base64.StdEncoding.DecodeString(read.String()); err != nil {
+				read.Fail()
+			}
+		case "client_id":
+			r.ClientID = read.String()
+		case "user_id":
+			r.UserID = read.String()
+		case "scope":
+			r.Scope = read.Strings()
+		case "resource":
+			r.Resource = read.String()
+		case "grant_expires_at":
+			r.GrantExpiresAt = read.Int()
+		default:
+			read.Fail()
+		}
+	}
+	return read.Done() && r.Version == recordVersion
 }
 
 // checkText refuses text that is not UTF-8: JSON would change it, so that two

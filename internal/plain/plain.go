@@ -1,0 +1,107 @@
+// Package plain reads JSON objects of the plainest form, as records in a database
+// mostly are, without reflection: no spaces, strings of ASCII without escapes,
+// numbers that are digits, lists of strings that are not empty. Whatever else
+// there is, a [Reader] fails, and encoding/json has to read it.
+package plain
+
+import "strings"
+
+// Reader reads an object member by member. What it returns is part of the text,
+// as far as it does not fail.
+type Reader struct {
+	rest   string
+	opened bool
+	failed bool
+}
+
+// New returns a reader of a text.
+func New(text string) Reader { return Reader{rest: text} }
+
+// Fail gives up.
+func (r *Reader) Fail() { r.failed, r.rest = true, "" }
+
+// Next returns the name of the next member, until there is none. After it, the
+// value must be read.
+func (r *Reader) Next() (name string, ok bool) {
+	switch {
+	case !r.opened:
+		r.opened = true
+		r.take('{')
+	case strings.HasPrefix(r.rest, "}"):
+		return "", false
+	default:
+		r.take(',')
+	}
+	name = r.String()
+	r.take(':')
+	return name, !r.failed
+}
+
+// Done reports whether the whole text has been read.
+func (r *Reader) Done() bool { return !r.failed && r.opened && r.rest == "}" }
+
+func (r *Reader) take(c byte) {
+	if r.rest == "" || r.rest[0] != c {
+		r.Fail()
+		return
+	}
+	r.rest = r.rest[1:]
+}
+
+// String reads a string.
+func (r *Reader) String() string {
+	r.take('"')
+	for i := range len(r.rest) {
+		switch c := r.rest[i]; {
+		case c == '"':
+			text := r.rest[:i]
+			r.rest = r.rest[i+1:]
+			return text
+		case c < ' ' || c == '\\' || c >= 0x80:
+			r.Fail()
+			return ""
+		}
+	}
+	r.Fail()
+	return ""
+}
+
+// digits is how many always fit into an int64.
+const digits = 18
+
+// Int reads a number that is not negative.
+func (r *Reader) Int() (n int64) {
+	i := 0
+	for i < len(r.rest) && '0' <= r.rest[i] && r.rest[i] <= '9' {
+		if i == digits {
+			break
+		}
+		n = n*10 + int64(r.rest[i]-'0')
+		i++
+	}
+	// Then there is a comma or the end, or Next and Done fail.
+	if i == 0 || r.rest[0] == '0' && i > 1 {
+		r.Fail()
+		return 0
+	}
+	r.rest = r.rest[i:]
+	return n
+}
+
+// Strings reads a list of strings that is not empty.
+func (r *Reader) Strings() []string {
+	r.take('[')
+	list := make([]string, 0, 1+strings.Count(r.rest[:max(0, strings.IndexByte(r.rest, ']'))], ","))
+	for {
+		list = append(list, r.String())
+		if !strings.HasPrefix(r.rest, ",") {
+			break
+		}
+		r.take(',')
+	}
+	r.take(']')
+	if r.failed {
+		return nil
+	}
+	return list
+}
