@@ -96,9 +96,11 @@ var errInsertsOnly = errors.New("it inserts, and does nothing else")
 
 type gathererConn struct{ *gatherer }
 
-func (c gathererConn) Prepare(text string) (driver.Stmt, error) { return gathererStmt{c.gatherer, text}, nil }
-func (gathererConn) Begin() (driver.Tx, error)                  { return nil, errInsertsOnly }
-func (gathererConn) Close() error                               { return nil }
+func (c gathererConn) Prepare(text string) (driver.Stmt, error) {
+	return gathererStmt{c.gatherer, text}, nil
+}
+func (gathererConn) Begin() (driver.Tx, error) { return nil, errInsertsOnly }
+func (gathererConn) Close() error              { return nil }
 
 type gathererStmt struct {
 	*gatherer

@@ -107,7 +107,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 }
 
 func (s *settings) all(ctx context.Context, out, progress io.Writer) error {
-	var results []*result
+	fmt.Fprintf(out, "%d tokens stored, %d clients, %v for each flow\n\n%s", s.stored, s.clients, s.bounds.length, heading)
 	for _, known := range storages {
 		if !slices.Contains(strings.Split(s.storages, ","), known.name) {
 			continue
@@ -117,14 +117,12 @@ func (s *settings) all(ctx context.Context, out, progress io.Writer) error {
 			return fmt.Errorf("%s: %w", known.name, err)
 		}
 		done, err := s.measure(ctx, known.name, store, progress)
-		results = append(results, done...)
+		for _, r := range done {
+			r.print(out)
+		}
 		if err := errors.Join(err, store.close()); err != nil {
 			return fmt.Errorf("%s: %w", known.name, err)
 		}
-	}
-	fmt.Fprintf(out, "%d tokens stored, %d clients, %v for each flow\n\n%s", s.stored, s.clients, s.bounds.length, heading)
-	for _, r := range results {
-		r.print(out)
 	}
 	return nil
 }

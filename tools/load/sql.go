@@ -27,11 +27,12 @@ func openSQLite(ctx context.Context, clients int) (*storage, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := func(synchronous string) string {
-		return "file:" + filepath.Join(dir, "db") + "?" + url.Values{"_pragma": {"busy_timeout(10000)",
-			"journal_mode(WAL)", "synchronous(" + synchronous + ")"}}.Encode()
+	source := func(pragmas ...string) string {
+		return "file:" + filepath.Join(dir, "db") + "?" + url.Values{"_pragma": append(pragmas, "busy_timeout(10000)",
+			"journal_mode(WAL)")}.Encode()
 	}
-	return openSQL(ctx, "sqlite", sqlmodel.SQLite, source("FULL"), source("OFF"), clients,
+	return openSQL(ctx, "sqlite", sqlmodel.SQLite, source("synchronous(FULL)"),
+		source("synchronous(OFF)", "cache_size(-1000000)", "wal_autocheckpoint(100000)"), clients,
 		func() error { return os.RemoveAll(dir) }, "ANALYZE")
 }
 
@@ -95,6 +96,9 @@ func openSQL(ctx context.Context, name string, dialect sqlmodel.Dialect, source,
 		handle(db)
 	}
 	db, alone := open[0], open[1]
+	if dialect == sqlmodel.SQLite { // which has one writer at a time
+		open[2].SetMaxOpenConns(1)
+	}
 	var sent statements
 	gathered := &gatherer{db: open[2], numbered: dialect != sqlmodel.MariaDB}
 	m := sqlmodel.New(db, dialect, nil)
