@@ -14,7 +14,7 @@ import (
 
 	"github.com/seed-11d18166/oauth2server/internal/extra"
 	"github.com/seed-11d18166/oauth2server/internal/millis"
-	"github.com/seed-11d18166/oauth2server/internal/plain"
+	"github.com/seed-11d18166/oauth2server/internal/plainjson"
 )
 
 // recordVersion is the member "v" of all records. Within a version, members are
@@ -290,10 +290,10 @@ func (e *GrantEntry) take(r *entryRecord, unknown map[string]json.RawMessage) {
 	}
 }
 
-// readPlain reads what needs no more than package plain. Otherwise it returns
+// readPlain reads what needs no more than package plainjson. Otherwise it returns
 // false, and r is of no use.
 func (r *tokenRecord) readPlain(text string) bool {
-	read := plain.New(text)
+	read := plainjson.New(text)
 	for name, ok := read.Next(); ok; name, ok = read.Next() {
 		switch name {
 		case "v":
@@ -328,7 +328,7 @@ func (r *tokenRecord) readPlain(text string) bool {
 }
 
 func (r *codeRecord) readPlain(text string) bool {
-	read := plain.New(text)
+	read := plainjson.New(text)
 	for name, ok := read.Next(); ok; name, ok = read.Next() {
 		switch name {
 		case "v":
@@ -359,7 +359,7 @@ func (r *codeRecord) readPlain(text string) bool {
 }
 
 func (r *entryRecord) readPlain(text string) bool {
-	read := plain.New(text)
+	read := plainjson.New(text)
 	for name, ok := read.Next(); ok; name, ok = read.Next() {
 		switch name {
 		case "v":

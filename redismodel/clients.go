@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/credential"
+	"github.com/seed-11d18166/oauth2server/internal/plainjson"
 )
 
 func (s *store) clientKey(id string) string { return s.prefix + "client:" + id }
@@ -75,10 +76,50 @@ type client struct {
 	stored  string
 }
 
+// readPlain reads what most clients are, without encoding/json, as each request
+// does so. Otherwise it returns false, and r is of no use.
+func (r *clientRecord) readPlain(stored string) bool {
+	read := plainjson.New(stored)
+	for name, ok := read.Next(); ok; name, ok = read.Next() {
+		switch name {
+		case "public":
+			r.Public = read.Bool()
+		case "secret_digest":
+			r.Secret = read.String()
+		case "redirect_uris":
+			r.RedirectURIs = read.Strings()
+		case "grants":
+			r.Grants = read.Strings()
+		case "scope":
+			r.Scope = read.Strings()
+		case "auth_method":
+			r.AuthMethod = read.String()
+		case "access_token_lifetime_ns":
+			r.AccessTokenLifetime = time.Duration(read.Int())
+		case "refresh_token_lifetime_ns":
+			r.RefreshTokenLifetime = time.Duration(read.Int())
+		case "name":
+			r.Name = read.String()
+		case "uri":
+			r.URI = read.String()
+		case "self_asserted":
+			r.SelfAsserted = read.Bool()
+		case "version":
+			r.Version = read.String()
+		default:
+			read.Fail()
+		}
+	}
+	return read.Done()
+}
+
 func parseClient(id, stored string) (*client, error) {
 	c := client{stored: stored}
-	if err := json.Unmarshal([]byte(stored), &c.record); err != nil {
-		return nil, fmt.Errorf("redismodel: client %q: %w", id, err)
+	if !c.record.readPlain(stored) {
+		c.record = clientRecord{}
+		if err := json.Unmarshal([]byte(stored), &c.record); err != nil {
+			return nil, fmt.Errorf("redismodel: client %q: %w", id, err)
+		}
 	}
 	r := &c.record
 	c.Client = oauth2server.Client{ID: id, Public: r.Public, RedirectURIs: r.RedirectURIs, Grants: r.Grants,

@@ -20,6 +20,8 @@ type Digest [sha256.Size]byte
 // DigestOf returns the digest of a secret.
 func DigestOf(secret string) Digest { return digest.Of(secret) }
 
+var urlSafe = strings.NewReplacer("+", "-", "/", "_")
+
 // ParseDigest reads the output of String, and other usual encodings of SHA-256:
 // base64 of either alphabet, with or without padding, and hexadecimal.
 func ParseDigest(text string) (d Digest, ok bool) {
@@ -28,7 +30,7 @@ func ParseDigest(text string) (d Digest, ok bool) {
 	if len(text) == hex.EncodedLen(len(d)) {
 		decoded, err = hex.DecodeString(text)
 	} else {
-		text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimSuffix(text, "="))
+		text = urlSafe.Replace(strings.TrimSuffix(text, "="))
 		decoded, err = base64.RawURLEncoding.Strict().DecodeString(text)
 	}
 	if err != nil || len(decoded) != len(d) {

@@ -1,8 +1,8 @@
-// Package plain reads JSON objects of the plainest form, as records in a database
+// Package plainjson reads JSON objects of the plainest form, as records in a database
 // mostly are, without reflection: no spaces, strings of ASCII without escapes,
-// numbers that are digits, lists of strings that are not empty. Whatever else
+// numbers that are digits, true and false, lists of strings that are not empty. Whatever else
 // there is, a [Reader] fails, and encoding/json has to read it.
-package plain
+package plainjson
 
 import "strings"
 
@@ -86,6 +86,20 @@ func (r *Reader) Int() (n int64) {
 	}
 	r.rest = r.rest[i:]
 	return n
+}
+
+// Bool reads true or false.
+func (r *Reader) Bool() bool {
+	rest, yes := strings.CutPrefix(r.rest, "true")
+	if !yes {
+		var no bool
+		if rest, no = strings.CutPrefix(r.rest, "false"); !no {
+			r.Fail()
+			return false
+		}
+	}
+	r.rest = rest
+	return yes
 }
 
 // Strings reads a list of strings that is not empty.
