@@ -154,10 +154,14 @@ func (r *result) measure(ctx context.Context, b bounds, progress io.Writer) erro
 			}
 			r.ratios = append(r.ratios, rate[0]/rate[1])
 		}
-		_, median, _ := r.ratio()
-		fmt.Fprintf(progress, "%s, %s, %v of %v: %.0f/s, bare commands %.0f/s, ratio %.2f, p99 %v, %d errors\n", r.storage,
-			r.flow, r.whole.spent.Round(time.Second/10), b.length, r.whole.perSecond(), r.bare.perSecond(), median,
-			r.whole.times.percentile(99), r.whole.errs+r.bare.errs)
+		beside := ""
+		if len(r.ratios) > 0 {
+			_, median, _ := r.ratio()
+			beside = fmt.Sprintf(", bare commands %.0f/s, ratio %.2f", r.bare.perSecond(), median)
+		}
+		fmt.Fprintf(progress, "%s, %s, %v of %v: %.0f/s%s, p99 %s, %d errors\n", r.storage, r.flow,
+			r.whole.spent.Round(time.Second/10), b.length, r.whole.perSecond(), beside,
+			short(r.whole.times.percentile(99)), r.whole.errs+r.bare.errs)
 	}
 	return errors.Join(ctx.Err())
 }
