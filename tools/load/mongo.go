@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -16,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
+	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
@@ -65,18 +67,31 @@ func openMongoDB(ctx context.Context, clients int) (_ *storage, err error) {
 	}, nil
 }
 
-// bareMongoDB finds what was inserted last, or a stored token.
+// bareMongoDB finds what was inserted last, or a stored token, and reads logs.
 func bareMongoDB(db *mongo.Database, trips []trip, p *place) (func(context.Context) error, error) {
 	journaled := true
 	handle := options.Collection().SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journaled})
+	makesGrant := true
 	var steps []func(context.Context) error
 	last := map[string]string{}
 	for _, t := range trips {
 		raw, name := t[0].args[0].(bson.Raw), t[0].args[1].(string)
-		c := db.Collection(name, handle)
-		switch t[0].text {
-		case "find":
-			recorded := raw.Lookup("filter", "_id").StringValue()
+		c, isLog := db.Collection(name, handle), strings.HasSuffix(name, "_grants")
+		switch {
+		case t[0].text == "find" && isLog:
+			from, _ := raw.Lookup("filter", "_id", "$gte").StringValueOK()
+			find := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(oauth2server.GrantPage)
+			steps = append(steps, func(ctx context.Context) error {
+				cursor, err := c.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: p.entryID(from)},
+					{Key: "$lt", Value: p.grant + ";"}}}, {Key: "grant_id", Value: p.grant}}, find)
+				if err != nil {
+					return err
+				}
+				var found []bson.Raw
+				return cursor.All(ctx, &found)
+			})
+		case t[0].text == "find":
+			recorded, _ := raw.Lookup("filter", "_id").StringValueOK()
 			steps = append(steps, func(ctx context.Context) error {
 				id := recorded
 				if last[name] != "" {
@@ -87,17 +102,25 @@ func bareMongoDB(db *mongo.Database, trips []trip, p *place) (func(context.Conte
 				_, err := c.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Raw()
 				return err
 			})
-		case "insert":
+		case t[0].text == "insert":
 			var document bson.D
 			if err := bson.Unmarshal(raw.Lookup("documents", "0").Document(), &document); err != nil {
 				return nil, err
 			}
-			id, ok := document[0].Value.(string)
-			if !ok || document[0].Key != "_id" {
-				return nil, fmt.Errorf("no rule for the bare form of: %v", document)
+			id, _ := document[0].Value.(string)
+			if isLog {
+				makesGrant = strings.HasSuffix(id, "01")
 			}
 			steps = append(steps, func(ctx context.Context) error {
-				inserted := fresh()[:10] + id[10:]
+				inserted := fresh()
+				if isLog {
+					inserted = p.entryID(id)
+					for i := range document {
+						if document[i].Key == "grant_id" {
+							document[i].Value = p.grant
+						}
+					}
+				}
 				document[0].Value = inserted
 				_, err := c.InsertOne(ctx, document)
 				if err == nil {
@@ -110,6 +133,7 @@ func bareMongoDB(db *mongo.Database, trips []trip, p *place) (func(context.Conte
 		}
 	}
 	return func(ctx context.Context) error {
+		p.next(makesGrant)
 		for _, step := range steps {
 			if err := step(ctx); err != nil {
 				return err
@@ -117,6 +141,13 @@ func bareMongoDB(db *mongo.Database, trips []trip, p *place) (func(context.Conte
 		}
 		return nil
 	}, nil
+}
+
+// entryID is the _id of an entry as far behind the recorded one as p is.
+func (p *place) entryID(recorded string) string {
+	_, digits, _ := strings.Cut(recorded, ":")
+	seq, _ := strconv.Atoi(digits)
+	return fmt.Sprintf("%s:%0*d", p.grant, len(digits), seq+p.seq)
 }
 
 // documents are the commands that were sent.
