@@ -13,14 +13,12 @@ import (
 	"sync"
 )
 
-// rowsAtOnce is how many rows a statement inserts.
-const rowsAtOnce = 500
-
 // gatherer is a driver whose only statement is an insert of one row. It says at
 // once that the row is there, and sends many of them later, by db.
 type gatherer struct {
 	db       *sql.DB
 	numbered bool // parameters are $1 and so on
+	atOnce   int  // how many rows a statement inserts
 
 	mu   sync.Mutex
 	text string
@@ -42,7 +40,7 @@ func (g *gatherer) add(ctx context.Context, text string, values []driver.NamedVa
 		g.args = append(g.args, v.Value)
 	}
 	g.rows++
-	if g.rows < rowsAtOnce {
+	if g.rows < g.atOnce {
 		g.mu.Unlock()
 		return nil
 	}

@@ -12,7 +12,7 @@
 // clients, with a connection each. The ratio is that of the flows per second of
 // two turns next to each other; the table has the median, and the middle half.
 // The stored tokens are access tokens, saved by SaveToken by all clients at once.
-// A database/sql driver of this command makes one statement of 500 of the
+// A database/sql driver of this command makes one statement of many of the
 // model's inserts, and meanwhile PostgreSQL and SQLite do not wait for the disk.
 package main
 

@@ -96,11 +96,12 @@ func openSQL(ctx context.Context, name string, dialect sqlmodel.Dialect, source,
 		handle(db)
 	}
 	db, alone := open[0], open[1]
-	if dialect == sqlmodel.SQLite { // which has one writer at a time
-		open[2].SetMaxOpenConns(1)
+	gathered := &gatherer{db: open[2], numbered: dialect != sqlmodel.MariaDB, atOnce: 500}
+	if dialect == sqlmodel.SQLite {
+		open[2].SetMaxOpenConns(1) // as it has one writer at a time
+		gathered.atOnce = 20       // as this driver looks for each parameter among all
 	}
 	var sent statements
-	gathered := &gatherer{db: open[2], numbered: dialect != sqlmodel.MariaDB}
 	m := sqlmodel.New(db, dialect, nil)
 	if err := m.Migrate(ctx); err != nil {
 		return nil, err
