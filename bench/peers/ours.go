@@ -93,5 +93,11 @@ func handlerOf(m oauth2server.Model, page http.Handler, options oauth2server.Opt
 // so missing.
 type withoutLog struct {
 	*memorymodel.Model
-	oauth2server.GrantLog
+	log
+	sameLog
 }
+
+type (
+	log     interface{ oauth2server.GrantLog }
+	sameLog interface{ oauth2server.GrantLog }
+)
