@@ -265,6 +265,24 @@ func dump(t *testing.T, address string) (all map[string][]bson.D) {
 	return all
 }
 
+// What was issued for a user who is refused is refused too: "client:123456" is
+// whom that client acts as for itself.
+func TestTokensOfRefusedUsers(t *testing.T) {
+	t.Parallel()
+	o := filled(t)
+	o.insert(t, "users", userDocument("client:123456", "mallory", "123456"))
+	o.insert(t, "tokens", tokenDocument(secret(31), time.Hour, "123456", "client:123456"),
+		tokenDocument(secret(32), time.Hour, "123456", "4"))
+	model, again := importer(t, o, "")
+	for range 2 {
+		require.Contains(t, again(), "refused: 3 of access tokens: the user is not there")
+	}
+	s := serve(t, model, "123456", "qwerty")
+	s.refuses(secret(31))
+	s.refuses(secret(32))
+	s.opens(secret(11), andyID)
+}
+
 // "default: uuid()" in a schema gives all users of one process the same ID.
 func TestSharedIDs(t *testing.T) {
 	t.Parallel()

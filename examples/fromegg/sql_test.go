@@ -151,6 +151,35 @@ refused: 1 of refresh tokens: the client is not there`, report)
 	}
 }
 
+// An access token that outlives its refresh token does not come back by a second
+// run after the owner ended the grant of both.
+func TestAccessTokenOutlivesItsRefreshToken(t *testing.T) {
+	t.Parallel()
+	db := tables(t, `CREATE TABLE oauth2_token (id INTEGER PRIMARY KEY, code TEXT, access TEXT, refresh TEXT, data TEXT)`)
+	row := map[string]any{"AccessExpiresIn": 2 * time.Hour, "RefreshExpiresIn": time.Hour}
+	exec(t, db, `INSERT INTO oauth2_token (code, access, refresh, data) VALUES ('', $1, $2, $3)`,
+		secret(1), secret(2), data(t, row))
+	model := opened(t, "")
+	require.NoError(t, model.AddClient(t.Context(), &oauth2server.Client{ID: "app", Grants: []string{"refresh_token"}},
+		secret(0)))
+	move := func() string {
+		report, err := takeover.Import(t.Context(),
+			takeover.GoOAuth2(db, takeover.GoOAuth2Tables{Tokens: "oauth2_token"}, nil), model, nil)
+		require.NoError(t, err)
+		return table(report.String())
+	}
+	require.Contains(t, move(), "access tokens 1 0 0 0\nrefresh tokens 1 0 0 0")
+	s := serve(t, model, "app", secret(0))
+	s.opens(secret(1), "u1")
+	require.NoError(t, model.RevokeUser(t.Context(), "u1"))
+
+	row["RefreshCreateAt"] = time.Now().Add(-time.Hour) // the refresh token has expired since
+	exec(t, db, `UPDATE oauth2_token SET data = $1`, data(t, row))
+
+	require.Contains(t, move(), "access tokens 0 1 0 0\nrefresh tokens 0 0 1 0")
+	s.refuses(secret(1))
+}
+
 func TestNode(t *testing.T) {
 	const shared = `CREATE TABLE oauth_clients (client_id text, client_secret text, redirect_uri text,
 			PRIMARY KEY (client_id, client_secret));

@@ -199,7 +199,17 @@ var (
 	unsalted = regexp.MustCompile(`^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|[0-9A-Fa-f]{128})$`)
 )
 
+// user moves a user. One who is refused is not there, so what was issued for them
+// is refused too.
 func (m *move) user(u *User) error {
+	err := m.addUser(u)
+	if refusal := new(Refusal); errors.As(err, &refusal) && len(m.users[u.ID]) == 1 {
+		delete(m.users, u.ID)
+	}
+	return err
+}
+
+func (m *move) addUser(u *User) error {
 	user := &oauth2server.User{ID: u.ID}
 	if len(m.users[u.ID]) > 1 {
 		user.ID = u.Key
@@ -293,7 +303,9 @@ func (m *move) token(token *oauth2server.Token) error {
 	}
 	if token.RefreshToken != "" && m.expired(token.RefreshTokenExpiresAt) {
 		m.report.count(RefreshTokens, expired)
+		pair := oauth2server.Digest(token.RefreshToken)
 		token.RefreshToken = ""
+		return m.leftOver(token, pair)
 	}
 	if token.RefreshToken == "" {
 		return m.access(token)
@@ -307,6 +319,22 @@ func (m *move) token(token *oauth2server.Token) error {
 	}
 	// Another access token has the grant of this refresh token.
 	token.RefreshToken = ""
+	return m.access(token)
+}
+
+// leftOver moves an access token that outlives its refresh token, unless an
+// earlier run moved both as the grant pair: it may have ended since.
+func (m *move) leftOver(token *oauth2server.Token, pair string) error {
+	if token.AccessToken == "" {
+		return nil
+	}
+	entries, err := m.to.GrantEntries(m.ctx, pair, 1)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 && entries[0].AccessToken == oauth2server.Digest(token.AccessToken) {
+		return m.report.count(AccessTokens, there)
+	}
 	return m.access(token)
 }
 
