@@ -283,6 +283,17 @@ func TestTokensOfRefusedUsers(t *testing.T) {
 	s.opens(secret(11), andyID)
 }
 
+// A code must not live longer than the memory of a revoked user.
+func TestCodeThatLivesTooLong(t *testing.T) {
+	t.Parallel()
+	o := filled(t)
+	o.insert(t, "authcodes", codeDocument(secret(3), 31*24*time.Hour, "123456", andyID))
+	model, again := importer(t, o, "")
+	require.Contains(t, again(), "refused: 1 of codes: it lives for more than 30 days")
+	_, err := model.GetAuthorizationCode(t.Context(), secret(3))
+	require.ErrorIs(t, err, oauth2server.ErrNotFound)
+}
+
 // "default: uuid()" in a schema gives all users of one process the same ID.
 func TestSharedIDs(t *testing.T) {
 	t.Parallel()

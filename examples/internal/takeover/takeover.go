@@ -262,6 +262,10 @@ func (m *move) owner(kind Kind, client *oauth2server.Client, user *oauth2server.
 
 func (m *move) expired(at time.Time) bool { return !at.IsZero() && !at.After(m.now) }
 
+// maxCodeLifetime is how long a model remembers that a user was revoked, and so
+// that an unused code of theirs is over.
+const maxCodeLifetime = 30 * 24 * time.Hour
+
 // code moves a code. The log of its grant decides whether it was redeemed here,
 // so it does not matter that a second run stores it again.
 func (m *move) code(code *oauth2server.AuthorizationCode) error {
@@ -272,6 +276,8 @@ func (m *move) code(code *oauth2server.AuthorizationCode) error {
 		return refuse(Codes, "it has no expiry")
 	case m.expired(code.ExpiresAt):
 		return m.report.count(Codes, expired)
+	case code.ExpiresAt.After(m.now.Add(maxCodeLifetime)):
+		return refuse(Codes, "it lives for more than 30 days")
 	}
 	if err := m.owner(Codes, code.Client, code.User); err != nil {
 		return err
