@@ -129,7 +129,9 @@ func newGrants(db *sql.DB, dialect Dialect, opts *Options) *Grants {
 		g.wrong = errors.Join(g.wrong, fmt.Errorf("sqlmodel: %v is no dialect: use one of the constants", dialect))
 	}
 	var names []string
-	for _, table := range []string{"codes", "tokens", "grants", "clients", "former_clients", "users", "versions"} {
+	for _, table := range []string{
+		"codes", "tokens", "grants", "clients", "former_clients", "users", "versions", "people_versions",
+	} {
 		names = append(names, "{"+table+"}", prefix+table)
 	}
 	g.tables = strings.NewReplacer(names...)

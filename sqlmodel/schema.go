@@ -97,17 +97,38 @@ func (g *Grants) Schema(after int) (string, error) {
 	}
 	var out strings.Builder
 	for version := max(after, 0); version < len(migrations); version++ {
-		for _, statement := range g.migration(version) {
+		for _, statement := range g.migration(version, g.parts()...) {
 			out.WriteString(statement + ";\n\n")
 		}
 	}
 	return out.String(), nil
 }
 
-// migration returns the statements of a version, one at a time.
-func (g *Grants) migration(version int) (statements []string) {
+// part is some of the tables. Their versions are counted by themselves, as a
+// program that has [Grants] alone may get clients and users later.
+type part struct {
+	versions string
+	has      func(statement string) bool
+}
+
+// parts are those of the model.
+func (g *Grants) parts() []part {
+	parts := []part{{"{versions}", isOfGrants}}
+	if !g.grantsAlone {
+		others := func(statement string) bool { return !isOfGrants(statement) }
+		parts = append(parts, part{"{people_versions}", others})
+	}
+	return parts
+}
+
+func isOfGrants(statement string) bool {
+	return slices.ContainsFunc(grantTables, func(table string) bool { return strings.Contains(statement, table) })
+}
+
+// migration returns the statements of a version for some parts, one at a time.
+func (g *Grants) migration(version int, parts ...part) (statements []string) {
 	for _, text := range migrations[version] {
-		if g.grantsAlone && !g.isOfGrants(text) {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.has(text) }) {
 			continue
 		}
 		table, indexes := g.split(text)
@@ -115,10 +136,6 @@ func (g *Grants) migration(version int) (statements []string) {
 		statements = append(statements, indexes...)
 	}
 	return statements
-}
-
-func (g *Grants) isOfGrants(statement string) bool {
-	return slices.ContainsFunc(grantTables, func(table string) bool { return strings.Contains(statement, table) })
 }
 
 // split returns a statement in the words of the dialect, and those that make its
@@ -171,29 +188,38 @@ func (g *Grants) migrate(ctx context.Context, conn *sql.Conn) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock(err)) }()
-	versions, _ := g.split(`CREATE TABLE IF NOT EXISTS {versions} (version NUMBER NOT NULL PRIMARY KEY)`)
-	_, err = conn.ExecContext(ctx, versions)
-	if err != nil {
+	for _, part := range g.parts() {
+		if err := g.migratePart(ctx, conn, part); err != nil {
+			return err
+		}
+	}
+	return g.requireOurs(ctx, conn)
+}
+
+// migratePart applies what is missing of some of the tables.
+func (g *Grants) migratePart(ctx context.Context, conn *sql.Conn, part part) error {
+	versions, _ := g.split(`CREATE TABLE IF NOT EXISTS ` + part.versions + ` (version NUMBER NOT NULL PRIMARY KEY)`)
+	if _, err := conn.ExecContext(ctx, versions); err != nil {
 		return err
 	}
 	var done sql.NullInt64
-	err = conn.QueryRowContext(ctx, g.tables.Replace(`SELECT MAX(version) FROM {versions}`)).Scan(&done)
+	err := conn.QueryRowContext(ctx, g.tables.Replace(`SELECT MAX(version) FROM `+part.versions)).Scan(&done)
 	if err != nil {
 		return err
 	}
 	for version := int(done.Int64); version < len(migrations); version++ {
-		for _, statement := range g.migration(version) {
+		for _, statement := range g.migration(version, part) {
 			if _, err := conn.ExecContext(ctx, statement); err != nil {
 				return fmt.Errorf("version %d: %w", version+1, err)
 			}
 		}
-		_, err := conn.ExecContext(ctx, g.tables.Replace(`INSERT INTO {versions} (version) VALUES (`)+
+		_, err := conn.ExecContext(ctx, g.tables.Replace(`INSERT INTO `+part.versions+` (version) VALUES (`)+
 			strconv.Itoa(version+1)+`)`)
 		if err != nil {
 			return err
 		}
 	}
-	return g.requireOurs(ctx, conn)
+	return nil
 }
 
 // requireOurs returns an error if a table is that of another program. To make a

@@ -310,6 +310,17 @@ func testHazards(t *testing.T, s server) {
 		}
 	})
 
+	// Also where another program has Grants alone, and is upgraded first.
+	t.Run("clients and users come later", func(t *testing.T) {
+		o, db, ctx := options(), s.open(t), t.Context()
+		require.NoError(t, sqlmodel.NewGrants(db, s.dialect, o).Migrate(ctx))
+		for range 2 {
+			require.NoError(t, sqlmodel.New(db, s.dialect, o).Migrate(ctx))
+		}
+		require.NoError(t, sqlmodel.New(db, s.dialect, o).AddClient(ctx, &oauth2server.Client{ID: "web"}, secret))
+		require.NoError(t, sqlmodel.NewGrants(db, s.dialect, o).Migrate(ctx))
+	})
+
 	t.Run("tables of another program", func(t *testing.T) {
 		for _, table := range tables {
 			o, db := options(), s.open(t)
