@@ -93,11 +93,9 @@ func handlerOf(m oauth2server.Model, page http.Handler, options oauth2server.Opt
 // so missing.
 type withoutLog struct {
 	*memorymodel.Model
-	log
-	sameLog
+	oauth2server.GrantLog
+	SecondLog
 }
 
-type (
-	log     interface{ oauth2server.GrantLog }
-	sameLog interface{ oauth2server.GrantLog }
-)
+// SecondLog has the methods of a GrantLog a second time.
+type SecondLog interface{ oauth2server.GrantLog }
