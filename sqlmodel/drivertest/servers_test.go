@@ -141,6 +141,7 @@ func mariaDB(t testing.TB, settings ...string) server {
 }
 
 func TestPostgreSQL(t *testing.T) {
+	t.Parallel()
 	s := postgreSQL(t)
 	t.Run("pgx", func(t *testing.T) {
 		testModel(t, s)
@@ -161,6 +162,7 @@ func TestPostgreSQL(t *testing.T) {
 }
 
 func TestMariaDB(t *testing.T) {
+	t.Parallel()
 	s := mariaDB(t)
 	for _, parameters := range []string{
 		"",
