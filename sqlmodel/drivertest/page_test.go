@@ -1,3 +1,5 @@
+// This file has the Go of docs/sql.md, and runs it.
+
 package drivertest
 
 import (
@@ -28,7 +30,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/sqlmodel"
 )
 
-// The Go of docs/sql.md stands here, word for word.
+// The page and this file have the same Go, word for word.
 func TestThePageIsCompiled(t *testing.T) {
 	page, err := os.ReadFile("../../docs/sql.md")
 	require.NoError(t, err)
@@ -120,7 +122,7 @@ func (m model) GetClient(ctx context.Context, id, secret string) (*oauth2server.
 		Grants: []string{"authorization_code", "refresh_token", "password"}}, nil
 }
 
-// GetUser is for signing in by password at the token endpoint, and without a page.
+// GetUser checks passwords for the password grant, and for Authorize(nil).
 func (m model) GetUser(ctx context.Context, name, password string, _ *oauth2server.Client) (*oauth2server.User, error) {
 	account, err := m.accounts.signIn(ctx, name, password)
 	if err != nil {
@@ -174,7 +176,7 @@ func ofBun(db *bun.DB, dialect sqlmodel.Dialect) *sqlmodel.Grants {
 	return sqlmodel.NewGrants(db.DB, dialect, nil)
 }
 
-// ofPool is for sqlc with pgx/v5, and whoever else has no database/sql.
+// ofPool is for programs that use pgx without database/sql, such as sqlc's code for pgx/v5.
 func ofPool(pool *pgxpool.Pool) *sqlmodel.Grants {
 	return sqlmodel.NewGrants(stdlib.OpenDBFromPool(pool), sqlmodel.PostgreSQL, &sqlmodel.Options{NoPrepare: true})
 }
