@@ -37,7 +37,7 @@ func (m *Model) clientStatements() {
 	m.findFormer = m.statement("find a deleted client", `SELECT id FROM {former_clients} WHERE id = ?`)
 }
 
-// client is a client as it is read.
+// client is a row of the table of clients.
 type client struct {
 	oauth2server.Client
 	secrets credential.Secrets
@@ -203,8 +203,9 @@ func (m *Model) rules() credential.Rules {
 }
 
 // ListClients returns the clients whose IDs come after this one, in the order of
-// IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An empty
-// after starts at the beginning; an empty page means that there are no more.
+// IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An
+// empty after starts at the beginning; an empty page means that there are no
+// more.
 func (m *Model) ListClients(ctx context.Context, after string, limit int) ([]*oauth2server.Client, error) {
 	found, err := all(ctx, m.listClients, scanClient, after, credential.Page(limit))
 	var page []*oauth2server.Client

@@ -23,7 +23,7 @@ type database struct {
 	tables  *strings.Replacer
 	prepare bool
 
-	// wrong is the error if the options cannot be used.
+	// wrong is the error about the arguments of New, or nil.
 	wrong error
 }
 
@@ -35,14 +35,14 @@ type statement struct {
 	prepared   atomic.Pointer[sql.Stmt]
 }
 
-// statement returns a statement for a text with {tables} and question marks. what
-// says in errors what it does.
+// statement returns a statement for a text with {tables} and question marks.
+// Errors call it what.
 func (d *database) statement(what, text string) *statement {
 	return &statement{database: d, what: what, text: d.dialect.numbered(d.tables.Replace(text))}
 }
 
-// once returns the statement as one that is not prepared, as its text will hardly
-// be sent again.
+// once returns the statement as one that is not prepared, as the same text is
+// rarely sent again.
 func (s *statement) once() *statement {
 	own := *s.database
 	own.prepare = false
@@ -66,8 +66,8 @@ func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, e
 	return u.db.QueryContext(ctx, u.text, args...)
 }
 
-// handle returns the statement as it is to be sent. Two callers may prepare it at
-// once; one of the two is kept.
+// handle returns what sends the statement, and prepares it the first time. Two
+// callers may do so at once; then one result is kept.
 func (s *statement) handle(ctx context.Context) (handle, error) {
 	if !s.prepare {
 		return unprepared{s}, nil
@@ -161,11 +161,11 @@ func (s *statement) change(ctx context.Context, args ...any) error {
 	return err
 }
 
-// tries is how often a statement is sent that had no effect because of others.
+// tries is how often a statement is sent at most.
 const tries = 8
 
-// try calls do, again if it had no effect because of others, and wraps its error
-// with what was being done.
+// try calls do, and again while its error is transient, tries times in all. The
+// error says what was being done.
 func try(ctx context.Context, what string, do func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -191,12 +191,11 @@ func try(ctx context.Context, what string, do func() error) error {
 	return fmt.Errorf("sqlmodel: %s: %w", what, err)
 }
 
-// maxID is how many bytes of an ID are stored. No index of MySQL has room for
-// many more.
+// maxID is how many bytes an ID may have: few more fit into an index of MySQL.
 const maxID = 2048
 
-// isText reports whether a column can have IDs or names. PostgreSQL refuses
-// others, so nothing is stored under them.
+// isText reports whether these IDs or names can be stored. PostgreSQL refuses
+// others with an error, though simply nothing is stored under them.
 func isText(texts ...string) bool {
 	for _, text := range texts {
 		if len(text) > maxID || !utf8.ValidString(text) || strings.Contains(text, "\x00") {
@@ -206,7 +205,7 @@ func isText(texts ...string) bool {
 	return true
 }
 
-// checkIDs returns why something cannot be stored that names a client and a user.
+// checkIDs returns an error if the IDs of a client and a user cannot be stored.
 func checkIDs(ids ...string) error {
 	for _, id := range ids {
 		if !isText(id) {

@@ -8,16 +8,17 @@ import (
 	"strings"
 )
 
-// Dialect is how a database spells what the packages database/sql leaves open.
+// Dialect is the SQL that a database understands. The zero value is none of them:
+// [Grants.Migrate] returns an error.
 type Dialect int
 
 const (
 	// PostgreSQL is for PostgreSQL 12 and newer, with pgx or lib/pq.
 	PostgreSQL Dialect = 1 + iota
 
-	// SQLite is for SQLite 3.35 and newer, with any driver that takes numbered
-	// parameters. Give it a busy timeout, and write-ahead logging:
-	// docs/sql.md.
+	// SQLite is for SQLite 3.35 and newer, with a driver that takes numbered
+	// parameters, such as modernc.org/sqlite. Give it a busy timeout and
+	// write-ahead logging: docs/sql.md.
 	SQLite
 
 	// MySQL is for MySQL 8.0 and MariaDB 10.6 and newer, with
@@ -43,8 +44,8 @@ func (d Dialect) String() string {
 
 func (d Dialect) known() bool { return d >= PostgreSQL && d <= MySQL }
 
-// numbered returns a statement with the parameters as the database wants them.
-// In the statements of this package a question mark is nothing else.
+// numbered returns a statement with its parameters as the database writes them.
+// Every question mark in a statement of this package is a parameter.
 func (d Dialect) numbered(statement string) string {
 	if d == MySQL {
 		return statement
@@ -61,19 +62,18 @@ func (d Dialect) numbered(statement string) string {
 	return out.String()
 }
 
-// ifFree ends an insert that must not replace a row: it has no effect if the key
-// is taken. Then the number of affected rows is not that of inserted ones.
+// ifFree ends an insert that must not replace a row: it skips a row whose key is
+// taken. Then the number of affected rows differs from that of the given ones.
 func (d Dialect) ifFree() string {
 	if d == MySQL {
-		// IGNORE would ignore other faults as well. A row that was there counts
-		// as two, whether or not the connection counts rows that were only
-		// found, if the update changes it.
+		// INSERT IGNORE would hide other faults. The update changes a column,
+		// so a row that is there counts as two, whatever clientFoundRows says.
 		return " ON DUPLICATE KEY UPDATE refused = 1 - refused"
 	}
 	return " ON CONFLICT DO NOTHING"
 }
 
-// refused is the column that ifFree changes.
+// refused defines the column that ifFree changes.
 func (d Dialect) refused() string {
 	if d == MySQL {
 		return ",\n\trefused TINYINT NOT NULL DEFAULT 0"
@@ -81,31 +81,33 @@ func (d Dialect) refused() string {
 	return ""
 }
 
-// types are the types of columns. Text is compared byte by byte: digests that
+// types writes the types of columns. Text is compared byte by byte: IDs that
 // differ in the case of a letter, or in a space at the end, are two.
 func (d Dialect) types() *strings.Replacer {
 	switch d {
 	case PostgreSQL:
-		return strings.NewReplacer("KEY(2048)", `TEXT COLLATE "C"`, "KEY(2100)", `TEXT COLLATE "C"`, "KEY(64)", `TEXT COLLATE "C"`,
+		return strings.NewReplacer(
+			"KEY(2048)", `TEXT COLLATE "C"`, "KEY(2100)", `TEXT COLLATE "C"`, "KEY(64)", `TEXT COLLATE "C"`,
 			"MANY", "TEXT", "NUMBER", "BIGINT", "YESNO", "BOOLEAN")
 	case SQLite:
 		return strings.NewReplacer("KEY(2048)", "TEXT", "KEY(2100)", "TEXT", "KEY(64)", "TEXT",
 			"MANY", "TEXT", "NUMBER", "INTEGER", "YESNO", "BOOLEAN")
 	}
-	return strings.NewReplacer("KEY(2048)", "VARBINARY(2048)", "KEY(2100)", "VARBINARY(2100)", "KEY(64)", "VARBINARY(64)",
+	return strings.NewReplacer(
+		"KEY(2048)", "VARBINARY(2048)", "KEY(2100)", "VARBINARY(2100)", "KEY(64)", "VARBINARY(64)",
 		"MANY", "MEDIUMBLOB", "NUMBER", "BIGINT", "YESNO", "BOOLEAN")
 }
 
-// transient reports whether err says that a statement had no effect because of
-// others at the same time, so that it may be tried again: a serialization
-// failure, a deadlock, a lock that took too long.
+// transient reports whether err says that concurrent statements kept this one
+// from taking effect, so that it may be sent again: a serialization failure, a
+// deadlock, a lock that took too long.
 func transient(err error) bool {
 	var state interface{ SQLState() string } // pgx and lib/pq
 	if errors.As(err, &state) {
 		return state.SQLState() == "40001" || state.SQLState() == "40P01"
 	}
-	// The packages of the drivers are not imported, and their types have fields
-	// alone.
+	// The errors of the other drivers have no method to ask, and their types are
+	// not imported.
 	text := err.Error()
 	for _, sign := range []string{
 		"Error 1213 ", // deadlock

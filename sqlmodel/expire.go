@@ -12,10 +12,10 @@ import (
 const retention = time.Hour
 
 // DeleteExpired deletes what expired more than an hour ago, and returns how many
-// rows it deleted. Call it now and then, such as every hour; several processes
-// may do so at once. It deletes at most 1,000 rows by one statement. When ctx
-// ends, it stops between two of them, and what it deleted stays deleted. Expired
-// tokens are refused whether or not they are deleted.
+// rows it deleted. Call it every hour, for example; several processes may do so
+// at once. One statement deletes at most 1,000 rows. If ctx ends or a statement
+// fails, DeleteExpired returns the error, and what it deleted stays deleted.
+// Expired tokens are refused whether or not they are deleted.
 func (g *Grants) DeleteExpired(ctx context.Context) (deleted int64, err error) {
 	before := time.Now().Add(-retention).UnixMilli()
 	for _, statement := range []*statement{g.expiredCodes, g.expiredTokens, g.expiredLogs} {

@@ -84,7 +84,7 @@ const logsAtOnce = 100
 // UserGrants returns the grants of a user that still work, the most recently used
 // first. It takes two statements, and one more for each 100 grants.
 func (g *Grants) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
-	if userID == "" || !isText(userID) { // entries without a user are stored so
+	if userID == "" || !isText(userID) { // "" stands for entries without a user
 		return nil, ctx.Err()
 	}
 	entries, err := all(ctx, g.userEntries, entry, userID)

@@ -17,13 +17,13 @@ import (
 // Options are deviations from the defaults. The zero value is the safe one; nil
 // means the zero value.
 type Options struct {
-	// Prefix begins the names of the tables: letters of ASCII, digits and
-	// underscores, 32 at most. Empty: "oauth2_".
+	// Prefix begins the names of the tables: ASCII letters, digits and
+	// underscores, 32 at most, the first of them no digit. Empty: "oauth2_".
 	Prefix string
 
-	// NoPrepare sends the text of each statement anew. It is for connections
-	// through a pooler that gives each transaction another one, such as
-	// PgBouncer in its transaction mode.
+	// NoPrepare sends the text of each statement anew. It is for poolers that
+	// may run each transaction on another connection, such as PgBouncer in its
+	// transaction mode.
 	NoPrepare bool
 
 	// InsecureAllowShortSecrets lets clients have secrets of fewer than 22
@@ -109,8 +109,8 @@ func NewGrants(db *sql.DB, dialect Dialect, opts *Options) *Grants {
 	return g
 }
 
-// prefixes are those that need no quotes in any dialect, and leave room for the
-// names of indexes.
+// prefixes matches prefixes that need no quotes in any dialect, and leave room
+// for the names of indexes.
 var prefixes = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,31}$`)
 
 func newGrants(db *sql.DB, dialect Dialect, opts *Options) *Grants {

@@ -32,7 +32,7 @@ func (m *Model) userStatements() {
 	m.deleteUser = m.statement("delete a user", `DELETE FROM {users} WHERE id = ? AND deleted_at IS NOT NULL`)
 }
 
-// user is a user as they are read.
+// user is a row of the table of users.
 type user struct {
 	oauth2server.NamedUser
 	hash string
@@ -57,7 +57,7 @@ func (m *Model) GetUser(
 	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
 		return nil, err
 	}
-	// Also for an unknown user, so that it takes as long
+	// Also for an unknown user, so that the time does not tell.
 	fresh, err := m.passwords.Verify(ctx, found.hash, password)
 	switch {
 	case errors.Is(err, oauth2server.ErrNotFound):
@@ -208,8 +208,8 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 }
 
 // SetPassword gives a user another password. It revokes nothing: to end what was
-// issued before, call [Grants.RevokeUser]. The error is [oauth2server.ErrNotFound]
-// if there is no such user.
+// issued before, call [Grants.RevokeUser]. The error is
+// [oauth2server.ErrNotFound] if there is no such user.
 func (m *Model) SetPassword(ctx context.Context, userID, password string) error {
 	hash, err := m.passwords.Hash(password)
 	switch {

@@ -1,3 +1,5 @@
+// This file runs the rules for models on a database.
+
 package drivertest
 
 import (

@@ -1,3 +1,5 @@
+// This file tests what databases do to values, and what happens at the same time.
+
 package drivertest
 
 import (
@@ -20,7 +22,7 @@ import (
 
 const secret = "a-secret-that-nobody-guesses"
 
-// testHazards tries what databases do to values, and what others do meanwhile.
+// testHazards runs the tests of this file on one database.
 func testHazards(t *testing.T, s server) {
 	newModel := func(t *testing.T) *sqlmodel.Model {
 		m := sqlmodel.New(s.open(t), s.dialect, options())
@@ -62,7 +64,7 @@ func testHazards(t *testing.T, s server) {
 		require.Equal(t, "APP", page[0].ID)
 	})
 
-	// What PostgreSQL refuses to store is not there.
+	// PostgreSQL refuses to store them, so they are not found.
 	t.Run("texts that no column holds", func(t *testing.T) {
 		m, ctx := newModel(t), t.Context()
 		for _, text := range []string{"a\x00b", "\xff", strings.Repeat("x", 5000)} {
@@ -84,8 +86,8 @@ func testHazards(t *testing.T, s server) {
 		}
 	})
 
-	// MySQL counts no row that an update leaves as it is, unless the connection
-	// says so.
+	// MySQL does not count a row that an update leaves as it is, unless
+	// clientFoundRows is set.
 	t.Run("the same again", func(t *testing.T) {
 		m, ctx := newModel(t), t.Context()
 		c := &oauth2server.Client{ID: "web", RedirectURIs: []string{"https://a.example/", "https://b.example/"},
@@ -173,7 +175,7 @@ func testHazards(t *testing.T, s server) {
 		}
 	})
 
-	// It may still give the place back.
+	// That transaction may still roll back.
 	t.Run("somebody else's transaction has the place", func(t *testing.T) {
 		o, db := options(), s.open(t)
 		m := sqlmodel.NewGrants(s.open(t), s.dialect, o)
@@ -229,7 +231,7 @@ func testHazards(t *testing.T, s server) {
 				for i := part; i < many; i += 8 {
 					at := time.Now().Add(-2 * time.Hour)
 					if i%5 == 0 {
-						at = time.Now().Add(-time.Minute) // it may still be told that it has expired
+						at = time.Now().Add(-time.Minute) // it stays for an hour
 					}
 					_, err := m.SaveToken(ctx, &oauth2server.Token{AccessToken: fmt.Sprint(i), AccessTokenExpiresAt: at}, nil, nil)
 					if err != nil {

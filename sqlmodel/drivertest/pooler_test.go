@@ -1,5 +1,7 @@
 //go:build servers
 
+// This file tests connections through poolers.
+
 package drivertest
 
 import (

@@ -1,5 +1,7 @@
 //go:build servers
 
+// This file starts PostgreSQL and MariaDB, and runs the tests on them.
+
 package drivertest
 
 import (
@@ -103,7 +105,8 @@ func program(t testing.TB, name string) string {
 	return slices.Max(found)
 }
 
-// postgreSQL starts a server. Settings are such as "default_transaction_isolation=serializable".
+// postgreSQL starts a server. Settings are such as
+// "default_transaction_isolation=serializable".
 func postgreSQL(t testing.TB, settings ...string) server {
 	p := newProcess(t, "postgres")
 	data := filepath.Join(p.dir, "data")
