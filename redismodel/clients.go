@@ -41,7 +41,7 @@ type clientRecord struct {
 	Version string `json:"version"`
 }
 
-// set replaces what UpdateClient does.
+// set copies what UpdateClient replaces.
 func (r *clientRecord) set(c *oauth2server.Client) (err error) {
 	r.RedirectURIs, r.Grants, r.Scope, r.AuthMethod = c.RedirectURIs, c.Grants, c.Scope, c.AuthMethod
 	r.AccessTokenLifetime, r.RefreshTokenLifetime = c.AccessTokenLifetime, c.RefreshTokenLifetime
@@ -68,7 +68,7 @@ func decodeData(data json.RawMessage) any {
 	return data
 }
 
-// client is a client as it is read.
+// client is a clientRecord as it was read.
 type client struct {
 	oauth2server.Client
 	secrets credential.Secrets
@@ -76,8 +76,8 @@ type client struct {
 	stored  string
 }
 
-// readPlain reads what most clients are, without encoding/json, as each request
-// does so. Otherwise it returns false, and r is of no use.
+// readPlain reads the record of most clients without encoding/json, as nearly
+// every request reads one. If it returns false, r is of no use.
 func (r *clientRecord) readPlain(stored string) bool {
 	read := plainjson.New(stored)
 	for name, ok := read.Next(); ok; name, ok = read.Next() {
@@ -173,8 +173,9 @@ func (m *Model) clientByID(ctx context.Context, id string) (*client, error) {
 	return found, nil
 }
 
-// swapClient stores a record of a client in the place of another, and reports
-// whether that one was still there. Commands around it are carried out with it.
+// swapClient replaces a record of a client by another, and reports whether the
+// old one was still there. The commands of around are sent before it and after
+// it.
 func (m *Model) swapClient(
 	ctx context.Context, what, id, old string, r clientRecord, around ...command,
 ) (bool, error) {
@@ -209,8 +210,9 @@ func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret st
 	if err := m.endFormer(ctx, c.ID); err != nil {
 		return err
 	}
-	// Before the record, so that a client is listed that was added half-way; and
-	// behind it, as DeleteClient may have taken the ID out in between.
+	// The ID is listed before the record is there, so that no client is missing
+	// if this call fails half-way; and again after it, as DeleteClient may have
+	// taken the ID out in between.
 	listed := plain("ZADD", m.clientsKey(), 0, c.ID)
 	added, err := m.swapClient(ctx, "add a client", c.ID, "", record, listed)
 	if err == nil && !added {
@@ -239,8 +241,9 @@ func (m *Model) rules() credential.Rules {
 }
 
 // ListClients returns the clients whose IDs come after this one, in the order of
-// IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An empty
-// after starts at the beginning; an empty page means that there are no more.
+// IDs: at most limit of them, 1,000 at most, and 100 if limit is below 1. An
+// empty after starts at the beginning; an empty page means that there are no
+// more.
 func (m *Model) ListClients(ctx context.Context, after string, limit int) (page []*oauth2server.Client, err error) {
 	for len(page) == 0 {
 		ids, err := m.page(ctx, m.clientsKey(), after, limit)
@@ -287,8 +290,8 @@ func (m *Model) page(ctx context.Context, key, after string, limit int) ([]strin
 // changes is how often a change is tried when others change the same record.
 const changes = 10
 
-// changeClient replaces the record of a client by what change makes of it, which
-// may be nil for the same.
+// changeClient replaces the record of a client by what change returns. nil means
+// that it stays.
 func (m *Model) changeClient(ctx context.Context, id string, change func(*client) (*clientRecord, error)) error {
 	for range changes {
 		found, err := m.clientByID(ctx, id)

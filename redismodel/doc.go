@@ -1,18 +1,20 @@
-// Package redismodel is a model of [oauth2server] on Redis 7 or Valkey.
+// Package redismodel is an [oauth2server.Model] on Redis 7 or Valkey.
 //
-// Redis replicates after it has answered, so a failover loses the last writes.
-// A token that is lost signs somebody out. A revocation that is lost lets a
-// stolen token work again, and a used code or refresh token be used again, until
-// it expires. Set [Options.WaitReplicas] to the number of replicas of a server:
-// then nothing is acknowledged but what all of them have, and a failover loses
-// tokens alone. With a lower number, that holds as far as the replica that takes
-// over is one of those that have it. The promise of [oauth2server.GrantLog], that
-// an entry is there for good, goes no further than that, and no further than the
-// server's persistence: what was written since the last snapshot is gone when a
-// server without replicas crashes; with "appendonly yes" and "appendfsync
-// everysec" what was written in about the last second, with "appendfsync always"
-// nothing. A server that was replaced and is cut off, so that it does not know,
-// answers reads by what it has; with WaitReplicas it acknowledges nothing.
+// Redis replicates after it has answered, so a failover loses the last writes. A
+// lost token signs somebody out. A lost revocation lets a stolen token work
+// again, or a used code or refresh token be used once more, until it expires.
+// Set [Options.WaitReplicas] to the number of replicas of a server: then a
+// revocation is acknowledged only when all of them have it, and a failover
+// loses tokens alone. With a lower number, a replica that takes over may lack
+// revocations.
+//
+// [oauth2server.GrantLog] promises that an entry stays. Here that depends on the
+// replicas and on the server's persistence. When a server without replicas
+// crashes, it loses what was written since its last snapshot; with "appendonly
+// yes" and "appendfsync everysec" about the last second; with "appendfsync
+// always" nothing. A server that was replaced while it was cut off does not
+// know, and answers reads from what it has; with WaitReplicas it acknowledges
+// no revocation.
 //
 //	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", ContextTimeoutEnabled: true})
 //	model := redismodel.New(client, &redismodel.Options{WaitReplicas: 1})
@@ -20,14 +22,14 @@
 //
 // # Server
 //
-// maxmemory-policy must be "noeviction", its default: another one makes room by
+// maxmemory-policy must be "noeviction", its default: the others make room by
 // forgetting revocations. The commands are those of Redis 7.0; Valkey has them
-// too. Everything is stored under a prefix, so the database may have other things
-// in it.
+// too. All keys have a prefix, so the database may have other things in it.
 //
-// A Redis Cluster will do: each script has one key, or keys with the same hash
-// tag. So will a client of Sentinel. Reads go to the server that has the writes,
-// so a client that reads from replicas is refused, as is a [redis.Ring], which
+// A Redis Cluster works, as each script has one key, or keys with the same hash
+// tag. A client of Sentinel works too, without ReplicaOnly. Reads must go to the
+// server that has the writes, so [Grants.Check] and all other calls refuse a
+// cluster client that reads from replicas. They also refuse a [redis.Ring], which
 // forgets what was on a server that does not answer.
 //
 // # What is stored

@@ -99,8 +99,8 @@ func (p *pair) caughtUp(t *testing.T) {
 	require.EqualValues(t, 1, conn.Do(t.Context(), "WAIT", 1, 10000).Val())
 }
 
-// failOver kills the primary and promotes the replica. What was on its way when
-// the link stopped is lost.
+// failOver kills the primary and promotes the replica. What the link had not
+// passed on when it stopped is lost.
 func (p *pair) failOver(t *testing.T) *redis.Client {
 	client := p.replica.client(t, nil)
 	p.primary.kill()
@@ -109,7 +109,7 @@ func (p *pair) failOver(t *testing.T) *redis.Client {
 	return client
 }
 
-// outcome is what was acknowledged, by what it was.
+// outcome is what was acknowledged.
 type outcome struct {
 	tokens, entries, revoked []string
 }
@@ -138,7 +138,7 @@ func lasting(access string) *oauth2server.Token {
 	return &oauth2server.Token{AccessToken: access, AccessTokenExpiresAt: now().Add(time.Hour)}
 }
 
-// lost counts what was acknowledged and is not so any more.
+// lost counts the acknowledged tokens and revocations that are gone.
 func (o *outcome) lost(t *testing.T, m *redismodel.Model) (tokens, revocations int) {
 	ctx := t.Context()
 	for _, token := range o.tokens {
@@ -234,7 +234,7 @@ func TestFailoverWithWait(t *testing.T) {
 			}
 		})
 	}
-	<-stop // in the middle of it
+	<-stop // half of the work is done
 	p.link.stopped.Lock()
 	wg.Wait()
 	all := workers * many

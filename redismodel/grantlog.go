@@ -28,8 +28,8 @@ func (s *store) indexed(key, member string, expiresAt time.Time) command {
 	return command{index, []string{key}, []any{member, at, time.Now().UnixMilli()}}
 }
 
-// place is where an entry is that names its user. It is a member of that user's
-// index.
+// place is where to find an entry that names a user. As JSON, it is a member of
+// that user's index.
 type place struct {
 	Log    string `json:"log"`
 	Seq    int    `json:"seq"`
@@ -114,7 +114,8 @@ func (g *Grants) entries(ctx context.Context, commands ...command) (found []*oau
 }
 
 // UserGrants returns the grants of a user that still work, the most recently used
-// first. It takes a round trip for the index, and two for each 100 grants.
+// first. It takes a round trip for about 1,000 members of the index, and two
+// for each 100 of their entries.
 func (g *Grants) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	var named, last []command
 	for p, err := range g.places(ctx, userID) {
@@ -127,7 +128,7 @@ func (g *Grants) UserGrants(ctx context.Context, userID string) ([]*oauth2server
 	if err != nil {
 		return nil, err
 	}
-	// An append that was too late may have put the place into the index.
+	// An append that found the place taken has left it in the index.
 	entries = slices.DeleteFunc(entries, func(e *oauth2server.GrantEntry) bool { return e.UserID != userID })
 	for _, id := range oauth2server.GrantLogs(entries) {
 		last = append(last, plain("ZRANGE", g.logKey(id), 0, 0, "REV"))
@@ -211,8 +212,8 @@ func (g *Grants) places(ctx context.Context, userID string) iter.Seq2[place, err
 	}
 }
 
-// members yields the members of an index: each that is there all the time at
-// least once.
+// members yields the members of an index, some of them twice. It may miss one
+// that is added or removed meanwhile, as ZSCAN does.
 func (g *Grants) members(ctx context.Context, key string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for cursor := "0"; ; {

@@ -18,7 +18,7 @@ import (
 // Options are deviations from the defaults. The zero value is the one for a
 // server without replicas; nil means the zero value.
 type Options struct {
-	// Prefix begins all keys. It has no braces. Empty: "oauth2:".
+	// Prefix begins all keys. It must not have braces. Empty: "oauth2:".
 	Prefix string
 
 	// WaitReplicas is how many replicas must have a write before it is
@@ -71,9 +71,9 @@ var (
 	_ oauth2server.ClientCredentialsModel = (*Model)(nil)
 )
 
-// New returns a Model that stores by client, which must not be nil. New sends
-// nothing: if the server cannot be reached, the requests fail, as they all do if
-// the arguments cannot be used. [Grants.Check] tells at the start.
+// New returns a Model that stores through client, which must not be nil. New
+// sends nothing. If the arguments cannot be used or the server does not answer,
+// all calls fail: let [Grants.Check] tell you at the start.
 func New(client redis.UniversalClient, opts *Options) *Model {
 	m := &Model{Grants: NewGrants(client, opts)}
 	if opts != nil {

@@ -4,11 +4,11 @@ package redismodel
 
 import "github.com/redis/go-redis/v9"
 
-// appendEntry stores an entry where there is none, and returns the one that is
-// there. A log is a sorted set, so that a page of it can be read in order; the
-// score is the place. The key stays until the last of its entries has expired.
-// Of a long log, four entries are looked at each time, so that at most a quarter
-// of it has expired.
+// appendEntry stores an entry if its place is free, and else returns the one that
+// is there. A log is a sorted set, so that a page of it can be read in order; the
+// score is the place. The key stays until the last of its entries has expired. In
+// a long log, each append looks at four entries and removes expired ones, which
+// keeps these to about a quarter.
 //
 // Arguments: the place; the entry; when the key may go, or ""; the time before
 // which an entry has expired.
@@ -44,8 +44,9 @@ end
 return false
 `)
 
-// index adds a member to an index, whose score is when it may go, and takes out
-// some of those whose time has come. The key goes with its last member.
+// index adds a member to an index and removes some that may go. The score of a
+// member is the time after which it may go, in milliseconds since 1970. The key
+// goes with its last member.
 //
 // Arguments: the member; when it may go, or "+inf"; now.
 var index = redis.NewScript(`
@@ -63,8 +64,8 @@ end
 return 1
 `)
 
-// erase deletes a key and returns how many there were. It writes even if there is
-// none, so that WAIT is about an earlier deletion.
+// erase deletes a key and returns 1, or 0 if it is not there. It writes even
+// then, so that WAIT covers the deletion that came before.
 var erase = redis.NewScript(`
 local there = redis.call('EXISTS', KEYS[1])
 if there == 0 then
@@ -74,8 +75,8 @@ redis.call('DEL', KEYS[1])
 return there
 `)
 
-// swap replaces a record, or "" if there is none, by another. It returns 0 if
-// there is a third one.
+// swap replaces the old record by the new one and returns 1, or 0 if a third one
+// is there. "" stands for no record.
 //
 // Arguments: the old record; the new one.
 var swap = redis.NewScript(`
@@ -87,9 +88,9 @@ redis.call('SET', KEYS[1], ARGV[2])
 return 1
 `)
 
-// swapUser replaces the record of a user, and what their name leads to. A record
-// and a name that are "" are those of no user. It returns 0 if there is a third
-// record, and -1 if somebody has the new name.
+// swapUser replaces the record and the name of a user and returns 1. It returns 0
+// if a third record is there, and -1 if somebody else has the new name. A record
+// and a name that are "" stand for no user.
 //
 // Keys: the records by ID; the IDs by name; the IDs in order.
 // Arguments: the ID; the old record and name; the new ones.

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// store is a client, and what every call needs.
+// store is a client, with what every call needs.
 type store struct {
 	client   redis.UniversalClient
 	cluster  *redis.ClusterClient // nil: one server has all keys
@@ -23,18 +23,19 @@ type store struct {
 	replicas int
 	timeout  time.Duration
 
-	// wrong is the error if the arguments cannot be used.
+	// wrong is the error about the arguments of New, or nil.
 	wrong error
 }
 
-// command is a command, which has its key in args, or a script.
+// command is a script with its keys and arguments, or a plain command, whose args
+// have the key too.
 type command struct {
 	script *redis.Script
 	keys   []string
 	args   []any
 }
 
-// plain is a command that is no script. Its first argument is the key.
+// plain returns a command that is no script, and whose first argument is its key.
 func plain(name, key string, args ...any) command {
 	return command{keys: []string{key}, args: append([]any{name, key}, args...)}
 }
@@ -45,7 +46,7 @@ type sender interface {
 	Do(ctx context.Context, args ...any) *redis.Cmd
 }
 
-// to sends the command, a script by its digest unless it goes in full.
+// to sends the command. A script goes by its digest, or in full.
 func (c command) to(ctx context.Context, s sender, full bool) *redis.Cmd {
 	switch {
 	case c.script == nil:
@@ -64,7 +65,7 @@ func (s *store) Check(ctx context.Context) error {
 }
 
 // send sends commands that may be carried out in any order, in one round trip,
-// and returns their replies. That something is not there is the reply nil.
+// and returns their replies. The reply nil means that nothing is there.
 func (s *store) send(ctx context.Context, what string, commands ...command) ([]any, error) {
 	if err := errors.Join(s.wrong, ctx.Err()); err != nil {
 		return nil, err
@@ -98,9 +99,9 @@ func replies(what string, sent ...*redis.Cmd) (all []any, err error) {
 	return all, nil
 }
 
-// write carries out commands in their order, and waits for the replicas. Those of
-// them that must not be lost write in any case: WAIT is about the writes of its
-// own connection only.
+// write carries out commands in their order, and waits for the replicas. WAIT
+// covers only writes of its own connection, so a command must write even if it
+// finds that another process has done its work.
 func (s *store) write(ctx context.Context, what string, commands ...command) (all []any, err error) {
 	if err := errors.Join(s.wrong, ctx.Err()); err != nil {
 		return nil, err
@@ -118,11 +119,11 @@ func (s *store) write(ctx context.Context, what string, commands ...command) (al
 	return all, nil
 }
 
-// routes is how often a cluster is asked which server has a key.
+// routes is how often route looks for the server that has a key.
 const routes = 6
 
-// route sends a command to the server that has its key. It does so itself as the
-// client would send WAIT to any server.
+// route sends a command to the server that has its key. It does not leave that to
+// the client, which would send WAIT to any server.
 func (s *store) route(ctx context.Context, what string, c command) (reply []any, err error) {
 	wait := 5 * time.Millisecond
 	for range routes {
@@ -215,8 +216,7 @@ func text(all []any, err error) (string, error) {
 	return "", oauth2server.ErrNotFound
 }
 
-// texts returns a reply that is a list of strings. Where there is none, it has
-// an empty one.
+// texts returns a reply that is a list of strings. "" stands for a nil in it.
 func texts(reply any) []string {
 	list, _ := reply.([]any)
 	found := make([]string, len(list))

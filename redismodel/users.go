@@ -13,8 +13,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 )
 
-// The keys of all users have a hash tag, as one script changes them together: a
-// cluster has its users on one server.
+// The keys of all users have one hash tag, as a script changes them together.
+// So a cluster has all users on one server.
 func (s *store) recordsKey() string { return s.prefix + "{users}:records" } // by ID
 func (s *store) namesKey() string   { return s.prefix + "{users}:names" }   // the IDs by username
 func (s *store) idsKey() string     { return s.prefix + "{users}:ids" }     // in their order
@@ -27,7 +27,7 @@ type userRecord struct {
 	Deleted  bool            `json:"deleted,omitempty"` // what they granted is being revoked
 }
 
-// user is a user as they are read.
+// user is a userRecord as it was read.
 type user struct {
 	oauth2server.NamedUser
 	record userRecord
@@ -72,7 +72,7 @@ func (m *Model) GetUser(
 	} else if err != nil {
 		return nil, err
 	}
-	// Also for an unknown user, so that it takes as long
+	// Also for an unknown user, so that the time does not tell.
 	fresh, err := m.passwords.Verify(ctx, found.record.Hash, password)
 	switch {
 	case errors.Is(err, oauth2server.ErrNotFound):
@@ -115,9 +115,9 @@ func (m *Model) refreshHash(ctx context.Context, u *user, hash string) {
 	m.swapUser(ctx, "replace a hash", u, &record)
 }
 
-// swapUser stores a record of a user in the place of the one that was read, and
-// returns 1; 0 if another one is there, -1 if the name is taken. nil is no
-// record.
+// swapUser replaces the record that was read by another, or deletes it if
+// record is nil, and returns 1. It returns 0 if the record was changed since,
+// and -1 if the name is taken.
 func (m *Model) swapUser(ctx context.Context, what string, old *user, record *userRecord) (int64, error) {
 	var stored []byte
 	var name string
@@ -213,8 +213,8 @@ func (m *Model) AddUser(ctx context.Context, u *oauth2server.User, username, pas
 // made: bcrypt ($2a$, $2b$, $2y$), argon2id or scrypt in PHC format, or scrypt as
 // Werkzeug writes it. When the user signs in, it is replaced by a hash of this
 // package. The errors are those of [Model.AddUser]; a hash of another kind, or
-// one that would take too long or too much memory, is an error too. Adding a
-// user again who is the same in everything is none.
+// one that would take too long or too much memory, is an error too. Adding the
+// same user with the same hash again is none.
 func (m *Model) AddUserHash(ctx context.Context, u *oauth2server.User, username, hash string) error {
 	name, err := credential.CheckUser(u, username)
 	if err != nil {
@@ -275,8 +275,8 @@ func (m *Model) UpdateUser(ctx context.Context, u *oauth2server.User, username s
 }
 
 // SetPassword gives a user another password. It revokes nothing: to end what was
-// issued before, call [Grants.RevokeUser]. The error is [oauth2server.ErrNotFound]
-// if there is no such user.
+// issued before, call [Grants.RevokeUser]. The error is
+// [oauth2server.ErrNotFound] if there is no such user.
 func (m *Model) SetPassword(ctx context.Context, userID, password string) error {
 	hash, err := m.passwords.Hash(password)
 	if err != nil {

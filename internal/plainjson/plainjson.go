@@ -1,27 +1,29 @@
-// Package plainjson reads JSON objects of the plainest form, as records in a database
-// mostly are, without reflection: no spaces, strings of ASCII without escapes,
-// numbers that are digits, true and false, lists of strings that are not empty. Whatever else
-// there is, a [Reader] fails, and encoding/json has to read it.
+// Package plainjson reads JSON objects of the plainest form without reflection,
+// as most records in a database have it: no spaces, strings of ASCII without
+// escapes, numbers of digits alone, true and false, lists of one or more
+// strings. On anything else a [Reader] fails, and its caller turns to
+// encoding/json.
 package plainjson
 
 import "strings"
 
-// Reader reads an object member by member. What it returns is part of the text,
-// as far as it does not fail.
+// Reader reads an object member by member. After it has failed, its methods
+// return zero values. Strings are parts of the text. It is not safe for
+// concurrent use.
 type Reader struct {
 	rest   string
 	opened bool
 	failed bool
 }
 
-// New returns a reader of a text.
+// New returns a Reader of an object, which is checked as it is read.
 func New(text string) Reader { return Reader{rest: text} }
 
-// Fail gives up.
+// Fail makes the reader fail, such as for a member that the caller does not know.
 func (r *Reader) Fail() { r.failed, r.rest = true, "" }
 
-// Next returns the name of the next member, until there is none. After it, the
-// value must be read.
+// Next returns the name of the next member, whose value must be read next. ok is
+// false at the end, and if the reader has failed.
 func (r *Reader) Next() (name string, ok bool) {
 	switch {
 	case !r.opened:
@@ -37,7 +39,7 @@ func (r *Reader) Next() (name string, ok bool) {
 	return name, !r.failed
 }
 
-// Done reports whether the whole text has been read.
+// Done reports whether the whole text has been read without a failure.
 func (r *Reader) Done() bool { return !r.failed && r.opened && r.rest == "}" }
 
 func (r *Reader) take(c byte) {
@@ -48,7 +50,7 @@ func (r *Reader) take(c byte) {
 	r.rest = r.rest[1:]
 }
 
-// String reads a string.
+// String reads a string, which may be empty.
 func (r *Reader) String() string {
 	r.take('"')
 	for i := range len(r.rest) {
@@ -66,10 +68,10 @@ func (r *Reader) String() string {
 	return ""
 }
 
-// digits is how many always fit into an int64.
+// digits is how many digits always fit into an int64.
 const digits = 18
 
-// Int reads a number that is not negative.
+// Int reads a number of at most 18 digits, without a sign.
 func (r *Reader) Int() (n int64) {
 	i := 0
 	for i < len(r.rest) && '0' <= r.rest[i] && r.rest[i] <= '9' {
@@ -79,7 +81,7 @@ func (r *Reader) Int() (n int64) {
 		n = n*10 + int64(r.rest[i]-'0')
 		i++
 	}
-	// Then there is a comma or the end, or Next and Done fail.
+	// If more digits follow, Next and Done fail.
 	if i == 0 || r.rest[0] == '0' && i > 1 {
 		r.Fail()
 		return 0

@@ -1,5 +1,5 @@
-// Package servers starts database servers for tests and measurements: each in a
-// folder of its own that goes with it, on a socket in that folder.
+// Package servers starts database servers for tests and measurements. Each
+// listens on a socket in a temporary folder, where it also has its files.
 package servers
 
 import (
@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// Server is a process. Its methods are not safe for concurrent use.
+// Server is a database server that was started. Its methods are not safe for
+// concurrent use.
 type Server struct {
 	// Source is what a driver connects to: a URI of PostgreSQL, a data source
 	// name of MariaDB, the path of the socket of Redis.
@@ -33,15 +34,15 @@ type Server struct {
 	err     error
 }
 
-// Answers tries whether a server answers at its source. This package has no
-// drivers.
+// Answers returns nil if a server answers at its source. It comes from the
+// caller, as this package imports no drivers.
 type Answers func(ctx context.Context, source string) error
 
 // startTimeout is how long a server may take until it answers.
 const startTimeout = time.Minute
 
-// newServer makes the folder of a server, which belongs to the account that its
-// package made: some servers refuse to run as root.
+// newServer makes the folder of a server. If the caller is root, the server runs
+// under account, which then owns the folder: some servers refuse to run as root.
 func newServer(account string, end syscall.Signal) (*Server, error) {
 	// The name of a socket must be short.
 	dir, err := os.MkdirTemp("", "db")
@@ -145,7 +146,8 @@ func (s *Server) start(ctx context.Context, answers Answers, program string, arg
 	return nil
 }
 
-// Output is what the programs have printed. Read it when the server has ended.
+// Output returns what the server has printed. Call it after the server has ended,
+// as the server writes to it until then.
 func (s *Server) Output() string { return s.output.String() }
 
 // Kill ends the server at once: it has no time to write or to replicate.
@@ -158,14 +160,16 @@ func (s *Server) signal(sig os.Signal) {
 	}
 }
 
-// Stop ends the server and removes its folder. The error is what it ended with.
+// Stop ends the server and removes its folder. The errors are how the server
+// ended, if it did not end well, and why the folder is still there.
 func (s *Server) Stop() error {
 	s.signal(s.end)
 	return errors.Join(s.err, os.RemoveAll(s.dir))
 }
 
-// PostgreSQL starts a server with a user "postgres". Settings are such as
-// "fsync=off".
+// PostgreSQL starts a server with a user "postgres", and returns when it answers.
+// Settings are such as "fsync=off". It is an error if the server is not
+// installed, or does not answer within a minute or until ctx ends.
 func PostgreSQL(ctx context.Context, answers Answers, settings ...string) (*Server, error) {
 	s, err := newServer("postgres", syscall.SIGINT)
 	if err != nil {
@@ -181,8 +185,8 @@ func PostgreSQL(ctx context.Context, answers Answers, settings ...string) (*Serv
 	return s.orStop(err, func() error { return s.start(ctx, answers, "postgres", args...) })
 }
 
-// MariaDB starts a server with a user "root" and a database "mysql". Settings are
-// such as "--innodb-buffer-pool-size=128M".
+// MariaDB is [PostgreSQL] for MariaDB, with a user "root" and a database "mysql".
+// Settings are such as "--innodb-buffer-pool-size=128M".
 func MariaDB(ctx context.Context, answers Answers, settings ...string) (*Server, error) {
 	s, err := newServer("mysql", syscall.SIGTERM)
 	if err != nil {
@@ -197,8 +201,9 @@ func MariaDB(ctx context.Context, answers Answers, settings ...string) (*Server,
 	return s.orStop(err, func() error { return s.start(ctx, answers, "mariadbd", args...) })
 }
 
-// Redis starts a server without persistence. Settings are such as "--appendonly",
-// "yes". REDIS_SERVER names another program, such as valkey-server.
+// Redis is [PostgreSQL] for a Redis server without persistence. Settings are such
+// as "--appendonly", "yes". REDIS_SERVER names another program, such as
+// valkey-server.
 func Redis(ctx context.Context, answers Answers, settings ...string) (*Server, error) {
 	s, err := newServer("", syscall.SIGTERM)
 	if err != nil {
@@ -214,8 +219,8 @@ func Redis(ctx context.Context, answers Answers, settings ...string) (*Server, e
 	return s.orStop(nil, func() error { return s.start(ctx, answers, program, args...) })
 }
 
-// orStop goes on, unless there is an error already, and removes what there is
-// after one.
+// orStop calls goOn, unless there is an error already. After an error it ends the
+// server and removes its folder.
 func (s *Server) orStop(err error, goOn func() error) (*Server, error) {
 	if err == nil {
 		err = goOn()
