@@ -212,8 +212,8 @@ func (g *Grants) places(ctx context.Context, userID string) iter.Seq2[place, err
 	}
 }
 
-// members yields the members of an index, some of them twice. It may miss one
-// that is added or removed meanwhile, as ZSCAN does.
+// members yields the members of an index. One that is there all the time comes at
+// least once, as ZSCAN promises.
 func (g *Grants) members(ctx context.Context, key string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for cursor := "0"; ; {

@@ -1,3 +1,5 @@
+// This file tests a forged sign-in.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// This file tests the same users and clients with Grants of other packages.
+
 package main
 
 import (
@@ -14,7 +16,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/mongomodel"
 )
 
-// The same people, with codes, tokens and logs elsewhere.
+// Codes, tokens and logs in memory, or in MongoDB.
 type (
 	inMemory struct {
 		*memorymodel.Grants
@@ -36,7 +38,7 @@ func TestGrantsInMemory(t *testing.T) {
 	testStorage(t, db)
 }
 
-// The contract of these Grants is tried where they are.
+// The tests of mongomodel try the contract of its Grants.
 func TestGrantsInMongoDB(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short leaves out MongoDB")

@@ -1,7 +1,6 @@
-// Command custommodel shows an application that has customers and partners in
-// its own tables, and becomes an authorization server: they are its users and
-// clients, and sqlmodel stores the rest. See model.go. Start it and try what it
-// prints.
+// Command custommodel is an application with customers and partners in its own
+// tables that becomes an authorization server: they are its users and clients,
+// and sqlmodel stores the rest. See model.go. Start it and try what it prints.
 package main
 
 import (

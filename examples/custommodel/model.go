@@ -13,7 +13,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/sqlmodel"
 )
 
-// model has all that oauth2server asks for.
+// model is what oauth2server.New gets.
 type model struct {
 	*sqlmodel.Grants // codes, tokens and logs
 	people           // users and clients
@@ -57,7 +57,7 @@ func (p people) GetUser(
 	return &oauth2server.User{ID: c.number, Data: c}, nil
 }
 
-// GetUserFromClient lets a partner act for itself, under an ID that no customer has.
+// GetUserFromClient lets a partner act for itself. No customer has such an ID.
 func (people) GetUserFromClient(ctx context.Context, c *oauth2server.Client) (*oauth2server.User, error) {
 	return &oauth2server.User{ID: "partner:" + c.ID}, ctx.Err()
 }
@@ -72,7 +72,7 @@ func (people) ValidateScope(
 	return scope, nil
 }
 
-// failure translates err into the errors of the contract. Drivers have their own for a cancelled context.
+// failure translates err. Drivers have errors of their own for a cancelled ctx.
 func failure(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:

@@ -1,3 +1,5 @@
+// This file tests the model over HTTP.
+
 package main
 
 import (
@@ -28,7 +30,8 @@ type storage struct {
 	dump func(context.Context) ([]byte, error) // nil: the package of Grants tests it
 }
 
-// composed is what Grants has in each package, and what people have.
+// composed has the methods of people, and those that the Grants of all packages
+// have.
 type composed interface {
 	oauth2server.Model
 	oauth2server.AccessTokenModel
@@ -45,10 +48,11 @@ type composed interface {
 	RevokeClient(ctx context.Context, clientID string) error
 }
 
-// database opens one database, each time by a handle of its own, as another process would.
+// database opens the same database each time, by another handle, as a process
+// would.
 type database func(t *testing.T) storage
 
-// sqlite returns a database in a file of the test's own.
+// sqlite returns a database in a new file.
 func sqlite(t *testing.T) database {
 	path := filepath.Join(t.TempDir(), "the shop's, 100% #1?.db")
 	return func(t *testing.T) storage {
@@ -80,14 +84,14 @@ func openPeople(t *testing.T, driver, source string) *shop {
 
 func TestSQLite(t *testing.T) { testDatabase(t, sqlite(t)) }
 
-// testDatabase is what holds on every database.
+// testDatabase has the tests for each database.
 func testDatabase(t *testing.T, db database) {
 	t.Run("contract", func(t *testing.T) { testContract(t, db(t), db(t)) })
 	testStorage(t, db)
 	t.Run("delete expired", func(t *testing.T) { testDeleteExpired(t, db(t).composed.(model)) })
 }
 
-// testStorage is what holds wherever codes, tokens and logs are stored.
+// testStorage has the tests for each storage of codes, tokens and logs.
 func testStorage(t *testing.T, db database) {
 	t.Run("story", func(t *testing.T) { testStory(t, db(t)) })
 	t.Run("refresh at two servers", func(t *testing.T) { testTwoServers(t, db(t), db(t)) })
@@ -173,7 +177,8 @@ func testStory(t *testing.T, m storage) {
 	}
 }
 
-// Whichever of two servers a client asks, and however often at once, it gets the same successor.
+// A client that refreshes at two servers at once gets the same successor from
+// both.
 func testTwoServers(t *testing.T, one, other storage) {
 	_, first := serve(t, one)
 	_, second := serve(t, other)
@@ -258,7 +263,8 @@ func testRevokeUser(t *testing.T, m storage, revoke func(m composed, ctx context
 	require.ErrorIs(t, revoke(m, cancelled, "K-18"), context.Canceled)
 }
 
-// The shop deletes a partner in its own table, and then ends what that was granted.
+// The shop deletes a partner in its own table, and then ends what the partner was
+// granted.
 func testPartnerGoes(t *testing.T, m storage) {
 	ctx := t.Context()
 	require.NoError(t, m.shop.addPartner(ctx, "kiosk", "another-secret-that-nobody-guesses", "https://kiosk.example/callback"))

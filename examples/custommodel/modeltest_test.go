@@ -1,3 +1,5 @@
+// This file runs the rules for models.
+
 package main
 
 import (
@@ -8,7 +10,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/modeltest"
 )
 
-// testContract tries the rules of the contract, with another handle as the other process.
+// testContract runs the rules of the contract. The second storage stands for
+// another process.
 func testContract(t *testing.T, one, other storage) {
 	modeltest.Run(t, func(ctx context.Context) (*modeltest.Fixture, error) {
 		f := modeltest.Sample()
@@ -27,7 +30,8 @@ func testContract(t *testing.T, one, other storage) {
 	})
 }
 
-// register makes a partner of c, and c what the shop knows of a partner.
+// register adds c as a partner, and reduces c to what the shop stores of a
+// partner.
 func register(ctx context.Context, s *shop, c *oauth2server.Client, secret string) error {
 	c.RedirectURIs, c.Scope = c.RedirectURIs[:1], oauth2server.Scope{"orders"}
 	c.AccessTokenLifetime, c.RefreshTokenLifetime = 0, 0

@@ -1,5 +1,7 @@
 //go:build postgres
 
+// This file tests the model on PostgreSQL.
+
 package main
 
 import (
@@ -21,13 +23,15 @@ import (
 	"github.com/seed-11d18166/oauth2server/sqlmodel"
 )
 
-// The same model on PostgreSQL, on a server of the test's own.
+// The test starts a server of its own.
 func TestPostgreSQL(t *testing.T) { testDatabase(t, postgreSQL(t)) }
 
-// postgreSQL starts a server that ends with the test, and returns a database of it.
+// postgreSQL starts a server that ends with the test, and returns a database of
+// it.
 func postgreSQL(t *testing.T) database {
 	t.Helper()
-	// Not t.TempDir: the server's user could not enter it, and the name of a socket must be short.
+	// Not t.TempDir: the server's user could not enter it, and the name of a
+	// socket must be short.
 	dir, err := os.MkdirTemp("", "pg")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
@@ -94,8 +98,8 @@ func awaitServer(t *testing.T, source string, ended chan error) {
 	}
 }
 
-// serverUser is how the server's programs are started, which refuse to run as
-// root: then it is the user that the package has made for them, and owns dir.
+// serverUser returns how to start the server's programs, which refuse to run as
+// root: under the account that their package made, which then owns dir.
 func serverUser(t *testing.T, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -111,7 +115,8 @@ func serverUser(t *testing.T, dir string) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// binary finds a program of the server: in PATH, or where Debian keeps them, of which the newest.
+// binary finds a program of the server in PATH, or the newest where Debian
+// keeps them.
 func binary(t *testing.T, name string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {

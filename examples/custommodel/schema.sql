@@ -1,4 +1,4 @@
--- The shop's own tables, which were there before it became an authorization server. sqlmodel makes its tables itself.
+-- The shop's own tables, which were there before. sqlmodel makes its tables itself.
 
 CREATE TABLE IF NOT EXISTS customers (
 	number   TEXT PRIMARY KEY,

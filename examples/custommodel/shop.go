@@ -1,5 +1,5 @@
-// This file stands for a program that existed before: a shop with customers and
-// partners in its own database.
+// This file stands for the program that was there before: a shop with customers
+// and partners in its own database.
 
 package main
 
@@ -19,8 +19,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// shop stands for a program that existed before, with its own customers and
-// partners in its own database.
+// shop finds and registers customers and partners.
 type shop struct {
 	db   *sql.DB
 	cost int // of bcrypt
@@ -52,11 +51,11 @@ func openShop(ctx context.Context, driver, source string) (*shop, error) {
 	return s, nil
 }
 
-// sqliteFile returns the data source for a file. With the write-ahead log,
+// sqliteFile returns the data source name of a file. With the write-ahead log,
 // readers do not wait for the writer. The timeout makes writers wait for each
 // other, in this process and in others; cancelling a context does not end that
-// wait. Commits reach the disk before they are acknowledged, which is the
-// default: a used code must not come back after a power failure.
+// wait. By default a commit reaches the disk before it is acknowledged. Leave it
+// so: a used code must not come back after a power failure.
 func sqliteFile(path string) string {
 	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: pragmas.Encode()}).String()
@@ -86,8 +85,7 @@ func (s *shop) addCustomer(ctx context.Context, number, email, password string) 
 	return err
 }
 
-// addPartner registers a partner. An empty secret is for one that cannot keep a
-// secret.
+// addPartner registers a partner, or one that cannot keep a secret, without one.
 func (s *shop) addPartner(ctx context.Context, id, secret, callback string) error {
 	p := partner{sql.NullString{String: oauth2server.Digest(secret), Valid: secret != ""}, callback}
 	client := clientOf(id, p)
@@ -151,7 +149,7 @@ func (s *shop) partner(ctx context.Context, id string) (p partner, err error) {
 }
 
 // isText reports whether a column can hold s. For other strings PostgreSQL
-// returns an error, though there is just no such row.
+// returns an error, though simply no row has them.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 func (s *shop) hashPassword(password string) ([]byte, error) {

@@ -1,6 +1,6 @@
 // Command fromegg moves what the article about egg-oauth2-server keeps in MongoDB
 // into a model: its clients, its users, and the codes and tokens that are alive.
-// Without -to it only tries, in memory, and prints the report. It prints no
+// Without -to it only tries the import, in memory. It prints a report without
 // secrets, and does not change what it reads. Stop the old server first.
 //
 //	go run ./examples/fromegg -from mongodb://127.0.0.1/egg [-to mongodb://127.0.0.1/app] [-short-secrets]
@@ -41,7 +41,7 @@ func main() {
 	}
 }
 
-// run moves everything and prints the report, also if an error ended it.
+// run moves everything and prints the report, even if an error ended the import.
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("fromegg", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -127,8 +127,8 @@ func ready(model takeover.Target, err error, shut func()) (takeover.Target, func
 	return model, shut, nil
 }
 
-// database returns the database that a URI names. Its errors do not have the
-// URI, where a password may be.
+// database returns the database that a URI names. Its errors do not quote the
+// URI, which may have a password.
 func database(uri string) (*mongo.Database, func(), error) {
 	at, err := connstring.ParseAndValidate(uri)
 	if parsing := new(url.Error); errors.As(err, &parsing) {

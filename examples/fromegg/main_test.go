@@ -1,3 +1,5 @@
+// This file tests the import from MongoDB.
+
 package main
 
 import (

@@ -1,5 +1,5 @@
-// These tests hold the tables of other servers in SQLite. The columns are those
-// that the servers make in MySQL and PostgreSQL.
+// These tests keep the tables of other servers in SQLite, with the columns that
+// the servers make in MySQL and PostgreSQL.
 
 package main
 

@@ -37,7 +37,7 @@ func Egg(db *mongo.Database) Source {
 	}
 }
 
-// documents reads a collection, oldest documents first.
+// documents reads a collection, the oldest document first, and converts each.
 func documents[D, T any](db *mongo.Database, name string, kind Kind, convert func(*D) (T, error)) Records[T] {
 	return func(ctx context.Context) iter.Seq2[T, error] {
 		return func(yield func(T, error) bool) {
@@ -51,7 +51,7 @@ func documents[D, T any](db *mongo.Database, name string, kind Kind, convert fun
 			for found.Next(ctx) {
 				var document D
 				record := none
-				// The driver's error may have a part of the value.
+				// Not the driver's error: it may contain a part of the value.
 				err := refuse(kind, "a field is not of the article's type")
 				if found.Decode(&document) == nil {
 					record, err = convert(&document)
@@ -67,7 +67,7 @@ func documents[D, T any](db *mongo.Database, name string, kind Kind, convert fun
 	}
 }
 
-// inTurn reads one after the other.
+// inTurn reads all sources, one after the other.
 func inTurn[T any](all ...Records[T]) Records[T] {
 	return func(ctx context.Context) iter.Seq2[T, error] {
 		return func(yield func(T, error) bool) {

@@ -22,11 +22,11 @@ const (
 	RefreshTokens Kind = "refresh tokens"
 )
 
-// Kinds are all of them, in the order in which they are moved.
+// Kinds are all kinds, in the order in which they are moved.
 var Kinds = []Kind{Clients, Users, Codes, AccessTokens, RefreshTokens}
 
-// Report is what became of the records. It has the names of clients and users,
-// and no secret, password, code or token.
+// Report counts what became of the records. A nil map has no counts. Reasons may
+// name clients and users, and no secret, password, code or token.
 type Report struct {
 	Added, There, Expired map[Kind]int
 	Refused               map[Kind]map[string]int // by reason
@@ -54,7 +54,7 @@ const (
 	expired
 )
 
-// count counts a record and returns nil.
+// count counts a record. It returns nil, so that callers can return that.
 func (r *Report) count(kind Kind, o outcome) error {
 	counts := []*map[Kind]int{added: &r.Added, there: &r.There, expired: &r.Expired}[o]
 	if *counts == nil {

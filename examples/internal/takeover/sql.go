@@ -43,12 +43,12 @@ type GoOAuth2Tables struct {
 	Clients string // oauth2_clients in vgarvardt/go-oauth2-pg; empty: they are in the program
 }
 
-// GoOAuth2 reads the tables of a store for go-oauth2. It has no users. complete
-// adds to a client what go-oauth2 does not know: grants, scope, whole
-// redirection URIs. Clients that are in the program have to be registered
-// before.
+// GoOAuth2 reads the tables of a store for go-oauth2, which has no users.
+// complete adds to a client what go-oauth2 does not know: grants, scope, whole
+// redirection URIs. It may be nil if there is no table of clients: then
+// register those of the program before the import.
 func GoOAuth2(db *sql.DB, tables GoOAuth2Tables, complete func(*Client)) Source {
-	// What was used is blank in its column, and still in data.
+	// A code or token that was used is blank in its column, and still in data.
 	query := "SELECT code, access, refresh, data FROM " + tables.Tokens + " WHERE "
 	source := Source{
 		Codes: rows(db, query+"code <> '' ORDER BY id",
@@ -127,8 +127,8 @@ func after(from time.Time, lifetime time.Duration) time.Time {
 	return from.Add(lifetime)
 }
 
-// user is whom the row is for. Without one, the client acts for itself: as the
-// models have it.
+// user is whom the row is for. Without one, the client acts for itself, under the
+// ID that the models give it.
 func (row *goOAuth2Row) user() *oauth2server.User {
 	return &oauth2server.User{ID: cmp.Or(row.UserID, "client:"+row.ClientID)}
 }
@@ -191,9 +191,10 @@ var (
 	}
 )
 
-// Node reads the tables of the PostgreSQL example of node-oauth2-server. zone is
-// that of the process of Node: its times have none. complete adds to a client
-// what the table does not have: grants and scope. There are no codes.
+// Node reads the tables of the PostgreSQL example of node-oauth2-server, which
+// has none for codes. zone is that of the process of Node, as the times in the
+// tables have none. complete adds to a client what its table does not have:
+// grants and scope. Neither may be nil.
 func Node(db *sql.DB, tokens NodeTokens, zone *time.Location, complete func(*Client)) Source {
 	var read []Records[*oauth2server.Token]
 	for _, query := range tokens {

@@ -1,7 +1,7 @@
 // Package takeover moves clients, users, codes and tokens of another
 // authorization server into a model, so that live ones go on working: see
-// examples/fromegg. What it reads is not changed. The old server must not run
-// any more: otherwise a code could be redeemed at both.
+// examples/fromegg. It does not change what it reads. Stop the old server first:
+// otherwise a code could be redeemed at both.
 package takeover
 
 import (
@@ -20,7 +20,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/memorymodel"
 )
 
-// Target is what a model needs: mongomodel and sqlmodel have it, and [Memory].
+// Target is a model that old data can be moved into: that of mongomodel or
+// sqlmodel, or [Memory].
 type Target interface {
 	oauth2server.Model
 	oauth2server.AuthorizationCodeModel
@@ -34,19 +35,20 @@ type Target interface {
 // Memory is memorymodel as a [Target].
 type Memory struct{ *memorymodel.Model }
 
-// AddClient registers a client.
+// AddClient registers a client. Its errors are those of memorymodel, and that of
+// ctx.
 func (m Memory) AddClient(ctx context.Context, client *oauth2server.Client, secret string) error {
 	return errors.Join(ctx.Err(), m.Model.AddClient(client, secret))
 }
 
-// AddUser registers a user by their password.
+// AddUser registers a user by their password. Its errors are those of
+// memorymodel, and that of ctx.
 func (m Memory) AddUser(ctx context.Context, user *oauth2server.User, username, password string) error {
 	return errors.Join(ctx.Err(), m.Model.AddUser(user, username, password))
 }
 
-// Source reads the old data, in the order in which it was written. A nil
-// function: there is none of it. An error that is a [Refusal] is about one
-// record; any other ends the reading.
+// Source reads the old data, in the order in which it was written. A nil field
+// means that there is none of its kind.
 type Source struct {
 	Clients Records[*Client]
 	Users   Records[*User] // read twice
@@ -54,7 +56,8 @@ type Source struct {
 	Tokens  Records[*oauth2server.Token] // access tokens, refresh tokens, or both in one
 }
 
-// Records reads all records of a kind.
+// Records reads all records of a kind. An error that is a [Refusal] is about one
+// record; any other ends the reading.
 type Records[T any] func(ctx context.Context) iter.Seq2[T, error]
 
 // Client is a client and its secret, in clear. One without a secret is public.
@@ -67,13 +70,14 @@ type Client struct {
 type User struct {
 	ID, Username string
 	Password     string // in clear, or its hash
-	Key          string // names the record, should others have the ID
+	Key          string // unique, for users who share an ID
 }
 
-// Options are deviations from the defaults.
+// Options are deviations from the defaults. nil means the zero value.
 type Options struct {
-	// NewIDs gives each user whose ID others have too the Key of their record as
-	// ID. What was issued under the shared ID is refused: nobody knows whose it is.
+	// NewIDs gives users who share an ID their Keys as IDs. What was issued under
+	// the shared ID is refused, as nobody knows whose it is. Without NewIDs,
+	// Import returns [SharedIDs].
 	NewIDs bool
 }
 
@@ -90,13 +94,14 @@ func (e SharedIDs) Error() string {
 	return text
 }
 
-// Import moves everything from a source into a model. A record that is there, or
-// has expired, or is wrong, is counted and passed over, so a second run changes
-// nothing, unless clients or users were deleted in between. Other errors end it:
-// then run it again. Before anything is written it looks for [SharedIDs].
+// Import moves everything from a source into a model. It counts and skips records
+// that are there, that have expired or that are wrong, so a second run changes
+// nothing, unless clients or users were deleted in between. Any other error ends
+// it; then run it again. The report is never nil. Import looks for [SharedIDs]
+// before it writes anything.
 //
-// A client or a user of the model who has the ID of an old one is taken for that
-// one.
+// If the model has a client or a user with the ID of an old one, Import takes
+// them for the same.
 func Import(ctx context.Context, from Source, to Target, opts *Options) (*Report, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -124,7 +129,7 @@ type move struct {
 	to      Target
 	report  *Report
 	now     time.Time
-	clients map[string]bool     // that were asked for: whether they are there
+	clients map[string]bool     // whether the model has them, as far as known
 	users   map[string][]string // names by ID; nil: the source has no users
 }
 
@@ -214,7 +219,7 @@ func (m *move) addUser(u *User) error {
 	if len(m.users[u.ID]) > 1 {
 		user.ID = u.Key
 	}
-	// Before a password is hashed: that takes long
+	// Look before hashing a password, which takes long.
 	_, err := m.to.UserByID(m.ctx, user.ID)
 	switch {
 	case err == nil:
@@ -323,7 +328,7 @@ func (m *move) token(token *oauth2server.Token) error {
 	if first.AccessToken == oauth2server.Digest(token.AccessToken) {
 		return m.report.count(AccessTokens, there)
 	}
-	// Another access token has the grant of this refresh token.
+	// The grant of this refresh token does not name this access token.
 	token.RefreshToken = ""
 	return m.access(token)
 }
@@ -353,9 +358,9 @@ func (m *move) access(token *oauth2server.Token) error {
 }
 
 // grant stores a token as a grant of its own, and then the first entry of its
-// log. With that, the owner sees the grant and can end it, and what was ended
-// does not come back: if the log is there, grant returns its first entry and
-// does nothing.
+// log, so that the owner sees the grant and can end it. If the log is there,
+// grant only returns its first entry, so that a grant that was ended does not
+// come back.
 func (m *move) grant(token *oauth2server.Token, secret string, kind Kind) (*oauth2server.GrantEntry, error) {
 	if err := m.owner(kind, token.Client, token.User); err != nil {
 		if kind == RefreshTokens && token.AccessToken != "" {
@@ -384,7 +389,7 @@ func (m *move) grant(token *oauth2server.Token, secret string, kind Kind) (*oaut
 // owner for the entries of the next 30 days, which do not repeat them.
 const keepEntry = 31 * 24 * time.Hour
 
-// granted returns a token as it is stored, and the entry that tells of it.
+// granted returns a token as it is stored, and the first entry of its log.
 func (m *move) granted(old *oauth2server.Token, grantID string) (*oauth2server.Token, *oauth2server.GrantEntry) {
 	token := *old
 	token.GrantID = grantID
