@@ -32,8 +32,7 @@ const (
 var client = &oauth2server.Client{ID: clientID, RedirectURIs: []string{callback}, Scope: oauth2server.Scope{"read"},
 	Grants: []string{"authorization_code", "client_credentials", "refresh_token"}}
 
-// users are those who sign in, as an index by user would be of one page if there
-// were one.
+// users are many, as an index by user would be a single page if there were one.
 var users = func() []*oauth2server.User {
 	all := make([]*oauth2server.User, 10_000)
 	for i := range all {
@@ -68,7 +67,7 @@ func newEndpoints(m oauth2server.Model) (endpoints, error) {
 	return endpoints{server.Authorize(nil), server.Token(nil), api}, nil
 }
 
-// caller calls a server repeatedly, and allocates little by itself. It is the
+// caller calls a server again and again. To allocate little, it is itself the
 // body of its requests and the writer of their responses.
 type caller struct {
 	server                           endpoints

@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// gatherer is a driver whose only statement is an insert of one row. It says at
-// once that the row is there, and sends many of them later, by db.
+// gatherer is a driver that takes inserts of one row. It reports each as done,
+// and sends many of them later in one statement, through db.
 type gatherer struct {
 	db       *sql.DB
 	numbered bool // parameters are $1 and so on

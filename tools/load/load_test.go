@@ -1,3 +1,5 @@
+// This file tests the command in memory and with SQLite.
+
 package main
 
 import (
@@ -25,7 +27,7 @@ func table(t *testing.T, args ...string) map[string][]string {
 	return cells
 }
 
-// The servers of the other storages need not be installed.
+// Only storages without a server: others may not be installed.
 func TestTheTable(t *testing.T) {
 	for storage, trips := range map[string][]string{"memory": {"0", "0", "0", "0"}, "sqlite": {"1", "7", "4", "2"}} {
 		cells := table(t, "-storage", storage)

@@ -1,19 +1,20 @@
-// Command load drives models through the handlers of a server, without a network
-// in between, and prints how fast they are beside the bare commands that they
-// send, in the same run.
+// Command load measures models through the handlers of a server, without a
+// network in between, and in the same run the bare commands that the models
+// send.
 //
 //	go run -C tools/load . -storage postgres,redis -stored 1000000 -for 10s -clients 16 -flows refresh
 //
-// It starts PostgreSQL (with fsync), MariaDB and Redis by itself, in temporary
-// folders; they must be installed. MongoDB is the server that
+// It starts PostgreSQL (with fsync), MariaDB and Redis in temporary folders; they
+// must be installed. MongoDB is the server that
 // OAUTH2SERVER_MONGODB_URI names.
 //
-// A flow and its bare commands take turns of -turn: each turn has all the
-// clients, with a connection each. The ratio is that of the flows per second of
+// A flow and its bare commands take turns of length -turn, each with all
+// clients and a connection for each. The ratio compares the flows per second of
 // two turns next to each other; the table has the median, and the middle half.
-// The stored tokens are access tokens, saved by SaveToken by all clients at once.
-// A database/sql driver of this command makes one statement of many of the
-// model's inserts, and meanwhile PostgreSQL and SQLite do not wait for the disk.
+// The stored tokens are access tokens, which all clients save at once by
+// SaveToken. For speed, a database/sql driver of this command gathers the
+// model's inserts into statements of many rows, and PostgreSQL and SQLite do
+// not wait for the disk meanwhile.
 package main
 
 import (
@@ -132,7 +133,7 @@ const sampled = 100_000
 
 func storedToken(i int) string { return "stored-token-" + strconv.Itoa(i) }
 
-// measure measures the flows on a storage that is empty.
+// measure fills an empty storage, and measures the flows on it.
 func (s *settings) measure(
 	ctx context.Context, name string, store *storage, progress io.Writer,
 ) (results []*result, err error) {
@@ -187,8 +188,8 @@ func (s *settings) measure(
 	return results, nil
 }
 
-// record returns what a flow sends when it runs for the third time: before, it
-// may prepare statements.
+// record returns what a flow sends when it runs for the third time, as the first
+// runs may prepare statements.
 func record(ctx context.Context, store *storage, flow func(*caller) error, headers [][]string) ([]trip, error) {
 	server, err := newEndpoints(store.recorded)
 	if err != nil {

@@ -60,8 +60,8 @@ type side struct {
 	first error
 }
 
-// turn runs a side for that long, and at most so many times. It returns how many
-// succeeded in a second.
+// turn runs a side for length, and at most that many times. It returns how many
+// runs succeeded per second.
 func (s *side) turn(ctx context.Context, length time.Duration, most int) float64 {
 	var (
 		group sync.WaitGroup
@@ -105,8 +105,8 @@ func (s *side) turn(ctx context.Context, length time.Duration, most int) float64
 
 func (s *side) perSecond() float64 { return float64(s.times.many) / s.spent.Seconds() }
 
-// bounds end a measurement, whichever comes first: the time that a side runs for,
-// and how often it does.
+// bounds end a measurement after a time or a number of runs, whichever comes
+// first.
 type bounds struct {
 	length, turn time.Duration
 	most         int
@@ -120,7 +120,7 @@ type result struct {
 	whole, bare   side
 }
 
-// ratio is the median of the turns.
+// ratio returns the median of the turns, and the bounds of the middle half.
 func (r *result) ratio() (low, median, high float64) {
 	if len(r.ratios) == 0 {
 		return 0, 0, 0
@@ -129,7 +129,7 @@ func (r *result) ratio() (low, median, high float64) {
 	return sorted[len(sorted)/4], sorted[len(sorted)/2], sorted[len(sorted)*3/4]
 }
 
-// measure lets both sides take turns, the first one by turns too, as what comes
+// measure lets both sides take turns. Which side begins changes each time, as the
 // second may find more in caches.
 func (r *result) measure(ctx context.Context, b bounds, progress io.Writer) error {
 	sides := []*side{&r.whole}

@@ -67,7 +67,8 @@ func openMongoDB(ctx context.Context, clients int) (_ *storage, err error) {
 	}, nil
 }
 
-// bareMongoDB finds what was inserted last, or a stored token, and reads logs.
+// bareMongoDB sends each command with other IDs: a find is for what was inserted
+// last, or for a stored token.
 func bareMongoDB(db *mongo.Database, trips []trip, p *place) (func(context.Context) error, error) {
 	journaled := true
 	handle := options.Collection().SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journaled})

@@ -43,7 +43,7 @@ func openRedis(ctx context.Context, clients int) (*storage, error) {
 	}, nil
 }
 
-// bareRedis sends what is one command as such, and more in a pipeline.
+// bareRedis sends the commands of a trip in a pipeline, unless there is only one.
 func bareRedis(client *redis.Client, trips []trip, p *place) (func(context.Context) error, error) {
 	makesGrant := true
 	var renewing [][]func() []any
@@ -120,7 +120,7 @@ func renewRedis(args []any, p *place) (func() []any, error) {
 	case "evalsha log":
 		seq, record := args[4].(int), args[5].([]byte)
 		change = func(a []any) {
-			// As it is another member of the set
+			// A sorted set would take the same record for the same member.
 			a[3], a[4], a[5] = "oauth2:log:"+p.grant, seq+p.seq, string(record)+fmt.Sprint(p.seq)
 		}
 	case "evalsha grants-of-client":

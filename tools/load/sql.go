@@ -64,8 +64,8 @@ func answers(driver string) servers.Answers {
 	}
 }
 
-// openSQL makes the models. Those that fill by another source need not wait for
-// the disk.
+// openSQL makes the models. filling is a source whose connections need not wait
+// for the disk.
 func openSQL(ctx context.Context, name string, dialect sqlmodel.Dialect, source, filling string, clients int,
 	stop func() error, filled ...string,
 ) (_ *storage, err error) {
@@ -99,7 +99,7 @@ func openSQL(ctx context.Context, name string, dialect sqlmodel.Dialect, source,
 	gathered := &gatherer{db: open[2], numbered: dialect != sqlmodel.MariaDB, atOnce: 500}
 	if dialect == sqlmodel.SQLite {
 		open[2].SetMaxOpenConns(1) // as it has one writer at a time
-		gathered.atOnce = 20       // as this driver looks for each parameter among all
+		gathered.atOnce = 20       // as this driver searches all parameters for each one
 	}
 	var sent statements
 	m := sqlmodel.New(db, dialect, nil)
@@ -127,8 +127,8 @@ func openSQL(ctx context.Context, name string, dialect sqlmodel.Dialect, source,
 	}, nil
 }
 
-// bareSQL sends prepared statements, and takes over what they return as the
-// driver gives it.
+// bareSQL sends prepared statements, and leaves what they return as the driver
+// gives it.
 func bareSQL(db *sql.DB) func(context.Context, []trip, *place) (func(context.Context) error, error) {
 	var mu sync.Mutex
 	prepared := map[string]*sql.Stmt{}
@@ -201,7 +201,7 @@ func query(ctx context.Context, stmt *sql.Stmt, args []any) error {
 	return rows.Err()
 }
 
-// renewSQL returns a function that makes args those of the next round.
+// renewSQL returns a function that replaces args by those of the next round.
 func renewSQL(text string, recorded, args []any, p *place) (func(), error) {
 	insert := strings.HasPrefix(text, "INSERT")
 	about := func(table string) bool { return strings.Contains(text, "oauth2_"+table+" ") }
@@ -263,8 +263,8 @@ func (s *statements) take() []trip {
 	return sent
 }
 
-// recorder connects by a driver, and records the statements that are prepared,
-// which are all.
+// recorder connects by a driver, and records prepared statements. The model sends
+// no others.
 type recorder struct {
 	driver driver.Driver
 	source string

@@ -12,12 +12,13 @@ import (
 )
 
 // command is what a model sends: a statement with its arguments, or arguments
-// alone. Those of one trip are sent together.
+// alone.
 type command struct {
 	text string
 	args []any
 }
 
+// trip has the commands of one round trip.
 type trip []command
 
 // storage is a place where a model stores.
@@ -27,10 +28,11 @@ type storage struct {
 
 	addClient func(ctx context.Context, c *oauth2server.Client, secret string) error
 
-	// filled is called when it is.
+	// filled is called after the last token was stored. nil: nothing to do.
 	filled func(context.Context) error
 
-	// recorded is a model whose trips sent returns, each once.
+	// recorded is a model whose trips are recorded; sent returns those since its
+	// last call. nil: the storage has no bare commands.
 	recorded oauth2server.Model
 	sent     func() []trip
 
@@ -41,7 +43,7 @@ type storage struct {
 	close func() error
 }
 
-// clients is how many connections a storage needs.
+// opener opens a storage with a connection for each client.
 type opener func(ctx context.Context, clients int) (*storage, error)
 
 var storages = []struct {
@@ -73,8 +75,8 @@ type place struct {
 	code, refresh string
 }
 
-// next begins a round. A flow that makes a grant has another one each time; one
-// that goes on with a grant takes another one as seldom as a caller does.
+// next begins a round. A flow that makes a grant gets another one in each round,
+// the refresh flow one in perGrant rounds, as a caller does.
 func (p *place) next(makesGrant bool) {
 	p.seq++
 	if makesGrant || p.grant == "" || p.seq == perGrant {
