@@ -184,9 +184,8 @@ func (g *Grants) revokeUser(ctx context.Context, userID, clientID string) error 
 
 // RevokeClient ends the codes of a client, its refresh tokens, and the access
 // tokens that came with them. Access tokens of the client credentials grant live
-// until they expire. A program that deletes a client of its own calls it after
-// that; a request in flight can still store something. It scans all codes and
-// grants.
+// until they expire. Call it after you have deleted a client of your own; a
+// request in flight can still store something. It scans all codes and grants.
 func (g *Grants) RevokeClient(ctx context.Context, clientID string) error {
 	if err := ctx.Err(); err != nil || clientID == "" {
 		return err

@@ -13,8 +13,10 @@
 //	err = model.AddUser(&oauth2server.User{ID: "u1"}, "andy", password)
 //
 // Codes, tokens and client secrets are kept as SHA-256 digests, passwords as
-// hashes. Every operation takes constant time, however much is stored. Each
-// save drops a little of what has expired; there is no goroutine to stop.
+// hashes. A request takes constant time, however much is stored;
+// [Grants.UserGrants], [Grants.RevokeUser] and [Grants.RevokeClient] scan all
+// grants. Each save drops a little of what has expired; there is no goroutine
+// to stop.
 package memorymodel
 
 import (

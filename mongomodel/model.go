@@ -27,8 +27,7 @@ import (
 // to the caller. Of the client and the user of a code or a token it returns only
 // the ID.
 type Grants struct {
-	// misnamed is the error if the collections cannot have the names that the
-	// options ask for.
+	// misnamed is the error about the names of the collections, or nil.
 	misnamed error
 
 	codes, access, refresh, grants *mongo.Collection
@@ -122,7 +121,7 @@ func NewGrants(db *mongo.Database, opts *Options) *Grants {
 		"authorization_codes": &g.codes, "access_tokens": &g.access, "refresh_tokens": &g.refresh, "grants": &g.grants,
 	} {
 		*c = db.Collection(opts.prefix()+name, opts.handle())
-		// The names of the clients and users are shorter, and begin like these.
+		// The names of clients and users have the same prefix and are shorter.
 		g.misnamed = errors.Join(g.misnamed, checkName(db.Name(), opts.prefix()+name))
 	}
 	if opts.NoPrefix && opts.Prefix != "" {

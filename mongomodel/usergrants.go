@@ -16,7 +16,7 @@ import (
 
 // UserGrants returns the grants of a user that still work, the most recently
 // used first. It takes one indexed query, and two commands for each live grant,
-// however often that was used.
+// however often it was used.
 func (g *Grants) UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -39,8 +39,8 @@ func (g *Grants) UserGrants(ctx context.Context, userID string) ([]*oauth2server
 // yet: when it returns, nothing works that began before the call. See
 // [oauth2server.RevokeUser]. Tokens of the client credentials grant are not
 // affected. An unknown user is no error; after an error, call it again. It
-// takes two commands and an indexed query, and then the commands of revoking a
-// grant, for each grant.
+// takes two commands and an indexed query, and for each grant the commands that
+// revoke it.
 func (g *Grants) RevokeUser(ctx context.Context, userID string) error {
 	return g.revokeUser(ctx, userID, "", byUser(userID))
 }
@@ -79,9 +79,9 @@ func (g *Grants) revokeUser(ctx context.Context, userID, clientID string, filter
 
 // RevokeClient ends the codes of a client, its refresh tokens, and the access
 // tokens that came with them. Access tokens of the client credentials grant live
-// until they expire. A program that deletes a client of its own calls it after
-// that; a request in flight can still store something. It takes two indexed
-// queries, and then the commands of revoking a grant, for each grant.
+// until they expire. Call it after you have deleted a client of your own; a
+// request in flight can still store something. It takes two indexed queries,
+// and for each grant the commands that revoke it.
 func (g *Grants) RevokeClient(ctx context.Context, clientID string) error {
 	if err := ctx.Err(); err != nil || clientID == "" {
 		return err

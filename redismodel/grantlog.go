@@ -174,8 +174,8 @@ func (g *Grants) revokeUser(ctx context.Context, userID, clientID string) error 
 
 // RevokeClient ends the codes of a client, its refresh tokens, and the access
 // tokens that came with them. Access tokens of the client credentials grant live
-// until they expire. A program that deletes a client of its own calls it after
-// that; a request in flight can still store something.
+// until they expire. Call it after you have deleted a client of your own; a
+// request in flight can still store something.
 func (g *Grants) RevokeClient(ctx context.Context, clientID string) error {
 	ended := map[string]bool{}
 	for id, err := range g.members(ctx, g.clientIndex(clientID)) {
