@@ -63,8 +63,8 @@ func (r *trips) take() (sent [][][]any) {
 	return sent
 }
 
-// replay returns a function that sends these commands again, by nothing but the
-// driver. What they store is new each time: other keys, and the next places of a
+// replay returns a function that sends these commands again through the driver
+// alone. What they store is new each time: other keys, and the next places of a
 // log that grows as the flow's does.
 func replay(client *redis.Client, sent [][][]any) func(context.Context) error {
 	round, place := 0, 1
@@ -80,7 +80,7 @@ func replay(client *redis.Client, sent [][][]any) func(context.Context) error {
 			own[3] = own[3].(string) + number
 		case name == "evalsha" && strings.Contains(own[3].(string), ":log:"):
 			place++
-			// As it is another member of the set
+			// A sorted set would take the same record for the same member.
 			own[3], own[4], own[5] = "bare:log", place, string(own[5].([]byte))+number
 		case name == "evalsha":
 			own[4] = own[4].(string) + number
@@ -155,9 +155,8 @@ func (s *site) codeFlow() (answer, error) {
 		"redirect_uri", callback, "code_verifier", verifier)
 }
 
-// BenchmarkFlows runs each flow in turns with the commands that it sends, by
-// nothing but the driver: ratio is how much of the flow's time these take, in the
-// median.
+// BenchmarkFlows lets each flow and its commands, sent by the driver alone, take
+// turns. ratio is the commands' part of the flow's time: the median of the turns.
 func BenchmarkFlows(b *testing.B) {
 	b.Run("no persistence", func(b *testing.B) { benchmark(b, start(b, 0)) })
 	b.Run("fsync always", func(b *testing.B) {

@@ -1,4 +1,4 @@
-// This file starts a cluster, and lets servers of it change their parts.
+// This file tests a cluster whose servers change roles.
 
 package redismodel_test
 
@@ -21,7 +21,7 @@ const (
 	slots   = 16384
 )
 
-// cluster has three servers, and behind them a replica of each.
+// cluster has three servers, and then a replica of each.
 type cluster struct{ nodes []*redis.Client }
 
 func startCluster(t testing.TB) *cluster {
@@ -79,7 +79,7 @@ func (c *cluster) client(t testing.TB) *redis.ClusterClient {
 	return client
 }
 
-// A write goes to the server that has its key, also after another took over.
+// A write goes to the server that has its key, even after another took over.
 func TestClusterFailover(t *testing.T) {
 	c := startCluster(t)
 	ctx := t.Context()

@@ -23,14 +23,13 @@ import (
 	"github.com/seed-11d18166/oauth2server/redismodel"
 )
 
-// link is a connection to a server that can be stopped: what the server sends
-// gets no further.
+// link passes on what a server sends, until it is stopped.
 type link struct {
 	port    int
 	stopped sync.RWMutex // locked: stopped
 }
 
-// linkTo listens, and connects whoever comes to the server.
+// linkTo returns a link to a server, with a port of its own.
 func linkTo(t *testing.T, s *server) *link {
 	l, err := net.Listen("tcp", address(0))
 	require.NoError(t, err)
@@ -248,8 +247,8 @@ func TestFailoverWithWait(t *testing.T) {
 	require.NotZero(t, tokens, "nothing lagged")
 }
 
-// What the replicas do not have is not acknowledged to another process either,
-// which finds it there.
+// A process that finds an entry or a deletion of another process does not
+// acknowledge it before the replicas have it.
 func TestWaitForWhatIsThere(t *testing.T) {
 	p := startPair(t)
 	ctx := t.Context()
@@ -293,7 +292,7 @@ func TestWaitForWhatIsThere(t *testing.T) {
 	require.ErrorIs(t, other.RevokeAccessToken(ctx, "token"), oauth2server.ErrNotFound)
 }
 
-// The package documentation says of a restart what these settings lose.
+// A server that restarts loses what the package documentation says.
 func TestRestart(t *testing.T) {
 	for fsync, want := range map[string]bool{"always": true, "none": false} {
 		t.Run(fsync, func(t *testing.T) {

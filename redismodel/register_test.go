@@ -294,8 +294,8 @@ func (m *sampleModel) GetClient(ctx context.Context, id, secret string) (*oauth2
 	return &c, nil
 }
 
-// An append or a deletion that finds its work done writes all the same, as WAIT
-// is about the writes of its own connection.
+// An append or a deletion that finds its work done still writes, as WAIT covers
+// only the writes of its own connection.
 func TestRepeatsWrite(t *testing.T) {
 	client := start(t, 0).client(t, nil)
 	ctx := t.Context()

@@ -1,4 +1,4 @@
-// The tests here move old data into each model, and then use it over HTTP.
+// This file serves models that have old data, for the tests to use over HTTP.
 
 package main
 
@@ -25,14 +25,14 @@ import (
 
 func init() { passwordCost = bcrypt.MinCost }
 
-// stored is a model of which the tests use more than the import does.
+// stored is a Target with two more methods that the tests use.
 type stored interface {
 	takeover.Target
 	UserGrants(ctx context.Context, userID string) ([]*oauth2server.Grant, error)
 	RevokeUser(ctx context.Context, userID string) error
 }
 
-// addresses are those of one model each, to be opened.
+// addresses returns one address for each kind of model.
 func addresses(t *testing.T) map[string]string {
 	return map[string]string{
 		"memory":  "",
@@ -74,7 +74,7 @@ func serve(t *testing.T, model oauth2server.Model, id, secret string) site {
 		Endpoint: oauth2.Endpoint{AuthURL: server.URL + "/user/authorize", TokenURL: server.URL + "/user/token"}}}
 }
 
-// opens requires that an access token opens the API, for a user.
+// opens requires that an access token is accepted, as one of user.
 func (s site) opens(token, user string) {
 	s.Helper()
 	res, text := demotest.Get(s.T, s.base+"/user/authenticate", token)
@@ -88,7 +88,7 @@ func (s site) refuses(token string) {
 	require.Equal(s, 401, res.StatusCode)
 }
 
-// refresh returns the tokens that follow a refresh token.
+// refresh uses a refresh token.
 func (s site) refresh(token string) (*oauth2.Token, error) {
 	return s.TokenSource(s.Context(), &oauth2.Token{RefreshToken: token}).Token()
 }
@@ -101,8 +101,8 @@ func (s site) invalid(_ *oauth2.Token, err error) {
 	require.Equal(s, "invalid_grant", refused.ErrorCode)
 }
 
-// signIn sends the form of the sign-in page, and returns who that was; "" if
-// nobody.
+// signIn sends the form of the sign-in page, and returns the ID of the user, or
+// "" if nobody was signed in.
 func (s site) signIn(username, password string) string {
 	s.Helper()
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -121,7 +121,7 @@ func (s site) signIn(username, password string) string {
 	return user
 }
 
-// table is a report, with one space between its cells.
+// table returns a report with one space between its cells.
 func table(report string) string {
 	var lines []string
 	for line := range strings.Lines(report) {

@@ -29,7 +29,7 @@ const (
 // secret is a string of 40 hexadecimal digits, as node-oauth2-server makes them.
 func secret(n int) string { return fmt.Sprintf("%040x", 0x9f36f4f0f90c+n) }
 
-// old is the database of the article, as Mongoose writes it.
+// old is a database as the article's program writes it.
 type old struct {
 	uri string
 	db  *mongo.Database
@@ -74,7 +74,7 @@ func codeDocument(code string, lives time.Duration, client, user string) bson.D 
 		{Key: "clientId", Value: client}, {Key: "userId", Value: user}}
 }
 
-// filled has something of each kind, of which some is alive.
+// filled returns a database with records of each kind, some of them alive.
 func filled(t *testing.T) old {
 	o := newOld(t)
 	hash, err := bcrypt.GenerateFromPassword([]byte("hunter2"), bcrypt.MinCost)
@@ -128,8 +128,8 @@ access tokens 0 2 1 3
 refresh tokens 0 2 1 0
 `
 
-// importer runs the import again and again. The program itself does it, unless
-// the model is in memory.
+// importer returns the model at an address, and a function that runs the import
+// into it: by the program, unless the model is in memory.
 func importer(t *testing.T, o old, address string) (model stored, again func() string) {
 	model = opened(t, address)
 	return model, func() string {
@@ -144,7 +144,7 @@ func importer(t *testing.T, o old, address string) (model stored, again func() s
 	}
 }
 
-// What is alive goes on in each model: tokens, codes, passwords and secrets.
+// Live tokens, codes, passwords and secrets go on working in each model.
 func TestWhatIsAliveGoesOn(t *testing.T) {
 	for name, address := range addresses(t) {
 		t.Run(name, func(t *testing.T) {
@@ -195,8 +195,8 @@ func TestWhatIsAliveGoesOn(t *testing.T) {
 	}
 }
 
-// The owner sees what was moved, and can end it, and a second run does not bring
-// it back. It changes nothing else either.
+// The owner sees what was moved and can end it. A second run does not bring it
+// back, and changes nothing else.
 func TestSecondRun(t *testing.T) {
 	for name, address := range addresses(t) {
 		t.Run(name, func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestSecondRun(t *testing.T) {
 	}
 }
 
-// dump is all that a MongoDB has; nothing for other addresses.
+// dump returns all documents of a MongoDB, and nothing for other addresses.
 func dump(t *testing.T, address string) (all map[string][]bson.D) {
 	if !strings.HasPrefix(address, "mongodb:") {
 		return nil
@@ -332,8 +332,8 @@ func TestSharedIDs(t *testing.T) {
 	require.NotEqual(t, andy, bob)
 }
 
-// A short secret is refused unless the program allows it, and so are the tokens
-// of its client. Without -to, the program tells what would happen.
+// Without -short-secrets, clients with short secrets are refused, and so are
+// their tokens. Without -to, the program reports what would happen.
 func TestShortSecrets(t *testing.T) {
 	t.Parallel()
 	o := filled(t)
@@ -355,7 +355,7 @@ func TestShortSecrets(t *testing.T) {
 	}
 }
 
-// An import that ended in the middle goes on when it is run again.
+// After an error in the middle, a second run moves the rest.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	o := filled(t)
@@ -380,7 +380,7 @@ func TestInterrupted(t *testing.T) {
 	s.refuses(next.AccessToken)
 }
 
-// breaking fails to append to a log, after some entries.
+// breaking is a model that fails to append to logs after some entries.
 type breaking struct {
 	stored
 	after int
