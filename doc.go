@@ -77,7 +77,7 @@
 //
 // The program registers clients and users in its own way. [CheckClient],
 // [CheckClientSecret], [CheckUser] and [CheckUserPassword] find what no
-// endpoint would accept, before it is stored; both models here call them.
+// endpoint would accept, before it is stored; the models here call them.
 //
 // # Grants
 //

@@ -267,7 +267,8 @@ func testRevokeUser(t *testing.T, m storage, revoke func(m composed, ctx context
 // granted.
 func testPartnerGoes(t *testing.T, m storage) {
 	ctx := t.Context()
-	require.NoError(t, m.shop.addPartner(ctx, "kiosk", "another-secret-that-nobody-guesses", "https://kiosk.example/callback"))
+	require.NoError(t, m.shop.addPartner(ctx, "kiosk", "another-secret-that-nobody-guesses",
+		"https://kiosk.example/callback"))
 	server, stays := serve(t, m)
 	goes := stays
 	goes.ClientID, goes.ClientSecret = "kiosk", "another-secret-that-nobody-guesses"
@@ -285,7 +286,8 @@ func testPartnerGoes(t *testing.T, m storage) {
 	require.Equal(t, http.StatusUnauthorized, status(t, goes.Client(ctx, tokens[0]), server.URL+"/orders"))
 	_, err = refresh(ctx, goes, tokens[0])
 	require.ErrorContains(t, err, "invalid_client")
-	require.NoError(t, m.shop.addPartner(ctx, "kiosk", "another-secret-that-nobody-guesses", "https://kiosk.example/callback"))
+	require.NoError(t, m.shop.addPartner(ctx, "kiosk", "another-secret-that-nobody-guesses",
+		"https://kiosk.example/callback"))
 	_, err = refresh(ctx, goes, tokens[0])
 	require.ErrorContains(t, err, "invalid_grant", "what the former partner had")
 	require.Equal(t, http.StatusOK, status(t, stays.Client(ctx, tokens[1]), server.URL+"/orders"))

@@ -347,7 +347,8 @@ func testHazards(t *testing.T, s server) {
 
 	t.Run("wrong arguments", func(t *testing.T) {
 		for _, prefix := range []string{"a-b", "a.b", "1a", `a"`, strings.Repeat("a", 33)} {
-			require.ErrorContains(t, sqlmodel.New(s.open(t), s.dialect, &sqlmodel.Options{Prefix: prefix}).Migrate(t.Context()), "Prefix")
+			m := sqlmodel.New(s.open(t), s.dialect, &sqlmodel.Options{Prefix: prefix})
+			require.ErrorContains(t, m.Migrate(t.Context()), "Prefix")
 		}
 		require.ErrorContains(t, sqlmodel.New(s.open(t), 0, nil).Migrate(t.Context()), "dialect")
 	})
