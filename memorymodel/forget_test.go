@@ -1,3 +1,5 @@
+// This file tests what memory is given back, and when.
+
 package memorymodel
 
 import (
@@ -12,7 +14,7 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// The ID of a client that was deleted stays known for a day, and not for good.
+// The ID of a deleted client stays known for a day.
 func TestDeletedClientsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New(nil)
@@ -43,8 +45,8 @@ func TestDeletedClientsAreForgotten(t *testing.T) {
 	})
 }
 
-// A log whose entries have all expired goes on with the memory that it has. The
-// entries that name a user are not mixed up with others that come before them.
+// A log whose entries have all expired reuses its memory, and still finds the
+// entries that name a user.
 func TestALogThatGoesOnAfterAllExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New(nil)
@@ -67,13 +69,13 @@ func TestALogThatGoesOnAfterAllExpired(t *testing.T) {
 	})
 }
 
-// A log that is used for long does not keep what has expired.
+// A log that is used for a long time does not keep expired entries.
 func TestALogForgetsExpiredEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New(nil)
 		for i := range 5000 {
 			time.Sleep(time.Minute)
-			seq := (i*2654435761 + 7) % 1000003 // anywhere
+			seq := (i*2654435761 + 7) % 1000003 // in no order
 			_, err := m.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "uses:g", Seq: seq, UserID: "u1",
 				Nonce: fmt.Sprint(i), ExpiresAt: time.Now().Add(time.Hour)})
 			require.NoError(t, err)

@@ -82,7 +82,8 @@ type Options struct {
 	InsecureAllowShortSecrets bool
 
 	// PasswordCost is the cost of bcrypt: each step doubles the time that a
-	// password takes. 0 means 10.
+	// password takes. Below 4 it means 10; above 31, adding users and signing in
+	// fail.
 	PasswordCost int
 
 	// ExtensionGrants names further grants that clients may have: those of

@@ -334,7 +334,7 @@ func count[T record](t *table[T]) (many int) {
 	return many
 }
 
-// A sweep that fell behind must not put what is saved where it was already.
+// What has expired when it is saved must go where the sweep still comes.
 func TestExpiredAtBirth(t *testing.T) {
 	m := newModel()
 	save(t, m, "now", time.Now().Add(time.Hour))
@@ -368,8 +368,8 @@ func TestAMillionTokens(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What is stored must not be a part of a request, or all of that stays in
-// memory for as long, with the secret in it.
+// A stored string must not be a part of a request's: it would keep the whole
+// request in memory, with the secret in it.
 func TestNoRequestIsKept(t *testing.T) {
 	for name, change := range map[string]func(token *oauth2server.Token, part string){
 		"user": func(token *oauth2server.Token, part string) {
@@ -403,7 +403,7 @@ func TestNoRequestIsKept(t *testing.T) {
 	}
 }
 
-// What expired when time began is not what never expires.
+// An expiry at Unix time 0 is not the zero time, which means never.
 func TestTheBeginningOfTime(t *testing.T) {
 	m := newModel()
 	token := m.store(&oauth2server.Token{RefreshTokenExpiresAt: time.Unix(0, 0)}, nil).load()
@@ -449,8 +449,8 @@ func TestRevokeAccessTokensTakesAnyText(t *testing.T) {
 	require.ErrorIs(t, err, oauth2server.ErrNotFound)
 }
 
-// Clients choose scopes: what is remembered of them is bounded, and no client
-// takes the places of others for good.
+// Clients choose scopes, so few are remembered, and no client takes the places of
+// others for good.
 func TestScopesAreRememberedWithinBounds(t *testing.T) {
 	m := newModel()
 	long := oauth2server.Scope{strings.Repeat("x", maxSharedText)}
@@ -467,7 +467,7 @@ type instant int64
 
 func (i instant) expires() int64 { return int64(i) }
 
-// What has expired goes where little is saved too.
+// Expired records also go where little is saved.
 func TestATrickleIsSwept(t *testing.T) {
 	var all table[instant]
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

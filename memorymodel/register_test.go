@@ -1,3 +1,6 @@
+// This file tests registration in memory; what mongomodel promises too is tested
+// in the root.
+
 package memorymodel
 
 import (
@@ -7,8 +10,6 @@ import (
 
 	"github.com/seed-11d18166/oauth2server"
 )
-
-// What both models promise is in the root's tests: this is what memory alone does.
 
 func TestShortSecrets(t *testing.T) {
 	require.ErrorIs(t, newModel().AddClient(&oauth2server.Client{ID: "a"}, "qwerty"), oauth2server.ErrShortSecret)
@@ -50,7 +51,7 @@ func TestUsers(t *testing.T) {
 	require.Equal(t, "client:web", u.ID)
 }
 
-// A hash of elsewhere, or of a lower cost, is replaced when its user signs in, and not before.
+// A hash of another program or of a lower cost is replaced when its user signs in.
 func TestHashesAreReplaced(t *testing.T) {
 	const foreign = "$2y$05$WMmKbhSYxUnEth3XcvFr2u21QwqdDhSgxlpuvdmM59a05DmkL/Gwq" // PHP's, of "pass word"
 	m := newModel()
@@ -73,7 +74,7 @@ func TestHashesAreReplaced(t *testing.T) {
 	require.Same(t, there, byName)
 }
 
-// An unknown name costs a hash as a known one does. This one cannot be made, so it was tried.
+// An unknown name costs a hash too: with this cost none can be made, so it fails.
 func TestUnknownUsersCostAHash(t *testing.T) {
 	m := New(&Options{PasswordCost: 99})
 	_, err := m.GetUser(t.Context(), "nobody", "p", nil)

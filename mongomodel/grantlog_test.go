@@ -40,7 +40,7 @@ func TestALogIsInOrder(t *testing.T) {
 	}
 }
 
-// A log longer than what a server sends at once.
+// A log is read page by page.
 func TestALongLog(t *testing.T) {
 	_, m := start(t)
 	for seq := 1; seq <= 250; seq++ {
@@ -58,7 +58,7 @@ func TestALongLog(t *testing.T) {
 	}
 }
 
-// Grant ids are the model's to store, not to understand.
+// The model stores grant IDs as they are, whatever is in them.
 func TestLogsAreApart(t *testing.T) {
 	ctx := t.Context()
 	_, m := start(t)
