@@ -23,7 +23,7 @@ type ErrorCode string
 // an [Error], to choose what the client is told.
 const (
 	InvalidRequest          ErrorCode = "invalid_request"           // 400
-	InvalidClient           ErrorCode = "invalid_client"            // 400; 401 after an Authorization header, or with a ClientFinder and Resources
+	InvalidClient           ErrorCode = "invalid_client"            // 400 or 401: RFC 6749, section 5.2
 	InvalidGrant            ErrorCode = "invalid_grant"             // 400
 	InvalidScope            ErrorCode = "invalid_scope"             // 400
 	UnauthorizedClient      ErrorCode = "unauthorized_client"       // 400
