@@ -26,7 +26,7 @@ func (s *ResourceServer) Authenticate(scope ...string) func(http.Handler) http.H
 	if mistake != nil {
 		panic(cannotWork("Authenticate", mistake))
 	}
-	return s.middleware(need{fixed: required, text: required.String()})
+	return s.middleware(need{fixed: required})
 }
 
 // AuthenticateBy is [ResourceServer.Authenticate] for requests that need
@@ -51,11 +51,10 @@ func (s *ResourceServer) AuthenticateBy(
 	return s.middleware(need{by: required})
 }
 
-// need is the scope that requests need: the same for all, with its text, or what
-// by returns for each.
+// need is the scope that requests need: the same for all, or what by returns for
+// each.
 type need struct {
 	fixed Scope
-	text  string
 	by    func(*http.Request) []string
 }
 
@@ -73,11 +72,7 @@ func (s *ResourceServer) middleware(need need) func(http.Handler) http.Handler {
 				w.Header().Set("Cache-Control", "private") // RFC 6750, section 2.3
 			}
 			if len(scope) > 0 && len(token.Scope) > 0 {
-				text := need.text
-				if need.by != nil {
-					text = scope.String()
-				}
-				s.tellScopes(w.Header(), text, token.Scope)
+				s.tellScopes(w.Header(), scope, token.Scope)
 			}
 			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), token)))
 		})
@@ -337,24 +332,15 @@ func insufficientScope(required Scope) *Error {
 }
 
 // tellScopes sets the headers with the scope that a route requires and the
-// scope of the token.
-func (s *ResourceServer) tellScopes(header http.Header, required string, authorized Scope) {
-	switch {
-	case !s.options.OmitAcceptedScopesHeader && !s.options.OmitAuthorizedScopesHeader:
-		setHeaders(header, []string{acceptedScopes, required, authorizedScopes, authorized.String()})
-	case !s.options.OmitAcceptedScopesHeader:
-		setHeaders(header, []string{acceptedScopes, required})
-	case !s.options.OmitAuthorizedScopesHeader:
-		setHeaders(header, []string{authorizedScopes, authorized.String()})
+// scope of the token, if the program wants them.
+func (s *ResourceServer) tellScopes(header http.Header, required, authorized Scope) {
+	if s.options.AddAcceptedScopesHeader {
+		header.Set("X-Accepted-OAuth-Scopes", required.String())
+	}
+	if s.options.AddAuthorizedScopesHeader {
+		header.Set("X-OAuth-Scopes", authorized.String())
 	}
 }
-
-// The headers X-Accepted-OAuth-Scopes and X-OAuth-Scopes, as net/http writes
-// them.
-const (
-	acceptedScopes   = "X-Accepted-Oauth-Scopes"
-	authorizedScopes = "X-Oauth-Scopes"
-)
 
 // challengedScope returns the scope that a client should ask for. At a resource
 // it is never nothing for a client that needs a token, and it has what a token

@@ -145,10 +145,10 @@ func TestScopeHeaders(t *testing.T) {
 		opts                 oauth2server.Options
 		path, accepted, have string
 	}{
-		{oauth2server.Options{}, "/api/write", "write", "read write"},
-		{oauth2server.Options{OmitAcceptedScopesHeader: true}, "/api/write", "", "read write"},
-		{oauth2server.Options{OmitAuthorizedScopesHeader: true}, "/api/write", "write", ""},
-		{oauth2server.Options{}, "/api", "", ""},
+		{oauth2server.Options{}, "/api/write", "", ""},
+		{oauth2server.Options{AddAcceptedScopesHeader: true}, "/api/write", "write", ""},
+		{oauth2server.Options{AddAuthorizedScopesHeader: true}, "/api/write", "", "read write"},
+		{oauth2server.Options{AddAcceptedScopesHeader: true, AddAuthorizedScopesHeader: true}, "/api", "", ""},
 	} {
 		model := newSpy(t)
 		s := newSite(t, model, &row.opts, nil)

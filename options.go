@@ -142,13 +142,13 @@ type Options struct {
 	// AllowExtendedTokenAttributes sends [Token.Extra] to the client.
 	AllowExtendedTokenAttributes bool
 
-	// OmitAcceptedScopesHeader leaves out the header X-Accepted-OAuth-Scopes,
-	// the scope that a route requires, from answers to requests that passed.
-	OmitAcceptedScopesHeader bool
+	// AddAcceptedScopesHeader puts the header X-Accepted-OAuth-Scopes, the scope
+	// that a route requires, into answers to requests that passed.
+	AddAcceptedScopesHeader bool
 
-	// OmitAuthorizedScopesHeader leaves out the header X-OAuth-Scopes, the
-	// scope of the token.
-	OmitAuthorizedScopesHeader bool
+	// AddAuthorizedScopesHeader adds the header X-OAuth-Scopes, the scope of
+	// the token.
+	AddAuthorizedScopesHeader bool
 
 	// RefreshRotation decides what happens to a refresh token when it is used.
 	// The zero value replaces it, and allows retries.
@@ -251,8 +251,8 @@ const (
 // nil means the zero value.
 type ResourceOptions struct {
 	AllowBearerTokensInQueryString bool
-	OmitAcceptedScopesHeader       bool
-	OmitAuthorizedScopesHeader     bool
+	AddAcceptedScopesHeader        bool
+	AddAuthorizedScopesHeader      bool
 	InsecureEternalAccessTokens    bool
 	MaxFormBytes                   int64
 	Realm                          string
@@ -332,8 +332,8 @@ func (o *Options) withDefaults() (Options, []error) {
 func (o *Options) forResources() ResourceOptions {
 	return ResourceOptions{
 		AllowBearerTokensInQueryString: o.AllowBearerTokensInQueryString,
-		OmitAcceptedScopesHeader:       o.OmitAcceptedScopesHeader,
-		OmitAuthorizedScopesHeader:     o.OmitAuthorizedScopesHeader,
+		AddAcceptedScopesHeader:        o.AddAcceptedScopesHeader,
+		AddAuthorizedScopesHeader:      o.AddAuthorizedScopesHeader,
 		InsecureEternalAccessTokens:    o.InsecureEternalAccessTokens,
 		MaxFormBytes:                   o.MaxFormBytes,
 		Realm:                          o.Realm,

@@ -85,16 +85,15 @@ func newOptions(s *store, c config, model oauth2server.Model) *oauth2server.Opti
 		AllowEmptyState:                o.AllowEmptyState,
 		AllowBearerTokensInQueryString: o.AllowBearerTokensInQueryString,
 		AllowExtendedTokenAttributes:   o.AllowExtendedTokenAttributes,
-		OmitAcceptedScopesHeader:       o.AddAcceptedScopesHeader != nil && !*o.AddAcceptedScopesHeader,
-		OmitAuthorizedScopesHeader: o.AddAuthorizedScopesHeader != nil &&
-			!*o.AddAuthorizedScopesHeader,
-		InsecureAllowPlainPKCE:       o.EnablePlainPKCE,
-		InsecureApprovePublicClients: true, // as node does
-		AccessTokenLifetime:          time.Duration(o.AccessTokenLifetime) * time.Second,
-		RefreshTokenLifetime:         time.Duration(o.RefreshTokenLifetime) * time.Second,
-		AuthorizationCodeLifetime:    time.Duration(o.AuthorizationCodeLifetime) * time.Second,
-		ExtensionGrants:              map[string]oauth2server.GrantFunc{},
-		Logger:                       slog.New(slog.DiscardHandler),
+		AddAcceptedScopesHeader:        o.AddAcceptedScopesHeader == nil || *o.AddAcceptedScopesHeader,
+		AddAuthorizedScopesHeader:      o.AddAuthorizedScopesHeader == nil || *o.AddAuthorizedScopesHeader,
+		InsecureAllowPlainPKCE:         o.EnablePlainPKCE,
+		InsecureApprovePublicClients:   true, // as node does
+		AccessTokenLifetime:            time.Duration(o.AccessTokenLifetime) * time.Second,
+		RefreshTokenLifetime:           time.Duration(o.RefreshTokenLifetime) * time.Second,
+		AuthorizationCodeLifetime:      time.Duration(o.AuthorizationCodeLifetime) * time.Second,
+		ExtensionGrants:                map[string]oauth2server.GrantFunc{},
+		Logger:                         slog.New(slog.DiscardHandler),
 	}
 	if o.AlwaysIssueNewRefreshToken != nil && !*o.AlwaysIssueNewRefreshToken {
 		options.RefreshRotation = oauth2server.RotateNever
