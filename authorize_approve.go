@@ -197,7 +197,7 @@ func (q *authorization) sendCode(
 ) ([]parameter, *Error) {
 	s, owner, granted := q.server, approval.User, approval.Scope
 	code, refused := generate(
-		ctx, "GenerateAuthorizationCode", s.can.newCode, q.Client, owner, granted, grammar.IsVSCHAR)
+		ctx, "GenerateAuthorizationCode", s.can.newCode, q.Client, owner, granted, grammar.IsVSCHAR, "")
 	if refused != nil {
 		return nil, refused
 	}

@@ -18,7 +18,7 @@ type authorization struct {
 	AuthorizationRequest
 	server  *Server
 	began   beginning
-	sent    form // what was sent; an extension may have put another form in its place
+	sent    posted // what was sent; an extension may have put another form in its place
 	decided atomic.Bool
 
 	resolver RequestResolver             // the extension that did
@@ -36,7 +36,7 @@ func (s *Server) authorizationRequest(r *http.Request) (*authorization, *Error) 
 		return nil, refused
 	}
 	q := &authorization{server: s, began: beginNow()}
-	q.by, q.form = q, &q.sent
+	q.by, q.form = q, &q.sent.form
 	if refused := s.readAuthorization(r, &q.sent); refused != nil {
 		return nil, refused
 	}
@@ -144,11 +144,11 @@ func unknownClient(id string) *Error {
 
 // readAuthorization reads the query and, if there is one, the urlencoded body
 // into f.
-func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
+func (s *Server) readAuthorization(r *http.Request, f *posted) (refused *Error) {
 	if int64(len(r.URL.RawQuery)) > s.options.MaxFormBytes {
 		return tooLarge()
 	}
-	if f.query, refused = parseForm(r.URL.RawQuery); refused != nil {
+	if f.query, refused = parseForm(r.URL.RawQuery, f.space[:]); refused != nil {
 		return refused
 	}
 	if r.Method != http.MethodPost {
@@ -160,7 +160,7 @@ func (s *Server) readAuthorization(r *http.Request, f *form) (refused *Error) {
 		// page to read.
 		return wrongContent(r)
 	case isForm(r):
-		if f.body, refused = readBody(r, s.options.MaxFormBytes); refused == nil && r.PostForm == nil {
+		if refused = f.readBody(r, s.options.MaxFormBytes); refused == nil && r.PostForm == nil {
 			r.PostForm = f.body.byName() // for the page
 		}
 	}

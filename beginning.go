@@ -80,10 +80,15 @@ func beginningOf(id string) (b beginning) {
 // newNonce returns a nonce for a log entry: the ID of this process, whose clock
 // the attempt uses, and 96 random bits, which tell attempts apart.
 func newNonce() string {
+	var text [nonceText]byte
+	return string(appendNonce(text[:0]))
+}
+
+const nonceText = 24
+
+func appendNonce(text []byte) []byte {
 	var nonce [18]byte
-	var text [24]byte
 	copy(nonce[:6], thisProcess[:])
 	rand.Read(nonce[6:])
-	base64.RawURLEncoding.Encode(text[:], nonce[:])
-	return string(text[:])
+	return base64.RawURLEncoding.AppendEncode(text, nonce[:])
 }

@@ -185,8 +185,8 @@ const (
 )
 
 func newCaller(tb testing.TB, server endpoints) *caller {
-	c := &caller{server: server, redemption: []byte(redemptionForm), refreshing: []byte(refreshForm),
-		header: http.Header{}}
+	c := &caller{server: server, redemption: append(make([]byte, 0, 512), redemptionForm...),
+		refreshing: append(make([]byte, 0, 512), refreshForm...), header: http.Header{}}
 	c.token = *httptest.NewRequest("POST", "/token", nil)
 	c.token.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	c.token.Header.Set("Authorization", as("web"))

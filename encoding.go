@@ -18,10 +18,15 @@ import (
 // in base64url, 43 characters. Tokens are random, so no salt is needed, and the
 // digest can be a key. It must not be used for passwords.
 func Digest(token string) string {
+	var text [digestText]byte
+	return string(appendDigest(text[:0], token))
+}
+
+const digestText = 43
+
+func appendDigest(text []byte, token string) []byte {
 	sum := digest.Of(token)
-	var text [43]byte
-	base64.RawURLEncoding.Encode(text[:], sum[:])
-	return string(text[:])
+	return base64.RawURLEncoding.AppendEncode(text, sum[:])
 }
 
 // MarshalJSON writes the form that apps of node-oauth2-server know:

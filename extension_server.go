@@ -21,23 +21,23 @@ func (s *Server) AuthenticateClient(
 ) (*ClientRequest, error) {
 	known := append([]string{"client_id", "client_secret", "client_assertion", "client_assertion_type"},
 		parameters...)
-	f, refused := s.clientForm(r, known)
-	if refused != nil {
+	f := new(posted)
+	if refused := s.clientForm(r, known, f); refused != nil {
 		return nil, refused
 	}
-	client, refused := s.authenticateClient(r, f, known, exemption{public: public})
+	client, refused := s.authenticateClient(r, f.form, known, exemption{public: public})
 	if refused == nil {
 		refused = refuseInURL(r.URL.RawQuery, parameters)
 	}
 	if refused != nil {
 		return nil, refused
 	}
-	return &ClientRequest{Client: client, HTTP: r, form: &f}, nil
+	return &ClientRequest{Client: client, HTTP: r, form: &f.form}, nil
 }
 
 // refuseInURL refuses parameters that belong into the body.
 func refuseInURL(rawQuery string, names []string) *Error {
-	query, refused := parseForm(rawQuery)
+	query, refused := parseForm(rawQuery, nil)
 	if refused != nil {
 		return refused
 	}
@@ -73,8 +73,9 @@ func (s *Server) CheckAuthorization(ctx context.Context, client *Client, paramet
 	if client == nil {
 		return misuse("CheckAuthorization needs a client")
 	}
-	q := &authorization{server: s, began: beginNow(), sent: form{query: parametersOf(parameters)}}
-	q.by, q.form, q.Client = q, &q.sent, client
+	q := &authorization{server: s, began: beginNow()}
+	q.sent.query = parametersOf(parameters)
+	q.by, q.form, q.Client = q, &q.sent.form, client
 	if refused := q.checkPushed(ctx); refused != nil {
 		return refused
 	}

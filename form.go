@@ -22,6 +22,14 @@ const maxParameters = 512
 // form holds the parameters of a request.
 type form struct{ query, body parameters }
 
+// posted is a form with memory for most of them, so that a request is one
+// allocation with what is read of it.
+type posted struct {
+	form
+	space [6]parameter
+	again bodies.Restored // the body, for those who read it after the server
+}
+
 // parameters are all of a query or of a body, in their order.
 type parameters []parameter
 
@@ -138,8 +146,8 @@ func (f form) repeated(parameters []string) *Error {
 
 // parseForm parses urlencoded parameters (RFC 6749, appendix B) as browsers
 // write them: a semicolon is data (URL Standard, section 5.1). What needs no
-// decoding is not copied.
-func parseForm(encoded string) (parameters, *Error) {
+// decoding is not copied. The parameters are in space if they fit.
+func parseForm(encoded string, space []parameter) (parameters, *Error) {
 	if encoded == "" {
 		return nil, nil
 	}
@@ -147,7 +155,10 @@ func parseForm(encoded string) (parameters, *Error) {
 	if many > maxParameters {
 		return nil, tooMany()
 	}
-	all := make(parameters, 0, many)
+	all := parameters(space[:0])
+	if many > cap(all) {
+		all = make(parameters, 0, many)
+	}
 	for pair := range strings.SplitSeq(encoded, "&") {
 		if pair == "" {
 			continue
@@ -169,36 +180,36 @@ func parseForm(encoded string) (parameters, *Error) {
 const readAlready = "a middleware has read the body: " +
 	"it must leave it to be read again, or call ParseForm"
 
-// readBody returns the parameters in the body of r and leaves the body to be
+// readBody reads the parameters in the body of r and leaves the body to be
 // read again. A body of more than limit bytes is refused. If a middleware has
 // parsed the form, the parameters are taken from r.PostForm.
-func readBody(r *http.Request, limit int64) (parameters, *Error) {
+func (p *posted) readBody(r *http.Request, limit int64) (refused *Error) {
 	if r.PostForm != nil || r.Body == nil {
-		if refused := refuseLarge(r.PostForm, limit); refused != nil {
-			return nil, refused
-		}
-		return parametersOf(r.PostForm), nil
+		p.body = parametersOf(r.PostForm)
+		return refuseLarge(r.PostForm, limit)
 	}
 	text, err := bodies.ReadAtMost(r.Body, limit)
 	if err != nil {
-		return nil, unreadable(err)
+		return unreadable(err)
 	}
 	if int64(len(text)) > limit {
-		return nil, tooLarge()
+		return tooLarge()
 	}
 	switch {
 	case text == "" && r.ContentLength > 0:
-		return nil, misuse("%s", readAlready)
+		return misuse("%s", readAlready)
 	case text == "" && r.ContentLength < 0 && r.Body != http.NoBody: // a length was not sent
-		return nil, &Error{
+		return &Error{
 			Code:        InvalidRequest,
 			Description: "Invalid request: the body is empty",
 			Err:         errors.New("unless it was sent so, " + readAlready),
 			reason:      "form_unreadable",
 		}
 	}
-	r.Body = bodies.Restore(text, r.Body)
-	return parseForm(text)
+	p.again = bodies.Restore(text, r.Body)
+	r.Body = &p.again
+	p.body, refused = parseForm(text, p.space[min(len(p.query), len(p.space)):])
+	return refused
 }
 
 // unreadable returns the refusal of a body that could not be read, or only up
@@ -232,8 +243,9 @@ func peekBody(r *http.Request, limit int64) parameters {
 		r.Body = bodies.Resume(text, r.Body)
 		return nil
 	}
-	r.Body = bodies.Restore(text, r.Body)
-	all, refused := parseForm(text)
+	again := bodies.Restore(text, r.Body)
+	r.Body = &again
+	all, refused := parseForm(text, nil)
 	if refused != nil {
 		return nil
 	}
@@ -347,7 +359,7 @@ func (f form) refuseQuery(rawQuery string, client *Client, known []string) *Erro
 	if rawQuery == "" {
 		return nil
 	}
-	query, refused := parseForm(rawQuery)
+	query, refused := parseForm(rawQuery, nil)
 	if refused != nil {
 		return refused
 	}

@@ -95,16 +95,24 @@ func eachEntry(
 // refresh token that was used; nil if there was none, or if it belongs to
 // another grant.
 func (s *Server) entryFor(kind EntryKind, place int, token, issued, old *Token) *GrantEntry {
+	// One text for the nonce and the digests, so one allocation.
+	var buffer [nonceText + 2*digestText]byte
+	text := appendDigest(appendNonce(buffer[:0]), issued.AccessToken)
+	if issued.RefreshToken != "" {
+		text = appendDigest(text, issued.RefreshToken)
+	}
+	texts := string(text)
 	entry := &GrantEntry{
 		GrantID:              token.GrantID,
 		Seq:                  place,
 		Kind:                 kind,
+		Nonce:                texts[:nonceText],
 		GrantExpiresAt:       s.grantExpiry(token),
-		AccessToken:          Digest(issued.AccessToken),
+		AccessToken:          texts[nonceText:][:digestText],
 		AccessTokenExpiresAt: issued.AccessTokenExpiresAt,
 	}
 	if issued.RefreshToken != "" {
-		entry.Successor = Digest(issued.RefreshToken)
+		entry.Successor = texts[nonceText+digestText:]
 		entry.SuccessorExpiresAt = issued.RefreshTokenExpiresAt
 	}
 	// A refresh token without a place comes from another server, so there is no

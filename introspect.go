@@ -59,18 +59,18 @@ var introspectionMembers = []string{
 
 // introspect fills in event as it learns whose request it is.
 func (s *Server) introspect(r *http.Request, event *Event) (answer introspection, refused *Error) {
-	f, refused := s.clientForm(r, s.statusParameters)
-	if refused != nil {
+	f := new(posted)
+	if refused = s.clientForm(r, s.statusParameters, f); refused != nil {
 		return answer, refused
 	}
 	// The client comes first: a stranger could try out tokens here otherwise
 	// (RFC 7662, section 2.1).
-	caller, refused := s.authenticateClient(r, f, s.statusParameters, exemption{})
+	caller, refused := s.authenticateClient(r, f.form, s.statusParameters, exemption{})
 	event.ClientID = caller.id()
 	if refused != nil {
 		return answer, unauthorized(refused) // RFC 7662, section 2.3
 	}
-	token, isRefreshToken, refused := s.lookUp(r, f)
+	token, isRefreshToken, refused := s.lookUp(r, f.form)
 	if refused != nil || token == nil {
 		return answer, refused
 	}

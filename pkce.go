@@ -76,9 +76,11 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier st
 	case !grammar.IsPKCE(verifier):
 		return refusal(InvalidRequest, "pkce_verifier_malformed", "Invalid parameter: `code_verifier`")
 	}
+	var buffer [128]byte // as long as a verifier may be
+	proof := append(buffer[:0], verifier...)
 	switch method {
 	case methodS256:
-		verifier = Digest(verifier) // base64url of SHA-256, as the challenge
+		proof = appendDigest(buffer[:0], verifier) // base64url of SHA-256, as the challenge
 	case methodPlain:
 		if !s.options.InsecureAllowPlainPKCE {
 			return refusal(InvalidGrant, "pkce_plain", "Invalid grant: `code_challenge_method` must be S256")
@@ -86,7 +88,7 @@ func (s *Server) verifyPKCE(code *AuthorizationCode, client *Client, verifier st
 	default:
 		return breach("a stored code has the challenge method %q", code.CodeChallengeMethod)
 	}
-	if subtle.ConstantTimeCompare([]byte(verifier), []byte(challenge)) != 1 {
+	if subtle.ConstantTimeCompare(proof, []byte(challenge)) != 1 {
 		return wrongVerifier()
 	}
 	return nil

@@ -38,16 +38,16 @@ func (s *Server) Revoke() http.Handler {
 
 // revoke fills in event as it learns whose token it is.
 func (s *Server) revoke(r *http.Request, event *Event) *Error {
-	f, refused := s.clientForm(r, s.statusParameters)
-	if refused != nil {
+	f := new(posted)
+	if refused := s.clientForm(r, s.statusParameters, f); refused != nil {
 		return refused
 	}
-	client, refused := s.authenticateClient(r, f, s.statusParameters, exemption{public: true})
+	client, refused := s.authenticateClient(r, f.form, s.statusParameters, exemption{public: true})
 	event.ClientID = client.id()
 	if refused != nil {
 		return refused
 	}
-	token, isRefreshToken, refused := s.lookUp(r, f)
+	token, isRefreshToken, refused := s.lookUp(r, f.form)
 	switch {
 	case refused != nil:
 		return refused

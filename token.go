@@ -21,7 +21,7 @@ func (s *Server) Token(next http.Handler) http.Handler {
 		// One allocation for both; see GrantRequest.form.
 		call := &struct {
 			request GrantRequest
-			form    form
+			sent    posted
 		}{request: GrantRequest{
 			issuer:  s,
 			request: r,
@@ -29,8 +29,8 @@ func (s *Server) Token(next http.Handler) http.Handler {
 			event:   Event{Kind: EventIssued, Endpoint: EndpointToken},
 		}}
 		g := &call.request
-		g.form = &call.form
-		token, refused := s.answerGrant(g)
+		g.form = &call.sent.form
+		token, refused := s.answerGrant(g, &call.sent)
 		if refused != nil {
 			s.refuseClient(w, r, g.event, refused)
 			return
@@ -49,13 +49,12 @@ func (s *Server) Token(next http.Handler) http.Handler {
 // answerGrant authenticates the client and calls the grant that it asks for.
 // The client comes first: a stranger learns nothing, and spends no code or
 // token.
-func (s *Server) answerGrant(g *GrantRequest) (*Token, *Error) {
-	f, refused := s.clientForm(g.request, s.tokenParameters)
+func (s *Server) answerGrant(g *GrantRequest, sent *posted) (*Token, *Error) {
+	refused := s.clientForm(g.request, s.tokenParameters, sent)
 	if refused != nil {
 		return nil, refused
 	}
-	*g.form = f
-	name := f.get("grant_type")
+	name := sent.get("grant_type")
 	grant := s.grants[name]
 	if grant != nil {
 		g.event.GrantType = name
@@ -64,7 +63,7 @@ func (s *Server) answerGrant(g *GrantRequest) (*Token, *Error) {
 		public: true,
 		all:    slices.Contains(s.options.InsecureSkipClientAuthentication, name),
 	}
-	g.Client, refused = s.authenticateClient(g.request, f, s.tokenParameters, exempt)
+	g.Client, refused = s.authenticateClient(g.request, sent.form, s.tokenParameters, exempt)
 	g.event.ClientID = g.Client.id()
 	if refused == nil {
 		refused = s.checkGrant(g.Client, name, exempt.all)

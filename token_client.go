@@ -14,20 +14,19 @@ import (
 )
 
 // clientForm reads the form that a client posts to one of the endpoints that it
-// calls itself. known are the parameters of the endpoint, which may not repeat.
-func (s *Server) clientForm(r *http.Request, known []string) (form, *Error) {
+// calls itself, into f. known are the parameters of the endpoint, which may not
+// repeat.
+func (s *Server) clientForm(r *http.Request, known []string, f *posted) *Error {
 	if r.Method != http.MethodPost {
-		return form{}, wrongMethod("POST")
+		return wrongMethod("POST")
 	}
 	if !isForm(r) {
-		return form{}, wrongContent(r)
+		return wrongContent(r)
 	}
-	body, refused := readBody(r, s.options.MaxFormBytes)
-	if refused != nil {
-		return form{}, refused
+	if refused := f.readBody(r, s.options.MaxFormBytes); refused != nil {
+		return refused
 	}
-	f := form{body: body}
-	return f, f.repeated(known)
+	return f.repeated(known)
 }
 
 // credentials are how a client names itself (RFC 6749, section 2.3.1).

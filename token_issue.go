@@ -301,14 +301,18 @@ func (s *Server) prepare(
 		own := expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime)
 		issued.AccessTokenExpiresAt = earliest(own, issued.GrantExpiresAt)
 	}
-	if issued.AccessToken, refused = s.newAccessToken(ctx, client, &issued); refused != nil {
+	var ready, readyToo string
+	if refresh && s.can.newAccessToken == nil && s.can.newRefreshToken == nil && len(s.ext.formatters) == 0 {
+		ready, readyToo = newIDs()
+	}
+	if issued.AccessToken, refused = s.newAccessToken(ctx, client, &issued, ready); refused != nil {
 		return nil, refused
 	}
 	issued.RefreshToken, issued.RefreshTokenExpiresAt, issued.GrantSeq = "", time.Time{}, 0
 	if refresh {
 		s.warnOfLifetimes(client)
 		issued.RefreshToken, refused = generate(ctx, "GenerateRefreshToken", s.can.newRefreshToken,
-			client, issued.User, issued.Scope, grammar.IsVSCHAR)
+			client, issued.User, issued.Scope, grammar.IsVSCHAR, readyToo)
 		if refused != nil {
 			return nil, refused
 		}
@@ -338,8 +342,11 @@ func (s *Server) prepare(
 	return s.extend(ctx, client, saved)
 }
 
-// newAccessToken returns the string of a token, which has all else already.
-func (s *Server) newAccessToken(ctx context.Context, client *Client, token *Token) (string, *Error) {
+// newAccessToken returns the string of a token, which has all else already:
+// ready, if nobody else makes it.
+func (s *Server) newAccessToken(
+	ctx context.Context, client *Client, token *Token, ready string,
+) (string, *Error) {
 	for _, e := range s.ext.formatters {
 		shown := token.shown()
 		shown.AccessToken, shown.RefreshToken = "", ""
@@ -354,7 +361,7 @@ func (s *Server) newAccessToken(ctx context.Context, client *Client, token *Toke
 		}
 	}
 	return generate(ctx, "GenerateAccessToken", s.can.newAccessToken,
-		client, token.User, token.Scope, grammar.IsB64Token)
+		client, token.User, token.Scope, grammar.IsB64Token, ready)
 }
 
 // extend returns saved with what extensions add to the answer. After an error

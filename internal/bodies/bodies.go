@@ -45,15 +45,15 @@ func Release(buffer *[]byte, b []byte) {
 	}
 }
 
-// restored is a body that was read, for reading it again.
-type restored struct {
+// Restored is a body that was read, for reading it again.
+type Restored struct {
 	strings.Reader
 	io.Closer
 }
 
 // Restore returns a body that reads text and closes body.
-func Restore(text string, body io.Closer) io.ReadCloser {
-	return &restored{*strings.NewReader(text), body}
+func Restore(text string, body io.Closer) Restored {
+	return Restored{*strings.NewReader(text), body}
 }
 
 // partlyRead is a body whose beginning was read.

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+
+	"github.com/seed-11d18166/oauth2server/internal/bodies"
 )
 
 // version is the first byte of what Seal returns. A new format gets a new
@@ -20,7 +22,12 @@ func Seal(presented, grantID, successor string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth2server: sealing a successor: %w", err)
 	}
-	return aead.Seal([]byte{version}, nil, []byte(successor), []byte(grantID)), nil
+	buffer := bodies.Buffer() // as the two texts would be copied to the heap
+	plain := append(append((*buffer)[:0], successor...), grantID...)
+	sealed := append(make([]byte, 0, 1+aead.Overhead()+len(successor)), version)
+	sealed = aead.Seal(sealed, nil, plain[:len(successor)], plain[len(successor):])
+	bodies.Release(buffer, plain)
+	return sealed, nil
 }
 
 // Open decrypts what Seal returned.
