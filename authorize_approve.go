@@ -223,8 +223,7 @@ func (q *authorization) sendCode(
 	case saved.Resource != q.Resource || !saved.Details.same(details):
 		return nil, breach("SaveAuthorizationCode did not return the Resource and the Details of the code")
 	}
-	parameters := make([]parameter, 0, 3) // room for state and iss
-	return append(parameters, parameter{"code", saved.Code}), nil
+	return append(q.parts[:0], parameter{"code", saved.Code}), nil
 }
 
 // sendToken issues an access token, but never a refresh token (RFC 6749,

@@ -20,6 +20,7 @@ type authorization struct {
 	began   beginning
 	sent    posted // what was sent; an extension may have put another form in its place
 	decided atomic.Bool
+	parts   [3]parameter // room for an answer: code, state and iss
 
 	resolver RequestResolver             // the extension that did
 	spend    func(context.Context) error // that request; nil: it can be used again

@@ -29,10 +29,10 @@ var flows = []struct {
 	// docs/performance.md lists them.
 	allocs, atResource float64
 }{
-	{"client credentials", (*caller).clientCredentials, 12, 16},
-	{"authenticate", (*caller).authenticate, 4, 4},
-	{"code flow", (*caller).codeFlow, 44, 49},
-	{"refresh", (*caller).refresh, 28, 28},
+	{"client credentials", (*caller).clientCredentials, 10, 14},
+	{"authenticate", (*caller).authenticate, 3, 3},
+	{"code flow", (*caller).codeFlow, 35, 40},
+	{"refresh", (*caller).refresh, 19, 19},
 }
 
 func BenchmarkFlows(b *testing.B) {

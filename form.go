@@ -26,7 +26,7 @@ type form struct{ query, body parameters }
 // allocation with what is read of it.
 type posted struct {
 	form
-	space [6]parameter
+	space [8]parameter
 	again bodies.Restored // the body, for those who read it after the server
 }
 

@@ -38,8 +38,16 @@ type table[T record] struct{ parts [shards]shard[T] }
 type shard[T record] struct {
 	mu      sync.RWMutex
 	entries map[key]T
-	due     map[int64][]key // by period
-	swept   int64           // earlier periods are swept
+	due     map[int64]*bucket // by period
+	swept   int64             // earlier periods are swept
+}
+
+// bucket has keys whose records expire in the same period, and the bucket that
+// was full before it. A slice would be copied again and again as it grows.
+type bucket struct {
+	before *bucket
+	many   int
+	keys   [31]key // with the rest 1008 bytes, so that 1024 are allocated
 }
 
 // of returns the shard of k. Keys are digests, so they spread evenly.
@@ -100,14 +108,24 @@ func periodOf(ms int64) int64 { return ms / period.Milliseconds() }
 // The caller holds the lock.
 func (s *shard[T]) put(k key, value T, now time.Time) {
 	if s.entries == nil {
-		s.entries, s.due = make(map[key]T), make(map[int64][]key)
+		s.entries, s.due = make(map[key]T), make(map[int64]*bucket)
 	}
 	s.sweep(periodOf(now.UnixMilli()))
 	s.entries[k] = value
 	if at := value.expires(); at != 0 {
-		bucket := s.bucketOf(at)
-		s.due[bucket] = append(s.due[bucket], k)
+		s.mark(s.bucketOf(at), k)
 	}
+}
+
+// mark puts a key into the bucket of a period.
+func (s *shard[T]) mark(period int64, k key) {
+	b := s.due[period]
+	if b == nil || b.many == len(b.keys) {
+		b = &bucket{before: b}
+		s.due[period] = b
+	}
+	b.keys[b.many] = k
+	b.many++
 }
 
 // bucketOf returns the bucket for an expiry, never one that is swept already:
@@ -119,19 +137,23 @@ func (s *shard[T]) sweep(current int64) {
 		s.swept = current
 	}
 	for drops, periods := 0, 0; drops < dropsPerSave && periods < periodsPerSave && s.swept < current; {
-		bucket := s.due[s.swept]
-		if len(bucket) == 0 {
+		b := s.due[s.swept]
+		if b != nil && b.many == 0 {
+			b = b.before
+			s.due[s.swept] = b
+		}
+		if b == nil {
 			delete(s.due, s.swept)
 			s.swept++
 			periods++
 			continue
 		}
-		last := bucket[len(bucket)-1]
+		b.many--
+		last := b.keys[b.many]
 		// Unless it was saved again since, for longer.
 		if e, ok := s.entries[last]; ok && e.expires() != 0 && s.bucketOf(e.expires()) <= s.swept {
 			delete(s.entries, last)
 		}
-		s.due[s.swept] = bucket[:len(bucket)-1]
 		drops++
 	}
 }
