@@ -5,7 +5,6 @@ package oauth2server
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -100,7 +99,7 @@ func (t Token) MarshalBinary() ([]byte, error) {
 	if err != nil {
 		return nil, misuse("%w", err)
 	}
-	return marshalRecord(t.unknown, tokenRecord{
+	r := tokenRecord{
 		Version:          recordVersion,
 		AccessExpiresAt:  millis.Of(t.AccessTokenExpiresAt),
 		RefreshExpiresAt: millis.Of(t.RefreshTokenExpiresAt),
@@ -115,14 +114,21 @@ func (t Token) MarshalBinary() ([]byte, error) {
 		Resource:         t.Resource,
 		Details:          t.Details,
 		Attributes:       attributes,
-	})
+	}
+	fields := plainjson.Writer()
+	r.plain(&fields)
+	if data, ok := fields.Text(); ok && t.unknown == nil {
+		return data, nil
+	}
+	return marshalRecord(t.unknown, r)
 }
 
 // UnmarshalBinary reads what [Token.MarshalBinary] wrote, and leaves the token
 // strings as they are.
 func (t *Token) UnmarshalBinary(data []byte) error {
 	var simple tokenRecord
-	if simple.readPlain(string(data)) {
+	fields := plainjson.Reader(string(data))
+	if simple.plain(&fields); fields.Done() {
 		return t.take(&simple, nil)
 	}
 	var r tokenRecord
@@ -174,7 +180,7 @@ func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return marshalRecord(c.unknown, codeRecord{
+	r := codeRecord{
 		Version:             recordVersion,
 		ExpiresAt:           millis.Of(c.ExpiresAt),
 		RedirectURI:         c.RedirectURI,
@@ -186,14 +192,21 @@ func (c AuthorizationCode) MarshalBinary() ([]byte, error) {
 		GrantID:             c.GrantID,
 		Resource:            c.Resource,
 		Details:             c.Details,
-	})
+	}
+	fields := plainjson.Writer()
+	r.plain(&fields)
+	if data, ok := fields.Text(); ok && c.unknown == nil {
+		return data, nil
+	}
+	return marshalRecord(c.unknown, r)
 }
 
 // UnmarshalBinary reads what [AuthorizationCode.MarshalBinary] wrote, and
 // leaves Code as it is.
 func (c *AuthorizationCode) UnmarshalBinary(data []byte) error {
 	var simple codeRecord
-	if simple.readPlain(string(data)) {
+	fields := plainjson.Reader(string(data))
+	if simple.plain(&fields); fields.Done() {
 		c.take(&simple, nil)
 		return nil
 	}
@@ -228,7 +241,7 @@ func (e GrantEntry) MarshalBinary() ([]byte, error) {
 	if err := checkText(e.GrantID, string(e.Kind), e.Nonce, e.ClientID, e.UserID, e.Resource); err != nil {
 		return nil, err
 	}
-	return marshalRecord(e.unknown, entryRecord{
+	r := entryRecord{
 		Version:            recordVersion,
 		GrantID:            e.GrantID,
 		Seq:                e.Seq,
@@ -248,13 +261,20 @@ func (e GrantEntry) MarshalBinary() ([]byte, error) {
 		Scope:              e.Scope,
 		Resource:           e.Resource,
 		GrantExpiresAt:     millis.Of(e.GrantExpiresAt),
-	})
+	}
+	fields := plainjson.Writer()
+	r.plain(&fields)
+	if data, ok := fields.Text(); ok && e.unknown == nil {
+		return data, nil
+	}
+	return marshalRecord(e.unknown, r)
 }
 
 // UnmarshalBinary reads what [GrantEntry.MarshalBinary] wrote.
 func (e *GrantEntry) UnmarshalBinary(data []byte) error {
 	var simple entryRecord
-	if simple.readPlain(string(data)) {
+	fields := plainjson.Reader(string(data))
+	if simple.plain(&fields); fields.Done() {
 		e.take(&simple, nil)
 		return nil
 	}
@@ -290,124 +310,65 @@ func (e *GrantEntry) take(r *entryRecord, unknown map[string]json.RawMessage) {
 	}
 }
 
-// readPlain reads what needs no more than package plainjson. Otherwise it returns
-// false, and r is of no use.
-func (r *tokenRecord) readPlain(text string) bool {
-	read := plainjson.New(text)
-	for name, ok := read.Next(); ok; name, ok = read.Next() {
-		switch name {
-		case "v":
-			r.Version = int(read.Int())
-		case "access_expires_at":
-			r.AccessExpiresAt = read.Int()
-		case "refresh_expires_at":
-			r.RefreshExpiresAt = read.Int()
-		case "scope":
-			r.Scope = read.Strings()
-		case "client_id":
-			r.ClientID = read.String()
-		case "user_id":
-			r.UserID = read.String()
-		case "grant_id":
-			r.GrantID = read.String()
-		case "grant_seq":
-			r.GrantSeq = int(read.Int())
-		case "grant_scope":
-			r.GrantScope = read.Strings()
-		case "grant_expires_at":
-			r.GrantExpiresAt = read.Int()
-		case "grant_pace":
-			r.GrantPace = read.Int()
-		case "resource":
-			r.Resource = read.String()
-		default:
-			read.Fail()
-		}
+// plain reads or writes what needs no more than package plainjson, in the order
+// of the fields. Otherwise it fails, and encoding/json does it.
+func (r *tokenRecord) plain(f *plainjson.Fields) {
+	f.Int("v", &r.Version)
+	f.Int64("access_expires_at", &r.AccessExpiresAt)
+	f.Int64("refresh_expires_at", &r.RefreshExpiresAt)
+	f.Strings("scope", (*[]string)(&r.Scope))
+	f.String("client_id", &r.ClientID)
+	f.String("user_id", &r.UserID)
+	f.String("grant_id", &r.GrantID)
+	f.Int("grant_seq", &r.GrantSeq)
+	f.Strings("grant_scope", (*[]string)(&r.GrantScope))
+	f.Int64("grant_expires_at", &r.GrantExpiresAt)
+	f.Int64("grant_pace", &r.GrantPace)
+	f.String("resource", &r.Resource)
+	if r.Details != nil || r.Attributes != nil || r.Version != recordVersion {
+		f.Fail()
 	}
-	return read.Done() && r.Version == recordVersion
 }
 
-func (r *codeRecord) readPlain(text string) bool {
-	read := plainjson.New(text)
-	for name, ok := read.Next(); ok; name, ok = read.Next() {
-		switch name {
-		case "v":
-			r.Version = int(read.Int())
-		case "expires_at":
-			r.ExpiresAt = read.Int()
-		case "redirect_uri":
-			r.RedirectURI = read.String()
-		case "scope":
-			r.Scope = read.Strings()
-		case "client_id":
-			r.ClientID = read.String()
-		case "user_id":
-			r.UserID = read.String()
-		case "code_challenge":
-			r.CodeChallenge = read.String()
-		case "code_challenge_method":
-			r.CodeChallengeMethod = read.String()
-		case "grant_id":
-			r.GrantID = read.String()
-		case "resource":
-			r.Resource = read.String()
-		default:
-			read.Fail()
-		}
+func (r *codeRecord) plain(f *plainjson.Fields) {
+	f.Int("v", &r.Version)
+	f.Int64("expires_at", &r.ExpiresAt)
+	f.String("redirect_uri", &r.RedirectURI)
+	f.Strings("scope", (*[]string)(&r.Scope))
+	f.String("client_id", &r.ClientID)
+	f.String("user_id", &r.UserID)
+	f.String("code_challenge", &r.CodeChallenge)
+	f.String("code_challenge_method", &r.CodeChallengeMethod)
+	f.String("grant_id", &r.GrantID)
+	f.String("resource", &r.Resource)
+	if r.Details != nil || r.Version != recordVersion {
+		f.Fail()
 	}
-	return read.Done() && r.Version == recordVersion
 }
 
-func (r *entryRecord) readPlain(text string) bool {
-	read := plainjson.New(text)
-	for name, ok := read.Next(); ok; name, ok = read.Next() {
-		switch name {
-		case "v":
-			r.Version = int(read.Int())
-		case "grant_id":
-			r.GrantID = read.String()
-		case "seq":
-			r.Seq = int(read.Int())
-		case "kind":
-			r.Kind = EntryKind(read.String())
-		case "nonce":
-			r.Nonce = read.String()
-		case "time":
-			r.Time = read.Int()
-		case "expires_at":
-			r.ExpiresAt = read.Int()
-		case "pace":
-			r.Pace = read.Int()
-		case "presented":
-			r.Presented = read.String()
-		case "access_token":
-			r.AccessToken = read.String()
-		case "access_expires_at":
-			r.AccessExpiresAt = read.Int()
-		case "successor":
-			r.Successor = read.String()
-		case "successor_expires_at":
-			r.SuccessorExpiresAt = read.Int()
-		case "sealed":
-			var err error
-			if r.Sealed, err = base64.StdEncoding.DecodeString(read.String()); err != nil {
-				read.Fail()
-			}
-		case "client_id":
-			r.ClientID = read.String()
-		case "user_id":
-			r.UserID = read.String()
-		case "scope":
-			r.Scope = read.Strings()
-		case "resource":
-			r.Resource = read.String()
-		case "grant_expires_at":
-			r.GrantExpiresAt = read.Int()
-		default:
-			read.Fail()
-		}
+func (r *entryRecord) plain(f *plainjson.Fields) {
+	f.Int("v", &r.Version)
+	f.String("grant_id", &r.GrantID)
+	f.Int("seq", &r.Seq)
+	f.String("kind", (*string)(&r.Kind))
+	f.String("nonce", &r.Nonce)
+	f.Int64("time", &r.Time)
+	f.Int64("expires_at", &r.ExpiresAt)
+	f.Int64("pace", &r.Pace)
+	f.String("presented", &r.Presented)
+	f.String("access_token", &r.AccessToken)
+	f.Int64("access_expires_at", &r.AccessExpiresAt)
+	f.String("successor", &r.Successor)
+	f.Int64("successor_expires_at", &r.SuccessorExpiresAt)
+	f.Bytes("sealed", &r.Sealed)
+	f.String("client_id", &r.ClientID)
+	f.String("user_id", &r.UserID)
+	f.Strings("scope", (*[]string)(&r.Scope))
+	f.String("resource", &r.Resource)
+	f.Int64("grant_expires_at", &r.GrantExpiresAt)
+	if r.Version != recordVersion {
+		f.Fail()
 	}
-	return read.Done() && r.Version == recordVersion
 }
 
 // checkText refuses text that is not UTF-8: JSON would change it, so that two

@@ -79,38 +79,20 @@ type client struct {
 // readPlain reads the record of most clients without encoding/json, as nearly
 // every request reads one. If it returns false, r is of no use.
 func (r *clientRecord) readPlain(stored string) bool {
-	read := plainjson.New(stored)
-	for name, ok := read.Next(); ok; name, ok = read.Next() {
-		switch name {
-		case "public":
-			r.Public = read.Bool()
-		case "secret_digest":
-			r.Secret = read.String()
-		case "redirect_uris":
-			r.RedirectURIs = read.Strings()
-		case "grants":
-			r.Grants = read.Strings()
-		case "scope":
-			r.Scope = read.Strings()
-		case "auth_method":
-			r.AuthMethod = read.String()
-		case "access_token_lifetime_ns":
-			r.AccessTokenLifetime = time.Duration(read.Int())
-		case "refresh_token_lifetime_ns":
-			r.RefreshTokenLifetime = time.Duration(read.Int())
-		case "name":
-			r.Name = read.String()
-		case "uri":
-			r.URI = read.String()
-		case "self_asserted":
-			r.SelfAsserted = read.Bool()
-		case "version":
-			r.Version = read.String()
-		default:
-			read.Fail()
-		}
-	}
-	return read.Done()
+	f := plainjson.Reader(stored)
+	f.Bool("public", &r.Public)
+	f.String("secret_digest", &r.Secret)
+	f.Strings("redirect_uris", &r.RedirectURIs)
+	f.Strings("grants", &r.Grants)
+	f.Strings("scope", (*[]string)(&r.Scope))
+	f.String("auth_method", &r.AuthMethod)
+	f.Int64("access_token_lifetime_ns", (*int64)(&r.AccessTokenLifetime))
+	f.Int64("refresh_token_lifetime_ns", (*int64)(&r.RefreshTokenLifetime))
+	f.String("name", &r.Name)
+	f.String("uri", &r.URI)
+	f.Bool("self_asserted", &r.SelfAsserted)
+	f.String("version", &r.Version)
+	return f.Done()
 }
 
 func parseClient(id, stored string) (*client, error) {

@@ -216,7 +216,10 @@ func checkIDs(ids ...string) error {
 }
 
 // millis is a time as it is stored: milliseconds since 1970, so that no time zone
-// matters. The zero time is NULL.
-func millis(t time.Time) sql.NullInt64 {
-	return sql.NullInt64{Int64: t.UnixMilli(), Valid: !t.IsZero()}
+// matters. The zero time is nil, which is NULL.
+func millis(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
 }

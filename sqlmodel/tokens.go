@@ -4,7 +4,6 @@ package sqlmodel
 
 import (
 	"context"
-	"database/sql"
 	"encoding"
 	"errors"
 	"fmt"
@@ -47,7 +46,7 @@ func (g *Grants) SaveToken(
 	var rows [][]any
 	for _, one := range []struct {
 		kind, secret string
-		expiresAt    sql.NullInt64
+		expiresAt    any
 	}{
 		{accessToken, token.AccessToken, millis(token.AccessTokenExpiresAt)},
 		{refreshToken, token.RefreshToken, millis(token.RefreshTokenExpiresAt)},

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -201,9 +202,15 @@ func query(ctx context.Context, stmt *sql.Stmt, args []any) error {
 	return rows.Err()
 }
 
-// renewSQL returns a function that replaces args by those of the next round.
+// renewSQL returns a function that replaces args by those of the next round: all
+// that have an index, as equal values would make it smaller than it is.
 func renewSQL(text string, recorded, args []any, p *place) (func(), error) {
-	insert := strings.HasPrefix(text, "INSERT")
+	insert, recordedAt := strings.HasPrefix(text, "INSERT"), time.Now()
+	later := func(i int) {
+		if expires, ok := recorded[i].(int64); ok {
+			args[i] = expires + time.Since(recordedAt).Milliseconds()
+		}
+	}
 	about := func(table string) bool { return strings.Contains(text, "oauth2_"+table+" ") }
 	switch {
 	case about("clients"):
@@ -212,6 +219,7 @@ func renewSQL(text string, recorded, args []any, p *place) (func(), error) {
 		return func() {
 			p.code = fresh()
 			args[0], args[2], args[3] = p.code, anyUser().ID, p.grant
+			later(4)
 		}, nil
 	case about("codes"):
 		return func() { args[0] = p.code }, nil
@@ -222,6 +230,10 @@ func renewSQL(text string, recorded, args []any, p *place) (func(), error) {
 				if args[i] == "refresh" {
 					p.refresh = args[i+1].(string)
 				}
+				if recorded[i+4] != "" {
+					args[i+3], args[i+4] = anyUser().ID, p.grant
+				}
+				later(i + 5)
 			}
 		}, nil
 	case about("tokens") && recorded[1] == "access":
@@ -231,9 +243,13 @@ func renewSQL(text string, recorded, args []any, p *place) (func(), error) {
 	case about("grants"):
 		return func() {
 			args[0], args[1] = p.grant, recorded[1].(int64)+int64(p.seq)
-			if insert {
+			if !insert {
+				return
+			}
+			if recorded[3] != "" {
 				args[3] = anyUser().ID
 			}
+			later(4)
 		}, nil
 	}
 	return nil, fmt.Errorf("no rule for the bare form of: %s", text)
