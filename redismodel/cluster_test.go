@@ -1,4 +1,4 @@
-// This file tests a cluster whose servers change roles.
+// This file tests a cluster whose servers change roles, or whose slots move.
 
 package redismodel_test
 
@@ -6,13 +6,16 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/redismodel"
 )
 
@@ -31,7 +34,8 @@ func startCluster(t testing.TB) *cluster {
 	bus := free[2*masters:]
 	for i, port := range free[:2*masters] {
 		s := start(t, port, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus[i]),
-			"--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
+			"--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0",
+			"--cluster-allow-replica-migration", "no")
 		c.nodes = append(c.nodes, s.client(t, nil))
 	}
 	for i, node := range c.nodes {
@@ -121,4 +125,92 @@ func TestClusterFailover(t *testing.T) {
 		require.Len(t, entries, 1, "an acknowledged entry is lost")
 	}
 	t.Logf("%d of 160 appends were acknowledged while three servers handed over, none is lost", len(acknowledged))
+}
+
+// move is the move of the slots of one server to another, which is begun.
+type move struct {
+	from, to    *redis.Client
+	first, last int
+}
+
+func (c *cluster) beginMove(t testing.TB, from, to int) *move {
+	m := &move{c.nodes[from], c.nodes[to], from * slots / masters, (from+1)*slots/masters - 1}
+	m.setSlots(t, m.to, "IMPORTING", m.from)
+	m.setSlots(t, m.from, "MIGRATING", m.to)
+	return m
+}
+
+func (m *move) setSlots(t testing.TB, at *redis.Client, state string, other *redis.Client) {
+	ctx := t.Context()
+	id, err := other.Do(ctx, "CLUSTER", "MYID").Text()
+	require.NoError(t, err)
+	pipe := at.Pipeline()
+	for slot := m.first; slot <= m.last; slot++ {
+		pipe.Do(ctx, "CLUSTER", "SETSLOT", slot, state, id)
+	}
+	_, err = pipe.Exec(ctx)
+	require.NoError(t, err)
+}
+
+// end moves the keys and then the slots.
+func (m *move) end(t testing.TB) {
+	ctx := t.Context()
+	host, port, err := net.SplitHostPort(m.to.Options().Addr)
+	require.NoError(t, err)
+	all, err := keys(ctx, m.from, "")
+	require.NoError(t, err)
+	for _, key := range all {
+		require.NoError(t, m.from.Migrate(ctx, host, port, key, 0, time.Minute).Err())
+	}
+	m.setSlots(t, m.to, "NODE", m.to)
+	m.setSlots(t, m.from, "NODE", m.to)
+}
+
+// While slots move, what is new is on the server that gets them.
+func TestSlotsMove(t *testing.T) {
+	c := startCluster(t)
+	ctx := t.Context()
+	o := options()
+	o.WaitReplicas = 1
+	m := redismodel.New(c.client(t), o)
+	require.NoError(t, m.AddUser(ctx, &oauth2server.User{ID: "user"}, "name", "a password"))
+	old := seed(t, m, 30)
+	slot, err := c.nodes[0].ClusterKeySlot(ctx, "{users}").Result()
+	require.NoError(t, err)
+	from := int(slot) * masters / slots
+	moving := c.beginMove(t, from, (from+1)%masters)
+	revoke := func(tokens []string) {
+		for _, token := range tokens {
+			_, err := m.GetAccessToken(ctx, token)
+			require.NoError(t, err)
+			require.NoError(t, m.RevokeAccessTokens(ctx, oauth2server.Digest(token)))
+			_, err = m.GetAccessToken(ctx, token)
+			require.ErrorIs(t, err, oauth2server.ErrNotFound)
+		}
+	}
+	work := func() {
+		revoke(seed(t, m, 30))
+		for i := range 30 {
+			id, secret := rand.Text(), rand.Text()
+			require.NoError(t, m.AddClient(ctx, clientNamed(id), secret))
+			_, err := m.GetClient(ctx, id, secret)
+			require.NoError(t, err)
+			e := newEntry(rand.Text(), 1)
+			e.UserID, e.ClientID = "user of a grant", id
+			_, err = m.AppendGrant(ctx, e)
+			require.NoError(t, err)
+			_, err = m.AppendGrant(ctx, newEntry(e.GrantID, 1))
+			require.ErrorIs(t, err, oauth2server.ErrExists)
+			require.NoError(t, m.RevokeClient(ctx, id))
+			require.NoError(t, m.DeleteClient(ctx, id), i)
+		}
+		require.NoError(t, m.SetPassword(ctx, "user", rand.Text()))
+		require.NoError(t, m.RevokeUser(ctx, "user of a grant"))
+	}
+	revoke(old[:10])
+	work()
+	revoke(old[10:20])
+	moving.end(t)
+	revoke(old[20:])
+	work()
 }

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -133,6 +135,9 @@ func (s *store) route(ctx context.Context, what string, c command) (reply []any,
 			return nil, fmt.Errorf("redismodel: %s: %w", what, err)
 		}
 		reply, err = s.try(ctx, what, server, c)
+		if addr, ok := redis.IsAskError(err); ok {
+			reply, err = s.ask(ctx, what, server, addr, c)
+		}
 		if !moved(err) {
 			return reply, err
 		}
@@ -145,6 +150,37 @@ func (s *store) route(ctx context.Context, what string, c command) (reply []any,
 		}
 	}
 	return nil, err
+}
+
+// ask sends a command to the server that gets the slot of its key. The client may
+// not know that server yet, as a new one has no slots, so ask makes a connection.
+func (s *store) ask(ctx context.Context, what string, from *redis.Client, addr string, c command) ([]any, error) {
+	o := *from.Options()
+	o.Addr = askAddr(o.Addr, addr)
+	o.PoolSize, o.MinIdleConns = 1, 0
+	server := s.cluster.Options().NewClient(&o)
+	defer server.Close()
+	reply, err := s.try(ctx, what, server, command{args: []any{"ASKING"}}, c)
+	if err != nil {
+		return nil, err
+	}
+	return reply[1:], nil
+}
+
+// askAddr returns the address that a server names. It puts no brackets around an
+// IPv6 address, and leaves out the host if that is to be its own.
+func askAddr(from, addr string) string {
+	last := strings.LastIndexByte(addr, ':')
+	if last < 0 {
+		return addr // it cannot be reached, and the error says so
+	}
+	host := strings.Trim(addr[:last], "[]")
+	if host == "" {
+		if own, _, err := net.SplitHostPort(from); err == nil {
+			host = own
+		}
+	}
+	return net.JoinHostPort(host, addr[last+1:])
 }
 
 // moved reports whether another server has the key, or will have it soon.
