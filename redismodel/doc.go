@@ -22,15 +22,21 @@
 //
 // # Server
 //
-// maxmemory-policy must be "noeviction", its default: the others make room by
-// forgetting revocations. The commands are those of Redis 7.0; Valkey has them
-// too. All keys have a prefix, so the database may have other things in it.
+// Where maxmemory is set, maxmemory-policy must be "noeviction", its default: the
+// others make room by forgetting revocations, and [Grants.Check] refuses them. The
+// commands are those of Redis 7.0; Valkey has them too. All keys have a prefix, so
+// the database may have other things in it.
 //
 // A Redis Cluster works, as each script has one key, or keys with the same hash
-// tag. A client of Sentinel works too, without ReplicaOnly. Reads must go to the
-// server that has the writes, so [Grants.Check] and all other calls refuse a
-// cluster client that reads from replicas. They also refuse a [redis.Ring], which
-// forgets what was on a server that does not answer.
+// tag, also while slots move. A client of Sentinel works too, without ReplicaOnly.
+// Reads must go to the server that has the writes. So all calls refuse a cluster
+// client that reads from replicas, and [Grants.Check] refuses a server that is a
+// replica. All calls also refuse a [redis.Ring], which forgets what was on a server
+// that does not answer.
+//
+// Check asks the server by INFO. A user of the server who may not send it, as with
+// "-@dangerous", learns nothing from Check about the policy or a replica: allow
+// "+info", or look yourself.
 //
 // # What is stored
 //

@@ -59,11 +59,45 @@ func (c command) to(ctx context.Context, s sender, full bool) *redis.Cmd {
 	return c.script.EvalSha(ctx, s, c.keys, c.args...)
 }
 
-// Check returns why the arguments of [New] cannot be used, or why the server
-// does not answer.
+// Check returns why the arguments of [New] cannot be used, why the server does not
+// answer, or what about it breaks the promises of the package: a replica, or a
+// maxmemory-policy that forgets. It asks a server about itself by INFO; if that is
+// forbidden to the client's user, Check cannot see these two faults.
 func (s *store) Check(ctx context.Context) error {
-	_, err := s.send(ctx, "check", plain("EXISTS", s.prefix))
+	if _, err := s.send(ctx, "check", plain("EXISTS", s.prefix)); err != nil {
+		return err
+	}
+	if s.cluster != nil { // it sends each command to the server that has the key
+		return s.cluster.ForEachMaster(ctx, func(ctx context.Context, server *redis.Client) error {
+			_, err := inspect(ctx, server, server.Options().Addr)
+			return err
+		})
+	}
+	role, err := inspect(ctx, s.client, "the server")
+	if err == nil && role == "slave" {
+		err = errors.New("redismodel: check: the client is connected to a replica, " +
+			"which does not have every revocation yet")
+	}
 	return err
+}
+
+// inspect returns the role of a server, or an error if it evicts keys. If the
+// server refuses to tell, there is neither.
+func inspect(ctx context.Context, server redis.UniversalClient, name string) (role string, err error) {
+	info, err := server.InfoMap(ctx, "memory", "replication").Result()
+	switch {
+	case redis.IsPermissionError(err), redis.HasErrorPrefix(err, "unknown command"):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("redismodel: check: %s: %w", name, err)
+	}
+	memory := info["Memory"]
+	limit, policy := memory["maxmemory"], memory["maxmemory_policy"]
+	if limit != "" && limit != "0" && policy != "" && policy != "noeviction" {
+		return "", fmt.Errorf("redismodel: check: %s: maxmemory-policy is %q: set it to \"noeviction\", "+
+			"as the others make room by forgetting revocations", name, policy)
+	}
+	return info["Replication"]["role"], nil
 }
 
 // send sends commands that may be carried out in any order, in one round trip,
