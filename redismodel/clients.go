@@ -16,7 +16,6 @@ import (
 )
 
 func (s *store) clientKey(id string) string { return s.prefix + "client:" + id }
-func (s *store) formerKey(id string) string { return s.prefix + "former-client:" + id }
 func (s *store) clientsKey() string         { return s.prefix + "clients" }
 
 // clientRecord is a client as it is stored, as JSON under its ID.
@@ -35,6 +34,7 @@ type clientRecord struct {
 	URI                  string             `json:"uri,omitempty"`
 	SelfAsserted         bool               `json:"self_asserted,omitempty"`
 	Data                 json.RawMessage    `json:"data,omitempty"`
+	Deleted              bool               `json:"deleted,omitempty"` // all that is kept, with Version
 
 	// Version differs after each change, and between two attempts to add a
 	// client.
@@ -113,6 +113,7 @@ func parseClient(id, stored string) (*client, error) {
 	c.secrets.Former, formerOK = credential.ParseDigest(r.FormerSecret)
 	c.secrets.FormerUntil = r.FormerUntil
 	switch {
+	case r.Deleted:
 	case !ok && r.Secret != "", !formerOK && r.FormerSecret != "":
 		return nil, fmt.Errorf("redismodel: client %q: a secret's digest is no SHA-256", id)
 	case r.Secret == "" && !c.Public && c.AuthMethod == "":
@@ -144,15 +145,23 @@ func (m *Model) GetClient(
 
 // clientByID returns a registered client. It is never nil, even with an error.
 func (m *Model) clientByID(ctx context.Context, id string) (*client, error) {
-	stored, err := text(m.send(ctx, "find a client", plain("GET", m.clientKey(id))))
-	if err != nil {
-		return &client{}, err
+	found, err := m.knownClient(ctx, id)
+	if err == nil && found.record.Deleted {
+		err = oauth2server.ErrNotFound
 	}
-	found, err := parseClient(id, stored)
 	if err != nil {
 		return &client{}, err
 	}
 	return found, nil
+}
+
+// knownClient returns a client that is registered, or was deleted not long ago.
+func (m *Model) knownClient(ctx context.Context, id string) (*client, error) {
+	stored, err := text(m.send(ctx, "find a client", plain("GET", m.clientKey(id))))
+	if err != nil {
+		return nil, err
+	}
+	return parseClient(id, stored)
 }
 
 // swapClient replaces a record of a client by another, and reports whether the
@@ -166,7 +175,11 @@ func (m *Model) swapClient(
 	if err != nil {
 		return false, fmt.Errorf("redismodel: client %q: %w", id, err)
 	}
-	commands := append(around, command{swap, []string{m.clientKey(id)}, []any{old, stored}})
+	args := []any{old, stored}
+	if r.Deleted {
+		args = append(args, "PX", keepDeleted.Milliseconds())
+	}
+	commands := append(around, command{swap, []string{m.clientKey(id)}, args})
 	all, err := m.write(ctx, what, append(commands, around...)...)
 	return err == nil && all[len(around)] == int64(1), err
 }
@@ -189,30 +202,41 @@ func (m *Model) AddClient(ctx context.Context, c *oauth2server.Client, secret st
 	if secret != "" {
 		record.Secret = credential.DigestOf(secret).String()
 	}
-	if err := m.endFormer(ctx, c.ID); err != nil {
+	former, err := m.endFormer(ctx, c.ID)
+	if err != nil {
 		return err
 	}
 	// The ID is listed before the record is there, so that no client is missing
 	// if this call fails half-way; and again after it, as DeleteClient may have
 	// taken the ID out in between.
 	listed := plain("ZADD", m.clientsKey(), 0, c.ID)
-	added, err := m.swapClient(ctx, "add a client", c.ID, "", record, listed)
+	added, err := m.swapClient(ctx, "add a client", c.ID, former, record, listed)
 	if err == nil && !added {
-		err = fmt.Errorf("redismodel: client %q: %w", c.ID, oauth2server.ErrExists)
+		err = clientExists(c.ID)
 	}
 	return err
 }
 
+func clientExists(id string) error {
+	return fmt.Errorf("redismodel: client %q: %w", id, oauth2server.ErrExists)
+}
+
 // endFormer revokes again what was granted to a deleted client with this ID, as
-// requests may have been in flight when it was deleted. If the ID is taken, it
-// does nothing: the client will not be added.
-func (m *Model) endFormer(ctx context.Context, id string) error {
-	all, err := m.send(ctx, "find a deleted client", plain("EXISTS", m.formerKey(id)),
-		plain("EXISTS", m.clientKey(id)))
-	if err != nil || all[0] == int64(0) || all[1] == int64(1) {
-		return err
+// requests may have been in flight when it was deleted. That can live longer than
+// the deletion is known, so it does not depend on it. endFormer returns what is
+// stored about the deletion, or "".
+func (m *Model) endFormer(ctx context.Context, id string) (stored string, err error) {
+	found, err := m.knownClient(ctx, id)
+	switch {
+	case errors.Is(err, oauth2server.ErrNotFound):
+	case err != nil:
+		return "", err
+	case !found.record.Deleted:
+		return "", clientExists(id)
+	default:
+		stored = found.stored
 	}
-	return m.RevokeClient(ctx, id)
+	return stored, m.RevokeClient(ctx, id)
 }
 
 func (m *Model) rules() credential.Rules {
@@ -249,7 +273,9 @@ func (m *Model) ListClients(ctx context.Context, after string, limit int) (page 
 			if err != nil {
 				return nil, err
 			}
-			page = append(page, &found.Client)
+			if !found.record.Deleted {
+				page = append(page, &found.Client)
+			}
 		}
 		after = ids[len(ids)-1]
 	}
@@ -345,25 +371,23 @@ func (m *Model) RotateClientSecret(
 }
 
 // DeleteClient deletes a client and ends what was granted to it, as
-// [Grants.RevokeClient] does. Another key remembers the ID: if it is used again,
-// [Model.AddClient] can end what a request in flight still stored; a request that
-// takes longer is not stopped. After an error, call it again. The error is
-// [oauth2server.ErrNotFound] if no client had this ID.
+// [Grants.RevokeClient] does. If the ID is used again, [Model.AddClient] ends what a
+// request in flight still stored; a request that takes longer is not stopped. After
+// an error, call it again. The error is [oauth2server.ErrNotFound] if no client had
+// this ID; it is not if one was deleted within the last day.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
-	all, err := m.send(ctx, "find a client", plain("EXISTS", m.clientKey(clientID)),
-		plain("EXISTS", m.formerKey(clientID)))
-	switch {
-	case err != nil:
-		return err
-	case all[0] == int64(1):
+	err := m.changeClient(ctx, clientID, func(*client) (*clientRecord, error) {
 		// Out of the list before it is gone; see AddClient.
-		_, err := m.write(ctx, "delete a client", plain("SET", m.formerKey(clientID), time.Now().UnixMilli()),
-			plain("ZREM", m.clientsKey(), clientID), command{erase, []string{m.clientKey(clientID)}, nil})
-		if err != nil {
-			return err
-		}
-	case all[1] == int64(0):
-		return oauth2server.ErrNotFound
+		_, err := m.write(ctx, "delete a client", plain("ZREM", m.clientsKey(), clientID))
+		return &clientRecord{Deleted: true}, err
+	})
+	gone := errors.Is(err, oauth2server.ErrNotFound)
+	if err != nil && !gone {
+		return err
 	}
-	return m.RevokeClient(ctx, clientID)
+	if err := m.RevokeClient(ctx, clientID); err != nil || !gone {
+		return err
+	}
+	_, err = m.knownClient(ctx, clientID)
+	return err
 }

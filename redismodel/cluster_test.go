@@ -50,6 +50,14 @@ func startCluster(t testing.TB) *cluster {
 		require.NoError(t, err)
 		eventually(t, "a replica", func() error { return node.ClusterReplicate(ctx, id).Err() })
 	}
+	c.isWhole(t)
+	return c
+}
+
+// isWhole waits until all servers know that all slots are served, and have their
+// replicas.
+func (c *cluster) isWhole(t testing.TB) {
+	ctx := t.Context()
 	for i, node := range c.nodes {
 		eventually(t, "the cluster is whole", func() error {
 			info, err := node.ClusterInfo(ctx).Result()
@@ -64,7 +72,6 @@ func startCluster(t testing.TB) *cluster {
 			return err
 		})
 	}
-	return c
 }
 
 // replicated returns an error unless a server has a replica that follows.
@@ -127,14 +134,18 @@ func TestClusterFailover(t *testing.T) {
 	t.Logf("%d of 160 appends were acknowledged while three servers handed over, none is lost", len(acknowledged))
 }
 
-// move is the move of the slots of one server to another, which is begun.
+// move is the move of some slots of one server to another, which is begun.
 type move struct {
 	from, to    *redis.Client
 	first, last int
 }
 
-func (c *cluster) beginMove(t testing.TB, from, to int) *move {
-	m := &move{c.nodes[from], c.nodes[to], from * slots / masters, (from+1)*slots/masters - 1}
+// beginMove begins to move a slot, and up to a thousand beside it, which is enough
+// that many keys are concerned.
+func (c *cluster) beginMove(t testing.TB, slot int64) *move {
+	owner := int(slot) * masters / slots
+	first := max(int(slot)-500, owner*slots/masters)
+	m := &move{c.nodes[owner], c.nodes[(owner+1)%masters], first, min(first+1000, (owner+1)*slots/masters-1)}
 	m.setSlots(t, m.to, "IMPORTING", m.from)
 	m.setSlots(t, m.from, "MIGRATING", m.to)
 	return m
@@ -157,10 +168,12 @@ func (m *move) end(t testing.TB) {
 	ctx := t.Context()
 	host, port, err := net.SplitHostPort(m.to.Options().Addr)
 	require.NoError(t, err)
-	all, err := keys(ctx, m.from, "")
-	require.NoError(t, err)
-	for _, key := range all {
-		require.NoError(t, m.from.Migrate(ctx, host, port, key, 0, time.Minute).Err())
+	for slot := m.first; slot <= m.last; slot++ {
+		keys, err := m.from.ClusterGetKeysInSlot(ctx, slot, 1000).Result()
+		require.NoError(t, err)
+		for _, key := range keys {
+			require.NoError(t, m.from.Migrate(ctx, host, port, key, 0, time.Minute).Err())
+		}
 	}
 	m.setSlots(t, m.to, "NODE", m.to)
 	m.setSlots(t, m.from, "NODE", m.to)
@@ -174,11 +187,11 @@ func TestSlotsMove(t *testing.T) {
 	o.WaitReplicas = 1
 	m := redismodel.New(c.client(t), o)
 	require.NoError(t, m.AddUser(ctx, &oauth2server.User{ID: "user"}, "name", "a password"))
+	require.NoError(t, m.AddUserHash(ctx, &oauth2server.User{ID: "third"}, "third", hashed))
 	old := seed(t, m, 30)
 	slot, err := c.nodes[0].ClusterKeySlot(ctx, "{users}").Result()
 	require.NoError(t, err)
-	from := int(slot) * masters / slots
-	moving := c.beginMove(t, from, (from+1)%masters)
+	moving := c.beginMove(t, slot)
 	revoke := func(tokens []string) {
 		for _, token := range tokens {
 			_, err := m.GetAccessToken(ctx, token)
@@ -204,13 +217,20 @@ func TestSlotsMove(t *testing.T) {
 			require.NoError(t, m.RevokeClient(ctx, id))
 			require.NoError(t, m.DeleteClient(ctx, id), i)
 		}
-		require.NoError(t, m.SetPassword(ctx, "user", rand.Text()))
+		require.NoError(t, m.SetPassword(ctx, "user", "another password"))
 		require.NoError(t, m.RevokeUser(ctx, "user of a grant"))
 	}
 	revoke(old[:10])
 	work()
 	revoke(old[10:20])
+	another := &oauth2server.User{ID: "another"}
+	// A server that moves a slot refuses commands whose keys are not all there.
+	require.ErrorContains(t, m.AddUserHash(ctx, another, "another", hashed), "TRYAGAIN")
+	require.ErrorContains(t, m.DeleteUser(ctx, "third"), "TRYAGAIN")
 	moving.end(t)
+	c.isWhole(t)
 	revoke(old[20:])
+	require.NoError(t, m.AddUserHash(ctx, another, "another", hashed))
+	require.NoError(t, m.DeleteUser(ctx, "third"))
 	work()
 }

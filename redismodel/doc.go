@@ -28,11 +28,12 @@
 // the database may have other things in it.
 //
 // A Redis Cluster works, as each script has one key, or keys with the same hash
-// tag, also while slots move. A client of Sentinel works too, without ReplicaOnly.
-// Reads must go to the server that has the writes. So all calls refuse a cluster
-// client that reads from replicas, and [Grants.Check] refuses a server that is a
-// replica. All calls also refuse a [redis.Ring], which forgets what was on a server
-// that does not answer.
+// tag, also while slots move; but while the slot of the users moves, users cannot
+// be added or deleted: call again later. A client of Sentinel works too, without
+// ReplicaOnly. Reads must go to the server that has the writes. So all calls refuse
+// a cluster client that reads from replicas, and [Grants.Check] refuses a server
+// that is a replica. All calls also refuse a [redis.Ring], which forgets what was on
+// a server that does not answer.
 //
 // Check asks the server by INFO. A user of the server who may not send it, as with
 // "-@dangerous", learns nothing from Check about the policy or a replica: allow
@@ -44,4 +45,9 @@
 // hashes. Codes, tokens and logs expire by themselves, an hour after their time:
 // a client that presents one late learns that it has expired, and clocks may
 // differ. No job has to delete anything.
+//
+// Of a revoked token an empty value stays until the token would have gone, or for
+// an hour if it does not expire; of a deleted client or user, a mark for a day. A
+// client of Redis whose connection breaks sends a command again, and the first copy
+// may arrive after the revocation: it finds these, and revives nothing.
 package redismodel

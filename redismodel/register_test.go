@@ -86,26 +86,33 @@ func TestClients(t *testing.T) {
 	require.Equal(t, []string{"a", c.ID, "d"}, listed)
 }
 
-// What was granted to a deleted client does not work for one that gets its ID.
+// What was granted to a deleted client does not work for one that gets its ID,
+// even if the deletion is forgotten.
 func TestClientAgain(t *testing.T) {
-	s := start(t, 0)
+	server := start(t, 0).client(t, nil)
 	ctx := t.Context()
-	m := redismodel.New(s.client(t, nil), options())
-	c := clientNamed("client")
-	require.NoError(t, m.AddClient(ctx, c, rand.Text()))
-	require.NoError(t, m.DeleteClient(ctx, "client"))
-	// A request was in flight.
-	_, err := m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "code", GrantID: "code's", Client: c,
-		ExpiresAt: now().Add(time.Minute)}, nil, nil)
-	require.NoError(t, err)
-	e := newEntry("grant", 1)
-	e.ClientID, e.UserID = "client", "user"
-	_, err = m.AppendGrant(ctx, e)
-	require.NoError(t, err)
-	require.NoError(t, m.AddClient(ctx, c, rand.Text()))
-	for _, id := range []string{"code's", "grant"} {
-		_, err := m.AppendGrant(ctx, newEntry("end:"+id, 1))
-		require.ErrorIs(t, err, oauth2server.ErrExists, "%s has not ended", id)
+	for _, forgotten := range []bool{false, true} {
+		o := options()
+		m := redismodel.New(server, o)
+		c := clientNamed("client")
+		require.NoError(t, m.AddClient(ctx, c, rand.Text()))
+		require.NoError(t, m.DeleteClient(ctx, "client"))
+		// A request was in flight.
+		_, err := m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "code", GrantID: "code's",
+			Client: c, ExpiresAt: now().Add(time.Minute)}, nil, nil)
+		require.NoError(t, err)
+		e := newEntry("grant", 1)
+		e.ClientID, e.UserID = "client", "user"
+		_, err = m.AppendGrant(ctx, e)
+		require.NoError(t, err)
+		if forgotten {
+			require.EqualValues(t, 1, server.Del(ctx, o.Prefix+"client:client").Val())
+		}
+		require.NoError(t, m.AddClient(ctx, c, rand.Text()))
+		for _, id := range []string{"code's", "grant"} {
+			_, err := m.AppendGrant(ctx, newEntry("end:"+id, 1))
+			require.ErrorIs(t, err, oauth2server.ErrExists, "%s has not ended", id)
+		}
 	}
 }
 

@@ -64,41 +64,61 @@ end
 return 1
 `)
 
-// erase deletes a key and returns 1, or 0 if it is not there. It writes even
-// then, so that WAIT covers the deletion that came before.
+// erase replaces a record by "" and returns 1, or 0 if there is none. The "" stays
+// for as long as the record would have: a copy of the insert that arrives late
+// finds it. erase writes in any case, so that WAIT covers what was erased before.
+//
+// Argument: how long the "" stays in place of a record that does not expire, in
+// milliseconds.
 var erase = redis.NewScript(`
-local there = redis.call('EXISTS', KEYS[1])
-if there == 0 then
+local there = redis.call('GET', KEYS[1])
+if not there then
 	redis.call('SET', KEYS[1], '')
+	redis.call('DEL', KEYS[1])
+	return 0
 end
-redis.call('DEL', KEYS[1])
-return there
+if redis.call('PTTL', KEYS[1]) == -1 then
+	redis.call('SET', KEYS[1], '', 'PX', ARGV[1])
+else
+	redis.call('SET', KEYS[1], '', 'KEEPTTL')
+end
+return there == '' and 0 or 1
 `)
 
 // swap replaces the old record by the new one and returns 1, or 0 if a third one
 // is there. "" stands for no record.
 //
-// Arguments: the old record; the new one.
+// Arguments: the old record; the new one, with options of SET.
 var swap = redis.NewScript(`
 local there = redis.call('GET', KEYS[1]) or ''
 if there ~= ARGV[1] and there ~= ARGV[2] then -- else it was done, and the reply lost
 	return 0
 end
-redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[1], unpack(ARGV, 2))
 return 1
 `)
 
 // swapUser replaces the record and the name of a user and returns 1. It returns 0
 // if a third record is there, and -1 if somebody else has the new name. A record
-// and a name that are "" stand for no user.
+// and a name that are "" stand for no user. A deletion leaves its mark for a while.
+// An addition names the mark that it has seen, so a copy of an earlier one that
+// arrives late does nothing.
 //
-// Keys: the records by ID; the IDs by name; the IDs in order.
-// Arguments: the ID; the old record and name; the new ones.
+// Keys: the records by ID; the IDs by name; the IDs in order; if a user is added
+// or deleted, the mark.
+// Arguments: the ID; the old record and name; the new ones; the mark; for how many
+// milliseconds it stays.
 var swapUser = redis.NewScript(`
 local id, old, oldName, new, newName = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local there = redis.call('HGET', KEYS[1], id) or ''
 if there ~= old and there ~= new then -- else it was done, and the reply lost
 	return 0
+end
+if old == '' then
+	local mark = redis.call('GET', KEYS[4])
+	if mark and mark ~= ARGV[6] then
+		return 0
+	end
 end
 if newName ~= '' then
 	local owner = redis.call('HGET', KEYS[2], newName)
@@ -112,6 +132,7 @@ end
 if new == '' then
 	redis.call('HDEL', KEYS[1], id)
 	redis.call('ZREM', KEYS[3], id)
+	redis.call('SET', KEYS[4], ARGV[6], 'PX', ARGV[7])
 else
 	redis.call('HSET', KEYS[1], id, new)
 	redis.call('HSET', KEYS[2], newName, id)

@@ -265,22 +265,28 @@ func (s *store) enough(what string, reached *redis.Cmd) error {
 	return nil
 }
 
-// erase deletes a key. The error is [oauth2server.ErrNotFound] if there is none:
+// erasing returns the command that erases a record.
+func erasing(key string) command {
+	return command{erase, []string{key}, []any{retention.Milliseconds()}}
+}
+
+// erase erases a record. The error is [oauth2server.ErrNotFound] if there is none:
 // of concurrent callers, one finds it there.
 func (s *store) erase(ctx context.Context, what, key string) error {
-	erased, err := s.write(ctx, what, command{erase, []string{key}, nil})
+	erased, err := s.write(ctx, what, erasing(key))
 	if err == nil && erased[0] == int64(0) {
 		return oauth2server.ErrNotFound
 	}
 	return err
 }
 
-// text returns a reply that is a string, or [oauth2server.ErrNotFound].
+// text returns a reply that is a string, or [oauth2server.ErrNotFound] if it is nil
+// or "", which stands for what was erased.
 func text(all []any, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if found, ok := all[0].(string); ok {
+	if found, _ := all[0].(string); found != "" {
 		return found, nil
 	}
 	return "", oauth2server.ErrNotFound
@@ -309,6 +315,9 @@ func until(expiresAt time.Time) string {
 	// 0 and below is no time to Redis.
 	return strconv.FormatInt(max(expiresAt.Add(retention).UnixMilli(), 1), 10)
 }
+
+// keepDeleted is how long the ID of a deleted client or user stays known.
+const keepDeleted = 24 * time.Hour
 
 // past returns the time before which things have expired and may be forgotten.
 func past() int64 { return time.Now().Add(-retention).UnixMilli() }

@@ -25,8 +25,8 @@ func keep(key string, record []byte, expiresAt time.Time) command {
 	return plain("SET", key, record, "NX", "GET")
 }
 
-// kept returns an error if another record is there. The same record is there if
-// the reply to an earlier command was lost.
+// kept returns an error if another record is there, or was there and is erased. The
+// same record is there if the reply to an earlier command was lost.
 func kept(reply any, record []byte) error {
 	if there, ok := reply.(string); ok && there != string(record) {
 		return fmt.Errorf("redismodel: another one has this digest: %w", oauth2server.ErrExists)
@@ -110,7 +110,7 @@ func (g *Grants) RevokeAccessTokens(ctx context.Context, digests ...string) erro
 	for some := range slices.Chunk(digests, atOnce) {
 		var commands []command
 		for _, digest := range some {
-			commands = append(commands, command{erase, []string{g.accessKey(digest)}, nil})
+			commands = append(commands, erasing(g.accessKey(digest)))
 		}
 		if _, err := g.write(ctx, "revoke tokens", commands...); err != nil {
 			return err

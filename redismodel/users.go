@@ -4,6 +4,7 @@ package redismodel
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,9 @@ func (s *store) recordsKey() string { return s.prefix + "{users}:records" } // b
 func (s *store) namesKey() string   { return s.prefix + "{users}:names" }   // the IDs by username
 func (s *store) idsKey() string     { return s.prefix + "{users}:ids" }     // in their order
 
+// markKey is that of the mark which stays when a user is deleted.
+func (s *store) markKey(id string) string { return s.prefix + "{users}:deleted:" + id }
+
 // userRecord is a user as they are stored, as JSON.
 type userRecord struct {
 	Username string          `json:"username"`
@@ -32,6 +36,7 @@ type user struct {
 	oauth2server.NamedUser
 	record userRecord
 	stored string
+	mark   string // when one is added: of an earlier one with this ID
 }
 
 func parseUser(id, stored string) (*user, error) {
@@ -128,8 +133,16 @@ func (m *Model) swapUser(ctx context.Context, what string, old *user, record *us
 		}
 		name = record.Username
 	}
-	all, err := m.write(ctx, what, command{swapUser, []string{m.recordsKey(), m.namesKey(), m.idsKey()},
-		[]any{old.ID, old.stored, old.Username, stored, name}})
+	c := command{swapUser, []string{m.recordsKey(), m.namesKey(), m.idsKey()},
+		[]any{old.ID, old.stored, old.Username, stored, name}}
+	if old.stored == "" || record == nil {
+		mark := old.mark
+		if record == nil {
+			mark = rand.Text()
+		}
+		c.keys, c.args = append(c.keys, m.markKey(old.ID)), append(c.args, mark, keepDeleted.Milliseconds())
+	}
+	all, err := m.write(ctx, what, c)
 	if err != nil {
 		return 0, err
 	}
@@ -232,7 +245,11 @@ func (m *Model) addUser(ctx context.Context, u *oauth2server.User, name, hash st
 	if err != nil {
 		return fmt.Errorf("redismodel: user %q: Data: %w", name, err)
 	}
-	none := &user{NamedUser: oauth2server.NamedUser{User: oauth2server.User{ID: u.ID}}}
+	mark, err := text(m.send(ctx, "find a deleted user", plain("GET", m.markKey(u.ID))))
+	if err != nil && !errors.Is(err, oauth2server.ErrNotFound) {
+		return err
+	}
+	none := &user{NamedUser: oauth2server.NamedUser{User: oauth2server.User{ID: u.ID}}, mark: mark}
 	result, err := m.swapUser(ctx, "add a user", none, &userRecord{Username: name, Hash: hash, Data: data})
 	if err == nil && result != 1 {
 		err = fmt.Errorf("redismodel: username %q or ID %q is taken: %w", name, u.ID, oauth2server.ErrExists)
