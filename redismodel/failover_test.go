@@ -102,7 +102,7 @@ func (p *pair) caughtUp(t *testing.T) {
 // passed on when it stopped is lost.
 func (p *pair) failOver(t *testing.T) *redis.Client {
 	client := p.replica.client(t, nil)
-	p.primary.kill()
+	p.primary.Kill()
 	require.NoError(t, client.Do(t.Context(), "REPLICAOF", "NO", "ONE").Err())
 	p.link.stopped.Unlock()
 	return client
@@ -305,7 +305,7 @@ func TestRestart(t *testing.T) {
 			s := start(t, 0, settings...)
 			_, err := redismodel.New(s.client(t, nil), o).AppendGrant(t.Context(), newEntry("grant", 1))
 			require.NoError(t, err)
-			s.kill()
+			s.Kill()
 			s = start(t, 0, settings...)
 			entries, err := redismodel.New(s.client(t, nil), o).GrantEntries(t.Context(), "grant", 1)
 			require.NoError(t, err)
@@ -336,7 +336,7 @@ func TestUnfitArguments(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	require.NoError(t, redismodel.New(plain, nil).Check(t.Context()))
-	s.kill()
+	s.Kill()
 	err := redismodel.New(plain, nil).Check(t.Context())
 	require.True(t, err != nil && strings.HasPrefix(err.Error(), "redismodel: check: "), "%v", err)
 }

@@ -3,12 +3,10 @@
 package redismodel_test
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -16,62 +14,39 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server/internal/servers"
 )
 
 // server is a Redis server that a test starts.
 type server struct {
-	addr   string // host:port, or the path of a socket
-	cmd    *exec.Cmd
-	output bytes.Buffer
-	ended  chan struct{}
+	*servers.Server
+	addr string // host:port, or the path of a socket
 }
 
 // start starts a server, on a port of this machine if there is one, else on a
-// socket, and ends it with the test. REDIS_SERVER names another program, such as
-// valkey-server.
+// socket, and ends it with the test.
 func start(t testing.TB, port int, settings ...string) *server {
-	dir, err := os.MkdirTemp("", "redis") // the name of a socket must be short
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	program := os.Getenv("REDIS_SERVER")
-	if program == "" {
-		program = "redis-server"
+	if port != 0 {
+		settings = append([]string{"--port", strconv.Itoa(port)}, settings...)
 	}
-	s := &server{addr: filepath.Join(dir, "s"), ended: make(chan struct{})}
+	started, err := servers.Redis(t.Context(), func(ctx context.Context, source string) error {
+		client := redis.NewClient(&redis.Options{Network: "unix", Addr: source, DialerRetries: 1})
+		return errors.Join(client.Ping(ctx).Err(), client.Close())
+	}, settings...)
+	require.NoError(t, err)
+	s := &server{started, started.Source}
 	if port != 0 {
 		s.addr = address(port)
 	}
-	args := append([]string{"--dir", dir, "--bind", "127.0.0.1", "--port", strconv.Itoa(port),
-		"--unixsocket", filepath.Join(dir, "s"), "--save", ""}, settings...)
-	s.cmd = exec.Command(program, args...)
-	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
-	require.NoError(t, s.cmd.Start())
-	go func() {
-		defer close(s.ended)
-		s.cmd.Wait() // the output says why it ended
-	}()
 	t.Cleanup(func() {
-		s.kill()
+		s.Kill()
+		require.NoError(t, s.Stop())
 		if t.Failed() {
-			t.Logf("%s: %s", s.addr, &s.output)
+			t.Logf("%s: %s", s.addr, s.Output())
 		}
-	})
-	client := s.client(t, nil)
-	eventually(t, "the server answers", func() error {
-		select {
-		case <-s.ended:
-			t.Fatalf("the server ended: %s", &s.output)
-		default:
-		}
-		return client.Ping(t.Context()).Err()
 	})
 	return s
-}
-
-// kill ends the server at once: it has no time to write or to replicate.
-func (s *server) kill() {
-	s.cmd.Process.Kill()
-	<-s.ended
 }
 
 // client returns a client with connections of its own, as another process has.

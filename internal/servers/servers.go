@@ -32,6 +32,7 @@ type Server struct {
 	output  bytes.Buffer
 	ended   chan struct{} // closed when the process has ended, by err
 	err     error
+	killed  bool // by Kill
 }
 
 // Answers returns nil if a server answers at its source. It comes from the
@@ -151,7 +152,10 @@ func (s *Server) start(ctx context.Context, answers Answers, program string, arg
 func (s *Server) Output() string { return s.output.String() }
 
 // Kill ends the server at once: it has no time to write or to replicate.
-func (s *Server) Kill() { s.signal(syscall.SIGKILL) }
+func (s *Server) Kill() {
+	s.killed = true
+	s.signal(syscall.SIGKILL)
+}
 
 func (s *Server) signal(sig os.Signal) {
 	if s.process != nil {
@@ -161,10 +165,15 @@ func (s *Server) signal(sig os.Signal) {
 }
 
 // Stop ends the server and removes its folder. The errors are how the server
-// ended, if it did not end well, and why the folder is still there.
+// ended, if it did not end well and [Server.Kill] did not end it, and why the
+// folder is still there.
 func (s *Server) Stop() error {
 	s.signal(s.end)
-	return errors.Join(s.err, os.RemoveAll(s.dir))
+	err := os.RemoveAll(s.dir)
+	if !s.killed {
+		err = errors.Join(s.err, err)
+	}
+	return err
 }
 
 // PostgreSQL starts a server with a user "postgres", and returns when it answers.
@@ -202,8 +211,8 @@ func MariaDB(ctx context.Context, answers Answers, settings ...string) (*Server,
 }
 
 // Redis is [PostgreSQL] for a Redis server without persistence. Settings are such
-// as "--appendonly", "yes". REDIS_SERVER names another program, such as
-// valkey-server.
+// as "--appendonly", "yes"; with "--port", "7000" it also listens on that port of
+// 127.0.0.1. REDIS_SERVER names another program, such as valkey-server.
 func Redis(ctx context.Context, answers Answers, settings ...string) (*Server, error) {
 	s, err := newServer("", syscall.SIGTERM)
 	if err != nil {
