@@ -205,8 +205,7 @@ func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 		}
 		tombstone := &client{}
 		if there.(*client).record == nil || m.clients.CompareAndSwap(clientID, there, tombstone) {
-			m.forgetLater(deleted{clientID, tombstone, time.Now()})
-			return m.RevokeClient(ctx, clientID)
+			return m.end(ctx, deleted{clientID, tombstone, time.Now()})
 		}
 	}
 }
@@ -221,14 +220,32 @@ type deleted struct {
 	at        time.Time
 }
 
-// forgetLater records that a client was deleted, and forgets those that were
-// deleted long ago.
-func (m *Model) forgetLater(last deleted) {
+// end ends what was granted to a deleted client, and forgets those that were
+// deleted long ago. It ends theirs once more, as a request that was in flight
+// may have stored something.
+func (m *Model) end(ctx context.Context, last deleted) error {
 	m.deletedMu.Lock()
 	defer m.deletedMu.Unlock()
 	m.deleted = append(m.deleted, last)
-	for last.at.Sub(m.deleted[0].at) > keepDeleted {
-		m.clients.CompareAndDelete(m.deleted[0].clientID, m.deleted[0].tombstone)
-		m.deleted = m.deleted[1:]
+	old := 0
+	gone := map[string]bool{last.clientID: true}
+	for ; last.at.Sub(m.deleted[old].at) > keepDeleted; old++ {
+		if d := m.deleted[old]; m.isDeleted(d) {
+			gone[d.clientID] = true
+		}
 	}
+	if err := m.revokeClients(ctx, gone); err != nil {
+		return err
+	}
+	for _, d := range m.deleted[:old] {
+		m.clients.CompareAndDelete(d.clientID, d.tombstone)
+	}
+	m.deleted = m.deleted[old:]
+	return nil
+}
+
+// isDeleted reports whether nobody has added a client with this ID since.
+func (m *Model) isDeleted(d deleted) bool {
+	there, ok := m.clients.Load(d.clientID)
+	return ok && there.(*client) == d.tombstone
 }

@@ -45,6 +45,28 @@ func TestDeletedClientsAreForgotten(t *testing.T) {
 	})
 }
 
+// A request that was in flight when its client was deleted may have stored
+// something after that, which lives longer than the ID is remembered.
+func TestNothingOfADeletedClientReachesTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(nil)
+		for _, id := range []string{"deleted", "other"} {
+			require.NoError(t, m.AddClient(&oauth2server.Client{ID: id, Public: true}, ""))
+		}
+		require.NoError(t, m.DeleteClient(t.Context(), "deleted"))
+		later := time.Now().Add(14 * 24 * time.Hour)
+		_, err := m.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: "late", Seq: 1, Kind: oauth2server.EntryGrant,
+			ClientID: "deleted", UserID: "u", Successor: "s", SuccessorExpiresAt: later, ExpiresAt: later})
+		require.NoError(t, err)
+		time.Sleep(25 * time.Hour)
+		require.NoError(t, m.DeleteClient(t.Context(), "other"))
+		require.NoError(t, m.AddClient(&oauth2server.Client{ID: "deleted", Public: true}, ""))
+		grants, err := m.UserGrants(t.Context(), "u")
+		require.NoError(t, err)
+		require.Empty(t, grants)
+	})
+}
+
 // A log whose entries have all expired reuses its memory, and still finds the
 // entries that name a user.
 func TestALogThatGoesOnAfterAllExpired(t *testing.T) {

@@ -187,12 +187,17 @@ func (g *Grants) revokeUser(ctx context.Context, userID, clientID string) error 
 // until they expire. Call it after you have deleted a client of your own; a
 // request in flight can still store something. It scans all codes and grants.
 func (g *Grants) RevokeClient(ctx context.Context, clientID string) error {
-	if err := ctx.Err(); err != nil || clientID == "" {
+	return g.revokeClients(ctx, map[string]bool{clientID: clientID != ""})
+}
+
+// revokeClients is [Grants.RevokeClient] for several clients, by one scan.
+func (g *Grants) revokeClients(ctx context.Context, clients map[string]bool) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	ids := g.grantsWhere(func(_, client string) bool { return client == clientID })
+	ids := g.grantsWhere(func(_, client string) bool { return clients[client] })
 	for c := range g.codes.all() {
-		if id := c.texts.at(codeGrant); c.clientID == clientID && id != "" {
+		if id := c.texts.at(codeGrant); clients[c.clientID] && id != "" {
 			ids[id] = true
 		}
 	}
