@@ -23,9 +23,9 @@ var Ours = Peer{
 	Other:     other,
 	Scope:     Scope,
 	Unequal: []string{"each refresh has a log entry and a sealed successor, by which a lost " +
-		"reply is made good and a thief is seen; an answer of the API has two headers with " +
-		"scopes, as node-oauth2-server's; what has expired leaves memory; a client that names no " +
-		"scopes has any"},
+		"reply is made good and a thief is seen; answers with tokens have three headers more " +
+		"than the floor's, against caches and guesses of browsers; what has expired leaves memory; " +
+		"a client that names no scopes has any"},
 }
 
 // OursWithoutLog has a model without GrantLog, as other libraries: refresh
