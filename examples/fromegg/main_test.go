@@ -355,42 +355,60 @@ func TestShortSecrets(t *testing.T) {
 	}
 }
 
-// After an error in the middle, a second run moves the rest.
+// After an error at any write, a second run moves the rest.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	o := filled(t)
-	model := opened(t, "")
-	for failing := range 4 {
-		report, err := takeover.Import(t.Context(), takeover.Egg(o.db), &breaking{stored: model, after: 0}, nil)
-		require.ErrorContains(t, err, "the disk is full", failing)
-		require.Zero(t, report.Added[takeover.RefreshTokens])
-		_, err = takeover.Import(t.Context(), takeover.Egg(o.db), &breaking{stored: model, after: 1}, nil)
-		if failing == 3 {
-			require.NoError(t, err)
+	for after := 0; ; after++ {
+		model := opened(t, "")
+		_, err := takeover.Import(t.Context(), takeover.Egg(o.db), &breaking{model, after}, nil)
+		if err == nil {
+			require.Equal(t, 2*4, after, "two for each token")
 			break
 		}
-		require.Error(t, err)
+		require.ErrorContains(t, err, "the disk is full")
+		_, err = takeover.Import(t.Context(), takeover.Egg(o.db), model, nil)
+		require.NoError(t, err)
+		s := serve(t, model, "123456", "qwerty")
+		s.opens(secret(11), andyID)
+		s.opens(secret(13), bobID)
+		_, err = s.refresh(secret(21))
+		require.NoError(t, err)
+		next, err := s.refresh(secret(23))
+		require.NoError(t, err)
+		require.NoError(t, model.RevokeUser(t.Context(), bobID))
+		s.refuses(secret(13))
+		s.refuses(next.AccessToken)
 	}
-	s := serve(t, model, "123456", "qwerty")
-	s.opens(secret(13), bobID)
-	next, err := s.refresh(secret(23))
-	require.NoError(t, err)
-	require.NoError(t, model.RevokeUser(t.Context(), bobID))
-	s.refuses(secret(13))
-	s.refuses(next.AccessToken)
 }
 
-// breaking is a model that fails to append to logs after some entries.
+// breaking is a model that fails to write tokens and logs after some writes.
 type breaking struct {
 	stored
 	after int
 }
 
+func (b *breaking) write() error {
+	if b.after--; b.after < 0 {
+		return errors.New("the disk is full")
+	}
+	return nil
+}
+
+func (b *breaking) SaveToken(
+	ctx context.Context, token *oauth2server.Token, client *oauth2server.Client, user *oauth2server.User,
+) (*oauth2server.Token, error) {
+	if err := b.write(); err != nil {
+		return nil, err
+	}
+	return b.stored.SaveToken(ctx, token, client, user)
+}
+
 func (b *breaking) AppendGrant(
 	ctx context.Context, entry *oauth2server.GrantEntry,
 ) (*oauth2server.GrantEntry, error) {
-	if b.after--; b.after < 0 {
-		return nil, errors.New("the disk is full")
+	if err := b.write(); err != nil {
+		return nil, err
 	}
 	return b.stored.AppendGrant(ctx, entry)
 }

@@ -6,6 +6,7 @@ package main
 import (
 	"database/sql"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +61,23 @@ func data(t *testing.T, set map[string]any) string {
 	text, err := json.Marshal(all)
 	require.NoError(t, err)
 	return string(text)
+}
+
+const goOAuth2Table = `CREATE TABLE oauth2_token (id INTEGER PRIMARY KEY, code TEXT, access TEXT, refresh TEXT,
+	data TEXT)`
+
+// goOAuth2 reads that table. The clients are in the program.
+func goOAuth2(db *sql.DB) takeover.Source {
+	return takeover.GoOAuth2(db, takeover.GoOAuth2Tables{Tokens: "oauth2_token"}, nil)
+}
+
+// withApp returns the model at an address, with the client "app" whose secret is
+// secret(0).
+func withApp(t *testing.T, address string) stored {
+	model := opened(t, address)
+	require.NoError(t, model.AddClient(t.Context(),
+		&oauth2server.Client{ID: "app", Grants: []string{"refresh_token"}}, secret(0)))
+	return model
 }
 
 func TestGoOAuth2(t *testing.T) {
@@ -151,20 +169,103 @@ refused: 1 of refresh tokens: the client is not there`, report)
 	}
 }
 
+// "client:app" is whom that client acts as for itself. What was issued for a user
+// with such an ID is refused, as is an ID that no user can have here.
+func TestUserIDsOfClients(t *testing.T) {
+	t.Parallel()
+	db := tables(t, goOAuth2Table)
+	for i, user := range []string{"client:app", "client:", "client:other", "a\x00b", "u1"} {
+		exec(t, db, `INSERT INTO oauth2_token (code, access, refresh, data) VALUES ('', $1, $2, $3)`,
+			secret(10+i), secret(20+i), data(t, map[string]any{"UserID": user}))
+		exec(t, db, `INSERT INTO oauth2_token (code, access, refresh, data) VALUES ($1, '', '', $2)`, secret(30+i),
+			data(t, map[string]any{"UserID": user, "CodeCreateAt": time.Now(), "CodeExpiresIn": time.Minute}))
+	}
+	model := withApp(t, "")
+	const why = `the user's ID begins with "client:", which is for clients`
+	const wrong = "the user's ID is too long, or has a control character"
+	for range 2 {
+		report, err := takeover.Import(t.Context(), goOAuth2(db), model, nil)
+		require.NoError(t, err)
+		reasons := map[string]int{why: 3, wrong: 1}
+		require.Equal(t, map[takeover.Kind]map[string]int{takeover.Codes: reasons, takeover.AccessTokens: reasons,
+			takeover.RefreshTokens: reasons}, report.Refused)
+	}
+	s := serve(t, model, "app", secret(0))
+	s.refuses(secret(10))
+	s.invalid(s.refresh(secret(20)))
+	s.opens(secret(14), "u1")
+}
+
+// A run fails between a token and its log. Before the next run, the owner may end
+// the grant, or a part of it expire.
+func TestFailureBetweenTokenAndLog(t *testing.T) {
+	for name, row := range map[string]struct {
+		refresh string // the refresh token
+		ended   bool
+		expired string
+		want    string // the report of the next run
+		grants  int
+	}{
+		"pair":                       {refresh: secret(2), want: "access tokens 1 0 0 0\nrefresh tokens 1 0 0 0", grants: 1},
+		"pair, ended":                {refresh: secret(2), ended: true, want: "access tokens 0 1 0 0\nrefresh tokens 0 1 0 0"},
+		"pair, access token expired": {refresh: secret(2), expired: "AccessCreateAt", want: "access tokens 0 0 1 0\nrefresh tokens 1 0 0 0", grants: 1},
+		"access token":               {want: "access tokens 1 0 0 0\nrefresh tokens 0 0 0 0", grants: 1},
+	} {
+		for kind, address := range addresses(t) {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				db := tables(t, goOAuth2Table)
+				old := map[string]any{"AccessCreateAt": time.Now(), "RefreshCreateAt": time.Now()}
+				exec(t, db, `INSERT INTO oauth2_token (code, access, refresh, data) VALUES ('', $1, $2, $3)`,
+					secret(1), row.refresh, data(t, old))
+				model := withApp(t, address)
+				_, err := takeover.Import(t.Context(), goOAuth2(db), &breaking{model, 1}, nil)
+				require.ErrorContains(t, err, "the disk is full")
+				s := serve(t, model, "app", secret(0))
+				s.invalid(s.refresh(secret(2)))
+				if row.ended {
+					require.NoError(t, model.RevokeUser(t.Context(), "u1"))
+				}
+				if row.expired != "" {
+					old[row.expired] = time.Now().Add(-100 * time.Hour)
+				}
+				exec(t, db, `UPDATE oauth2_token SET data = $1`, data(t, old))
+
+				for _, want := range []string{row.want, strings.ReplaceAll(row.want, "1 0 0 0", "0 1 0 0")} {
+					report, err := takeover.Import(t.Context(), goOAuth2(db), model, nil)
+					require.NoError(t, err)
+					require.Contains(t, table(report.String()), want)
+				}
+
+				if row.grants > 0 && row.expired == "" {
+					s.opens(secret(1), "u1")
+				}
+				if row.grants > 0 && row.refresh != "" {
+					_, err := s.refresh(row.refresh)
+					require.NoError(t, err)
+				}
+				grants, err := model.UserGrants(t.Context(), "u1")
+				require.NoError(t, err)
+				require.Len(t, grants, row.grants)
+				require.NoError(t, model.RevokeUser(t.Context(), "u1"))
+				s.refuses(secret(1))
+				s.invalid(s.refresh(secret(2)))
+			})
+		}
+	}
+}
+
 // An access token that outlives its refresh token does not come back by a second
 // run after the owner ended the grant of both.
 func TestAccessTokenOutlivesItsRefreshToken(t *testing.T) {
 	t.Parallel()
-	db := tables(t, `CREATE TABLE oauth2_token (id INTEGER PRIMARY KEY, code TEXT, access TEXT, refresh TEXT, data TEXT)`)
+	db := tables(t, goOAuth2Table)
 	row := map[string]any{"AccessExpiresIn": 2 * time.Hour, "RefreshExpiresIn": time.Hour}
 	exec(t, db, `INSERT INTO oauth2_token (code, access, refresh, data) VALUES ('', $1, $2, $3)`,
 		secret(1), secret(2), data(t, row))
-	model := opened(t, "")
-	require.NoError(t, model.AddClient(t.Context(), &oauth2server.Client{ID: "app", Grants: []string{"refresh_token"}},
-		secret(0)))
+	model := withApp(t, "")
 	move := func() string {
-		report, err := takeover.Import(t.Context(),
-			takeover.GoOAuth2(db, takeover.GoOAuth2Tables{Tokens: "oauth2_token"}, nil), model, nil)
+		report, err := takeover.Import(t.Context(), goOAuth2(db), model, nil)
 		require.NoError(t, err)
 		return table(report.String())
 	}

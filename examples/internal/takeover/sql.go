@@ -4,7 +4,6 @@
 package takeover
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -127,10 +126,12 @@ func after(from time.Time, lifetime time.Duration) time.Time {
 	return from.Add(lifetime)
 }
 
-// user is whom the row is for. Without one, the client acts for itself, under the
-// ID that the models give it.
+// user is whom the row is for. Without one, the client acts for itself.
 func (row *goOAuth2Row) user() *oauth2server.User {
-	return &oauth2server.User{ID: cmp.Or(row.UserID, "client:"+row.ClientID)}
+	if row.UserID == "" {
+		return nil
+	}
+	return &oauth2server.User{ID: row.UserID}
 }
 
 func (row *goOAuth2Row) authorizationCode() (*oauth2server.AuthorizationCode, error) {

@@ -25,6 +25,7 @@ import (
 type Target interface {
 	oauth2server.Model
 	oauth2server.AuthorizationCodeModel
+	oauth2server.RefreshTokenModel
 	oauth2server.GrantLog
 	AddClient(ctx context.Context, client *oauth2server.Client, secret string) error
 	AddUser(ctx context.Context, user *oauth2server.User, username, password string) error
@@ -48,7 +49,8 @@ func (m Memory) AddUser(ctx context.Context, user *oauth2server.User, username, 
 }
 
 // Source reads the old data, in the order in which it was written. A nil field
-// means that there is none of its kind.
+// means that there is none of its kind. A code or a token without a User is one
+// that the client has for itself.
 type Source struct {
 	Clients Records[*Client]
 	Users   Records[*User] // read twice
@@ -97,8 +99,9 @@ func (e SharedIDs) Error() string {
 // Import moves everything from a source into a model. It counts and skips records
 // that are there, that have expired or that are wrong, so a second run changes
 // nothing, unless clients or users were deleted in between. Any other error ends
-// it; then run it again. The report is never nil. Import looks for [SharedIDs]
-// before it writes anything.
+// it; then run it again before the model is served, as one access token may be
+// stored without the entry by which its owner could end it. The report is never
+// nil. Import looks for [SharedIDs] before it writes anything.
 //
 // If the model has a client or a user with the ID of an old one, Import takes
 // them for the same.
@@ -239,8 +242,11 @@ func (m *move) addUser(u *User) error {
 	return m.added(Users, err)
 }
 
+// ofClients begins the ID of the user that a model has for a client.
+const ofClients = "client:"
+
 // owner refuses what was issued to a client that is not there, or for somebody
-// who is not a user.
+// who is not a user. Without a user, the client acts for itself.
 func (m *move) owner(kind Kind, client *oauth2server.Client, user *oauth2server.User) error {
 	known, asked := m.clients[client.ID]
 	if !asked {
@@ -251,18 +257,30 @@ func (m *move) owner(kind Kind, client *oauth2server.Client, user *oauth2server.
 		known = err == nil
 		m.clients[client.ID] = known
 	}
+	if !known {
+		return refuse(kind, "the client is not there")
+	} else if user == nil {
+		return nil
+	}
 	names := m.users[user.ID]
 	switch {
-	case !known:
-		return refuse(kind, "the client is not there")
 	case user.ID == "":
 		return refuse(kind, "there is no user")
 	case m.users != nil && len(names) == 0:
 		return refuse(kind, "the user is not there")
 	case len(names) > 1:
 		return refuse(kind, "the user's ID is that of %d users", len(names))
+	case strings.HasPrefix(user.ID, ofClients):
+		return refuse(kind, "the user's ID begins with %q, which is for clients", ofClients)
+	case oauth2server.CheckUser(user, "name") != nil:
+		return refuse(kind, "the user's ID is too long, or has a control character")
 	}
 	return nil
+}
+
+// userOf returns the user that acts for a client.
+func userOf(c *oauth2server.Client) *oauth2server.User {
+	return &oauth2server.User{ID: ofClients + c.ID}
 }
 
 func (m *move) expired(at time.Time) bool { return !at.IsZero() && !at.After(m.now) }
@@ -290,6 +308,9 @@ func (m *move) code(code *oauth2server.AuthorizationCode) error {
 	_, err := m.to.GetAuthorizationCode(m.ctx, code.Code)
 	if !errors.Is(err, oauth2server.ErrNotFound) {
 		return errors.Join(err, m.report.count(Codes, there))
+	}
+	if code.User == nil {
+		code.User = userOf(code.Client)
 	}
 	code.GrantID = oauth2server.Digest(code.Code)
 	code.ExpiresAt = inMillis(code.ExpiresAt)
@@ -334,7 +355,8 @@ func (m *move) token(token *oauth2server.Token) error {
 }
 
 // leftOver moves an access token that outlives its refresh token, unless an
-// earlier run moved both as the grant pair: it may have ended since.
+// earlier run moved both as the grant pair: it may have ended since. If that run
+// failed between the two steps, the token is lost.
 func (m *move) leftOver(token *oauth2server.Token, pair string) error {
 	if token.AccessToken == "" {
 		return nil
@@ -357,10 +379,14 @@ func (m *move) access(token *oauth2server.Token) error {
 	return err
 }
 
-// grant stores a token as a grant of its own, and then the first entry of its
-// log, so that the owner sees the grant and can end it. If the log is there,
-// grant only returns its first entry, so that a grant that was ended does not
-// come back.
+// grant stores a token as a grant of its own, with the first entry of its log, so
+// that the owner sees the grant and can end it. If the log is there, grant returns
+// its first entry, so that a grant that was ended does not come back.
+//
+// A run may fail between the two steps. Of a refresh token the entry comes first:
+// without it, the token would work even if its grant was ended. An access token
+// comes before its entry: it can be revoked without a trace in the log, so the
+// next run could not tell that from a token that is still to be stored.
 func (m *move) grant(token *oauth2server.Token, secret string, kind Kind) (*oauth2server.GrantEntry, error) {
 	if err := m.owner(kind, token.Client, token.User); err != nil {
 		if kind == RefreshTokens && token.AccessToken != "" {
@@ -374,15 +400,58 @@ func (m *move) grant(token *oauth2server.Token, secret string, kind Kind) (*oaut
 		return nil, err
 	}
 	if len(entries) > 0 {
-		return entries[0], m.report.count(kind, there)
+		return m.resume(stored, entries[0], kind)
 	}
-	if _, err = m.to.SaveToken(m.ctx, stored, stored.Client, stored.User); err == nil {
+	if kind == RefreshTokens {
 		_, err = m.to.AppendGrant(m.ctx, entry)
 	}
-	if err == nil && kind == RefreshTokens && stored.AccessToken != "" {
+	if err == nil {
+		_, err = m.to.SaveToken(m.ctx, stored, stored.Client, stored.User)
+	}
+	if err == nil && kind == AccessTokens {
+		_, err = m.to.AppendGrant(m.ctx, entry)
+	}
+	return nil, m.moved(stored, kind, err)
+}
+
+// resume stores a refresh token if an earlier run only appended its entry. It
+// returns the entry, unless it stored the access token too.
+func (m *move) resume(token *oauth2server.Token, first *oauth2server.GrantEntry, kind Kind,
+) (*oauth2server.GrantEntry, error) {
+	missing, err := m.missing(token)
+	if err != nil {
+		return nil, err
+	} else if !missing {
+		return first, m.report.count(kind, there)
+	}
+	if first.AccessToken != oauth2server.Digest(token.AccessToken) {
+		token.AccessToken = "" // it is not of this grant
+	} else {
+		first = nil
+	}
+	_, err = m.to.SaveToken(m.ctx, token, token.Client, token.User)
+	return first, m.moved(token, kind, err)
+}
+
+// missing reports whether a refresh token is not stored, and its grant not over.
+func (m *move) missing(token *oauth2server.Token) (bool, error) {
+	if token.RefreshToken == "" {
+		return false, nil
+	}
+	_, err := m.to.GetRefreshToken(m.ctx, token.RefreshToken)
+	if !errors.Is(err, oauth2server.ErrNotFound) {
+		return false, err
+	}
+	end, err := m.to.GrantEntries(m.ctx, "end:"+token.GrantID, 1)
+	return len(end) == 0, err
+}
+
+// moved counts a token, and the access token that came with a refresh token.
+func (m *move) moved(token *oauth2server.Token, kind Kind, err error) error {
+	if err == nil && kind == RefreshTokens && token.AccessToken != "" {
 		m.report.count(AccessTokens, added)
 	}
-	return nil, m.added(kind, err)
+	return m.added(kind, err)
 }
 
 // keepEntry is how long a first entry outlives its tokens. It names client and
@@ -393,6 +462,9 @@ const keepEntry = 31 * 24 * time.Hour
 func (m *move) granted(old *oauth2server.Token, grantID string) (*oauth2server.Token, *oauth2server.GrantEntry) {
 	token := *old
 	token.GrantID = grantID
+	if token.User == nil {
+		token.User = userOf(token.Client)
+	}
 	entry := &oauth2server.GrantEntry{
 		GrantID:  grantID,
 		Seq:      1,
