@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/examples/internal/takeover"
+	"github.com/seed-11d18166/oauth2server/sqlmodel"
 )
 
 func tables(t *testing.T, schema string) *sql.DB {
@@ -344,6 +346,70 @@ refused: 1 of clients: client "app": there is another record of it`, report)
 			require.NoError(t, err)
 			s.invalid(s.refresh(secret(4)))
 			require.Equal(t, andyID, s.signIn("andy", "123456"))
+		})
+	}
+}
+
+// Source and target may share the only connection of a database, so no query is
+// open while records are moved. Each table has several pages.
+func TestOneConnection(t *testing.T) {
+	const many, pages = 1201, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1201)
+		INSERT INTO `
+	grants := func(c *takeover.Client) { c.Grants = []string{"refresh_token"} }
+	hour := func(n time.Duration) string { return time.Now().UTC().Add(n * time.Hour).Format(time.DateTime) }
+	for _, row := range []struct {
+		name   string
+		fill   func(db *sql.DB)
+		source func(db *sql.DB) takeover.Source
+		want   map[takeover.Kind]int // how many are expired or refused
+	}{
+		{"go-oauth2", func(db *sql.DB) {
+			exec(t, db, goOAuth2Table+`; CREATE TABLE oauth2_clients (id TEXT PRIMARY KEY, data TEXT)`)
+			exec(t, db, pages+`oauth2_clients SELECT i, 'no JSON' FROM n`)
+			exec(t, db, `INSERT INTO oauth2_clients VALUES ('app', '{"ID":"app","Secret":"`+secret(0)+`"}')`)
+			long := time.Now().Add(-100 * time.Hour)
+			exec(t, db, pages+`oauth2_token (code, access, refresh, data) SELECT 'c' || i, 'a' || i, '', $1 FROM n`,
+				data(t, map[string]any{"CodeCreateAt": long, "CodeExpiresIn": time.Hour, "AccessCreateAt": long}))
+			exec(t, db, `INSERT INTO oauth2_token (code, access, refresh, data) VALUES ('', $1, '', $2)`, secret(1),
+				data(t, nil))
+		}, func(db *sql.DB) takeover.Source {
+			return takeover.GoOAuth2(db, takeover.GoOAuth2Tables{Tokens: "oauth2_token", Clients: "oauth2_clients"}, grants)
+		}, map[takeover.Kind]int{takeover.Clients: many, takeover.Codes: many, takeover.AccessTokens: many}},
+		{"node", func(db *sql.DB) {
+			exec(t, db, `CREATE TABLE oauth_clients (client_id text, client_secret text, redirect_uri text,
+				PRIMARY KEY (client_id, client_secret));
+				CREATE TABLE users (id uuid PRIMARY KEY, username text, password text);
+				CREATE TABLE oauth_access_tokens (access_token text PRIMARY KEY, scope text, client_id text,
+				user_id uuid, expires timestamp);
+				CREATE TABLE oauth_refresh_tokens (refresh_token text PRIMARY KEY, client_id text, user_id uuid,
+				expires timestamp)`)
+			exec(t, db, `INSERT INTO oauth_clients VALUES ('app', '`+secret(0)+`', '')`)
+			exec(t, db, pages+`oauth_clients SELECT 'app', 'secret' || i, '' FROM n`)
+			exec(t, db, pages+`users SELECT 'id' || i, 'name' || i, '5f4dcc3b5aa765d61d8327deb882cf99' FROM n`)
+			exec(t, db, `INSERT INTO users VALUES ('u1', 'andy', '123456')`)
+			exec(t, db, pages+`oauth_access_tokens SELECT 'a' || i, '', 'app', 'u1', $1 FROM n`, hour(-1))
+			exec(t, db, pages+`oauth_refresh_tokens SELECT 'r' || i, 'app', 'u1', $1 FROM n`, hour(-1))
+			exec(t, db, `INSERT INTO oauth_access_tokens VALUES ($1, '', 'app', 'u1', $2)`, secret(1), hour(1))
+		}, func(db *sql.DB) takeover.Source {
+			return takeover.Node(db, takeover.NodeTwoTables, time.UTC, grants)
+		}, map[takeover.Kind]int{takeover.Clients: many, takeover.Users: many, takeover.AccessTokens: many,
+			takeover.RefreshTokens: many}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			db := tables(t, "")
+			row.fill(db)
+			model := sqlmodel.New(db, sqlmodel.SQLite, &sqlmodel.Options{Prefix: "new_", PasswordCost: passwordCost})
+			require.NoError(t, model.Migrate(t.Context()))
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+
+			report, err := takeover.Import(ctx, row.source(db), model, nil)
+
+			require.NoError(t, err)
+			for _, kind := range takeover.Kinds {
+				require.Equal(t, row.want[kind], report.Expired[kind]+report.Refusals(kind), kind)
+			}
+			serve(t, model, "app", secret(0)).opens(secret(1), "u1")
 		})
 	}
 }

@@ -4,33 +4,107 @@
 package takeover
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"iter"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// rows reads what a query returns.
-func rows[T any](db *sql.DB, query string, scan func(*sql.Rows) (T, error)) Records[T] {
+// rows are some rows of a table.
+type rows struct {
+	columns, table, where string
+
+	// key is the primary key of the table: columns of text, or one number.
+	key    []string
+	number bool
+}
+
+// page is how many rows are read at once.
+const page = 500
+
+// query returns the statement for the page behind a key, nil for the first page,
+// and its arguments.
+func (q rows) query(last []string) (statement string, args []any) {
+	var keys []string
+	for _, column := range q.key {
+		keys = append(keys, q.table+"."+column) // not a column of the result
+	}
+	key := strings.Join(keys, ", ")
+	statement = "SELECT " + key + ", " + q.columns + " FROM " + q.table + " WHERE (" +
+		cmp.Or(q.where, "1 = 1") + ")"
+	if last != nil {
+		var places []string
+		for i, value := range last {
+			if q.number {
+				// Not a parameter, which MySQL and PostgreSQL write differently.
+				places = append(places, value)
+				continue
+			}
+			places, args = append(places, fmt.Sprintf("$%d", i+1)), append(args, value)
+		}
+		statement += " AND (" + key + ") > (" + strings.Join(places, ", ") + ")"
+	}
+	return statement + " ORDER BY " + key + " LIMIT " + strconv.Itoa(page), args
+}
+
+// scanner reads the columns of a row.
+type scanner func(into ...any) error
+
+// read reads rows in pages. No query is open while a record is moved: the target
+// may need the only connection.
+func read[T any](db *sql.DB, q rows, scan func(scanner) (T, error)) Records[T] {
+	type result struct {
+		record T
+		err    error
+	}
+	next := func(ctx context.Context, last []string) (some []result, end []string, err error) {
+		statement, args := q.query(last)
+		found, err := db.QueryContext(ctx, statement, args...)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer found.Close()
+		end = make([]string, len(q.key))
+		var key []any
+		for i := range end {
+			key = append(key, &end[i])
+		}
+		for found.Next() {
+			record, err := scan(func(into ...any) error { return found.Scan(slices.Concat(key, into)...) })
+			some = append(some, result{record, err})
+		}
+		if q.number && len(some) > 0 {
+			_, err = strconv.ParseInt(end[0], 10, 64)
+		}
+		return some, end, errors.Join(found.Err(), err)
+	}
 	return func(ctx context.Context) iter.Seq2[T, error] {
 		return func(yield func(T, error) bool) {
-			var none T
-			found, err := db.QueryContext(ctx, query)
-			if err != nil {
-				yield(none, err)
-				return
-			}
-			defer found.Close()
-			for found.Next() {
-				if !yield(scan(found)) {
+			var last []string
+			for {
+				some, end, err := next(ctx, last)
+				for _, one := range some {
+					if !yield(one.record, one.err) {
+						return
+					}
+				}
+				if err != nil {
+					var none T
+					yield(none, err)
+				}
+				if err != nil || len(some) < page {
 					return
 				}
-			}
-			if err := found.Err(); err != nil {
-				yield(none, err)
+				last = end
 			}
 		}
 	}
@@ -48,19 +122,22 @@ type GoOAuth2Tables struct {
 // register those of the program before the import.
 func GoOAuth2(db *sql.DB, tables GoOAuth2Tables, complete func(*Client)) Source {
 	// A code or token that was used is blank in its column, and still in data.
-	query := "SELECT code, access, refresh, data FROM " + tables.Tokens + " WHERE "
+	tokens := func(where string) rows {
+		return rows{columns: "code, access, refresh, data", table: tables.Tokens, where: where,
+			key: []string{"id"}, number: true}
+	}
 	source := Source{
-		Codes: rows(db, query+"code <> '' ORDER BY id",
-			func(r *sql.Rows) (*oauth2server.AuthorizationCode, error) {
-				row, err := scanGoOAuth2(r, Codes)
+		Codes: read(db, tokens("code <> ''"),
+			func(scan scanner) (*oauth2server.AuthorizationCode, error) {
+				row, err := scanGoOAuth2(scan, Codes)
 				if err != nil {
 					return nil, err
 				}
 				return row.authorizationCode()
 			}),
-		Tokens: rows(db, query+"access <> '' OR refresh <> '' ORDER BY id",
-			func(r *sql.Rows) (*oauth2server.Token, error) {
-				row, err := scanGoOAuth2(r, AccessTokens)
+		Tokens: read(db, tokens("access <> '' OR refresh <> ''"),
+			func(scan scanner) (*oauth2server.Token, error) {
+				row, err := scanGoOAuth2(scan, AccessTokens)
 				if err != nil {
 					return nil, err
 				}
@@ -68,14 +145,14 @@ func GoOAuth2(db *sql.DB, tables GoOAuth2Tables, complete func(*Client)) Source 
 			}),
 	}
 	if tables.Clients != "" {
-		source.Clients = rows(db, "SELECT data FROM "+tables.Clients+" ORDER BY id",
-			func(r *sql.Rows) (*Client, error) {
+		source.Clients = read(db, rows{columns: "data", table: tables.Clients, key: []string{"id"}},
+			func(scan scanner) (*Client, error) {
 				var data []byte
 				var c struct {
 					ID, Secret, Domain string
 					Public             bool
 				}
-				if err := r.Scan(&data); err != nil {
+				if err := scan(&data); err != nil {
 					return nil, err
 				}
 				if json.Unmarshal(data, &c) != nil {
@@ -107,10 +184,10 @@ type goOAuth2Row struct {
 	Extension                                        map[string][]string
 }
 
-func scanGoOAuth2(r *sql.Rows, kind Kind) (*goOAuth2Row, error) {
+func scanGoOAuth2(scan scanner, kind Kind) (*goOAuth2Row, error) {
 	var row goOAuth2Row
 	var data []byte
-	if err := r.Scan(&row.code, &row.access, &row.refresh, &data); err != nil {
+	if err := scan(&row.code, &row.access, &row.refresh, &data); err != nil {
 		return nil, err
 	}
 	if json.Unmarshal(data, &row) != nil {
@@ -174,21 +251,22 @@ func (row *goOAuth2Row) token() (*oauth2server.Token, error) {
 
 // NodeTokens selects the tokens in one of the two schemas that the PostgreSQL
 // example of node-oauth2-server has had.
-type NodeTokens []string
+type NodeTokens []rows
 
 // The two schemas.
 var (
 	// NodeOneTable is that of express-oauth-server: oauth_tokens.
-	NodeOneTable = NodeTokens{`SELECT access_token, access_token_expires_on, refresh_token, refresh_token_expires_on,
-		client_id, CAST(user_id AS VARCHAR(64)), '' FROM oauth_tokens`}
+	NodeOneTable = NodeTokens{{table: "oauth_tokens", key: []string{"id"},
+		columns: `access_token, access_token_expires_on, refresh_token, refresh_token_expires_on,
+		client_id, CAST(user_id AS VARCHAR(64)), ''`}}
 
 	// NodeTwoTables is that of node-oauth2-server 2: oauth_access_tokens and
 	// oauth_refresh_tokens.
 	NodeTwoTables = NodeTokens{
-		`SELECT access_token, expires, '', NULL, client_id, CAST(user_id AS VARCHAR(64)), scope
-		FROM oauth_access_tokens`,
-		`SELECT '', NULL, refresh_token, expires, client_id, CAST(user_id AS VARCHAR(64)), ''
-		FROM oauth_refresh_tokens`,
+		{table: "oauth_access_tokens", key: []string{"access_token"},
+			columns: `access_token, expires, '', NULL, client_id, CAST(user_id AS VARCHAR(64)), scope`},
+		{table: "oauth_refresh_tokens", key: []string{"refresh_token"},
+			columns: `'', NULL, refresh_token, expires, client_id, CAST(user_id AS VARCHAR(64)), ''`},
 	}
 )
 
@@ -197,40 +275,42 @@ var (
 // tables have none. complete adds to a client what its table does not have:
 // grants and scope. Neither may be nil.
 func Node(db *sql.DB, tokens NodeTokens, zone *time.Location, complete func(*Client)) Source {
-	var read []Records[*oauth2server.Token]
-	for _, query := range tokens {
-		read = append(read, rows(db, query,
-			func(r *sql.Rows) (*oauth2server.Token, error) { return scanNode(r, zone) }))
+	var all []Records[*oauth2server.Token]
+	for _, rows := range tokens {
+		all = append(all, read(db, rows,
+			func(scan scanner) (*oauth2server.Token, error) { return scanNode(scan, zone) }))
 	}
 	return Source{
-		Clients: rows(db, "SELECT client_id, client_secret, redirect_uri FROM oauth_clients ORDER BY client_id",
-			func(r *sql.Rows) (*Client, error) {
+		Clients: read(db, rows{columns: "client_id, client_secret, redirect_uri", table: "oauth_clients",
+			key: []string{"client_id", "client_secret"}},
+			func(scan scanner) (*Client, error) {
 				var c Client
 				var uri string
-				err := r.Scan(&c.ID, &c.Secret, &uri)
+				err := scan(&c.ID, &c.Secret, &uri)
 				if uri != "" {
 					c.RedirectURIs = []string{uri}
 				}
 				complete(&c)
 				return &c, err
 			}),
-		Users: rows(db, "SELECT CAST(id AS VARCHAR(64)), username, password FROM users ORDER BY id",
-			func(r *sql.Rows) (*User, error) {
+		Users: read(db, rows{columns: "CAST(id AS VARCHAR(64)), username, password", table: "users",
+			key: []string{"id"}},
+			func(scan scanner) (*User, error) {
 				var u User
-				err := r.Scan(&u.ID, &u.Username, &u.Password)
+				err := scan(&u.ID, &u.Username, &u.Password)
 				u.Key = u.ID
 				return &u, err
 			}),
-		Tokens: inTurn(read...),
+		Tokens: inTurn(all...),
 	}
 }
 
 // scanNode reads a row of [NodeTokens].
-func scanNode(r *sql.Rows, zone *time.Location) (*oauth2server.Token, error) {
+func scanNode(scan scanner, zone *time.Location) (*oauth2server.Token, error) {
 	token := &oauth2server.Token{Client: &oauth2server.Client{}, User: &oauth2server.User{}}
 	var accessUntil, refreshUntil sql.NullTime
 	var scope string
-	err := r.Scan(&token.AccessToken, &accessUntil, &token.RefreshToken, &refreshUntil, &token.Client.ID,
+	err := scan(&token.AccessToken, &accessUntil, &token.RefreshToken, &refreshUntil, &token.Client.ID,
 		&token.User.ID, &scope)
 	if err != nil {
 		return nil, err
