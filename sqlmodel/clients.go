@@ -33,8 +33,12 @@ func (m *Model) clientStatements() {
 		former_secret_digest = ?, former_secret_until = ?, version = version + 1 WHERE id = ? AND version = ?`)
 	m.deleteClient = m.statement("delete a client", `DELETE FROM {clients} WHERE id = ?`)
 	m.insertFormer = m.statement("remember a deleted client",
-		`INSERT INTO {former_clients} (id, deleted_at) VALUES (?, ?)`+m.dialect.ifFree())
+		`INSERT INTO {former_clients} (id, deleted_at) VALUES (?, ?)`+m.dialect.orSet("deleted_at"))
 	m.findFormer = m.statement("find a deleted client", `SELECT id FROM {former_clients} WHERE id = ?`)
+	m.oldFormer = m.statement("find deleted clients",
+		`SELECT id FROM {former_clients} WHERE deleted_at < ? ORDER BY deleted_at LIMIT 100`)
+	m.deleteFormer = m.statement("forget a deleted client",
+		`DELETE FROM {former_clients} WHERE id = ? AND deleted_at < ?`)
 }
 
 // client is a row of the table of clients.
@@ -286,10 +290,11 @@ func (m *Model) RotateClientSecret(
 }
 
 // DeleteClient deletes a client and ends what was granted to it, as
-// [Grants.RevokeClient] does. A row in another table remembers the ID: if it is
-// used again, [Model.AddClient] can end what a request in flight still stored; a
-// request that takes longer is not stopped. After an error, call it again. The
-// error is [oauth2server.ErrNotFound] if no client had this ID.
+// [Grants.RevokeClient] does. A row in another table remembers the ID for a day,
+// until [Model.DeleteExpired]: if it is used again, [Model.AddClient] can end
+// what a request in flight still stored; a request that takes longer is not
+// stopped. After an error, call it again. The error is
+// [oauth2server.ErrNotFound] if no client had this ID.
 func (m *Model) DeleteClient(ctx context.Context, clientID string) error {
 	_, err := m.clientByID(ctx, clientID)
 	switch {

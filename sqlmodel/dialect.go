@@ -73,6 +73,15 @@ func (d Dialect) ifFree() string {
 	return " ON CONFLICT DO NOTHING"
 }
 
+// orSet ends an insert that changes one column of the row whose key, the column
+// id, is taken.
+func (d Dialect) orSet(column string) string {
+	if d == MySQL {
+		return " ON DUPLICATE KEY UPDATE " + column + " = VALUES(" + column + ")"
+	}
+	return " ON CONFLICT (id) DO UPDATE SET " + column + " = excluded." + column
+}
+
 // refused defines the column that ifFree changes.
 func (d Dialect) refused() string {
 	if d == MySQL {

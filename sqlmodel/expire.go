@@ -30,3 +30,31 @@ func (g *Grants) DeleteExpired(ctx context.Context) (deleted int64, err error) {
 	}
 	return deleted, nil
 }
+
+// keepFormer is how long the ID of a deleted client stays known.
+const keepFormer = 24 * time.Hour
+
+// DeleteExpired is [Grants.DeleteExpired], and forgets the clients that were
+// deleted more than a day ago. It ends what was granted to them once more, as a
+// request in flight may have stored something that lives longer.
+func (m *Model) DeleteExpired(ctx context.Context) (deleted int64, err error) {
+	deleted, err = m.Grants.DeleteExpired(ctx)
+	before := time.Now().Add(-keepFormer).UnixMilli()
+	for err == nil {
+		var ids []string
+		if ids, err = all(ctx, m.oldFormer, text, before); len(ids) == 0 {
+			break
+		}
+		for _, id := range ids {
+			if err := m.endFormer(ctx, id); err != nil {
+				return deleted, err
+			}
+			n, err := m.deleteFormer.exec(ctx, id, before)
+			deleted += n
+			if err != nil {
+				return deleted, err
+			}
+		}
+	}
+	return deleted, err
+}

@@ -68,7 +68,7 @@ type Model struct {
 
 	insertClient, findClient, updateClient, listClients *statement
 	updateSecrets, deleteClient                         *statement
-	insertFormer, findFormer                            *statement
+	insertFormer, findFormer, oldFormer, deleteFormer   *statement
 
 	insertUser, findUser, findUsername, findOwner, listUsers *statement
 	updateUser, updateHash, replaceHash                      *statement

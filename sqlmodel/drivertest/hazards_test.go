@@ -261,6 +261,49 @@ func testHazards(t *testing.T, s server) {
 		require.NoError(t, err)
 	})
 
+	t.Run("deleted clients are forgotten after a day", func(t *testing.T) {
+		o, db, ctx := options(), s.open(t), t.Context()
+		m := sqlmodel.New(db, s.dialect, o)
+		require.NoError(t, m.Migrate(ctx))
+		add := func(id string) { require.NoError(t, m.AddClient(ctx, &oauth2server.Client{ID: id, Public: true}, "")) }
+		for _, id := range []string{"again", "gone", "late", "there"} {
+			add(id)
+			require.NoError(t, m.DeleteClient(ctx, id))
+			// By a request that was in flight.
+			_, err := m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: id, Seq: 1, Kind: oauth2server.EntryGrant,
+				ClientID: id, UserID: "u1", Nonce: id, Time: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+				Successor: id, SuccessorExpiresAt: time.Now().Add(time.Hour)})
+			require.NoError(t, err)
+		}
+		_, err := db.ExecContext(ctx, fmt.Sprintf("UPDATE %sformer_clients SET deleted_at = %d WHERE id <> 'late'",
+			o.Prefix, time.Now().Add(-25*time.Hour).UnixMilli()))
+		require.NoError(t, err)
+		add("again")
+		require.NoError(t, m.DeleteClient(ctx, "again")) // a day from now on
+		add("there")
+		_, err = m.AppendGrant(ctx, &oauth2server.GrantEntry{GrantID: "of the next", Seq: 1, ClientID: "there", UserID: "u1",
+			Kind: oauth2server.EntryGrant, Nonce: "1", Time: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+			Successor: "1", SuccessorExpiresAt: time.Now().Add(time.Hour)})
+		require.NoError(t, err)
+
+		deleted, err := m.DeleteExpired(ctx)
+
+		require.NoError(t, err)
+		require.EqualValues(t, 2, deleted, `"gone" and "there"`)
+		add("gone")
+		grants, err := m.UserGrants(ctx, "u1")
+		require.NoError(t, err)
+		var live []string
+		for _, grant := range grants {
+			live = append(live, grant.ID)
+		}
+		require.ElementsMatch(t, []string{"late", "of the next"}, live)
+		require.NoError(t, m.DeleteClient(ctx, "again"), "still known")
+		require.NoError(t, m.DeleteClient(ctx, "late"), "still known")
+		require.NoError(t, m.DeleteClient(ctx, "gone"))
+		require.NoError(t, m.DeleteClient(ctx, "there"))
+	})
+
 	t.Run("a context ends", func(t *testing.T) {
 		m := newModel(t)
 		ctx, cancel := context.WithCancel(t.Context())
