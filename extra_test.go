@@ -57,7 +57,7 @@ func (m *capturing) SaveToken(
 
 func TestIssueKeepsExtraInItsOneForm(t *testing.T) {
 	noon := time.Date(2031, 2, 3, 12, 0, 0, 123_456_789, time.FixedZone("here", 3600))
-	set := map[string]any{"id": 9007199254740993, "level": 3.0, "since": noon, "roles": []string{"a", "b"},
+	set := map[string]any{"id": int64(9007199254740993), "level": 3.0, "since": noon, "roles": []string{"a", "b"},
 		"deep": map[string]any{"list": []any{1, map[string]string{"k": "v"}}}, "none": nil,
 		"key": []byte{0, 255}, "most": uint64(math.MaxUint64)}
 	want := map[string]any{"id": int64(9007199254740993), "level": 3.0, "since": noon.UTC(), "roles": []any{"a", "b"},
