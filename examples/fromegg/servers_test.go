@@ -5,7 +5,6 @@
 package main
 
 import (
-	"context"
 	"database/sql"
 	"testing"
 	"time"
@@ -19,14 +18,7 @@ import (
 // PostgreSQL knows uuid, jsonb and timestamps as types. Each table has several
 // pages, and the connection is the only one.
 func TestTablesOfPostgreSQL(t *testing.T) {
-	server, err := servers.PostgreSQL(t.Context(), func(ctx context.Context, source string) error {
-		db, err := sql.Open("pgx", source)
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		return db.PingContext(ctx)
-	}, "fsync=off")
+	server, err := servers.PostgreSQL(t.Context(), servers.SQL("pgx"), "fsync=off")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	db, err := sql.Open("pgx", server.Source)

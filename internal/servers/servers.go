@@ -5,6 +5,7 @@ package servers
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -38,6 +40,18 @@ type Server struct {
 // Answers returns nil if a server answers at its source. It comes from the
 // caller, as this package imports no drivers.
 type Answers func(ctx context.Context, source string) error
+
+// SQL returns an [Answers] that asks by a driver of database/sql.
+func SQL(driver string) Answers {
+	return func(ctx context.Context, source string) error {
+		db, err := sql.Open(driver, source)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.PingContext(ctx)
+	}
+}
 
 // startTimeout is how long a server may take until it answers.
 const startTimeout = time.Minute
@@ -226,6 +240,22 @@ func Redis(ctx context.Context, answers Answers, settings ...string) (*Server, e
 	args := append([]string{"--dir", s.dir, "--bind", "127.0.0.1", "--port", "0", "--unixsocket", s.Source,
 		"--save", ""}, settings...)
 	return s.orStop(nil, func() error { return s.start(ctx, answers, program, args...) })
+}
+
+// PgBouncer is [PostgreSQL] for a pooler in transaction mode before a server of
+// that function. Settings are such as "default_pool_size = 5".
+func PgBouncer(ctx context.Context, answers Answers, before *Server, settings ...string) (*Server, error) {
+	s, err := newServer("postgres", syscall.SIGINT)
+	if err != nil {
+		return nil, err
+	}
+	lines := append([]string{"[databases]", "postgres = host=" + before.dir + " user=postgres", "[pgbouncer]",
+		"pool_mode = transaction", "auth_type = any", "listen_addr =", "listen_port = 6432",
+		"unix_socket_dir = " + s.dir}, settings...)
+	file := filepath.Join(s.dir, "settings")
+	err = os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o644)
+	s.Source = "postgres:///postgres?" + url.Values{"host": {s.dir}, "port": {"6432"}, "user": {"postgres"}}.Encode()
+	return s.orStop(err, func() error { return s.start(ctx, answers, "pgbouncer", file) })
 }
 
 // orStop calls goOn, unless there is an error already. After an error it ends the

@@ -6,16 +6,12 @@ package drivertest
 
 import (
 	"context"
-	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-11d18166/oauth2server/internal/servers"
 	"github.com/seed-11d18166/oauth2server/modeltest"
 	"github.com/seed-11d18166/oauth2server/sqlmodel"
 )
@@ -23,7 +19,7 @@ import (
 // A pooler gives each transaction another connection, which lacks what was
 // prepared on the last one.
 func TestPoolers(t *testing.T) {
-	s := postgreSQL(t)
+	s, _ := postgreSQL(t)
 	t.Run("with a pool of pgx", func(t *testing.T) {
 		pool, err := pgxpool.New(t.Context(), s.source)
 		require.NoError(t, err)
@@ -54,39 +50,13 @@ func TestPoolers(t *testing.T) {
 	}
 }
 
-// pgBouncer starts a pooler in transaction mode before a server.
-func pgBouncer(t testing.TB, s server) server {
-	behind, err := url.Parse(s.source)
-	require.NoError(t, err)
-	p := newProcess(t, "postgres")
-	settings := filepath.Join(p.dir, "settings")
-	require.NoError(t, os.WriteFile(settings, fmt.Appendf(nil, `[databases]
-postgres = host=%s user=postgres
-[pgbouncer]
-pool_mode = transaction
-default_pool_size = 5
-auth_type = any
-listen_addr =
-listen_port = 6432
-unix_socket_dir = %s
-`, behind.Query().Get("host"), p.dir), 0o644))
-	query := url.Values{"host": {p.dir}, "port": {"6432"}, "user": {"postgres"}, "default_query_exec_mode": {"exec"}}
-	s.source = "postgres:///postgres?" + query.Encode()
-	p.start(t, syscall.SIGINT, s, program(t, "pgbouncer"), settings)
-	return s
-}
-
 func TestPgBouncer(t *testing.T) {
-	s := pgBouncer(t, postgreSQL(t))
-	query := url.Values{"sslmode": {"disable"}, "binary_parameters": {"yes"}}
+	s, behind := postgreSQL(t)
+	pooler, err := servers.PgBouncer(t.Context(), servers.SQL("pgx"), behind, "default_pool_size = 5")
 	pq := s
 	pq.driver = "postgres"
-	behind, err := url.Parse(s.source)
-	require.NoError(t, err)
-	for _, name := range []string{"host", "port", "user"} {
-		query[name] = behind.Query()[name]
-	}
-	pq.source = "postgres:///postgres?" + query.Encode()
+	pq.source = started(t, pooler, err).Source + "&sslmode=disable&binary_parameters=yes"
+	s.source = pooler.Source + "&default_query_exec_mode=exec"
 	for _, s := range []server{s, pq} {
 		t.Run(s.driver, func(t *testing.T) {
 			db, peer := s.open(t), s.open(t)

@@ -38,7 +38,7 @@ func openSQLite(ctx context.Context, clients int) (*storage, error) {
 }
 
 func openPostgreSQL(ctx context.Context, clients int) (*storage, error) {
-	s, err := servers.PostgreSQL(ctx, answers("pgx"), "max_wal_size=4GB")
+	s, err := servers.PostgreSQL(ctx, servers.SQL("pgx"), "max_wal_size=4GB")
 	if err != nil {
 		return nil, err
 	}
@@ -47,22 +47,11 @@ func openPostgreSQL(ctx context.Context, clients int) (*storage, error) {
 }
 
 func openMariaDB(ctx context.Context, clients int) (*storage, error) {
-	s, err := servers.MariaDB(ctx, answers("mysql"), "--innodb-buffer-pool-size=512M")
+	s, err := servers.MariaDB(ctx, servers.SQL("mysql"), "--innodb-buffer-pool-size=512M")
 	if err != nil {
 		return nil, err
 	}
 	return openSQL(ctx, "mysql", sqlmodel.MariaDB, s.Source, s.Source, clients, s.Stop)
-}
-
-func answers(driver string) servers.Answers {
-	return func(ctx context.Context, source string) error {
-		db, err := sql.Open(driver, source)
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		return db.PingContext(ctx)
-	}
 }
 
 // openSQL makes the models. filling is a source whose connections need not wait
