@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/registrytest"
 	"github.com/seed-11d18166/oauth2server/sqlmodel"
 )
 
@@ -260,6 +261,23 @@ func testHazards(t *testing.T, s server) {
 		_, err = m.GetAccessToken(ctx, "eternal")
 		require.NoError(t, err)
 	})
+
+	for name, test := range registrytest.Tests {
+		t.Run(name, func(t *testing.T) {
+			o, ctx := options(), t.Context()
+			o.ExtensionGrants = []string{registrytest.ExtensionGrant}
+			m := sqlmodel.New(s.open(t), s.dialect, o)
+			require.NoError(t, m.Migrate(ctx))
+			test(t, registrytest.Fixture{
+				Model:     m,
+				Peer:      sqlmodel.New(s.open(t), s.dialect, o),
+				AddClient: func(c *oauth2server.Client, secret string) error { return m.AddClient(ctx, c, secret) },
+				AddUser: func(u *oauth2server.User, username, password string) error {
+					return m.AddUser(ctx, u, username, password)
+				},
+			})
+		})
+	}
 
 	t.Run("deleted clients are forgotten after a day", func(t *testing.T) {
 		o, db, ctx := options(), s.open(t), t.Context()
