@@ -88,9 +88,14 @@ var ours = map[string]string{
 	"{clients}": "former_secret_digest", "{former_clients}": "deleted_at", "{users}": "password_hash, version",
 }
 
+// SchemaVersion returns the version of the tables that this package needs. It
+// grows by one with each change of them.
+func SchemaVersion() int { return len(migrations) }
+
 // Schema returns the statements that make the tables, for programs with a tool of
-// their own for migrations: those of the versions behind after, each ended by a
-// semicolon. All of them, with after 0.
+// their own for migrations: those of the versions behind after up to
+// [SchemaVersion], each ended by a semicolon. All of them, with after 0; none, if
+// after is that version.
 func (g *Grants) Schema(after int) (string, error) {
 	if g.wrong != nil {
 		return "", g.wrong
