@@ -21,8 +21,8 @@ const (
 	// write-ahead logging: docs/sql.md.
 	SQLite
 
-	// MySQL is for MySQL 8.0 and MariaDB 10.6 and newer, with
-	// go-sql-driver/mysql, and InnoDB.
+	// MySQL is for MariaDB 10.6 and MySQL 8.0 and newer, with
+	// go-sql-driver/mysql, and InnoDB. The tests run on MariaDB only.
 	MySQL
 
 	// MariaDB is [MySQL].

@@ -1,7 +1,7 @@
 // Package sqlmodel is an [oauth2server.Model] on PostgreSQL, MySQL, MariaDB or
 // SQLite, through database/sql. It has every interface that stores something and
 // none of the hooks, and imports no driver. Any number of processes can share the
-// database.
+// database. The tests run on MariaDB, and not on MySQL itself.
 //
 //	db, err := sql.Open("pgx", source)
 //	model := sqlmodel.New(db, sqlmodel.PostgreSQL, nil)
