@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,13 +20,24 @@ import (
 	"github.com/seed-11d18166/oauth2server/examples/internal/chromium"
 )
 
+var theBrowser *chromium.Browser
+
+func TestMain(m *testing.M) {
+	browser, stop, err := chromium.Start(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	theBrowser = browser
+	status := m.Run()
+	stop()
+	os.Exit(status)
+}
+
 // sit opens a tab for the program.
 func sit(t *testing.T, look chromium.Look) (site, *chromium.Tab) {
 	s := start(t)
-	browser, stop, err := chromium.Start(context.Background())
-	require.NoError(t, err)
-	t.Cleanup(stop)
-	tab, shut, err := browser.Open(s.base, look)
+	tab, shut, err := theBrowser.Open(s.base, look)
 	require.NoError(t, err)
 	t.Cleanup(shut)
 	return s, tab

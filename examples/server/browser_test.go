@@ -486,9 +486,12 @@ func TestAttack_DoubleClickFromElsewhere(t *testing.T) {
 		p.open("/")
 		p.follow(connectButton)
 		p.signIn()
-		eval[bool](p, `(() => { // as if the page had just come
-			const form = document.querySelector('form[action="/authorize"]');
-			form.hidden = true; document.body.offsetWidth; form.hidden = false; return true; })()`)
+		arrive := func() {
+			eval[bool](p, `(() => { // as if the page had just come
+				const form = document.querySelector('form[action="/authorize"]');
+				form.hidden = true; document.body.offsetWidth; form.hidden = false; return true; })()`)
+		}
+		arrive()
 		at := func(milliseconds int) {
 			found := eval[int](p, fmt.Sprintf(`(() => { const all = document.getAnimations();
 				for (const a of all) { a.pause(); a.currentTime = %d; } return all.length; })()`, milliseconds))
@@ -532,6 +535,8 @@ func TestAttack_DoubleClickFromElsewhere(t *testing.T) {
 		require.Equal(t, "hidden", eval[string](p,
 			fmt.Sprintf(`getComputedStyle(document.querySelector(%q).firstElementChild, "::before").visibility`, allowButton)))
 		p.picture(fmt.Sprintf("ready dark=%t", dark))
+		arrive()
+		p.until("document.getAnimations().length === 0") // by themselves
 		for eval[string](p, "document.activeElement.value ?? ''") != "allow" {
 			p.do(p.Keys("\t"))
 		}
