@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/everything"
@@ -915,7 +916,7 @@ func FuzzDoors(f *testing.F) {
 	f.Add("keyed!key of keyed#1", "k1", "Toy abc", "urn:1", "note", "toy_post", "https://as.example/mcp")
 	f.Add("!", "malformed", "Bearer toy.", "", "refuse", "fragment", "/mcp")
 	f.Add("web!x", "", "Toy", "x", "key:", "\x00", "https://AS.example:443/mcp/?a#b")
-	model := memorymodel.New(nil)
+	model := memorymodel.New(&memorymodel.Options{PasswordCost: bcrypt.MinCost})
 	register(f, model.AddClient, model.AddUser)
 	pushed, _ := url.ParseQuery(form(authorization()...))
 	ext := &everything.Extension{Requests: map[string]url.Values{"urn:1": pushed}}
