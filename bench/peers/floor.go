@@ -59,16 +59,19 @@ type floor struct {
 	refresh map[string]floorToken
 }
 
+func floorClients() map[string]*floorClient {
+	code := []string{"authorization_code", "refresh_token"}
+	return map[string]*floorClient{
+		app.ID:     {sha256.Sum256([]byte(app.Secret)), code, Callback},
+		other.ID:   {sha256.Sum256([]byte(other.Secret)), code, Callback},
+		machine.ID: {sha256.Sum256([]byte(machine.Secret)), []string{"client_credentials"}, ""},
+	}
+}
+
 func newFloor(string) (http.Handler, error) {
 	f := &floor{
-		clients: map[string]*floorClient{
-			app.ID: {sha256.Sum256([]byte(app.Secret)),
-				[]string{"authorization_code", "refresh_token"}, Callback},
-			other.ID: {sha256.Sum256([]byte(other.Secret)),
-				[]string{"authorization_code", "refresh_token"}, Callback},
-			machine.ID: {sha256.Sum256([]byte(machine.Secret)), []string{"client_credentials"}, ""},
-		},
-		codes: map[string]floorCode{}, access: map[string]floorToken{}, refresh: map[string]floorToken{},
+		clients: floorClients(), codes: map[string]floorCode{},
+		access: map[string]floorToken{}, refresh: map[string]floorToken{},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/authorize", f.authorize)

@@ -57,7 +57,7 @@ var (
 )
 
 // All has the peers, the floor first.
-var All = []Peer{Floor, Ours, OursWithoutLog, GoOAuth2, GoOAuth2Maps, Fosite, Osin, Zitadel, Node}
+var All = []Peer{Floor, HandWritten, Ours, OursWithoutLog, GoOAuth2, GoOAuth2Maps, Fosite, Osin, Zitadel, Node}
 
 // Find returns the peer of that name.
 func Find(name string) (Peer, bool) {
