@@ -18,19 +18,16 @@ import (
 )
 
 // HandWritten does what [Floor] does with as few allocations as net/http
-// allows, which nobody would want to maintain. It shows what ordinary style
-// costs.
+// allows. It shows what ordinary style costs.
 var HandWritten = Peer{
 	Name: "hand-written", New: newHandWritten, Authorize: "/authorize", Token: "/token", API: "/api",
 	App: app, Machine: machine, Other: other, Scope: Scope,
-	Unequal: []string{"leaves out what floor leaves out, and has fixed sizes: 4 KB for a query or a form, 16 " +
-		"parameters, 512 bytes for credentials; tokens are kept as bytes, not text; refuses scopes and " +
-		"challenges that break their grammar, which floor takes; redirects have no body; all answers share " +
-		"the values of two headers, which a middleware could change for everybody"},
+	Unequal: []string{"as floor, but refuses a query, form or header over 4 KB, and a scope or a challenge " +
+		"against the grammar; takes broken escapes as they are; redirects have no body; all answers share the " +
+		"values of two headers, which a middleware could change"},
 }
 
-// handKey is a token as the maps have it: without a pointer.
-type handKey [32]byte
+type handKey [32]byte // a token, in a map without a pointer
 
 type handToken struct {
 	client      *floorClient
@@ -44,24 +41,25 @@ type handCode struct {
 }
 
 type handWritten struct {
-	clients map[string]*floorClient
-	mu      sync.RWMutex
-	codes   map[handKey]handCode
-	access  map[handKey]handToken
-	refresh map[handKey]handToken
+	clients         map[string]*floorClient
+	mu              sync.RWMutex
+	codes           map[handKey]handCode
+	access, refresh map[handKey]handToken
 }
 
 // handMemory is what a request needs until it is answered.
 type handMemory struct {
-	input              [4096]byte    // the query or the form
-	parameters         [16][2][]byte // names and values, within input
-	many               int
-	credentials, plain [512]byte // of a Basic header, in base64 and decoded
-	random             [64]byte
-	output             []byte
+	input, basic, plain [4096]byte  // a query or a form; a Basic header, in base64 and decoded
+	parameters          [][2][]byte // names and values, within input
+	random              [2 * 32]byte
+	output              []byte
 }
 
-var handPool = sync.Pool{New: func() any { return new(handMemory) }}
+var (
+	handPool              = sync.Pool{New: func() any { return new(handMemory) }}
+	strictBase64          = base64.RawURLEncoding.Strict()
+	handJSON, handNoStore = []string{"application/json"}, []string{"no-store"} // shared by all answers
+)
 
 func newHandWritten(string) (http.Handler, error) {
 	h := &handWritten{clients: floorClients(), codes: map[handKey]handCode{},
@@ -76,10 +74,9 @@ func newHandWritten(string) (http.Handler, error) {
 func (h *handWritten) authorize(w http.ResponseWriter, r *http.Request) {
 	m := handPool.Get().(*handMemory)
 	defer handPool.Put(m)
-	n := copy(m.input[:], r.URL.RawQuery)
-	ok := n == len(r.URL.RawQuery) && m.parse(m.input[:n])
+	m.parse(m.input[:copy(m.input[:], r.URL.RawQuery)])
 	client := h.clients[string(m.get("client_id"))]
-	if !ok || client == nil || string(m.get("redirect_uri")) != client.callback {
+	if client == nil || string(m.get("redirect_uri")) != client.callback || len(r.URL.RawQuery) > len(m.input) {
 		refuse(w, http.StatusBadRequest, "invalid_request")
 		return
 	}
@@ -92,9 +89,8 @@ func (h *handWritten) authorize(w http.ResponseWriter, r *http.Request) {
 	} else {
 		code := m.random[:32]
 		rand.Read(code)
-		token := handToken{client, User, scope, time.Now().Unix() + 5*60}
 		h.mu.Lock()
-		h.codes[handKey(code)] = handCode{token, challenge}
+		h.codes[handKey(code)] = handCode{handToken{client, User, scope, time.Now().Unix() + 5*60}, challenge}
 		h.mu.Unlock()
 		out = base64.RawURLEncoding.AppendEncode(append(out, "code="...), code)
 	}
@@ -103,67 +99,60 @@ func (h *handWritten) authorize(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusFound)
 }
 
-// Header values that all answers share.
-var handJSON, handNoStore = []string{"application/json"}, []string{"no-store"}
-
 func (h *handWritten) token(w http.ResponseWriter, r *http.Request) {
 	m := handPool.Get().(*handMemory)
 	defer handPool.Put(m)
-	scope, refreshes, refused := h.grant(r, m)
+	token, status, refused := h.grant(r, m)
 	if refused != "" {
-		status := http.StatusBadRequest
-		if refused == "invalid_client" {
-			status = http.StatusUnauthorized
-		}
 		refuse(w, status, refused)
 		return
 	}
-	out := append(m.output[:0], `{"access_token":"`...)
-	out = base64.RawURLEncoding.AppendEncode(out, m.random[:32])
+	out := base64.RawURLEncoding.AppendEncode(append(m.output[:0], `{"access_token":"`...), m.random[:32])
 	out = append(out, `","token_type":"Bearer","expires_in":3600`...)
-	if refreshes {
-		out = append(out, `,"refresh_token":"`...)
-		out = append(base64.RawURLEncoding.AppendEncode(out, m.random[32:]), '"')
+	if string(m.get("grant_type")) != "client_credentials" {
+		out = base64.RawURLEncoding.AppendEncode(append(out, `,"refresh_token":"`...), m.random[32:])
+		out = append(out, '"')
 	}
-	if scope != "" {
-		out = append(append(append(out, `,"scope":"`...), scope...), '"')
+	if token.scope != "" {
+		out = append(append(append(out, `,"scope":"`...), token.scope...), '"')
 	}
 	m.output = append(out, "}\n"...)
-	header := w.Header()
-	header["Content-Type"], header["Cache-Control"] = handJSON, handNoStore
+	w.Header()["Content-Type"], w.Header()["Cache-Control"] = handJSON, handNoStore
 	w.Write(m.output)
 }
 
-// grant stores the tokens that it leaves in m.random: an access token, and a
-// refresh token if refreshes.
-func (h *handWritten) grant(r *http.Request, m *handMemory) (scope string, refreshes bool, refused string) {
+// grant stores the tokens that it leaves in m.random. The second one is a
+// refresh token, which client credentials get none of.
+func (h *handWritten) grant(r *http.Request, m *handMemory) (token handToken, status int, refused string) {
 	n, err := io.ReadFull(r.Body, m.input[:])
-	whole := err == io.EOF || err == io.ErrUnexpectedEOF
-	if !whole || r.Method != http.MethodPost || !m.parse(m.input[:n]) {
-		return "", false, "invalid_request"
+	if r.Method != http.MethodPost || err != io.EOF && err != io.ErrUnexpectedEOF {
+		return token, http.StatusBadRequest, "invalid_request"
 	}
-	id, secret, _ := bytes.Cut(m.basic(r.Header.Get("Authorization")), []byte(":"))
+	m.parse(m.input[:n])
+	scheme, encoded, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	n, err = base64.StdEncoding.Decode(m.plain[:], m.basic[:copy(m.basic[:], encoded)])
+	id, secret, _ := bytes.Cut(m.plain[:n], []byte(":"))
 	client, digest := h.clients[string(id)], sha256.Sum256(secret)
-	if client == nil || subtle.ConstantTimeCompare(digest[:], client.secret[:]) != 1 {
-		return "", false, "invalid_client"
+	if err != nil || !strings.EqualFold(scheme, "Basic") || client == nil ||
+		subtle.ConstantTimeCompare(digest[:], client.secret[:]) != 1 {
+		return token, http.StatusUnauthorized, "invalid_client"
 	}
 	grant := string(m.get("grant_type"))
 	if !slices.Contains(client.grants, grant) {
-		return "", false, "unauthorized_client"
+		return token, http.StatusBadRequest, "unauthorized_client"
 	}
-	now, ok := time.Now().Unix(), false
-	token := handToken{client: client, expires: now + 3600}
+	now, ok := time.Now().Unix(), true
+	token = handToken{client: client, expires: now + 3600}
 	rand.Read(m.random[:])
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch grant {
 	case "authorization_code":
-		var code handCode
 		key, sent := decodeKey(m.get("code"))
-		code, ok = h.codes[key]
+		code := h.codes[key]
 		delete(h.codes, key)
-		ok = ok && sent && code.client == client && code.expires >= now &&
-			client.callback == string(m.get("redirect_uri")) && code.challenge == sha256.Sum256(m.get("code_verifier"))
+		ok = sent && code.client == client && code.expires >= now &&
+			code.challenge == sha256.Sum256(m.get("code_verifier")) && client.callback == string(m.get("redirect_uri"))
 		token.user, token.scope = code.user, code.scope
 	case "refresh_token":
 		key, sent := decodeKey(m.get("refresh_token"))
@@ -176,14 +165,14 @@ func (h *handWritten) grant(r *http.Request, m *handMemory) (scope string, refre
 		token.scope, ok = scopeOf(m.get("scope"))
 	}
 	if !ok {
-		return "", false, "invalid_grant"
+		return token, http.StatusBadRequest, "invalid_grant"
 	}
 	h.access[handKey(m.random[:32])] = token
-	if refreshes = grant != "client_credentials"; refreshes {
+	if grant != "client_credentials" {
 		token.expires = now + 14*24*3600
 		h.refresh[handKey(m.random[32:])] = token
 	}
-	return token.scope, refreshes, ""
+	return token, http.StatusOK, ""
 }
 
 func (h *handWritten) api(w http.ResponseWriter, r *http.Request) {
@@ -198,33 +187,16 @@ func (h *handWritten) api(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "invalid_token")
 		return
 	}
-	for one := range strings.SplitSeq(token.scope, " ") {
-		if one == Scope {
-			api(w, r)
-			return
-		}
+	if !strings.Contains(" "+token.scope+" ", " "+Scope+" ") {
+		refuse(w, http.StatusForbidden, "insufficient_scope")
+		return
 	}
-	refuse(w, http.StatusForbidden, "insufficient_scope")
+	api(w, r)
 }
-
-// basic returns what a Basic header says, or nil.
-func (m *handMemory) basic(header string) []byte {
-	scheme, encoded, _ := strings.Cut(header, " ")
-	n, err := base64.StdEncoding.Decode(m.plain[:], m.credentials[:copy(m.credentials[:], encoded)])
-	if err != nil || !strings.EqualFold(scheme, "Basic") {
-		return nil
-	}
-	return m.plain[:n]
-}
-
-var strictBase64 = base64.RawURLEncoding.Strict()
 
 func decodeKey(text []byte) (key handKey, ok bool) {
-	if len(text) != 43 {
-		return key, false
-	}
-	n, err := strictBase64.Decode(key[:], text)
-	return key, err == nil && n == len(key)
+	n, err := strictBase64.Decode(key[:], text[:min(len(text), 43)])
+	return key, err == nil && n == len(key) && len(text) == 43
 }
 
 // scopeOf returns a scope if JSON escapes none of it (RFC 6749, section 3.3).
@@ -232,27 +204,20 @@ func scopeOf(text []byte) (scope string, ok bool) {
 	if string(text) == Scope {
 		return Scope, true // which needs no new string
 	}
-	strange := func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }
-	return string(text), !bytes.ContainsFunc(text, strange)
+	return string(text), !bytes.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' })
 }
 
 // parse splits a query or a form, and decodes it in place.
-func (m *handMemory) parse(text []byte) (ok bool) {
-	for m.many = 0; len(text) > 0; m.many++ {
-		pair, rest, _ := bytes.Cut(text, []byte("&"))
+func (m *handMemory) parse(text []byte) {
+	m.parameters = m.parameters[:0]
+	for pair := range bytes.SplitSeq(text, []byte("&")) {
 		name, value, _ := bytes.Cut(pair, []byte("="))
-		name, named := unescape(name)
-		value, ok := unescape(value)
-		if !named || !ok || m.many == len(m.parameters) {
-			return false
-		}
-		m.parameters[m.many], text = [2][]byte{name, value}, rest
+		m.parameters = append(m.parameters, [2][]byte{unescape(name), unescape(value)})
 	}
-	return true
 }
 
 func (m *handMemory) get(name string) []byte {
-	for _, p := range m.parameters[:m.many] {
+	for _, p := range m.parameters {
 		if string(p[0]) == name {
 			return p[1]
 		}
@@ -260,21 +225,17 @@ func (m *handMemory) get(name string) []byte {
 	return nil
 }
 
-func unescape(text []byte) (plain []byte, ok bool) {
+func unescape(text []byte) (plain []byte) {
 	for plain = text[:0]; len(text) > 0; {
-		length := 1
-		switch text[0] {
-		case '+':
+		n := 0
+		if text[0] == '+' {
 			text[0] = ' '
-		case '%':
-			if length, _ = hex.Decode(text, text[1:min(3, len(text))]); length == 0 {
-				return nil, false
-			}
-			length = 3
+		} else if text[0] == '%' {
+			n, _ = hex.Decode(text, text[1:min(len(text), 3)])
 		}
-		plain, text = append(plain, text[0]), text[length:]
+		plain, text = append(plain, text[0]), text[1+2*n:]
 	}
-	return plain, true
+	return plain
 }
 
 func appendEscaped(out, text []byte) []byte {
