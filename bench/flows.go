@@ -70,7 +70,11 @@ func newSession(p peers.Peer, base string, s sender, tokens []string) *session {
 		n.machineForm = append(n.machineForm, "&scope="+scope...)
 	}
 	n.codeForm = []byte("grant_type=authorization_code&redirect_uri=" +
-		url.QueryEscape(peers.Callback) + "&code_verifier=" + verifier + "&code=")
+		url.QueryEscape(peers.Callback) + "&code_verifier=" + verifier)
+	if p.Resource != "" {
+		n.codeForm = append(n.codeForm, "&resource="+url.QueryEscape(p.Resource)...)
+	}
+	n.codeForm = append(n.codeForm, "&code="...)
 	n.refForm = []byte("grant_type=refresh_token&refresh_token=")
 	n.codeAt, n.refAt = len(n.codeForm), len(n.refForm)
 	return n

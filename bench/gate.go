@@ -115,6 +115,9 @@ func authorizeQuery(p peers.Peer, client peers.Client) string {
 	if p.Nonce != "" {
 		query.Set("nonce", p.Nonce)
 	}
+	if p.Resource != "" {
+		query.Set("resource", p.Resource)
+	}
 	return query.Encode()
 }
 

@@ -4,6 +4,7 @@
 //
 //	go run -C bench . [-rounds 13] [-turn 500ms] [-stored 100000]
 //		[-peers floor,oauth2server] [-flows refresh] [-local=false] [-wire=false] [-signed=false]
+//		[-features=false]
 //
 // It takes about ten minutes, sends to loopback only, and needs node and npm
 // for node-oauth2-server; without them that peer is left out, as the table
@@ -41,6 +42,7 @@ func main() {
 	flag.BoolVar(&o.local, "local", true, "measure the handlers in this process")
 	flag.BoolVar(&o.wire, "wire", true, "measure servers over HTTP")
 	flag.BoolVar(&o.signed, "signed", true, "measure signatures in this process: sign-in, JWT check")
+	flag.BoolVar(&o.features, "features", true, "measure what features of this project cost, in this process")
 	flag.Parse()
 	if err := run(o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -58,6 +60,7 @@ type options struct {
 	peers, flows   string
 	local, wire    bool
 	signed         bool
+	features       bool
 }
 
 func run(o options, args []string) error {
@@ -78,9 +81,9 @@ func measure(ctx context.Context, o options, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("unexpected argument %q: names with a space need quotes", args[0])
 	}
-	if o.rounds < 1 || o.turn < shortestTurn || o.stored < 0 || !o.wire && !o.local && !o.signed {
+	if o.rounds < 1 || o.turn < shortestTurn || o.stored < 0 || !o.wire && !o.local && !o.signed && !o.features {
 		return fmt.Errorf("there is nothing to measure: rounds must be at least 1, turn %s, "+
-			"stored 0, and wire, local or signed true", shortestTurn)
+			"stored 0, and wire, local, signed or features true", shortestTurn)
 	}
 	if err := moveToOwnProcessor(); err != nil {
 		return err
@@ -120,7 +123,12 @@ func measure(ctx context.Context, o options, args []string) error {
 		t.print(os.Stdout, o.rounds, chosen, work)
 	}
 	if o.signed {
-		return measureSigned(ctx, os.Stdout, o.rounds, o.turn)
+		if err := measureSigned(ctx, os.Stdout, o.rounds, o.turn); err != nil {
+			return err
+		}
+	}
+	if o.features {
+		return measureFeatures(ctx, os.Stdout, o.rounds, o.turn)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"time"
@@ -14,8 +15,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/bench/peers"
 )
 
-// signedWork is something to measure by turns with others.
-type signedWork struct {
+// task is something to measure by turns with others.
+type task struct {
 	flow, algorithm, name string
 	run                   func() error
 	times                 []time.Duration // of one, in each turn
@@ -25,7 +26,7 @@ type signedWork struct {
 var algorithms = []string{"ES256", "RS256"}
 
 // newSigned returns everything there is to measure, each tried once.
-func newSigned() (all []*signedWork, err error) {
+func newSigned() (all []*task, err error) {
 	for _, algorithm := range algorithms {
 		key, err := peers.NewKey(algorithm)
 		if err != nil {
@@ -44,7 +45,7 @@ func newSigned() (all []*signedWork, err error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, &signedWork{flow: "sign-in", algorithm: algorithm, name: p.Name, run: n.codeFlow})
+			all = append(all, &task{flow: "sign-in", algorithm: algorithm, name: p.Name, run: n.codeFlow})
 		}
 		token, err := key.AccessToken("at+jwt", nil)
 		if err != nil {
@@ -58,7 +59,7 @@ func newSigned() (all []*signedWork, err error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.Name, err)
 			}
-			all = append(all, &signedWork{flow: "JWT check", algorithm: algorithm, name: c.Name,
+			all = append(all, &task{flow: "JWT check", algorithm: algorithm, name: c.Name,
 				run: func() error { return check(token) }})
 		}
 	}
@@ -66,7 +67,7 @@ func newSigned() (all []*signedWork, err error) {
 }
 
 // turn runs the work for a while.
-func (s *signedWork) turn(length time.Duration) error {
+func (s *task) turn(length time.Duration) error {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -83,21 +84,29 @@ func (s *signedWork) turn(length time.Duration) error {
 	return nil
 }
 
-// measureSigned gives each its turn in each round, and prints medians.
+// takeTurns gives each its turn in each round, in any order.
+func takeTurns(ctx context.Context, all []*task, rounds int, length time.Duration) error {
+	for range rounds {
+		for _, i := range rand.Perm(len(all)) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := all[i].turn(length); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// measureSigned prints medians.
 func measureSigned(ctx context.Context, w io.Writer, rounds int, length time.Duration) error {
 	all, err := newSigned()
 	if err != nil {
 		return err
 	}
-	for range rounds {
-		for _, s := range all {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := s.turn(length); err != nil {
-				return err
-			}
-		}
+	if err := takeTurns(ctx, all, rounds, length); err != nil {
+		return err
 	}
 	fmt.Fprintf(w, "Signatures, in this process: medians of %d turns of %s.\n\n| | ES256 | RS256 |\n|---|---|---|\n",
 		rounds, length)

@@ -23,7 +23,7 @@ var HandWritten = Peer{
 	Name: "hand-written", New: newHandWritten, Authorize: "/authorize", Token: "/token", API: "/api",
 	App: app, Machine: machine, Other: other, Scope: Scope,
 	Unequal: []string{"as floor, but refuses a query, form or header over 4 KB, and a scope or a challenge " +
-		"against the grammar; takes broken escapes as they are; redirects have no body; all answers share the " +
+		"against the grammar; takes any content type, and broken escapes as they are; redirects have no body; all answers share the " +
 		"values of two headers, which a middleware could change"},
 }
 

@@ -31,6 +31,9 @@ type Peer struct {
 	// Nonce is that of an authorization request, if the peer gives ID tokens.
 	Nonce string
 
+	// Resource is that of both requests of the code flow. "": they name none.
+	Resource string
+
 	// AnybodyRefreshes reports whether any client can use a refresh token. The
 	// gate checks it.
 	AnybodyRefreshes bool

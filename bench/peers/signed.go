@@ -116,6 +116,13 @@ func ourProvider(key Key) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	return approving(m, oauth2server.Options{
+		Extensions: []oauth2server.Extension{oidc.New(ring, oidc.Options{JWKS: "/jwks"})},
+	})
+}
+
+// approving has a page that signs the user in and approves everything.
+func approving(m oauth2server.Model, options oauth2server.Options) (http.Handler, error) {
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r, oauth2server.Approval{
 			User:           &oauth2server.User{ID: User},
@@ -123,10 +130,8 @@ func ourProvider(key Key) (http.Handler, error) {
 			Authentication: &oauth2server.Authentication{Time: time.Now()},
 		})
 	})
-	return handlerOf(m, page, oauth2server.Options{
-		Issuer:     Issuer,
-		Extensions: []oauth2server.Extension{oidc.New(ring, oidc.Options{JWKS: "/jwks"})},
-	})
+	options.Issuer = Issuer
+	return handlerOf(m, page, options)
 }
 
 // Checker checks access tokens that are JSON Web Tokens: signature, iss, aud and
