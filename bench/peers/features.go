@@ -50,6 +50,7 @@ func Features(key Key) ([]Feature, error) {
 	var all []Feature
 	for _, f := range []struct {
 		name, resource string
+		timed          bool
 		options        oauth2server.Options
 		used           func(accessToken string, m *memorymodel.Model) error
 	}{
@@ -69,6 +70,17 @@ func Features(key Key) ([]Feature, error) {
 				return limit(r, a)
 			},
 		}},
+		{
+			name:  "Approval.Authentication",
+			timed: true,
+			used: func(accessToken string, m *memorymodel.Model) error {
+				token, err := m.GetAccessToken(context.Background(), accessToken)
+				if err == nil && (token.Details == nil || token.Details.Authentication == nil) {
+					err = errUnused
+				}
+				return err
+			},
+		},
 		{
 			name:     "Resources",
 			resource: Audience,
@@ -94,7 +106,7 @@ func Features(key Key) ([]Feature, error) {
 			return nil, err
 		}
 		all = append(all, Feature{
-			Peer: Peer{Name: f.name, New: func(string) (http.Handler, error) { return approving(m, f.options) },
+			Peer: Peer{Name: f.name, New: func(string) (http.Handler, error) { return approving(m, f.timed, f.options) },
 				Authorize: "/authorize", Token: "/token", App: app, Machine: machine, Scope: Scope, Resource: f.resource},
 			Used: func(answer []byte) error {
 				var document struct {
@@ -111,6 +123,6 @@ func Features(key Key) ([]Feature, error) {
 		})
 	}
 	provider := Providers(key)[0]
-	provider.Name = "ext/oidc, " + key.Algorithm
+	provider.Name = "Approval.Authentication and ext/oidc, " + key.Algorithm
 	return append(all, Feature{provider, func(answer []byte) error { return CheckIDToken(key, provider, answer) }}), nil
 }

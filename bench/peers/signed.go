@@ -116,19 +116,20 @@ func ourProvider(key Key) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return approving(m, oauth2server.Options{
+	return approving(m, true, oauth2server.Options{
 		Extensions: []oauth2server.Extension{oidc.New(ring, oidc.Options{JWKS: "/jwks"})},
 	})
 }
 
-// approving has a page that signs the user in and approves everything.
-func approving(m oauth2server.Model, options oauth2server.Options) (http.Handler, error) {
+// approving has a page that signs the user in, and approves everything. If
+// timed, it says when.
+func approving(m oauth2server.Model, timed bool, options oauth2server.Options) (http.Handler, error) {
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r, oauth2server.Approval{
-			User:           &oauth2server.User{ID: User},
-			All:            true,
-			Authentication: &oauth2server.Authentication{Time: time.Now()},
-		})
+		approval := oauth2server.Approval{User: &oauth2server.User{ID: User}, All: true}
+		if timed {
+			approval.Authentication = &oauth2server.Authentication{Time: time.Now()}
+		}
+		oauth2server.AuthorizationRequestFromContext(r.Context()).Approve(w, r, approval)
 	})
 	options.Issuer = Issuer
 	return handlerOf(m, page, options)
