@@ -2,6 +2,7 @@ package oauth2server_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -117,6 +118,50 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
+// Hooks and features that a request does not use cost it nothing.
+func TestWhatIsNotUsedAllocatesNothing(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector allocates, and pools drop things at random")
+	}
+	for name, turnOn := range map[string]func(*oauth2server.Options){
+		"OnEvent": func(o *oauth2server.Options) { o.OnEvent = func(*http.Request, oauth2server.Event) {} },
+		"LimitAttempts": func(o *oauth2server.Options) {
+			o.LimitAttempts = func(*http.Request, oauth2server.Attempt) (func(bool), time.Duration) {
+				return func(bool) {}, 0
+			}
+		},
+		"MayIntrospect": func(o *oauth2server.Options) {
+			o.MayIntrospect = func(context.Context, *oauth2server.Client, *oauth2server.Token) (bool, error) {
+				return true, nil
+			}
+		},
+		"Issuer": func(o *oauth2server.Options) { o.Issuer = "https://as.example" },
+		"Resources": func(o *oauth2server.Options) {
+			o.Issuer = "https://as.example"
+			o.Resources = []oauth2server.Resource{{URL: "https://as.example/mcp", Scopes: oauth2server.Scope{"read"}}}
+		},
+	} {
+		server := benchServer(t, "", turnOn)
+		for _, flow := range flows {
+			t.Run(name+" "+flow.name, func(t *testing.T) {
+				c := newCaller(t, server)
+				var err error
+				allocs := testing.AllocsPerRun(1000, func() {
+					if err == nil {
+						err = flow.run(c)
+					}
+				})
+				require.NoError(t, err)
+				most := flow.allocs
+				if flow.name == "code flow" && (name == "Issuer" || name == "Resources") {
+					most++ // the answer has the issuer
+				}
+				require.LessOrEqual(t, allocs, most)
+			})
+		}
+	}
+}
+
 // The page lists the bounds that the test enforces.
 func TestThePageHasTheBounds(t *testing.T) {
 	page, err := os.ReadFile("docs/performance.md")
@@ -136,7 +181,7 @@ type endpoints struct {
 	resource              string // of all tokens; empty: they have none
 }
 
-func benchServer(tb testing.TB, resource string) endpoints {
+func benchServer(tb testing.TB, resource string, more ...func(*oauth2server.Options)) endpoints {
 	model := newMemory(tb)
 	for i := range stored {
 		_, err := model.SaveToken(tb.Context(), &oauth2server.Token{AccessToken: "token" + strconv.Itoa(i),
@@ -149,6 +194,9 @@ func benchServer(tb testing.TB, resource string) endpoints {
 	if resource != "" {
 		options.Issuer = "https://as.example"
 		options.Resources = []oauth2server.Resource{{URL: resource, Scopes: oauth2server.Scope{"read"}}}
+	}
+	for _, set := range more {
+		set(options)
 	}
 	srv, err := oauth2server.New(model, options)
 	require.NoError(tb, err)

@@ -184,11 +184,14 @@ func (d *Details) UnmarshalJSON(data []byte) error {
 // canonical returns a copy in the form that every model returns; nil if there
 // is nothing in it.
 func (d *Details) canonical() (*Details, error) {
-	if d == nil {
+	if d.empty() {
 		return nil, nil
 	}
 	if err := d.checkText(); err != nil {
 		return nil, err
+	}
+	if d.plain() {
+		return d.withoutJSON(), nil
 	}
 	text, err := json.Marshal(d)
 	switch {
@@ -205,6 +208,32 @@ func (d *Details) canonical() (*Details, error) {
 		return nil, nil
 	}
 	return own, nil
+}
+
+// plain reports whether there is nothing but a short Authentication and Online.
+// JSON would not change that, but for what withoutJSON does.
+func (d *Details) plain() bool {
+	size := 0
+	if a := d.Authentication; a != nil {
+		size = len(a.Context) + len(a.Session)
+		for _, method := range a.Methods {
+			size += len(method) + 3 // quotation marks and a comma
+		}
+	}
+	escaped := len(`\u0000`) * size
+	return len(d.Confirmation)+len(d.Extensions)+len(d.unknown) == 0 && escaped < maxDetails/2
+}
+
+// withoutJSON returns what a plain d would be after it was written and read.
+func (d *Details) withoutJSON() *Details {
+	own := &Details{Authentication: d.Authentication.clone(), Online: d.Online}
+	if a := own.Authentication; a != nil {
+		a.Time = millis.Time(millis.Of(a.Time))
+		if len(a.Methods) == 0 {
+			a.Methods = nil
+		}
+	}
+	return own
 }
 
 // checkText refuses text that JSON would change.

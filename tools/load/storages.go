@@ -6,6 +6,8 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"strconv"
+	"time"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/memorymodel"
@@ -80,7 +82,8 @@ type place struct {
 func (p *place) next(makesGrant bool) {
 	p.seq++
 	if makesGrant || p.grant == "" || p.seq == perGrant {
-		p.grant, p.seq = fresh(), 0
+		// As the server's, IDs of grants rise with time.
+		p.grant, p.seq = strconv.FormatInt(time.Now().UnixNano(), 36)+fresh()[12:], 0
 	}
 }
 
