@@ -69,6 +69,9 @@ func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, e
 // handle returns what sends the statement, and prepares it the first time. Two
 // callers may do so at once; then one result is kept.
 func (s *statement) handle(ctx context.Context) (handle, error) {
+	if s.wrong != nil {
+		return nil, s.wrong
+	}
 	if !s.prepare {
 		return unprepared{s}, nil
 	}

@@ -88,8 +88,8 @@ var (
 
 // New returns a Model that stores in db, which must not be nil. New sends
 // nothing: if the database cannot be reached, the requests fail. Call
-// [Grants.Migrate] before the first request; it also reports what is wrong with
-// the arguments.
+// [Grants.Migrate] before the first request, or [Grants.Check]. Both also report
+// what is wrong with the arguments, as does each request.
 func New(db *sql.DB, dialect Dialect, opts *Options) *Model {
 	m := &Model{Grants: newGrants(db, dialect, opts)}
 	if opts != nil {
@@ -124,7 +124,10 @@ func newGrants(db *sql.DB, dialect Dialect, opts *Options) *Grants {
 	}
 	g := &Grants{database: database{db: db, dialect: dialect, prepare: !opts.NoPrepare}}
 	if !prefixes.MatchString(prefix) {
-		g.wrong = fmt.Errorf("sqlmodel: Options.Prefix %q: letters, digits and underscores, 32 at most", prefix)
+		g.wrong = fmt.Errorf("sqlmodel: Options.Prefix %q: letters, digits and underscores, no digit first, 32 at most", prefix)
+	}
+	if db == nil {
+		g.wrong = errors.Join(g.wrong, errors.New("sqlmodel: the *sql.DB is nil"))
 	}
 	if !dialect.known() {
 		g.wrong = errors.Join(g.wrong, fmt.Errorf("sqlmodel: %v is no dialect: use one of the constants", dialect))

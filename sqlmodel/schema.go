@@ -88,6 +88,9 @@ var ours = map[string]string{
 	"{clients}": "former_secret_digest", "{former_clients}": "deleted_at", "{users}": "password_hash, version",
 }
 
+// noted are those columns of the tables that only Migrate makes.
+var noted = map[string]string{"{versions}": "version", "{people_versions}": "version"}
+
 // SchemaVersion returns the version of the tables that this package needs. It
 // grows by one with each change of them.
 func SchemaVersion() int { return len(migrations) }
@@ -95,10 +98,14 @@ func SchemaVersion() int { return len(migrations) }
 // Schema returns the statements that make the tables, for programs with a tool of
 // their own for migrations: those of the versions behind after up to
 // [SchemaVersion], each ended by a semicolon. All of them, with after 0; none, if
-// after is that version.
+// after is that version. A greater one is an error. [Grants.Check] tells whether
+// the tables are there.
 func (g *Grants) Schema(after int) (string, error) {
 	if g.wrong != nil {
 		return "", g.wrong
+	}
+	if after > SchemaVersion() {
+		return "", fmt.Errorf("sqlmodel: schema: there is no version %d: the last one is %d", after, SchemaVersion())
 	}
 	var out strings.Builder
 	for version := max(after, 0); version < len(migrations); version++ {
@@ -183,14 +190,44 @@ func (g *Grants) Migrate(ctx context.Context) error {
 		return fmt.Errorf("sqlmodel: migrate: %w", err)
 	}
 	defer conn.Close()
-	return try(ctx, "migrate", func() error { return g.migrate(ctx, conn) })
+	return try(ctx, "migrate", func() error {
+		// Before anything is made and noted, as MySQL cannot undo it; and outside
+		// of a transaction, as PostgreSQL ends one that has an error.
+		for _, tables := range []map[string]string{ours, noted} {
+			if err := g.requireOurs(ctx, conn, tables, true); err != nil {
+				return err
+			}
+		}
+		if err := g.migrate(ctx, conn); err != nil {
+			return err
+		}
+		return g.requireOurs(ctx, conn, ours, false)
+	})
+}
+
+// Check returns an error if a table is missing or that of another program, or if
+// the arguments of [New] are wrong. It changes nothing. It is for programs that
+// make the tables by [Grants.Schema]; [Grants.Migrate] does the same.
+func (g *Grants) Check(ctx context.Context) error {
+	if g.wrong != nil {
+		return g.wrong
+	}
+	conn, err := g.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlmodel: check: %w", err)
+	}
+	defer conn.Close()
+	return try(ctx, "check", func() error { return g.requireOurs(ctx, conn, ours, false) })
 }
 
 // migrate applies what is missing while no other process does.
 func (g *Grants) migrate(ctx context.Context, conn *sql.Conn) (err error) {
 	unlock, err := g.lock(ctx, conn)
 	if err != nil {
-		return err
+		if ctx.Err() != nil || transient(err) {
+			return err
+		}
+		return fmt.Errorf("is this database %v, as New was told? %w", g.dialect, err)
 	}
 	defer func() { err = errors.Join(err, unlock(err)) }()
 	for _, part := range g.parts() {
@@ -198,7 +235,7 @@ func (g *Grants) migrate(ctx context.Context, conn *sql.Conn) (err error) {
 			return err
 		}
 	}
-	return g.requireOurs(ctx, conn)
+	return nil
 }
 
 // migratePart applies what is missing of some of the tables.
@@ -227,24 +264,47 @@ func (g *Grants) migratePart(ctx context.Context, conn *sql.Conn, part part) err
 	return nil
 }
 
-// requireOurs returns an error if a table is that of another program. To make a
-// table that is there has no effect, and says nothing.
-func (g *Grants) requireOurs(ctx context.Context, conn *sql.Conn) error {
-	for table, columns := range ours {
-		if g.grantsAlone && !slices.Contains(grantTables, table) {
+// requireOurs returns an error if one of the tables is that of another program:
+// to make a table that is there has no effect, and says nothing. A missing one
+// is an error too, unless it may be.
+func (g *Grants) requireOurs(ctx context.Context, conn *sql.Conn, tables map[string]string, mayMiss bool) error {
+	for table, columns := range tables {
+		if g.grantsAlone && table != "{versions}" && !slices.Contains(grantTables, table) {
 			continue
 		}
 		name := g.tables.Replace(table)
-		rows, err := conn.QueryContext(ctx, "SELECT "+columns+" FROM "+name+" WHERE 1 = 0")
-		if err == nil {
-			err = rows.Close()
+		probe := func(columns string) error {
+			rows, err := conn.QueryContext(ctx, "SELECT "+columns+" FROM "+name+" WHERE 1 = 0")
+			if err != nil {
+				return err
+			}
+			return errors.Join(rows.Err(), rows.Close())
 		}
-		if err != nil {
+		err := probe(columns)
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil || transient(err) {
+			return err
+		}
+		if probe("1") == nil {
 			return fmt.Errorf("the table %s is not of this package: set Options.Prefix, or make it by Schema: %w",
 				name, err)
 		}
+		if !mayMiss {
+			return fmt.Errorf("the table %s is missing: make it by Schema, or delete the rows of %s, then call Migrate: %w",
+				name, g.tables.Replace(versionsOf(table)), err)
+		}
 	}
 	return nil
+}
+
+// versionsOf returns the table that notes the versions of another one.
+func versionsOf(table string) string {
+	if isOfGrants(table) {
+		return "{versions}"
+	}
+	return "{people_versions}"
 }
 
 // lockWait is how long a process waits for another one that migrates, in

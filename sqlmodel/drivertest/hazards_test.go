@@ -396,6 +396,41 @@ func testHazards(t *testing.T, s server) {
 		}
 	})
 
+	t.Run("a missing table is told from a foreign one", func(t *testing.T) {
+		o, db, ctx := options(), s.open(t), t.Context()
+		run := func(statement string) {
+			_, err := db.ExecContext(ctx, statement)
+			require.NoError(t, err)
+		}
+		m := sqlmodel.New(db, s.dialect, o)
+		require.ErrorContains(t, m.Check(ctx), "is missing")
+		run("CREATE TABLE " + o.Prefix + "tokens (id INTEGER)")
+		require.ErrorContains(t, m.Migrate(ctx), "not of this package")
+		require.ErrorContains(t, sqlmodel.NewGrants(db, s.dialect, o).Migrate(ctx), "not of this package")
+		run("DROP TABLE " + o.Prefix + "tokens")
+		require.NoError(t, m.Migrate(ctx), "nothing was noted")
+		require.NoError(t, m.Check(ctx))
+		run("DROP TABLE " + o.Prefix + "former_clients")
+		require.NoError(t, sqlmodel.NewGrants(db, s.dialect, o).Check(ctx))
+		for _, err := range []error{m.Check(ctx), m.Migrate(ctx)} {
+			require.ErrorContains(t, err, o.Prefix+"former_clients is missing")
+		}
+		run("DELETE FROM " + o.Prefix + "people_versions")
+		require.NoError(t, m.Migrate(ctx))
+		other := options()
+		run("CREATE TABLE " + other.Prefix + "versions (id INTEGER)")
+		require.ErrorContains(t, sqlmodel.New(db, s.dialect, other).Migrate(ctx), other.Prefix+"versions is not of this package")
+	})
+
+	t.Run("the wrong dialect is named", func(t *testing.T) {
+		for _, wrong := range []sqlmodel.Dialect{sqlmodel.PostgreSQL, sqlmodel.SQLite, sqlmodel.MySQL} {
+			if wrong != s.dialect {
+				err := sqlmodel.New(s.open(t), wrong, options()).Migrate(t.Context())
+				require.ErrorContains(t, err, "is this database "+wrong.String())
+			}
+		}
+	})
+
 	t.Run("without preparing", func(t *testing.T) {
 		o := options()
 		o.NoPrepare = true
@@ -409,8 +444,14 @@ func testHazards(t *testing.T, s server) {
 	t.Run("wrong arguments", func(t *testing.T) {
 		for _, prefix := range []string{"a-b", "a.b", "1a", `a"`, strings.Repeat("a", 33)} {
 			m := sqlmodel.New(s.open(t), s.dialect, &sqlmodel.Options{Prefix: prefix})
-			require.ErrorContains(t, m.Migrate(t.Context()), "Prefix")
+			_, ofRequest := m.GetAccessToken(t.Context(), "a")
+			for _, err := range []error{m.Migrate(t.Context()), m.Check(t.Context()), ofRequest} {
+				require.ErrorContains(t, err, "no digit first")
+			}
 		}
+		require.ErrorContains(t, sqlmodel.New(nil, s.dialect, nil).Migrate(t.Context()), "nil")
+		_, err := sqlmodel.New(s.open(t), s.dialect, nil).Schema(sqlmodel.SchemaVersion() + 1)
+		require.ErrorContains(t, err, "no version")
 		require.ErrorContains(t, sqlmodel.New(s.open(t), 0, nil).Migrate(t.Context()), "dialect")
 	})
 
