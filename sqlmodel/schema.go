@@ -201,13 +201,15 @@ func (g *Grants) Migrate(ctx context.Context) error {
 		if err := g.migrate(ctx, conn); err != nil {
 			return err
 		}
-		return g.requireOurs(ctx, conn, ours, false)
+		return g.check(ctx, conn)
 	})
 }
 
 // Check returns an error if a table is missing or that of another program, or if
 // the arguments of [New] are wrong. It changes nothing. It is for programs that
-// make the tables by [Grants.Schema]; [Grants.Migrate] does the same.
+// make the tables by [Grants.Schema]; [Grants.Migrate] ends with it. With SQLite
+// and more than one connection, it also refuses a database in memory, and a busy
+// timeout of zero.
 func (g *Grants) Check(ctx context.Context) error {
 	if g.wrong != nil {
 		return g.wrong
@@ -217,7 +219,37 @@ func (g *Grants) Check(ctx context.Context) error {
 		return fmt.Errorf("sqlmodel: check: %w", err)
 	}
 	defer conn.Close()
-	return try(ctx, "check", func() error { return g.requireOurs(ctx, conn, ours, false) })
+	return try(ctx, "check", func() error { return g.check(ctx, conn) })
+}
+
+func (g *Grants) check(ctx context.Context, conn *sql.Conn) error {
+	if g.dialect == SQLite && g.db.Stats().MaxOpenConnections != 1 {
+		if err := g.requireShared(ctx, conn); err != nil {
+			return err
+		}
+	}
+	return g.requireOurs(ctx, conn, ours, false)
+}
+
+// requireShared returns an error if several connections to SQLite would fail
+// later: each has a database in memory of its own, or does not wait for a writer.
+func (g *Grants) requireShared(ctx context.Context, conn *sql.Conn) error {
+	var timeout int64
+	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&timeout); err != nil {
+		return err
+	}
+	var seq int
+	var name, file string
+	if err := conn.QueryRowContext(ctx, "PRAGMA database_list").Scan(&seq, &name, &file); err != nil {
+		return err
+	}
+	switch {
+	case file == "":
+		return errors.New("a database in memory is not shared by connections: use memorymodel, or SetMaxOpenConns(1)")
+	case timeout == 0:
+		return errors.New("connections to SQLite need a busy timeout: set it in the data source name, as docs/sql.md does")
+	}
+	return nil
 }
 
 // migrate applies what is missing while no other process does.

@@ -60,6 +60,23 @@ func sqliteFile(path string) string {
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: pragmas.Encode()}).String()
 }
 
+func TestSQLiteThatFailsLater(t *testing.T) {
+	for source, want := range map[string]string{
+		":memory:":                         "memory",
+		filepath.Join(t.TempDir(), "a.db"): "busy timeout",
+	} {
+		db, err := sql.Open("sqlite", source)
+		require.NoError(t, err)
+		defer db.Close()
+		m := sqlmodel.New(db, sqlmodel.SQLite, nil)
+		require.ErrorContains(t, m.Migrate(t.Context()), want)
+		require.ErrorContains(t, m.Check(t.Context()), want)
+		db.SetMaxOpenConns(1)
+		require.NoError(t, m.Migrate(t.Context()))
+		require.NoError(t, m.Check(t.Context()))
+	}
+}
+
 func TestSQLiteByThePage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "it's 100% #1?.db")
 	model, err := open(t.Context(), "sqlite", sqliteFile(path), sqlmodel.SQLite)
@@ -119,7 +136,7 @@ func (m model) GetClient(ctx context.Context, id, secret string) (*oauth2server.
 		return nil, oauth2server.ErrNotFound
 	}
 	return &oauth2server.Client{ID: id, RedirectURIs: app.callbacks, Public: app.public,
-		Grants: []string{"authorization_code", "refresh_token", "password"}}, nil
+		Grants: app.grants, Scope: app.scope}, nil
 }
 
 // GetUser checks passwords for the password grant, and for Authorize(nil).
@@ -138,6 +155,8 @@ type app struct {
 	secret    string
 	callbacks []string
 	public    bool
+	grants    []string
+	scope     oauth2server.Scope
 }
 
 func (a app) accepts(secret string) bool { return a.secret == secret }
@@ -200,7 +219,8 @@ func TestMappersHandOverTheirDatabase(t *testing.T) {
 // testPage goes through the life of a token with users and clients of the program's own.
 func testPage(t *testing.T, grants *sqlmodel.Grants) {
 	require.NoError(t, grants.Migrate(t.Context()))
-	own := &accounts{map[string]app{"app": {secret, []string{"https://app.example/callback"}, false}}}
+	own := &accounts{map[string]app{"app": {secret, []string{"https://app.example/callback"}, false,
+		[]string{"authorization_code", "refresh_token", "password"}, oauth2server.Scope{"read"}}}}
 	srv, err := oauth2server.New(model{grants, own}, &oauth2server.Options{Grants: []string{"password", "refresh_token"}})
 	require.NoError(t, err)
 	post := func(form url.Values) (token string) {
