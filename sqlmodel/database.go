@@ -27,6 +27,15 @@ type database struct {
 	wrong error
 }
 
+// usable returns the error about the arguments of New, or nil. [Grants.Schema]
+// needs no db.
+func (d *database) usable() error {
+	if d.wrong == nil && d.db == nil {
+		return errors.New("sqlmodel: the *sql.DB is nil")
+	}
+	return d.wrong
+}
+
 // statement is a statement that is sent often. It is prepared at its first use,
 // once for each connection.
 type statement struct {
@@ -69,8 +78,8 @@ func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, e
 // handle returns what sends the statement, and prepares it the first time. Two
 // callers may do so at once; then one result is kept.
 func (s *statement) handle(ctx context.Context) (handle, error) {
-	if s.wrong != nil {
-		return nil, s.wrong
+	if err := s.usable(); err != nil {
+		return nil, err
 	}
 	if !s.prepare {
 		return unprepared{s}, nil

@@ -126,9 +126,6 @@ func newGrants(db *sql.DB, dialect Dialect, opts *Options) *Grants {
 	if !prefixes.MatchString(prefix) {
 		g.wrong = fmt.Errorf("sqlmodel: Options.Prefix %q: letters, digits and underscores, no digit first, 32 at most", prefix)
 	}
-	if db == nil {
-		g.wrong = errors.Join(g.wrong, errors.New("sqlmodel: the *sql.DB is nil"))
-	}
 	if !dialect.known() {
 		g.wrong = errors.Join(g.wrong, fmt.Errorf("sqlmodel: %v is no dialect: use one of the constants", dialect))
 	}

@@ -182,8 +182,8 @@ func (g *Grants) split(text string) (table string, indexes []string) {
 // with the arguments of [New]. An older program works on the tables of a newer
 // one.
 func (g *Grants) Migrate(ctx context.Context) error {
-	if g.wrong != nil {
-		return g.wrong
+	if err := g.usable(); err != nil {
+		return err
 	}
 	conn, err := g.db.Conn(ctx)
 	if err != nil {
@@ -211,8 +211,8 @@ func (g *Grants) Migrate(ctx context.Context) error {
 // and more than one connection, it also refuses a database in memory, and a busy
 // timeout of zero.
 func (g *Grants) Check(ctx context.Context) error {
-	if g.wrong != nil {
-		return g.wrong
+	if err := g.usable(); err != nil {
+		return err
 	}
 	conn, err := g.db.Conn(ctx)
 	if err != nil {
