@@ -58,3 +58,18 @@ func TestCheckReplica(t *testing.T) {
 	require.NoError(t, p.replica.client(t, nil).Do(ctx, "REPLICAOF", "NO", "ONE").Err())
 	require.NoError(t, m.Check(ctx))
 }
+
+// A server that lacks replicas cannot acknowledge what waits for them.
+func TestCheckReplicasConnected(t *testing.T) {
+	p := startPair(t)
+	ctx := t.Context()
+	client := p.primary.client(t, nil)
+	for replicas, want := range []string{"", "", "WaitReplicas is 2, but 1 replicas are connected"} {
+		err := redismodel.New(client, &redismodel.Options{WaitReplicas: replicas}).Check(ctx)
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+	}
+}

@@ -17,8 +17,16 @@
 // no revocation.
 //
 //	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", ContextTimeoutEnabled: true})
-//	model := redismodel.New(client, &redismodel.Options{WaitReplicas: 1})
+//	model := redismodel.New(client, nil)
 //	server, err := oauth2server.New(model, nil)
+//
+// With one replica, the second line is
+//
+//	model := redismodel.New(client, &redismodel.Options{WaitReplicas: 1})
+//
+// Call [Grants.Check] at the start: it refuses a server that has fewer replicas
+// connected than that. Without them, each write that waits fails, though it is
+// stored.
 //
 // # Server
 //

@@ -60,20 +60,21 @@ func (c command) to(ctx context.Context, s sender, full bool) *redis.Cmd {
 }
 
 // Check returns why the arguments of [New] cannot be used, why the server does not
-// answer, or what about it breaks the promises of the package: a replica, or a
-// maxmemory-policy that forgets. It asks a server about itself by INFO; if that is
-// forbidden to the client's user, Check cannot see these two faults.
+// answer, or what about it breaks the promises of the package: a replica, a
+// maxmemory-policy that forgets, or fewer replicas than WaitReplicas. It asks a
+// server about itself by INFO; if that is forbidden to the client's user, Check
+// cannot see these faults.
 func (s *store) Check(ctx context.Context) error {
 	if _, err := s.send(ctx, "check", plain("EXISTS", s.prefix)); err != nil {
 		return err
 	}
 	if s.cluster != nil { // it sends each command to the server that has the key
 		return s.cluster.ForEachMaster(ctx, func(ctx context.Context, server *redis.Client) error {
-			_, err := inspect(ctx, server, server.Options().Addr)
+			_, err := s.inspect(ctx, server, server.Options().Addr)
 			return err
 		})
 	}
-	role, err := inspect(ctx, s.client, "the server")
+	role, err := s.inspect(ctx, s.client, "the server")
 	if err == nil && role == "slave" {
 		err = errors.New("redismodel: check: the client is connected to a replica, " +
 			"which does not have every revocation yet")
@@ -81,9 +82,9 @@ func (s *store) Check(ctx context.Context) error {
 	return err
 }
 
-// inspect returns the role of a server, or an error if it evicts keys. If the
-// server refuses to tell, there is neither.
-func inspect(ctx context.Context, server redis.UniversalClient, name string) (role string, err error) {
+// inspect returns the role of a server, or an error if it evicts keys or is a
+// master that lacks replicas. If the server refuses to tell, there is neither.
+func (s *store) inspect(ctx context.Context, server redis.UniversalClient, name string) (role string, err error) {
 	info, err := server.InfoMap(ctx, "memory", "replication").Result()
 	switch {
 	case redis.IsPermissionError(err), redis.HasErrorPrefix(err, "unknown command"):
@@ -97,7 +98,13 @@ func inspect(ctx context.Context, server redis.UniversalClient, name string) (ro
 		return "", fmt.Errorf("redismodel: check: %s: maxmemory-policy is %q: set it to \"noeviction\", "+
 			"as the others make room by forgetting revocations", name, policy)
 	}
-	return info["Replication"]["role"], nil
+	replication := info["Replication"]
+	connected, err := strconv.Atoi(replication["connected_slaves"])
+	if err == nil && replication["role"] == "master" && connected < s.replicas {
+		return "", fmt.Errorf("redismodel: check: %s: WaitReplicas is %d, but %d replicas are connected",
+			name, s.replicas, connected)
+	}
+	return replication["role"], nil
 }
 
 // send sends commands that may be carried out in any order, in one round trip,
