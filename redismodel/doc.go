@@ -28,6 +28,16 @@
 // connected than that. Without them, each write that waits fails, though it is
 // stored.
 //
+// # Install
+//
+// This is a module of its own. Get the library before it:
+//
+//	go get github.com/seed-11d18166/oauth2server@main
+//	go get github.com/seed-11d18166/oauth2server/redismodel@main
+//
+// With a clone, go.mod needs a second replace, of
+// github.com/seed-11d18166/oauth2server/redismodel by ../oauth2server/redismodel.
+//
 // # Server
 //
 // Where maxmemory is set, maxmemory-policy must be "noeviction", its default: the
