@@ -59,7 +59,9 @@ type User struct {
 
 // Sample returns a fixture without Model, Peer, Dump and Close: clients and
 // users to register. If the storage assigns its own IDs, change the fixture to
-// what was registered. IDs, names and secrets differ each time, so that many
+// what was registered. If it stores less of a client than there is, such as no
+// scope or lifetimes, set Clients[i].Client and Public to what GetClient will
+// return. IDs, names and secrets differ each time, so that many
 // fixtures can share one storage. The passwords are longer than the 72 bytes
 // that bcrypt takes: hash a digest of the password, as examples/custommodel
 // does, or set shorter ones in Users.
