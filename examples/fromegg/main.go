@@ -104,7 +104,7 @@ func open(ctx context.Context, address string, shortSecrets bool) (_ takeover.Ta
 	case "file":
 		return openSQL(ctx, "sqlite", address, sqlmodel.SQLite, shortSecrets)
 	}
-	return nil, nil, fmt.Errorf("the scheme %q is not known", scheme)
+	return nil, nil, fmt.Errorf("the scheme %q is not known: use mongodb, mongodb+srv, postgres, postgresql or file", scheme)
 }
 
 func openSQL(ctx context.Context, driver, source string, dialect sqlmodel.Dialect, shortSecrets bool,

@@ -418,7 +418,7 @@ func TestArguments(t *testing.T) {
 		{"", "-from: "},
 		{"-from mongodb://andy:hunter2@127.0.0.1/", "names no database"},
 		{"-from mongodb://andy:hunter2%ZZ@127.0.0.1/egg", "-from: "},
-		{"-from mongodb://127.0.0.1/egg -to redis://andy:hunter2@127.0.0.1/", `the scheme "redis" is not known`},
+		{"-from mongodb://127.0.0.1/egg -to redis://andy:hunter2@127.0.0.1/", `the scheme "redis" is not known: use mongodb, mongodb+srv, postgres`},
 		{"-from mongodb://127.0.0.1/egg more", `unexpected argument "more"`},
 		{"-what", "-what"},
 	} {
