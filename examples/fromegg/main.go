@@ -70,6 +70,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return fmt.Errorf("-to: %w", err)
 	}
 	defer closeTarget()
+	if err := takeover.CheckEgg(ctx, old); err != nil {
+		return fmt.Errorf("-from: %w", err)
+	}
 	report, err := takeover.Import(ctx, takeover.Egg(old), target, &takeover.Options{NewIDs: *newIDs})
 	_, printing := io.WriteString(out, report.String())
 	if shared := (takeover.SharedIDs)(nil); errors.As(err, &shared) {
@@ -112,6 +115,9 @@ func openSQL(ctx context.Context, driver, source string, dialect sqlmodel.Dialec
 	db, err := sql.Open(driver, source)
 	if err != nil {
 		return nil, nil, err
+	}
+	if dialect == sqlmodel.SQLite {
+		db.SetMaxOpenConns(1) // it has one writer at a time
 	}
 	model := sqlmodel.New(db, dialect, &sqlmodel.Options{
 		InsecureAllowShortSecrets: shortSecrets, PasswordCost: passwordCost})

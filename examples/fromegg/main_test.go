@@ -413,6 +413,13 @@ func (b *breaking) AppendGrant(
 	return b.stored.AppendGrant(ctx, entry)
 }
 
+// A database whose name is misspelt is empty.
+func TestNothingIsThere(t *testing.T) {
+	o := newOld(t)
+	err := run(t.Context(), []string{"-from", o.uri}, &bytes.Buffer{})
+	require.ErrorContains(t, err, "none of the article's collections")
+}
+
 func TestArguments(t *testing.T) {
 	for _, row := range []struct{ args, want string }{
 		{"", "-from: "},

@@ -4,6 +4,7 @@ package takeover
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -35,6 +36,21 @@ func Egg(db *mongo.Database) Source {
 				return token, err
 			})),
 	}
+}
+
+// CheckEgg returns an error if a database has none of the article's collections,
+// as its name may be misspelt.
+func CheckEgg(ctx context.Context, db *mongo.Database) error {
+	there, err := db.ListCollectionNames(ctx, bson.D{})
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"clients", "users", "authcodes", "tokens", "refreshtokens"} {
+		if slices.Contains(there, name) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the database %q has none of the article's collections", db.Name())
 }
 
 // documents reads a collection, the oldest document first, and converts each.
