@@ -320,6 +320,9 @@ func (g *Grants) requireOurs(ctx context.Context, conn *sql.Conn, tables map[str
 			return err
 		}
 		if probe("1") == nil {
+			if err = probe(columns); err == nil {
+				continue // another process has just made it
+			}
 			return fmt.Errorf("the table %s is not of this package: set Options.Prefix, or make it by Schema: %w",
 				name, err)
 		}
