@@ -155,7 +155,8 @@ func (s *settings) measure(
 		if !slices.Contains(strings.Split(s.flows, ","), f.name) {
 			continue
 		}
-		r := &result{storage: name, flow: f.name, whole: side{name: "flow"}, bare: side{name: "bare"}}
+		r := &result{storage: name, flow: f.name, whole: side{name: "flow"}, bare: side{name: "bare"},
+			settle: store.filled}
 		for range s.clients {
 			c, err := newCaller(ctx, server, headers)
 			if err != nil {

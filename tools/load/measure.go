@@ -118,6 +118,10 @@ type result struct {
 	commands      int // round trips
 	ratios        []float64
 	whole, bare   side
+
+	// settle is called after the first turns: a database that planned its
+	// statements while tables were empty plans them anew. nil: nothing to do.
+	settle func(context.Context) error
 }
 
 // ratio returns the median of the turns, and the bounds of the middle half.
@@ -142,6 +146,11 @@ func (r *result) measure(ctx context.Context, b bounds, progress io.Writer) erro
 			return fmt.Errorf("%s, %s, %s: %w", r.storage, r.flow, s.name, s.first)
 		}
 		*s = side{name: s.name, clients: s.clients}
+	}
+	if r.settle != nil {
+		if err := r.settle(ctx); err != nil {
+			return fmt.Errorf("%s, %s: %w", r.storage, r.flow, err)
+		}
 	}
 	for round := 0; r.whole.spent < b.length && r.whole.times.many+r.whole.errs < b.most && ctx.Err() == nil; round++ {
 		if len(sides) == 1 {
