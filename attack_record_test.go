@@ -5,6 +5,7 @@ package oauth2server_test
 import (
 	"encoding"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,5 +48,20 @@ func TestRecordsMeanTheSameReadFast(t *testing.T) {
 				same(row.record[:i] + other + row.record[i+1:])
 			}
 		}
+	}
+}
+
+// A database refuses text that is no UTF-8, so no record has any, even if a
+// caller gave some to the model.
+func TestRecordsAreUTF8(t *testing.T) {
+	for name, record := range map[string]encoding.BinaryMarshaler{
+		"scope of a token": oauth2server.Token{Scope: oauth2server.Scope{"a\xff"}},
+		"scope of a code":  oauth2server.AuthorizationCode{Scope: oauth2server.Scope{"a\xff"}},
+		"digest":           oauth2server.GrantEntry{Presented: "\xff"},
+		"without an error": oauth2server.GrantEntry{Presented: "é"},
+	} {
+		data, err := record.MarshalBinary()
+		require.NoError(t, err, name)
+		require.True(t, utf8.Valid(data), "%s: %q", name, data)
 	}
 }

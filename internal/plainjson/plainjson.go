@@ -78,6 +78,9 @@ func (f *Fields) writeString(s string) {
 			f.Fail()
 		}
 	}
+	if !utf8.ValidString(s) {
+		f.Fail() // encoding/json puts U+FFFD in its place
+	}
 	f.text = append(append(append(f.text, '"'), s...), '"')
 }
 
