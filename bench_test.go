@@ -99,15 +99,7 @@ func TestAllocations(t *testing.T) {
 		server := benchServer(t, resource)
 		for _, flow := range flows {
 			t.Run(strings.TrimSpace(flow.name+" "+resource), func(t *testing.T) {
-				c := newCaller(t, server)
-				var err error
-				allocs := testing.AllocsPerRun(2000, func() {
-					if err == nil {
-						err = flow.run(c)
-					}
-				})
-				require.NoError(t, err)
-				t.Logf("%v allocations", allocs)
+				allocs := allocations(t, server, flow.run)
 				most := flow.allocs
 				if resource != "" {
 					most = flow.atResource
@@ -116,6 +108,20 @@ func TestAllocations(t *testing.T) {
 			})
 		}
 	}
+}
+
+// allocations returns how often a flow allocates.
+func allocations(t *testing.T, server endpoints, run func(*caller) error) float64 {
+	c := newCaller(t, server)
+	var err error
+	allocs := testing.AllocsPerRun(2000, func() {
+		if err == nil {
+			err = run(c)
+		}
+	})
+	require.NoError(t, err)
+	t.Logf("%v allocations", allocs)
+	return allocs
 }
 
 // Hooks and features that a request does not use cost it nothing.
@@ -144,14 +150,7 @@ func TestWhatIsNotUsedAllocatesNothing(t *testing.T) {
 		server := benchServer(t, "", turnOn)
 		for _, flow := range flows {
 			t.Run(name+" "+flow.name, func(t *testing.T) {
-				c := newCaller(t, server)
-				var err error
-				allocs := testing.AllocsPerRun(1000, func() {
-					if err == nil {
-						err = flow.run(c)
-					}
-				})
-				require.NoError(t, err)
+				allocs := allocations(t, server, flow.run)
 				most := flow.allocs
 				if flow.name == "code flow" && (name == "Issuer" || name == "Resources") {
 					most++ // the answer has the issuer

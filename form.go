@@ -22,8 +22,8 @@ const maxParameters = 512
 // form holds the parameters of a request.
 type form struct{ query, body parameters }
 
-// posted is a form with memory for most of them, so that a request is one
-// allocation with what is read of it.
+// posted is a form with room for the parameters of most requests, and for a
+// reader of the body: reading them allocates the body's text alone.
 type posted struct {
 	form
 	space [8]parameter

@@ -61,10 +61,10 @@ type User struct {
 // users to register. If the storage assigns its own IDs, change the fixture to
 // what was registered. If it stores less of a client than there is, such as no
 // scope or lifetimes, set Clients[i].Client and Public to what GetClient will
-// return. IDs, names and secrets differ each time, so that many
-// fixtures can share one storage. The passwords are longer than the 72 bytes
-// that bcrypt takes: hash a digest of the password, as examples/custommodel
-// does, or set shorter ones in Users.
+// return. IDs, names and secrets differ each time, so that many fixtures can
+// share one storage. The passwords are longer than the 72 bytes that bcrypt
+// takes: hash a digest of the password, as examples/custommodel does, or set
+// shorter ones in Users.
 func Sample() *Fixture {
 	suffix := rand.Text()[:10]
 	grants := []string{"authorization_code", "refresh_token", "client_credentials", "password"}

@@ -87,7 +87,8 @@ func (m Fixture) holds(t testing.TB, id, secret string) bool {
 	return err == nil
 }
 
-// taken requires an error that says that a name is taken.
+// taken requires an error for a name that another user has, and returns it as
+// ErrExists.
 func (m Fixture) taken(t testing.TB, err error) error {
 	require.Error(t, err)
 	if m.NotAtomic && !errors.Is(err, oauth2server.ErrExists) {
