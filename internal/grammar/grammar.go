@@ -65,10 +65,15 @@ func IsGrantType(s string) bool {
 
 // IsUnreserved reports whether a URI can have c anywhere (RFC 3986, section
 // 2.3).
-func IsUnreserved(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
-		strings.IndexByte("-._~", c) >= 0
-}
+func IsUnreserved(c byte) bool { return unreserved[c] }
+
+// unreserved is a table, as each byte of each token is looked up.
+var unreserved = func() (class [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") {
+		class[c] = true
+	}
+	return class
+}()
 
 // EqualFold reports whether s is an ASCII word, regardless of case. Other
 // letters that fold to ASCII, such as the long s, do not match: they take more
