@@ -1,26 +1,8 @@
-// This file copies scopes and clients, so that callers own what they get.
+// This file copies clients, so that callers own what they get.
 
 package memorymodel
 
 import "github.com/seed-11d18166/oauth2server"
-
-// copyScopes copies both scopes into one allocation, or into space if they fit.
-func copyScopes(space []string, a, b oauth2server.Scope) (_, _ oauth2server.Scope) {
-	if len(a)+len(b) > cap(space) {
-		space = make([]string, 0, len(a)+len(b))
-	}
-	space = append(append(space, a...), b...)
-	return part(space[:len(a)]), part(space[len(a):])
-}
-
-// part returns s as a scope that append cannot grow into the next one, or nil
-// if s is empty.
-func part(s []string) oauth2server.Scope {
-	if len(s) == 0 {
-		return nil
-	}
-	return s[:len(s):len(s)]
-}
 
 // copyClient returns a copy that belongs to the caller.
 func copyClient(c *oauth2server.Client) *oauth2server.Client {

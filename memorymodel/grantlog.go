@@ -7,57 +7,62 @@ import (
 	"context"
 	"encoding/base64"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/seed-11d18166/oauth2server"
+	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
-// grant is the log of one grant, in the order of Seq. It expires as a whole. It
-// changes in place, so readers hold the lock of its shard.
+// grant is the log of one grant. It expires as a whole, when the last of its
+// entries does.
 type grant struct {
-	id        string
-	entries   []*storedEntry // never changed
-	named     []*storedEntry // those that name a user; few
-	expiresAt int64          // the latest of the entries
+	id      text
+	entries []logged  // in the order of Seq
+	first   [1]logged // room for entries, as most logs have no more
 }
 
-func (g *grant) expires() int64 { return g.expiresAt }
+// logged is an entry of a log. It is never changed.
+type logged struct {
+	text    text
+	seq     int32
+	names   bool  // a user; few entries do
+	expires int64 // in milliseconds since 1970; 0: never
+}
+
+// release implements [record].
+func (g grant) release(from *texts) {
+	from.drop(g.id)
+	for i := range g.entries {
+		from.drop(g.entries[i].text)
+	}
+}
 
 // load returns copies that belong to the caller.
-func (g *grant) load(stored []*storedEntry) []*oauth2server.GrantEntry {
-	entries := make([]*oauth2server.GrantEntry, len(stored))
-	for i, e := range stored {
-		entries[i] = e.load(g.id)
+func (g *grant) load(from *texts, entries []logged) []*oauth2server.GrantEntry {
+	if len(entries) == 0 {
+		return nil
 	}
-	return entries
+	id, own := from.get(g.id), make([]*oauth2server.GrantEntry, len(entries))
+	for i, e := range entries {
+		own[i] = loadEntry(id, e.seq, from.get(e.text))
+	}
+	return own
 }
 
-// insert puts an entry at its place. Before the log grows, it drops what has
-// expired.
-func (g *grant) insert(e *storedEntry, now time.Time) {
-	if len(g.entries) > 0 && len(g.entries) == cap(g.entries) {
-		gone := func(e *storedEntry) bool { return e.expires != 0 && e.expires <= now.UnixMilli() }
-		g.named = slices.DeleteFunc(slices.Clone(g.named), gone)
-		g.entries = slices.DeleteFunc(g.entries, gone)
-	}
-	at, _ := slices.BinarySearchFunc(g.entries, int(e.seq), bySeq)
-	g.entries = slices.Insert(g.entries, at, e)
-	switch {
-	case e.texts.at(entryUser) == "":
-	case cap(g.entries) == 1:
-		g.named = g.entries // most logs have no other, and the next one moves them
-	default:
-		g.named = append(g.named, e)
-	}
-	g.expiresAt = max(g.expiresAt, e.expires)
+// find returns the index of the first entry at seq or after it.
+func (g *grant) find(seq int) (index int, exact bool) {
+	return slices.BinarySearchFunc(g.entries, seq, func(e logged, seq int) int { return int(e.seq) - seq })
 }
 
-// concerns reports whether an entry names a user and client for which concerned
-// is true.
-func (g *grant) concerns(concerned func(userID, clientID string) bool) bool {
-	return slices.ContainsFunc(g.named,
-		func(e *storedEntry) bool { return concerned(e.texts.at(entryUser), e.clientID) })
+// dropExpired drops the entries that expired before now, in milliseconds.
+func (g *grant) dropExpired(from *texts, now int64) {
+	g.entries = slices.DeleteFunc(g.entries, func(e logged) bool {
+		gone := e.expires != 0 && e.expires <= now
+		if gone {
+			from.drop(e.text)
+		}
+		return gone
+	})
 }
 
 // AppendGrant implements [oauth2server.GrantLog].
@@ -67,22 +72,32 @@ func (g *Grants) AppendGrant(
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	own, k, now := g.storeEntry(entry), keyOf(entry.GrantID), time.Now()
+	var buffer [enough]byte
+	data, k, now := appendEntry(buffer[:0], entry), keyOf(entry.GrantID), time.Now()
 	s := g.grants.of(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	log, there := s.entries[k]
+	s.sweep(now)
+	own := logged{seq: int32(entry.Seq), names: entry.UserID != "", expires: millis.Of(entry.ExpiresAt)}
+	p, there := s.places[k]
 	if !there {
-		log = &grant{id: strings.Clone(entry.GrantID)}
+		p = s.add(k, own.expires)
 	}
-	if at, taken := slices.BinarySearchFunc(log.entries, entry.Seq, bySeq); taken {
-		return log.entries[at].load(log.id), oauth2server.ErrExists
+	e := s.slots.at(p)
+	log := &e.record
+	if !there {
+		log.id, log.entries = s.texts.put([]byte(entry.GrantID)), log.first[:0]
 	}
-	before := s.bucketOf(log.expiresAt)
-	log.insert(own, now)
-	if !there || s.bucketOf(log.expiresAt) != before {
-		s.put(k, log, now)
+	if at, taken := log.find(entry.Seq); taken {
+		return log.load(&s.texts, log.entries[at:][:1])[0], oauth2server.ErrExists
 	}
+	if len(log.entries) == cap(log.entries) { // before the log grows
+		log.dropExpired(&s.texts, now.UnixMilli())
+	}
+	own.text = s.texts.put(data)
+	at, _ := log.find(entry.Seq)
+	log.entries = slices.Insert(log.entries, at, own)
+	s.prolong(p, max(e.expires, own.expires))
 	return entry, nil
 }
 
@@ -93,8 +108,8 @@ func (g *Grants) GrantEntries(
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return g.someEntries(grantID, func(log *grant) []*storedEntry {
-		at, _ := slices.BinarySearchFunc(log.entries, from, bySeq)
+	return g.someEntries(grantID, func(log *grant) []logged {
+		at, _ := log.find(from)
 		return log.entries[at:min(len(log.entries), at+oauth2server.GrantPage)]
 	}), nil
 }
@@ -102,17 +117,18 @@ func (g *Grants) GrantEntries(
 // someEntries returns copies of the entries that choose selects, or none if
 // there is no such log.
 func (g *Grants) someEntries(
-	grantID string, choose func(*grant) []*storedEntry,
+	grantID string, choose func(*grant) []logged,
 ) []*oauth2server.GrantEntry {
 	k := keyOf(grantID)
 	s := g.grants.of(k)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	log, there := s.entries[k]
+	p, there := s.places[k]
 	if !there {
 		return nil
 	}
-	return log.load(choose(log))
+	log := &s.slots.at(p).record
+	return log.load(&s.texts, choose(log))
 }
 
 // RevokeAccessTokens implements [oauth2server.GrantLog].
@@ -136,12 +152,14 @@ func (g *Grants) UserGrants(ctx context.Context, userID string) ([]*oauth2server
 		return nil, err
 	}
 	var entries []*oauth2server.GrantEntry
-	for id := range g.grantsWhere(func(user, _ string) bool { return user == userID }) {
-		entries = append(entries, g.someEntries(id, func(log *grant) []*storedEntry { return log.named })...)
+	for id := range g.grantsWhere(func(user, _ []byte) bool { return string(user) == userID }) {
+		entries = append(entries, g.someEntries(id, func(log *grant) []logged {
+			return slices.DeleteFunc(slices.Clone(log.entries), func(e logged) bool { return !e.names })
+		})...)
 	}
 	for _, id := range oauth2server.GrantLogs(entries) {
 		entries = append(entries,
-			g.someEntries(id, func(log *grant) []*storedEntry {
+			g.someEntries(id, func(log *grant) []logged {
 				return log.entries[max(len(log.entries)-1, 0):]
 			})...)
 	}
@@ -170,8 +188,8 @@ func (g *Grants) revokeUser(ctx context.Context, userID, clientID string) error 
 		return err
 	}
 	grants := func(yield func(string, error) bool) {
-		concerned := func(user, client string) bool {
-			return user == userID && (clientID == "" || client == clientID)
+		concerned := func(user, client []byte) bool {
+			return string(user) == userID && (clientID == "" || string(client) == clientID)
 		}
 		for id := range g.grantsWhere(concerned) {
 			if !yield(id, nil) {
@@ -195,12 +213,14 @@ func (g *Grants) revokeClients(ctx context.Context, clients map[string]bool) err
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	ids := g.grantsWhere(func(_, client string) bool { return clients[client] })
-	for c := range g.codes.all() {
-		if id := c.texts.at(codeGrant); clients[c.clientID] && id != "" {
-			ids[id] = true
+	ids := g.grantsWhere(func(_, client []byte) bool { return clients[string(client)] })
+	var data []byte
+	g.codes.all(func(s *shard[text], code *text) {
+		data = s.texts.appendTo(data[:0], *code)
+		if id, client := names(data); clients[string(client)] && len(id) > 0 {
+			ids[string(id)] = true
 		}
-	}
+	})
 	for id := range ids {
 		if err := oauth2server.RevokeGrant(ctx, g, id); err != nil {
 			return err
@@ -209,15 +229,22 @@ func (g *Grants) revokeClients(ctx context.Context, clients map[string]bool) err
 	return nil
 }
 
-// grantsWhere returns the IDs of the grants for which concerned is true.
-func (g *Grants) grantsWhere(concerned func(userID, clientID string) bool) map[string]bool {
+// grantsWhere returns the IDs of the grants with an entry that names a user and
+// a client for which concerned is true.
+func (g *Grants) grantsWhere(concerned func(userID, clientID []byte) bool) map[string]bool {
 	ids := map[string]bool{}
-	for log := range g.grants.all() {
-		if log.concerns(concerned) {
-			ids[log.id] = true
+	var data []byte
+	g.grants.all(func(s *shard[grant], log *grant) {
+		for _, e := range log.entries {
+			if !e.names {
+				continue
+			}
+			data = s.texts.appendTo(data[:0], e.text)
+			if concerned(names(data)) {
+				ids[s.texts.get(log.id)] = true
+				return
+			}
 		}
-	}
+	})
 	return ids
 }
-
-func bySeq(e *storedEntry, seq int) int { return int(e.seq) - seq }

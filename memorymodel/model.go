@@ -30,6 +30,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/credential"
 	"github.com/seed-11d18166/oauth2server/internal/digest"
 	"github.com/seed-11d18166/oauth2server/internal/extra"
+	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
 // Grants keeps codes, tokens and the log of each grant in maps. A program with
@@ -39,11 +40,10 @@ import (
 // to the caller. Of the client and the user of a code or token it returns only
 // the ID.
 type Grants struct {
-	sharing sharing
-	codes   table[*storedCode]
-	access  table[*accessToken]
-	refresh table[*refreshToken]
-	grants  table[*grant]
+	codes   table[text]
+	access  table[text]
+	refresh table[text]
+	grants  table[grant]
 }
 
 // Model is [Grants] with clients and users.
@@ -124,12 +124,14 @@ func (g *Grants) SaveToken(
 		_, err = token.MarshalBinary() // its error tells the server whose mistake it was
 		return nil, err
 	}
-	stored, now := g.store(token, attributes), time.Now()
+	var buffer [enough]byte
+	data, now := appendToken(buffer[:0], token), time.Now()
+	more := attached{attributes, token.Details.Clone()}
 	if token.AccessToken != "" {
-		g.access.put(keyOf(token.AccessToken), (*accessToken)(stored), now)
+		save(&g.access, token.AccessToken, data, more, token.AccessTokenExpiresAt, now)
 	}
 	if token.RefreshToken != "" {
-		g.refresh.put(keyOf(token.RefreshToken), (*refreshToken)(stored), now)
+		save(&g.refresh, token.RefreshToken, data, more, token.RefreshTokenExpiresAt, now)
 	}
 	if attributes != nil {
 		saved := *token
@@ -141,11 +143,11 @@ func (g *Grants) SaveToken(
 
 // GetAccessToken implements [oauth2server.AccessTokenModel].
 func (g *Grants) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
-	stored, err := find(ctx, &g.access, accessToken)
+	text, more, err := find(ctx, &g.access, accessToken)
 	if err != nil {
 		return nil, err
 	}
-	found := (*storedToken)(stored).load()
+	found := loadToken(text, more)
 	found.AccessToken = accessToken
 	return found, nil
 }
@@ -157,11 +159,11 @@ func (g *Grants) RevokeAccessToken(ctx context.Context, accessToken string) erro
 
 // GetRefreshToken implements [oauth2server.RefreshTokenModel].
 func (g *Grants) GetRefreshToken(ctx context.Context, refreshToken string) (*oauth2server.Token, error) {
-	stored, err := find(ctx, &g.refresh, refreshToken)
+	text, more, err := find(ctx, &g.refresh, refreshToken)
 	if err != nil {
 		return nil, err
 	}
-	found := (*storedToken)(stored).load()
+	found := loadToken(text, more)
 	found.RefreshToken = refreshToken
 	return found, nil
 }
@@ -179,7 +181,9 @@ func (g *Grants) SaveAuthorizationCode(
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	g.codes.put(keyOf(code.Code), g.storeCode(code), time.Now())
+	var buffer [enough]byte
+	save(&g.codes, code.Code, appendCode(buffer[:0], code), attached{details: code.Details.Clone()},
+		code.ExpiresAt, time.Now())
 	return code, nil
 }
 
@@ -187,11 +191,11 @@ func (g *Grants) SaveAuthorizationCode(
 func (g *Grants) GetAuthorizationCode(
 	ctx context.Context, code string,
 ) (*oauth2server.AuthorizationCode, error) {
-	stored, err := find(ctx, &g.codes, code)
+	text, more, err := find(ctx, &g.codes, code)
 	if err != nil {
 		return nil, err
 	}
-	found := stored.load()
+	found := loadCode(text, more)
 	found.Code = code
 	return found, nil
 }
@@ -201,20 +205,43 @@ func (g *Grants) RevokeAuthorizationCode(ctx context.Context, code *oauth2server
 	return remove(ctx, &g.codes, code.Code)
 }
 
-// find returns what is stored under secret. The result is shared and must not
-// be changed.
-func find[T record](ctx context.Context, t *table[T], secret string) (found T, err error) {
-	if err := ctx.Err(); err != nil {
-		return found, err
+// save stores a token or a code under secret, and drops some of what expired
+// before now.
+func save(
+	t *table[text], secret string, data []byte, more attached, expires, now time.Time,
+) {
+	k := keyOf(secret)
+	s := t.of(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweep(now)
+	p := s.add(k, millis.Of(expires))
+	s.slots.at(p).record = s.texts.put(data)
+	if more.extra != nil || more.details != nil {
+		if s.attached == nil {
+			s.attached = make(map[place]attached)
+		}
+		s.attached[p] = more
 	}
-	found, ok := t.get(keyOf(secret))
-	if !ok {
-		return found, oauth2server.ErrNotFound
-	}
-	return found, nil
 }
 
-func remove[T record](ctx context.Context, t *table[T], secret string) error {
+// find returns what is stored under secret.
+func find(ctx context.Context, t *table[text], secret string) (found string, more attached, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", more, err
+	}
+	k := keyOf(secret)
+	s := t.of(k)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p, ok := s.places[k]
+	if !ok {
+		return "", more, oauth2server.ErrNotFound
+	}
+	return s.texts.get(s.slots.at(p).record), s.attached[p], nil
+}
+
+func remove(ctx context.Context, t *table[text], secret string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

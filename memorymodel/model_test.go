@@ -82,14 +82,10 @@ func TestNothingIsStoredInClear(t *testing.T) {
 	require.NoError(t, m.AddClient(&oauth2server.Client{ID: "web"}, secret))
 	require.NoError(t, m.AddUser(&oauth2server.User{ID: "u1"}, "andy", "a password"))
 	everything := ""
-	for stored := range m.access.all() {
-		everything += fmt.Sprintf("%#v", *stored)
-	}
-	for stored := range m.refresh.all() {
-		everything += fmt.Sprintf("%#v", *stored)
-	}
-	for stored := range m.codes.all() {
-		everything += fmt.Sprintf("%#v", *stored)
+	for _, table := range []*table[text]{&m.access, &m.refresh, &m.codes} {
+		table.all(func(s *shard[text], stored *text) {
+			everything += s.texts.get(*stored) + fmt.Sprintf("%#v", s)
+		})
 	}
 	known, _ := m.clients.Load("web")
 	someone, _ := m.users.Load("andy")
@@ -260,7 +256,7 @@ func TestNothingFound(t *testing.T) {
 
 func TestGatesLetOneThrough(t *testing.T) {
 	ctx, m := t.Context(), newModel()
-	save(t, m, "a", time.Now().Add(time.Hour))
+	issue(t, m, "a", time.Now().Add(time.Hour))
 	_, err := m.SaveAuthorizationCode(ctx, &oauth2server.AuthorizationCode{Code: "c",
 		ExpiresAt: time.Now().Add(time.Hour)}, nil, nil)
 	require.NoError(t, err)
@@ -283,9 +279,9 @@ func TestGatesLetOneThrough(t *testing.T) {
 	}
 }
 
-// save stores an access token and, with a name of its own, a refresh token,
+// issue stores an access token and, with a name of its own, a refresh token,
 // which live equally long.
-func save(t testing.TB, m *Model, token string, expires time.Time) {
+func issue(t testing.TB, m *Model, token string, expires time.Time) {
 	_, err := m.SaveToken(context.Background(), &oauth2server.Token{AccessToken: token, AccessTokenExpiresAt: expires,
 		RefreshToken: "refresh " + token, RefreshTokenExpiresAt: expires}, nil, nil)
 	require.NoError(t, err)
@@ -295,11 +291,11 @@ func TestExpiredEntriesAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel()
 		for i := range 1000 {
-			save(t, m, "brief"+strconv.Itoa(i), time.Now().Add(time.Minute))
+			issue(t, m, "brief"+strconv.Itoa(i), time.Now().Add(time.Minute))
 		}
-		save(t, m, "long", time.Now().Add(24*time.Hour))
-		save(t, m, "again", time.Now().Add(time.Minute))
-		save(t, m, "again", time.Now().Add(24*time.Hour))
+		issue(t, m, "long", time.Now().Add(24*time.Hour))
+		issue(t, m, "again", time.Now().Add(time.Minute))
+		issue(t, m, "again", time.Now().Add(24*time.Hour))
 		_, err := m.SaveToken(t.Context(), &oauth2server.Token{AccessToken: "forever",
 			RefreshToken: "forever"}, nil, nil)
 		require.NoError(t, err)
@@ -307,7 +303,7 @@ func TestExpiredEntriesAreDropped(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
 		for i := range 1000 {
-			save(t, m, "next"+strconv.Itoa(i), time.Now().Add(time.Minute))
+			issue(t, m, "next"+strconv.Itoa(i), time.Now().Add(time.Minute))
 		}
 		require.Equal(t, 1000+3, count(&m.access), "as many saves drop them all, wherever they are")
 		require.Equal(t, 1000+3, count(&m.refresh))
@@ -318,7 +314,7 @@ func TestExpiredEntriesAreDropped(t *testing.T) {
 
 		time.Sleep(365 * 24 * time.Hour)
 		for i := range 2000 {
-			save(t, m, "late"+strconv.Itoa(i), time.Now().Add(time.Minute))
+			issue(t, m, "late"+strconv.Itoa(i), time.Now().Add(time.Minute))
 		}
 		require.Equal(t, 2000+1, count(&m.access))
 		for i := range m.access.parts {
@@ -327,18 +323,16 @@ func TestExpiredEntriesAreDropped(t *testing.T) {
 	})
 }
 
-func count[T record](t *table[T]) (many int) {
-	for range t.all() {
-		many++
-	}
+func count(t *table[text]) (many int) {
+	t.all(func(*shard[text], *text) { many++ })
 	return many
 }
 
 // What has expired when it is saved must go where the sweep still comes.
 func TestExpiredAtBirth(t *testing.T) {
 	m := newModel()
-	save(t, m, "now", time.Now().Add(time.Hour))
-	save(t, m, "past", time.Now().Add(-time.Hour))
+	issue(t, m, "now", time.Now().Add(time.Hour))
+	issue(t, m, "past", time.Now().Add(-time.Hour))
 	for i := range m.access.parts {
 		for bucket := range m.access.parts[i].due {
 			require.GreaterOrEqual(t, bucket, m.access.parts[i].swept)
@@ -406,7 +400,11 @@ func TestNoRequestIsKept(t *testing.T) {
 // An expiry at Unix time 0 is not the zero time, which means never.
 func TestTheBeginningOfTime(t *testing.T) {
 	m := newModel()
-	token := m.store(&oauth2server.Token{RefreshTokenExpiresAt: time.Unix(0, 0)}, nil).load()
+	_, err := m.SaveToken(t.Context(), &oauth2server.Token{RefreshToken: "r", RefreshTokenExpiresAt: time.Unix(0, 0)},
+		nil, nil)
+	require.NoError(t, err)
+	token, err := m.GetRefreshToken(t.Context(), "r")
+	require.NoError(t, err)
 	require.False(t, token.RefreshTokenExpiresAt.IsZero())
 }
 
@@ -424,7 +422,7 @@ func BenchmarkGetAccessToken(b *testing.B) {
 			names := make([]string, tokens)
 			for i := range names {
 				names[i] = strconv.Itoa(i)
-				save(b, m, names[i], expires)
+				issue(b, m, names[i], expires)
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
@@ -439,7 +437,7 @@ func BenchmarkGetAccessToken(b *testing.B) {
 
 func TestRevokeAccessTokensTakesAnyText(t *testing.T) {
 	m := newModel()
-	save(t, m, "a", time.Now().Add(time.Hour))
+	issue(t, m, "a", time.Now().Add(time.Hour))
 	digest := oauth2server.Digest("a")
 	require.NoError(t, m.RevokeAccessTokens(t.Context(), "", "x", digest+"A", digest+digest, "no digest!"))
 	_, err := m.GetAccessToken(t.Context(), "a")
@@ -449,35 +447,13 @@ func TestRevokeAccessTokensTakesAnyText(t *testing.T) {
 	require.ErrorIs(t, err, oauth2server.ErrNotFound)
 }
 
-// Clients choose scopes, so few are remembered, and no client takes the places of
-// others for good.
-func TestScopesAreRememberedWithinBounds(t *testing.T) {
-	m := newModel()
-	long := oauth2server.Scope{strings.Repeat("x", maxSharedText)}
-	require.NotSame(t, m.share(shared{clientID: "app", scope: long}), m.share(shared{clientID: "app", scope: long}))
-	for i := range maxShared + 10 {
-		m.share(shared{clientID: "app", scope: oauth2server.Scope{strconv.Itoa(i)}})
-		require.LessOrEqual(t, len(m.sharing.known), maxShared)
-	}
-	read := oauth2server.Scope{"read"}
-	require.Same(t, m.share(shared{clientID: "other", scope: read}), m.share(shared{clientID: "other", scope: read}))
-}
-
-type instant int64
-
-func (i instant) expires() int64 { return int64(i) }
-
 // Expired records also go where little is saved.
 func TestATrickleIsSwept(t *testing.T) {
-	var all table[instant]
+	var all table[text]
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 365 * 24 {
 		now = now.Add(time.Hour)
-		all.put(keyOf(strconv.Itoa(i)), instant(now.Add(time.Hour).UnixMilli()), now)
+		save(&all, strconv.Itoa(i), nil, attached{}, now.Add(time.Hour), now)
 	}
-	var left int
-	for range all.all() {
-		left++
-	}
-	require.Less(t, left, 4*shards)
+	require.Less(t, count(&all), 4*shards)
 }

@@ -1,59 +1,24 @@
-// This file turns tokens, codes and log entries into compact records and back.
+// This file turns tokens, codes and log entries into texts and back.
 
 package memorymodel
 
 import (
-	"slices"
-	"strings"
+	"encoding/binary"
+	"time"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/extra"
 	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
-// storedToken is a token at rest: small and with few pointers for the garbage
-// collector, as there may be millions.
-type storedToken struct {
-	accessExpires, refreshExpires, grantExpires, pace int64 // milliseconds since 1970; 0: none
+// enough is the room for most records.
+const enough = 512
 
-	ids         string // of user and grant, joined
-	userID, seq int32  // the length of the user ID in ids; the place in the log
-	*shared
-}
-
-// accessToken and refreshToken are one record in two tables, with the expiry of
-// each.
-type (
-	accessToken  storedToken
-	refreshToken storedToken
-)
-
-func (t *accessToken) expires() int64  { return t.accessExpires }
-func (t *refreshToken) expires() int64 { return t.refreshExpires }
-
-// store returns the record of token. attributes is the canonical form of its
-// Extra.
-func (g *Grants) store(token *oauth2server.Token, attributes map[string]any) *storedToken {
-	s := &storedToken{
-		accessExpires:  millis.Of(token.AccessTokenExpiresAt),
-		refreshExpires: millis.Of(token.RefreshTokenExpiresAt),
-		grantExpires:   millis.Of(token.GrantExpiresAt),
-		pace:           millis.Of(token.GrantPace),
-		ids:            token.GrantID,
-		seq:            int32(token.GrantSeq),
-		shared: g.share(shared{
-			clientID:   idOf(token.Client),
-			scope:      token.Scope,
-			grantScope: token.GrantScope,
-			resource:   token.Resource,
-			extra:      attributes,
-			details:    token.Details.Clone(),
-		}),
-	}
-	if token.User != nil {
-		s.ids, s.userID = token.User.ID+token.GrantID, int32(len(token.User.ID))
-	}
-	return s
+func appendToken(data []byte, t *oauth2server.Token) []byte {
+	data = appendTexts(data, idOf(t.Client), userID(t.User), t.GrantID, t.Resource)
+	data = appendTimes(data, t.AccessTokenExpiresAt, t.RefreshTokenExpiresAt, t.GrantExpiresAt, t.GrantPace)
+	data = binary.AppendVarint(data, int64(t.GrantSeq))
+	return appendScopes(data, t.Scope, t.GrantScope)
 }
 
 // loaded is a token and what it points to, in one allocation.
@@ -64,59 +29,30 @@ type loaded struct {
 	scopes [2]string // enough for most
 }
 
-// load returns a token that belongs to the caller.
-func (s *storedToken) load() *oauth2server.Token {
-	l := &loaded{token: oauth2server.Token{
-		AccessTokenExpiresAt:  millis.Time(s.accessExpires),
-		RefreshTokenExpiresAt: millis.Time(s.refreshExpires),
-		GrantExpiresAt:        millis.Time(s.grantExpires),
-		GrantPace:             millis.Time(s.pace),
-		GrantID:               s.ids[s.userID:],
-		GrantSeq:              int(s.seq),
-		Resource:              s.resource,
-		Details:               s.details.Clone(),
-	}}
-	l.token.Scope, l.token.GrantScope = copyScopes(l.scopes[:0], s.scope, s.grantScope)
-	l.token.Extra = extra.Copy(s.shared.extra)
-	if s.clientID != "" {
-		l.client.ID, l.token.Client = s.clientID, &l.client
+// loadToken returns a token that belongs to the caller.
+func loadToken(text string, more attached) *oauth2server.Token {
+	l, r := new(loaded), reader{text}
+	t := &l.token
+	if l.client.ID = r.text(); l.client.ID != "" {
+		t.Client = &l.client
 	}
-	if s.userID > 0 {
-		l.user.ID, l.token.User = s.ids[:s.userID], &l.user
+	if l.user.ID = r.text(); l.user.ID != "" {
+		t.User = &l.user
 	}
-	return &l.token
+	t.GrantID, t.Resource = r.text(), r.text()
+	t.AccessTokenExpiresAt, t.RefreshTokenExpiresAt = r.time(), r.time()
+	t.GrantExpiresAt, t.GrantPace = r.time(), r.time()
+	t.GrantSeq = int(r.number())
+	t.Scope, t.GrantScope = r.scopes(l.scopes[:0])
+	t.Extra, t.Details = extra.Copy(more.extra), more.details.Clone()
+	return t
 }
 
-// storedCode is a code at rest.
-type storedCode struct {
-	expiresAt int64
-	texts     packed // by the constants below
-	*shared
-}
-
-const (
-	codeUser = iota
-	codeGrant
-	codeRedirectURI
-	codeChallenge
-	codeChallengeMethod
-)
-
-func (c *storedCode) expires() int64 { return c.expiresAt }
-
-func (g *Grants) storeCode(code *oauth2server.AuthorizationCode) *storedCode {
-	user := ""
-	if code.User != nil {
-		user = code.User.ID
-	}
-	return &storedCode{millis.Of(code.ExpiresAt),
-		pack(user, code.GrantID, code.RedirectURI, code.CodeChallenge, code.CodeChallengeMethod),
-		g.share(shared{
-			clientID: idOf(code.Client),
-			scope:    code.Scope,
-			resource: code.Resource,
-			details:  code.Details.Clone(),
-		})}
+// appendCode begins with the names of its grant and client; see [names].
+func appendCode(data []byte, c *oauth2server.AuthorizationCode) []byte {
+	data = appendTexts(data, c.GrantID, idOf(c.Client), userID(c.User), c.RedirectURI, c.CodeChallenge,
+		c.CodeChallengeMethod, c.Resource)
+	return appendScopes(appendTimes(data, c.ExpiresAt), c.Scope, nil)
 }
 
 // loadedCode is a code and what it points to, in one allocation.
@@ -127,111 +63,132 @@ type loadedCode struct {
 	scope  [2]string // enough for most
 }
 
-// load returns a code that belongs to the caller.
-func (c *storedCode) load() *oauth2server.AuthorizationCode {
-	l := &loadedCode{code: oauth2server.AuthorizationCode{
-		ExpiresAt:           millis.Time(c.expiresAt),
-		GrantID:             c.texts.at(codeGrant),
-		RedirectURI:         c.texts.at(codeRedirectURI),
-		CodeChallenge:       c.texts.at(codeChallenge),
-		CodeChallengeMethod: c.texts.at(codeChallengeMethod),
-		Resource:            c.resource,
-		Details:             c.details.Clone(),
-	}}
-	l.code.Scope, _ = copyScopes(l.scope[:0], c.scope, nil)
-	if c.clientID != "" {
-		l.client.ID, l.code.Client = c.clientID, &l.client
+// loadCode returns a code that belongs to the caller.
+func loadCode(text string, more attached) *oauth2server.AuthorizationCode {
+	l, r := new(loadedCode), reader{text}
+	c := &l.code
+	c.GrantID = r.text()
+	if l.client.ID = r.text(); l.client.ID != "" {
+		c.Client = &l.client
 	}
-	if user := c.texts.at(codeUser); user != "" {
-		l.user.ID, l.code.User = user, &l.user
+	if l.user.ID = r.text(); l.user.ID != "" {
+		c.User = &l.user
 	}
-	return &l.code
+	c.RedirectURI, c.CodeChallenge, c.CodeChallengeMethod, c.Resource = r.text(), r.text(), r.text(), r.text()
+	c.ExpiresAt = r.time()
+	c.Scope, _ = r.scopes(l.scope[:0])
+	c.Details = more.details.Clone()
+	return c
 }
 
-// storedEntry is an entry of a log at rest; the grant has the ID.
-type storedEntry struct {
-	// In milliseconds since 1970; 0 means none.
-	time, expires, pace, accessExpires, successorExpires, grantExpires int64
-
-	seq   int32
-	texts packed // by the constants below
-	*shared
+// appendEntry begins with the names of its user and client; see [names]. The
+// log has its grant's ID and its place.
+func appendEntry(data []byte, e *oauth2server.GrantEntry) []byte {
+	data = appendTexts(data, e.UserID, e.ClientID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken,
+		e.Successor, string(e.Sealed), e.Resource)
+	data = appendTimes(data, e.Time, e.ExpiresAt, e.Pace, e.AccessTokenExpiresAt, e.SuccessorExpiresAt,
+		e.GrantExpiresAt)
+	return appendScopes(data, e.Scope, nil)
 }
 
-const (
-	entryUser = iota
-	entryKind
-	entryNonce
-	entryPresented
-	entryAccessToken
-	entrySuccessor
-	entrySealed
-)
+// loadEntry returns an entry that belongs to the caller.
+func loadEntry(grantID string, seq int32, text string) *oauth2server.GrantEntry {
+	e, r := &oauth2server.GrantEntry{GrantID: grantID, Seq: int(seq)}, reader{text}
+	e.UserID, e.ClientID, e.Kind = r.text(), r.text(), oauth2server.EntryKind(r.text())
+	e.Nonce, e.Presented, e.AccessToken, e.Successor = r.text(), r.text(), r.text(), r.text()
+	if sealed := r.text(); sealed != "" {
+		e.Sealed = []byte(sealed)
+	}
+	e.Resource = r.text()
+	e.Time, e.ExpiresAt, e.Pace = r.time(), r.time(), r.time()
+	e.AccessTokenExpiresAt, e.SuccessorExpiresAt, e.GrantExpiresAt = r.time(), r.time(), r.time()
+	e.Scope, _ = r.scopes(nil)
+	return e
+}
 
-func (g *Grants) storeEntry(e *oauth2server.GrantEntry) *storedEntry {
-	return &storedEntry{
-		time:             millis.Of(e.Time),
-		expires:          millis.Of(e.ExpiresAt),
-		pace:             millis.Of(e.Pace),
-		accessExpires:    millis.Of(e.AccessTokenExpiresAt),
-		successorExpires: millis.Of(e.SuccessorExpiresAt),
-		grantExpires:     millis.Of(e.GrantExpiresAt),
-		seq:              int32(e.Seq),
-		texts: pack(e.UserID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken,
-			e.Successor, string(e.Sealed)),
-		shared: g.share(shared{clientID: e.ClientID, scope: e.Scope, resource: e.Resource}),
+// appendTexts writes each text after its length.
+func appendTexts(data []byte, texts ...string) []byte {
+	for _, text := range texts {
+		data = append(binary.AppendUvarint(data, uint64(len(text))), text...)
+	}
+	return data
+}
+
+func appendTimes(data []byte, times ...time.Time) []byte {
+	for _, at := range times {
+		data = binary.AppendVarint(data, millis.Of(at))
+	}
+	return data
+}
+
+// appendScopes writes how many scope tokens there are, and then the tokens.
+func appendScopes(data []byte, a, b oauth2server.Scope) []byte {
+	data = binary.AppendUvarint(data, uint64(len(a)))
+	data = binary.AppendUvarint(data, uint64(len(b)))
+	return appendTexts(appendTexts(data, a...), b...)
+}
+
+// reader reads what the functions above wrote.
+type reader struct{ rest string }
+
+func (r *reader) length() (n uint64) {
+	for shift := 0; ; shift += 7 {
+		c := r.rest[0]
+		r.rest = r.rest[1:]
+		n |= uint64(c&0x7F) << shift
+		if c < 0x80 {
+			return n
+		}
 	}
 }
 
-// load returns an entry that belongs to the caller.
-func (e *storedEntry) load(grantID string) *oauth2server.GrantEntry {
-	own := &oauth2server.GrantEntry{
-		GrantID:              grantID,
-		Seq:                  int(e.seq),
-		Kind:                 oauth2server.EntryKind(e.texts.at(entryKind)),
-		Nonce:                e.texts.at(entryNonce),
-		Time:                 millis.Time(e.time),
-		ExpiresAt:            millis.Time(e.expires),
-		Pace:                 millis.Time(e.pace),
-		Presented:            e.texts.at(entryPresented),
-		AccessToken:          e.texts.at(entryAccessToken),
-		AccessTokenExpiresAt: millis.Time(e.accessExpires),
-		Successor:            e.texts.at(entrySuccessor),
-		SuccessorExpiresAt:   millis.Time(e.successorExpires),
-		ClientID:             e.clientID,
-		UserID:               e.texts.at(entryUser),
-		Scope:                slices.Clone(e.scope),
-		Resource:             e.resource,
-		GrantExpiresAt:       millis.Time(e.grantExpires),
-	}
-	if sealed := e.texts.at(entrySealed); sealed != "" {
-		own.Sealed = []byte(sealed)
-	}
-	return own
+func (r *reader) text() string {
+	n := r.length()
+	text := r.rest[:n]
+	r.rest = r.rest[n:]
+	return text
 }
 
-// packed is several texts in one string. It is a copy, so that it does not keep
-// a whole request in memory.
-type packed struct {
-	text string
-	ends [7]int32
+// number reads what [binary.AppendVarint] wrote: the sign is the lowest bit.
+func (r *reader) number() int64 {
+	n := r.length()
+	return int64(n>>1) ^ -int64(n&1)
 }
 
-func pack(texts ...string) (p packed) {
-	end := 0
-	for i, text := range texts {
-		end += len(text)
-		p.ends[i] = int32(end)
+func (r *reader) time() time.Time { return millis.Time(r.number()) }
+
+// scopes reads both scopes into one allocation, or into space if they fit.
+func (r *reader) scopes(space []string) (_, _ oauth2server.Scope) {
+	a, b := int(r.length()), int(r.length())
+	if a+b > cap(space) {
+		space = make([]string, 0, a+b)
 	}
-	p.text = strings.Join(texts, "")
-	return p
+	for range a + b {
+		space = append(space, r.text())
+	}
+	return part(space[:a]), part(space[a:])
 }
 
-func (p *packed) at(i int) string {
-	if i == 0 {
-		return p.text[:p.ends[0]]
+// part returns s as a scope that append cannot grow into the next one, or nil
+// if s is empty.
+func part(s []string) oauth2server.Scope {
+	if len(s) == 0 {
+		return nil
 	}
-	return p.text[p.ends[i-1]:p.ends[i]]
+	return s[:len(s):len(s)]
+}
+
+// names returns the first two texts of a record: what a scan looks for.
+func names(data []byte) (a, b []byte) {
+	a, data = cut(data)
+	b, _ = cut(data)
+	return a, b
+}
+
+func cut(data []byte) (text, rest []byte) {
+	n, size := binary.Uvarint(data)
+	end := size + int(n)
+	return data[size:end], data[end:]
 }
 
 func idOf(c *oauth2server.Client) string {
@@ -239,4 +196,11 @@ func idOf(c *oauth2server.Client) string {
 		return ""
 	}
 	return c.ID
+}
+
+func userID(u *oauth2server.User) string {
+	if u == nil {
+		return ""
+	}
+	return u.ID
 }

@@ -3,9 +3,10 @@
 package memorymodel
 
 import (
-	"iter"
 	"sync"
 	"time"
+
+	"github.com/seed-11d18166/oauth2server"
 )
 
 const (
@@ -24,136 +25,158 @@ const (
 	shards = 64
 )
 
-// record is something that expires, in milliseconds since 1970; 0: never. It
-// must not change once it is in a table. Only a grant does, under the lock of
-// its shard.
-type record interface{ expires() int64 }
+// record is what a table stores: places in the texts of its shard.
+type record interface{ release(*texts) }
 
 // table is a map whose entries expire.
 type table[T record] struct{ parts [shards]shard[T] }
 
-// shard is a part of a table. Its keys are in buckets by the period of their
-// expiry, and each put looks into the buckets that are due. So nothing is
+// shard is a part of a table. Each entry is in the list of the period in which
+// it expires, and each save looks into the lists that are due. So nothing is
 // searched or sorted, and no goroutine is needed.
 type shard[T record] struct {
-	mu      sync.RWMutex
-	entries map[key]T
-	due     map[int64]*bucket // by period
-	swept   int64             // earlier periods are swept
+	mu       sync.RWMutex
+	places   map[key]place
+	slots    slab[slot[T]]
+	texts    texts
+	attached map[place]attached // of the few slots that have something attached
+	due      map[int64]place    // the first of each list, by period
+	swept    int64              // earlier periods are swept
 }
 
-// bucket has keys whose records expire in the same period, and the bucket that
-// was full before it. A slice would be copied again and again as it grows.
-type bucket struct {
-	before *bucket
-	many   int
-	keys   [31]key // with the rest 1008 bytes, so that 1024 are allocated
+// slot is an entry of a table. It changes only under the lock of its shard.
+type slot[T record] struct {
+	key           key
+	before, after place // in the list of its period
+	expires       int64 // in milliseconds since 1970; 0: never
+	record        T
+}
+
+// attached is what is not kept as text. It is never changed.
+type attached struct {
+	extra   map[string]any // canonical
+	details *oauth2server.Details
 }
 
 // of returns the shard of k. Keys are digests, so they spread evenly.
 func (t *table[T]) of(k key) *shard[T] { return &t.parts[k[0]%shards] }
-
-// get returns the record of k. It is shared and must not be changed.
-func (t *table[T]) get(k key) (T, bool) {
-	s := t.of(k)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	found, ok := s.entries[k]
-	return found, ok
-}
-
-func (t *table[T]) put(k key, value T, now time.Time) {
-	s := t.of(k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.put(k, value, now)
-}
 
 // remove is the single-use gate: of concurrent callers, one gets true.
 func (t *table[T]) remove(k key) bool {
 	s := t.of(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.entries[k]
-	delete(s.entries, k)
+	p, ok := s.places[k]
+	if ok {
+		s.drop(p)
+	}
 	return ok
 }
 
-// all returns all records, one shard at a time. Records that are added or
-// removed meanwhile may be missing or not.
-func (t *table[T]) all() iter.Seq[T] {
-	return func(yield func(T) bool) {
-		for i := range t.parts {
-			if !t.parts[i].yield(yield) {
-				return
-			}
-		}
+// all calls visit for all records, one shard at a time, with its lock held.
+// Records that are added or removed meanwhile may be missing or not.
+func (t *table[T]) all(visit func(*shard[T], *T)) {
+	for i := range t.parts {
+		t.parts[i].all(visit)
 	}
 }
 
-func (s *shard[T]) yield(yield func(T) bool) bool {
+func (s *shard[T]) all(visit func(*shard[T], *T)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, value := range s.entries {
-		if !yield(value) {
-			return false
-		}
+	for _, p := range s.places {
+		visit(s, &s.slots.at(p).record)
 	}
-	return true
+}
+
+// add makes an empty record, in place of the one that k has. The caller holds
+// the lock, and has swept.
+func (s *shard[T]) add(k key, expires int64) place {
+	if s.places == nil {
+		s.places, s.due = make(map[key]place), make(map[int64]place)
+	}
+	if old, ok := s.places[k]; ok {
+		s.drop(old)
+	}
+	p := s.slots.take()
+	s.places[k] = p
+	e := s.slots.at(p)
+	e.key, e.expires = k, expires
+	s.link(p, e)
+	return p
+}
+
+// drop removes a record. The caller holds the lock.
+func (s *shard[T]) drop(p place) {
+	e := s.slots.at(p)
+	s.unlink(p, e)
+	delete(s.places, e.key)
+	if s.attached != nil {
+		delete(s.attached, p)
+	}
+	e.record.release(&s.texts)
+	s.slots.give(p)
+}
+
+// prolong changes when a record expires. The caller holds the lock.
+func (s *shard[T]) prolong(p place, expires int64) {
+	e := s.slots.at(p)
+	if expires != e.expires {
+		s.unlink(p, e)
+		e.expires = expires
+		s.link(p, e)
+	}
 }
 
 func periodOf(ms int64) int64 { return ms / period.Milliseconds() }
 
-// put stores value until it expires, and drops some of what expired before now.
-// The caller holds the lock.
-func (s *shard[T]) put(k key, value T, now time.Time) {
-	if s.entries == nil {
-		s.entries, s.due = make(map[key]T), make(map[int64]*bucket)
-	}
-	s.sweep(periodOf(now.UnixMilli()))
-	s.entries[k] = value
-	if at := value.expires(); at != 0 {
-		s.mark(s.bucketOf(at), k)
-	}
-}
-
-// mark puts a key into the bucket of a period.
-func (s *shard[T]) mark(period int64, k key) {
-	b := s.due[period]
-	if b == nil || b.many == len(b.keys) {
-		b = &bucket{before: b}
-		s.due[period] = b
-	}
-	b.keys[b.many] = k
-	b.many++
-}
-
-// bucketOf returns the bucket for an expiry, never one that is swept already:
+// listOf returns the period of an expiry, but never one that is swept already:
 // nothing would look there again.
-func (s *shard[T]) bucketOf(expires int64) int64 { return max(periodOf(expires), s.swept) }
+func (s *shard[T]) listOf(expires int64) int64 { return max(periodOf(expires), s.swept) }
 
-func (s *shard[T]) sweep(current int64) {
+// link puts a record into the list of its period.
+func (s *shard[T]) link(p place, e *slot[T]) {
+	if e.expires == 0 {
+		return
+	}
+	list := s.listOf(e.expires)
+	e.before, e.after = 0, s.due[list]
+	if e.after != 0 {
+		s.slots.at(e.after).before = p
+	}
+	s.due[list] = p
+}
+
+func (s *shard[T]) unlink(p place, e *slot[T]) {
+	if e.expires == 0 {
+		return
+	}
+	if e.after != 0 {
+		s.slots.at(e.after).before = e.before
+	}
+	switch list := s.listOf(e.expires); {
+	case e.before != 0:
+		s.slots.at(e.before).after = e.after
+	case e.after != 0:
+		s.due[list] = e.after
+	default:
+		delete(s.due, list)
+	}
+}
+
+// sweep drops some of what expired before now. The caller holds the lock.
+func (s *shard[T]) sweep(now time.Time) {
+	current := periodOf(now.UnixMilli())
 	if len(s.due) == 0 {
 		s.swept = current
 	}
 	for drops, periods := 0, 0; drops < dropsPerSave && periods < periodsPerSave && s.swept < current; {
-		b := s.due[s.swept]
-		if b != nil && b.many == 0 {
-			b = b.before
-			s.due[s.swept] = b
-		}
-		if b == nil {
-			delete(s.due, s.swept)
+		if p := s.due[s.swept]; p != 0 {
+			s.drop(p)
+			drops++
+		} else {
 			s.swept++
 			periods++
-			continue
 		}
-		b.many--
-		last := b.keys[b.many]
-		// Unless it was saved again since, for longer.
-		if e, ok := s.entries[last]; ok && e.expires() != 0 && s.bucketOf(e.expires()) <= s.swept {
-			delete(s.entries, last)
-		}
-		drops++
 	}
 }

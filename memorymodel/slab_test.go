@@ -1,0 +1,64 @@
+package memorymodel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-11d18166/oauth2server"
+)
+
+// Texts of all lengths share cells that are given back and used again.
+func TestTexts(t *testing.T) {
+	var all texts
+	random := rand.New(rand.NewPCG(1, 2))
+	kept := map[text]string{}
+	for i := range 10_000 {
+		want := strings.Repeat(fmt.Sprint(i), 150)[:random.IntN(150)]
+		kept[all.put([]byte(want))] = want
+		for p, want := range kept {
+			if len(kept) > 20 {
+				require.Equal(t, want, all.get(p))
+				require.Equal(t, "before "+want, string(all.appendTo([]byte("before "), p)))
+				all.drop(p)
+				delete(kept, p)
+			}
+		}
+	}
+	require.Less(t, int(all.cells.used), 100)
+}
+
+// What ends early leaves nothing behind, in whichever order.
+func TestMemoryIsUsedAgain(t *testing.T) {
+	m := newModel()
+	expires := time.Now().Add(time.Hour)
+	var open []string
+	for i := range 20_000 {
+		token := &oauth2server.Token{AccessToken: fmt.Sprint(i), AccessTokenExpiresAt: expires.Add(time.Duration(i%7) * time.Hour),
+			Extra: map[string]any{"i": i}, Scope: oauth2server.Scope{strings.Repeat("s", i%200+1)}}
+		_, err := m.SaveToken(t.Context(), token, nil, nil)
+		require.NoError(t, err)
+		open = append(open, token.AccessToken)
+		if len(open) > 500 {
+			at := i * 7919 % len(open)
+			found, err := m.GetAccessToken(t.Context(), open[at])
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(found.Extra["i"]), open[at])
+			require.NoError(t, m.RevokeAccessToken(t.Context(), open[at]))
+			open[at] = open[len(open)-1]
+			open = open[:len(open)-1]
+		}
+	}
+	slots, cells, attached := 0, 0, 0
+	for i := range m.access.parts {
+		s := &m.access.parts[i]
+		slots, cells, attached = slots+int(s.slots.used), cells+int(s.texts.cells.used), attached+len(s.attached)
+	}
+	require.Equal(t, len(open), attached)
+	require.Less(t, slots, 4*len(open))
+	require.Less(t, cells, 16*len(open))
+}
