@@ -79,13 +79,14 @@ func (g *Grants) AppendGrant(
 	defer s.mu.Unlock()
 	s.sweep(now)
 	own := logged{seq: int32(entry.Seq), names: entry.UserID != "", expires: millis.Of(entry.ExpiresAt)}
-	p, there := s.places[k]
-	if !there {
-		p = s.add(k, own.expires)
+	p := s.find(&k)
+	began := p != 0
+	if !began {
+		p = s.add(&k, own.expires)
 	}
 	e := s.slots.at(p)
 	log := &e.record
-	if !there {
+	if !began {
 		log.id, log.entries = s.texts.put([]byte(entry.GrantID)), log.first[:0]
 	}
 	if at, taken := log.find(entry.Seq); taken {
@@ -123,8 +124,8 @@ func (g *Grants) someEntries(
 	s := g.grants.of(k)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p, there := s.places[k]
-	if !there {
+	p := s.find(&k)
+	if p == 0 {
 		return nil
 	}
 	log := &s.slots.at(p).record

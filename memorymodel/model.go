@@ -215,7 +215,7 @@ func save(
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sweep(now)
-	p := s.add(k, millis.Of(expires))
+	p := s.add(&k, millis.Of(expires))
 	s.slots.at(p).record = s.texts.put(data)
 	if more.extra != nil || more.details != nil {
 		if s.attached == nil {
@@ -234,8 +234,8 @@ func find(ctx context.Context, t *table[text], secret string) (found string, mor
 	s := t.of(k)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p, ok := s.places[k]
-	if !ok {
+	p := s.find(&k)
+	if p == 0 {
 		return "", more, oauth2server.ErrNotFound
 	}
 	return s.texts.get(s.slots.at(p).record), s.attached[p], nil

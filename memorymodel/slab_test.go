@@ -62,3 +62,27 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 	require.Less(t, slots, 4*len(open))
 	require.Less(t, cells, 16*len(open))
 }
+
+// Keys whose hashes belong to the same few places are found, whatever came and
+// went between them.
+func TestIndex(t *testing.T) {
+	var s shard[text]
+	random := rand.New(rand.NewPCG(1, 2))
+	there := map[key]place{}
+	for range 20_000 {
+		var k key
+		k[8] = byte(random.IntN(100)) // of the 8 bytes that are hashed
+		k[0] = byte(random.IntN(10))
+		switch p := s.find(&k); {
+		case there[k] != p:
+			require.Equal(t, there[k], p)
+		case p == 0:
+			there[k] = s.add(&k, 0)
+		case len(there) > 500 || random.IntN(3) == 0:
+			s.drop(p)
+			delete(there, k)
+		}
+	}
+	require.Equal(t, len(there), s.index.taken)
+	require.Less(t, len(s.index.elements), 4096)
+}

@@ -36,7 +36,7 @@ type table[T record] struct{ parts [shards]shard[T] }
 // searched or sorted, and no goroutine is needed.
 type shard[T record] struct {
 	mu       sync.RWMutex
-	places   map[key]place
+	index    index
 	slots    slab[slot[T]]
 	texts    texts
 	attached map[place]attached // of the few slots that have something attached
@@ -66,11 +66,11 @@ func (t *table[T]) remove(k key) bool {
 	s := t.of(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.places[k]
-	if ok {
+	p := s.find(&k)
+	if p != 0 {
 		s.drop(p)
 	}
-	return ok
+	return p != 0
 }
 
 // all calls visit for all records, one shard at a time, with its lock held.
@@ -84,24 +84,40 @@ func (t *table[T]) all(visit func(*shard[T], *T)) {
 func (s *shard[T]) all(visit func(*shard[T], *T)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, p := range s.places {
-		visit(s, &s.slots.at(p).record)
+	for _, e := range s.index.elements {
+		if e.place != 0 {
+			visit(s, &s.slots.at(e.place).record)
+		}
+	}
+}
+
+// find returns the place of k, or 0. The caller holds the lock.
+func (s *shard[T]) find(k *key) place {
+	if s.index.taken == 0 {
+		return 0
+	}
+	hash := hashOf(k)
+	for at := s.index.home(hash); ; at = s.index.next(at) {
+		e := s.index.elements[at]
+		if e.place == 0 || e.hash == hash && s.slots.at(e.place).key == *k {
+			return e.place
+		}
 	}
 }
 
 // add makes an empty record, in place of the one that k has. The caller holds
 // the lock, and has swept.
-func (s *shard[T]) add(k key, expires int64) place {
-	if s.places == nil {
-		s.places, s.due = make(map[key]place), make(map[int64]place)
+func (s *shard[T]) add(k *key, expires int64) place {
+	if s.due == nil {
+		s.due = make(map[int64]place)
 	}
-	if old, ok := s.places[k]; ok {
+	if old := s.find(k); old != 0 {
 		s.drop(old)
 	}
 	p := s.slots.take()
-	s.places[k] = p
+	s.index.insert(hashOf(k), p)
 	e := s.slots.at(p)
-	e.key, e.expires = k, expires
+	e.key, e.expires = *k, expires
 	s.link(p, e)
 	return p
 }
@@ -110,7 +126,7 @@ func (s *shard[T]) add(k key, expires int64) place {
 func (s *shard[T]) drop(p place) {
 	e := s.slots.at(p)
 	s.unlink(p, e)
-	delete(s.places, e.key)
+	s.index.remove(hashOf(&e.key), p)
 	if s.attached != nil {
 		delete(s.attached, p)
 	}
