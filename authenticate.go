@@ -275,14 +275,14 @@ func (s *ResourceServer) checkUse(r *http.Request, token *Token, presented, sche
 // header, and reports whether the header has this scheme. The name of a scheme
 // is case-insensitive (RFC 9110, section 11.1).
 func cutScheme(header, scheme string) (rest string, ok bool) {
-	end := strings.IndexFunc(header, func(r rune) bool { return r == ' ' || r == '\t' })
-	if end < 0 {
-		return "", grammar.EqualFold(header, scheme)
-	}
-	if !grammar.EqualFold(header[:end], scheme) {
+	if len(header) < len(scheme) || !grammar.EqualFold(header[:len(scheme)], scheme) {
 		return "", false
 	}
-	return strings.TrimLeft(header[end:], " "), true
+	rest = header[len(scheme):]
+	if rest != "" && rest[0] != ' ' && rest[0] != '\t' {
+		return "", false // another scheme, whose name goes on
+	}
+	return strings.TrimLeft(rest, " "), true
 }
 
 // checkToken looks a token up in the model. An expired token is returned beside

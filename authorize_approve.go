@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/seed-11d18166/oauth2server/internal/grammar"
 )
@@ -204,7 +205,7 @@ func (q *authorization) sendCode(
 	challenge := q.form.get("code_challenge")
 	saved, err := s.can.codes.SaveAuthorizationCode(ctx, &AuthorizationCode{
 		Code:                code,
-		ExpiresAt:           expiry(0, s.options.AuthorizationCodeLifetime),
+		ExpiresAt:           expiry(time.Now(), 0, s.options.AuthorizationCodeLifetime),
 		RedirectURI:         q.form.get("redirect_uri"),
 		Scope:               granted,
 		Client:              q.Client,

@@ -30,10 +30,10 @@ var flows = []struct {
 	// docs/performance.md lists them.
 	allocs, atResource float64
 }{
-	{"client credentials", (*caller).clientCredentials, 10, 14},
+	{"client credentials", (*caller).clientCredentials, 9, 13},
 	{"authenticate", (*caller).authenticate, 3, 3},
-	{"code flow", (*caller).codeFlow, 35, 40},
-	{"refresh", (*caller).refresh, 19, 19},
+	{"code flow", (*caller).codeFlow, 26, 31},
+	{"refresh", (*caller).refresh, 14, 15},
 }
 
 func BenchmarkFlows(b *testing.B) {

@@ -7,16 +7,19 @@ import (
 	"time"
 )
 
-// expiry returns when something that is made now expires, in UTC and whole
-// milliseconds, which every storage can keep. A lifetime of the client's own,
-// if it is not 0, takes precedence over the server's.
-func expiry(clients, servers time.Duration) time.Time {
+// expiry returns when something that is made now expires. A lifetime of the
+// client's own, if it is not 0, takes precedence over the server's.
+func expiry(now time.Time, clients, servers time.Duration) time.Time {
 	lifetime := servers
 	if clients != 0 {
 		lifetime = clients
 	}
-	return time.Now().Add(lifetime).UTC().Truncate(time.Millisecond)
+	return storable(now.Add(lifetime))
 }
+
+// storable returns t in UTC and whole milliseconds, which every storage can
+// keep.
+func storable(t time.Time) time.Time { return time.UnixMilli(t.UnixMilli()).UTC() }
 
 // earliest returns at, or limit if that is sooner and not zero.
 func earliest(at, limit time.Time) time.Time {

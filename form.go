@@ -26,7 +26,7 @@ type form struct{ query, body parameters }
 // reader of the body: reading them allocates the body's text alone.
 type posted struct {
 	form
-	space [8]parameter
+	space [6]parameter
 	again bodies.Restored // the body, for those who read it after the server
 }
 

@@ -46,7 +46,7 @@ func appendEntry(
 	if entry.Nonce == "" {
 		entry.Nonce = newNonce()
 	}
-	entry.Time = time.Now().UTC().Truncate(time.Millisecond)
+	entry.Time = storable(time.Now())
 	entry.ExpiresAt = latest(entry.ExpiresAt, entry.Time, until, entry.speaksUntil()).Add(markerMargin)
 	there, err := log.AppendGrant(ctx, entry)
 	switch {
@@ -148,5 +148,5 @@ func (s *Server) grantExpiry(token *Token) time.Time {
 	case token.GrantID == "" || s.options.MaxGrantLifetime < 0:
 		return time.Time{}
 	}
-	return expiry(0, s.options.MaxGrantLifetime)
+	return expiry(time.Now(), 0, s.options.MaxGrantLifetime)
 }

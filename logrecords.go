@@ -44,7 +44,7 @@ func (l logRecords) SaveRecord(
 		Seq:            1,
 		Kind:           EntryRecord,
 		Nonce:          newNonce(),
-		Time:           time.Now().UTC().Truncate(time.Millisecond),
+		Time:           storable(time.Now()),
 		ExpiresAt:      end.Add(maxClockSkew),
 		GrantExpiresAt: end,
 		Sealed:         record,

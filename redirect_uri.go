@@ -52,6 +52,13 @@ var codeSchemes = []string{
 // checkTarget returns why nothing may be redirected to uri, not even if a
 // [RedirectURIValidator] allows it; nil if it may be.
 func checkTarget(uri string) error {
+	if isPlain(uri) {
+		return checkAuthority(authorityOf(uri))
+	}
+	return checkParsed(uri)
+}
+
+func checkParsed(uri string) error {
 	parsed, err := url.Parse(uri)
 	switch {
 	case !grammar.IsURIText(uri):
@@ -72,6 +79,14 @@ func checkTarget(uri string) error {
 		return errors.New("no host")
 	}
 	return checkAuthority(authorityOf(uri))
+}
+
+// isPlain reports whether a URI is https, a host, and perhaps a path of
+// characters that need no parser. Most are, and each code flow checks two.
+func isPlain(uri string) bool {
+	rest, found := strings.CutPrefix(uri, "https://")
+	return found && !strings.HasPrefix(rest, "/") &&
+		grammar.ConsistsOf(rest, func(c byte) bool { return grammar.IsUnreserved(c) || c == '/' })
 }
 
 // checkRootless checks a URI without a slash after its scheme. It is still

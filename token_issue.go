@@ -108,7 +108,7 @@ func (s *Server) tokenFor(g *GrantRequest, asked *Issuance) (*Token, *Error) {
 	case expired(token.GrantExpiresAt):
 		return nil, grantOver()
 	case limit > 0:
-		token.GrantExpiresAt = earliest(token.GrantExpiresAt, expiry(0, limit))
+		token.GrantExpiresAt = earliest(token.GrantExpiresAt, expiry(time.Now(), 0, limit))
 	}
 	return token, nil
 }
@@ -297,8 +297,9 @@ func (s *Server) prepare(
 	issued.GrantExpiresAt = s.grantExpiry(token)
 	var refused *Error
 	issued.AccessTokenExpiresAt = issued.GrantExpiresAt
+	now := time.Now()
 	if client.AccessTokenLifetime != 0 || !s.options.InsecureEternalAccessTokens {
-		own := expiry(client.AccessTokenLifetime, s.options.AccessTokenLifetime)
+		own := expiry(now, client.AccessTokenLifetime, s.options.AccessTokenLifetime)
 		issued.AccessTokenExpiresAt = earliest(own, issued.GrantExpiresAt)
 	}
 	var ready, readyToo string
@@ -316,7 +317,7 @@ func (s *Server) prepare(
 		if refused != nil {
 			return nil, refused
 		}
-		own := expiry(client.RefreshTokenLifetime, s.options.RefreshTokenLifetime)
+		own := expiry(now, client.RefreshTokenLifetime, s.options.RefreshTokenLifetime)
 		issued.RefreshTokenExpiresAt = earliest(own, issued.GrantExpiresAt)
 		if s.can.log != nil {
 			issued.GrantSeq = place

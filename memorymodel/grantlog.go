@@ -73,11 +73,11 @@ func (g *Grants) AppendGrant(
 		return nil, err
 	}
 	var buffer [enough]byte
-	data, k, now := appendEntry(buffer[:0], entry), keyOf(entry.GrantID), time.Now()
+	data, k := appendEntry(buffer[:0], entry), keyOf(entry.GrantID)
 	s := g.grants.of(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sweep(now)
+	s.sweep()
 	own := logged{seq: int32(entry.Seq), names: entry.UserID != "", expires: millis.Of(entry.ExpiresAt)}
 	p := s.find(&k)
 	began := p != 0
@@ -93,7 +93,7 @@ func (g *Grants) AppendGrant(
 		return log.load(&s.texts, log.entries[at:][:1])[0], oauth2server.ErrExists
 	}
 	if len(log.entries) == cap(log.entries) { // before the log grows
-		log.dropExpired(&s.texts, now.UnixMilli())
+		log.dropExpired(&s.texts, time.Now().UnixMilli())
 	}
 	own.text = s.texts.put(data)
 	at, _ := log.find(entry.Seq)

@@ -125,13 +125,13 @@ func (g *Grants) SaveToken(
 		return nil, err
 	}
 	var buffer [enough]byte
-	data, now := appendToken(buffer[:0], token), time.Now()
+	data := appendToken(buffer[:0], token)
 	more := attached{attributes, token.Details.Clone()}
 	if token.AccessToken != "" {
-		save(&g.access, token.AccessToken, data, more, token.AccessTokenExpiresAt, now)
+		save(&g.access, token.AccessToken, data, more, token.AccessTokenExpiresAt)
 	}
 	if token.RefreshToken != "" {
-		save(&g.refresh, token.RefreshToken, data, more, token.RefreshTokenExpiresAt, now)
+		save(&g.refresh, token.RefreshToken, data, more, token.RefreshTokenExpiresAt)
 	}
 	if attributes != nil {
 		saved := *token
@@ -143,11 +143,12 @@ func (g *Grants) SaveToken(
 
 // GetAccessToken implements [oauth2server.AccessTokenModel].
 func (g *Grants) GetAccessToken(ctx context.Context, accessToken string) (*oauth2server.Token, error) {
-	text, more, err := find(ctx, &g.access, accessToken)
+	var buffer [enough]byte
+	data, more, err := find(ctx, &g.access, accessToken, buffer[:0])
 	if err != nil {
 		return nil, err
 	}
-	found := loadToken(text, more)
+	found := loadToken(data, more)
 	found.AccessToken = accessToken
 	return found, nil
 }
@@ -159,11 +160,12 @@ func (g *Grants) RevokeAccessToken(ctx context.Context, accessToken string) erro
 
 // GetRefreshToken implements [oauth2server.RefreshTokenModel].
 func (g *Grants) GetRefreshToken(ctx context.Context, refreshToken string) (*oauth2server.Token, error) {
-	text, more, err := find(ctx, &g.refresh, refreshToken)
+	var buffer [enough]byte
+	data, more, err := find(ctx, &g.refresh, refreshToken, buffer[:0])
 	if err != nil {
 		return nil, err
 	}
-	found := loadToken(text, more)
+	found := loadToken(data, more)
 	found.RefreshToken = refreshToken
 	return found, nil
 }
@@ -183,7 +185,7 @@ func (g *Grants) SaveAuthorizationCode(
 	}
 	var buffer [enough]byte
 	save(&g.codes, code.Code, appendCode(buffer[:0], code), attached{details: code.Details.Clone()},
-		code.ExpiresAt, time.Now())
+		code.ExpiresAt)
 	return code, nil
 }
 
@@ -191,11 +193,12 @@ func (g *Grants) SaveAuthorizationCode(
 func (g *Grants) GetAuthorizationCode(
 	ctx context.Context, code string,
 ) (*oauth2server.AuthorizationCode, error) {
-	text, more, err := find(ctx, &g.codes, code)
+	var buffer [enough]byte
+	data, more, err := find(ctx, &g.codes, code, buffer[:0])
 	if err != nil {
 		return nil, err
 	}
-	found := loadCode(text, more)
+	found := loadCode(string(data), more)
 	found.Code = code
 	return found, nil
 }
@@ -205,16 +208,14 @@ func (g *Grants) RevokeAuthorizationCode(ctx context.Context, code *oauth2server
 	return remove(ctx, &g.codes, code.Code)
 }
 
-// save stores a token or a code under secret, and drops some of what expired
-// before now.
-func save(
-	t *table[text], secret string, data []byte, more attached, expires, now time.Time,
-) {
+// save stores a token or a code under secret, and drops some of what has
+// expired.
+func save(t *table[text], secret string, data []byte, more attached, expires time.Time) {
 	k := keyOf(secret)
 	s := t.of(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sweep(now)
+	s.sweep()
 	p := s.add(&k, millis.Of(expires))
 	s.slots.at(p).record = s.texts.put(data)
 	if more.extra != nil || more.details != nil {
@@ -225,10 +226,12 @@ func save(
 	}
 }
 
-// find returns what is stored under secret.
-func find(ctx context.Context, t *table[text], secret string) (found string, more attached, err error) {
+// find appends what is stored under secret to data.
+func find(
+	ctx context.Context, t *table[text], secret string, data []byte,
+) (_ []byte, more attached, err error) {
 	if err := ctx.Err(); err != nil {
-		return "", more, err
+		return nil, more, err
 	}
 	k := keyOf(secret)
 	s := t.of(k)
@@ -236,9 +239,9 @@ func find(ctx context.Context, t *table[text], secret string) (found string, mor
 	defer s.mu.RUnlock()
 	p := s.find(&k)
 	if p == 0 {
-		return "", more, oauth2server.ErrNotFound
+		return nil, more, oauth2server.ErrNotFound
 	}
-	return s.texts.get(s.slots.at(p).record), s.attached[p], nil
+	return s.texts.appendTo(data, s.slots.at(p).record), s.attached[p], nil
 }
 
 func remove(ctx context.Context, t *table[text], secret string) error {

@@ -3,8 +3,6 @@
 
 package memorymodel
 
-import "strings"
-
 // place is where a slab keeps a value. 0 is no place.
 type place uint32
 
@@ -47,7 +45,7 @@ type texts struct{ cells slab[cell] }
 
 type cell struct {
 	next place // 0: this is the last one
-	part [44]byte
+	part [60]byte
 }
 
 // text is where a text is kept.
@@ -71,14 +69,8 @@ func (t *texts) put(data []byte) text {
 }
 
 func (t *texts) get(from text) string {
-	var b strings.Builder
-	b.Grow(int(from.size))
-	for p := from.first; p != 0; {
-		c := t.cells.at(p)
-		b.Write(c.part[:min(int(from.size)-b.Len(), len(c.part))])
-		p = c.next
-	}
-	return b.String()
+	var buffer [enough]byte
+	return string(t.appendTo(buffer[:0], from))
 }
 
 // appendTo is get for a caller that keeps no text.

@@ -5,6 +5,7 @@ package memorymodel
 import (
 	"encoding/binary"
 	"time"
+	"unsafe"
 
 	"github.com/seed-11d18166/oauth2server"
 	"github.com/seed-11d18166/oauth2server/internal/extra"
@@ -27,12 +28,13 @@ type loaded struct {
 	client oauth2server.Client
 	user   oauth2server.User
 	scopes [2]string // enough for most
+	text   [96]byte  // enough for most
 }
 
 // loadToken returns a token that belongs to the caller.
-func loadToken(text string, more attached) *oauth2server.Token {
-	l, r := new(loaded), reader{text}
-	t := &l.token
+func loadToken(data []byte, more attached) *oauth2server.Token {
+	l := new(loaded)
+	r, t := reader{l.hold(data)}, &l.token
 	if l.client.ID = r.text(); l.client.ID != "" {
 		t.Client = &l.client
 	}
@@ -46,6 +48,15 @@ func loadToken(text string, more attached) *oauth2server.Token {
 	t.Scope, t.GrantScope = r.scopes(l.scopes[:0])
 	t.Extra, t.Details = extra.Copy(more.extra), more.details.Clone()
 	return t
+}
+
+// hold returns data as a string that is a part of l, if there is room for it.
+// A string must never change, so nobody may write to text after that.
+func (l *loaded) hold(data []byte) string {
+	if len(data) > len(l.text) {
+		return string(data)
+	}
+	return unsafe.String(&l.text[0], copy(l.text[:], data))
 }
 
 // appendCode begins with the names of its grant and client; see [names].
@@ -85,7 +96,8 @@ func loadCode(text string, more attached) *oauth2server.AuthorizationCode {
 // log has its grant's ID and its place.
 func appendEntry(data []byte, e *oauth2server.GrantEntry) []byte {
 	data = appendTexts(data, e.UserID, e.ClientID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken,
-		e.Successor, string(e.Sealed), e.Resource)
+		e.Successor, e.Resource)
+	data = appendText(data, e.Sealed)
 	data = appendTimes(data, e.Time, e.ExpiresAt, e.Pace, e.AccessTokenExpiresAt, e.SuccessorExpiresAt,
 		e.GrantExpiresAt)
 	return appendScopes(data, e.Scope, nil)
@@ -96,22 +108,26 @@ func loadEntry(grantID string, seq int32, text string) *oauth2server.GrantEntry 
 	e, r := &oauth2server.GrantEntry{GrantID: grantID, Seq: int(seq)}, reader{text}
 	e.UserID, e.ClientID, e.Kind = r.text(), r.text(), oauth2server.EntryKind(r.text())
 	e.Nonce, e.Presented, e.AccessToken, e.Successor = r.text(), r.text(), r.text(), r.text()
+	e.Resource = r.text()
 	if sealed := r.text(); sealed != "" {
 		e.Sealed = []byte(sealed)
 	}
-	e.Resource = r.text()
 	e.Time, e.ExpiresAt, e.Pace = r.time(), r.time(), r.time()
 	e.AccessTokenExpiresAt, e.SuccessorExpiresAt, e.GrantExpiresAt = r.time(), r.time(), r.time()
 	e.Scope, _ = r.scopes(nil)
 	return e
 }
 
-// appendTexts writes each text after its length.
 func appendTexts(data []byte, texts ...string) []byte {
 	for _, text := range texts {
-		data = append(binary.AppendUvarint(data, uint64(len(text))), text...)
+		data = appendText(data, text)
 	}
 	return data
+}
+
+// appendText writes a text after its length.
+func appendText[T string | []byte](data []byte, text T) []byte {
+	return append(binary.AppendUvarint(data, uint64(len(text))), text...)
 }
 
 func appendTimes(data []byte, times ...time.Time) []byte {

@@ -14,15 +14,15 @@ const (
 	// expiry.
 	period = 10 * time.Minute
 
-	// dropsPerSave and periodsPerSave bound the sweep that each save does: it
-	// drops more than the save adds, so that it keeps up. Empty periods cost
-	// little, and with few saves there are many of them.
-	dropsPerSave   = 4
-	periodsPerSave = 1024
+	// One of a few saves sweeps. It drops more than they add, so that it keeps
+	// up. Empty periods cost little, and with few saves there are many of them.
+	savesPerSweep   = 4
+	dropsPerSweep   = 4 * savesPerSweep
+	periodsPerSweep = 1024 * savesPerSweep
 
 	// shards is how many parts a table has, each with its own lock, so that
 	// processors rarely contend for one.
-	shards = 64
+	shards = 16
 )
 
 // record is what a table stores: places in the texts of its shard.
@@ -42,6 +42,7 @@ type shard[T record] struct {
 	attached map[place]attached // of the few slots that have something attached
 	due      map[int64]place    // the first of each list, by period
 	swept    int64              // earlier periods are swept
+	saves    int                // since the last sweep
 }
 
 // slot is an entry of a table. It changes only under the lock of its shard.
@@ -109,7 +110,7 @@ func (s *shard[T]) find(k *key) place {
 // the lock, and has swept.
 func (s *shard[T]) add(k *key, expires int64) place {
 	if s.due == nil {
-		s.due = make(map[int64]place)
+		s.due, s.swept = make(map[int64]place), periodOf(time.Now().UnixMilli())
 	}
 	if old := s.find(k); old != 0 {
 		s.drop(old)
@@ -180,13 +181,18 @@ func (s *shard[T]) unlink(p place, e *slot[T]) {
 	}
 }
 
-// sweep drops some of what expired before now. The caller holds the lock.
-func (s *shard[T]) sweep(now time.Time) {
-	current := periodOf(now.UnixMilli())
+// sweep drops some of what has expired. The caller holds the lock, and saves
+// something.
+func (s *shard[T]) sweep() {
+	if s.saves++; s.saves < savesPerSweep {
+		return
+	}
+	s.saves = 0
+	current := periodOf(time.Now().UnixMilli())
 	if len(s.due) == 0 {
 		s.swept = current
 	}
-	for drops, periods := 0, 0; drops < dropsPerSave && periods < periodsPerSave && s.swept < current; {
+	for drops, periods := 0, 0; drops < dropsPerSweep && periods < periodsPerSweep && s.swept < current; {
 		if p := s.due[s.swept]; p != 0 {
 			s.drop(p)
 			drops++
