@@ -45,7 +45,7 @@ type texts struct{ cells slab[cell] }
 
 type cell struct {
 	next place // 0: this is the last one
-	part [60]byte
+	part [44]byte
 }
 
 // text is where a text is kept.
