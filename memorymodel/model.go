@@ -15,8 +15,8 @@
 // Codes, tokens and client secrets are kept as SHA-256 digests, passwords as
 // hashes. A request takes constant time, however much is stored;
 // [Grants.UserGrants], [Grants.RevokeUser] and [Grants.RevokeClient] scan all
-// grants. Each save drops a little of what has expired; there is no goroutine
-// to stop.
+// grants. Saving drops a little of what has expired; there is no goroutine to
+// stop. Memory that was once needed is kept for what comes next.
 package memorymodel
 
 import (
@@ -33,12 +33,12 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
-// Grants keeps codes, tokens and the log of each grant in maps. A program with
-// users and clients of its own embeds it in its model, and adds GetClient and
-// what else it needs. It is safe for concurrent use; readers wait only while
-// another goroutine writes to the same shard of a map. What it returns belongs
-// to the caller. Of the client and the user of a code or token it returns only
-// the ID.
+// Grants keeps codes, tokens and the log of each grant. A program with users
+// and clients of its own embeds it in its model, and adds GetClient and what
+// else it needs. It is safe for concurrent use; readers wait only while
+// another goroutine writes to the same sixteenth of a table. What it returns
+// belongs to the caller. Of the client and the user of a code or token it returns
+// only the ID.
 type Grants struct {
 	codes   table[text]
 	access  table[text]
