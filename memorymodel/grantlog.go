@@ -51,6 +51,9 @@ func (g *grant) load(from *texts, entries []logged) []*oauth2server.GrantEntry {
 
 // find returns the index of the first entry at seq or after it.
 func (g *grant) find(seq int) (index int, exact bool) {
+	if n := len(g.entries); n == 0 || int(g.entries[n-1].seq) < seq {
+		return n, false // as for most: a log grows at its end
+	}
 	return slices.BinarySearchFunc(g.entries, seq, func(e logged, seq int) int { return int(e.seq) - seq })
 }
 
