@@ -22,7 +22,7 @@ const (
 
 	// shards is how many parts a table has, each with its own lock, so that
 	// processors rarely contend for one.
-	shards = 16
+	shards = 64
 )
 
 // record is what a table stores: places in the texts of its shard.
