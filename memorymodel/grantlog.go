@@ -83,15 +83,13 @@ func (g *Grants) AppendGrant(
 	s.sweep()
 	own := logged{seq: int32(entry.Seq), names: entry.UserID != "", expires: millis.Of(entry.ExpiresAt)}
 	p := s.find(&k)
-	began := p != 0
-	if !began {
+	if p == 0 {
 		p = s.add(&k, own.expires)
+		log := &s.slots.at(p).record
+		log.id, log.entries = s.texts.put([]byte(entry.GrantID)), log.first[:0]
 	}
 	e := s.slots.at(p)
 	log := &e.record
-	if !began {
-		log.id, log.entries = s.texts.put([]byte(entry.GrantID)), log.first[:0]
-	}
 	if at, taken := log.find(entry.Seq); taken {
 		return log.load(&s.texts, log.entries[at:][:1])[0], oauth2server.ErrExists
 	}

@@ -35,10 +35,9 @@ import (
 
 // Grants keeps codes, tokens and the log of each grant. A program with users
 // and clients of its own embeds it in its model, and adds GetClient and what
-// else it needs. It is safe for concurrent use; readers wait only while
-// another goroutine writes to the same shard of a table. What it returns
-// belongs to the caller. Of the client and the user of a code or token it returns
-// only the ID.
+// else it needs. It is safe for concurrent use; readers wait only while another
+// goroutine writes to the same shard of a table. What it returns belongs to the
+// caller. Of the client and the user of a code or token it returns only the ID.
 type Grants struct {
 	codes   table[text]
 	access  table[text]

@@ -467,7 +467,8 @@ func TestStringsOfATokenStay(t *testing.T) {
 	var want []string
 	for n := range 200 {
 		user := strings.Repeat(string(rune('a'+n%26)), n+1)
-		_, err := m.SaveToken(t.Context(), &oauth2server.Token{AccessToken: "a", User: &oauth2server.User{ID: user}}, nil, nil)
+		_, err := m.SaveToken(t.Context(),
+			&oauth2server.Token{AccessToken: "a", User: &oauth2server.User{ID: user}}, nil, nil)
 		require.NoError(t, err)
 		token, err := m.GetAccessToken(t.Context(), "a")
 		require.NoError(t, err)

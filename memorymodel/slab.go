@@ -57,6 +57,7 @@ type text struct {
 // release implements [record]: a token and a code are one text.
 func (t text) release(from *texts) { from.drop(t) }
 
+// put copies data.
 func (t *texts) put(data []byte) text {
 	kept := text{size: uint32(len(data))}
 	for next := &kept.first; len(data) > 0; {
@@ -73,7 +74,7 @@ func (t *texts) get(from text) string {
 	return string(t.appendTo(buffer[:0], from))
 }
 
-// appendTo is get for a caller that keeps no text.
+// appendTo is [texts.get] for a caller that keeps no string.
 func (t *texts) appendTo(data []byte, from text) []byte {
 	for p, rest := from.first, int(from.size); p != 0; {
 		c := t.cells.at(p)

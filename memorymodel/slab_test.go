@@ -38,8 +38,12 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 	expires := time.Now().Add(time.Hour)
 	var open []string
 	for i := range 20_000 {
-		token := &oauth2server.Token{AccessToken: fmt.Sprint(i), AccessTokenExpiresAt: expires.Add(time.Duration(i%7) * time.Hour),
-			Extra: map[string]any{"i": i}, Scope: oauth2server.Scope{strings.Repeat("s", i%200+1)}}
+		token := &oauth2server.Token{
+			AccessToken:          fmt.Sprint(i),
+			AccessTokenExpiresAt: expires.Add(time.Duration(i%7) * time.Hour),
+			Extra:                map[string]any{"i": i},
+			Scope:                oauth2server.Scope{strings.Repeat("s", i%200+1)},
+		}
 		_, err := m.SaveToken(t.Context(), token, nil, nil)
 		require.NoError(t, err)
 		open = append(open, token.AccessToken)

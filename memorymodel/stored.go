@@ -12,7 +12,7 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
-// enough is the room for most records.
+// enough is the room, in bytes, for most records.
 const enough = 512
 
 func appendToken(data []byte, t *oauth2server.Token) []byte {

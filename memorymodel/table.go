@@ -128,9 +128,7 @@ func (s *shard[T]) drop(p place) {
 	e := s.slots.at(p)
 	s.unlink(p, e)
 	s.index.remove(hashOf(&e.key), p)
-	if s.attached != nil {
-		delete(s.attached, p)
-	}
+	delete(s.attached, p)
 	e.record.release(&s.texts)
 	s.slots.give(p)
 }
