@@ -298,20 +298,18 @@ func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
 	if f.issued.RefreshToken == "" {
 		return nil, nil, breach("SaveToken did not return the refresh token")
 	}
-	// Sealed with the old token: only who presents that can read the successor.
-	sealed, err := seal.Seal(f.old.RefreshToken, f.old.GrantID, f.issued.RefreshToken)
-	if err != nil {
-		return nil, nil, breach("%w", err)
-	}
 	entry := f.s.entryFor(EntryRotate, r.place, &f.next, f.issued, f.old)
-	entry.Presented, entry.Sealed, entry.Pace = f.presented, sealed, r.pace
+	entry.Presented, entry.Pace = f.presented, r.pace
+	// Sealed with the old token: only who presents that can read the successor.
+	entry.Sealed = seal.Seal(f.old.RefreshToken, entry.Nonce, f.issued.RefreshToken)
 	return f.issued, entry, nil
 }
 
 // repeat returns an answer with the successor that was sent before, and its
 // entry.
 func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
-	successor, err := seal.Open(f.old.RefreshToken, f.old.GrantID, r.rotation.Sealed)
+	made := r.rotation
+	successor, err := seal.Open(made.Sealed, f.old.RefreshToken, made.GrantID, made.Nonce, made.Successor)
 	if err != nil {
 		return nil, nil, breach("%w", err)
 	}
@@ -320,9 +318,9 @@ func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
 	entry := f.s.entryFor(EntryRetry, r.place, &f.next, &own, f.old)
 	entry.Presented, entry.Pace = f.presented, r.pace
 	// The last entry of a log must show when the grant ends.
-	entry.SuccessorExpiresAt = r.rotation.SuccessorExpiresAt
-	own.RefreshToken, own.RefreshTokenExpiresAt = successor, r.rotation.SuccessorExpiresAt
-	own.GrantSeq = r.rotation.Seq
+	entry.SuccessorExpiresAt = made.SuccessorExpiresAt
+	own.RefreshToken, own.RefreshTokenExpiresAt = successor, made.SuccessorExpiresAt
+	own.GrantSeq = made.Seq
 	return &own, entry, nil
 }
 

@@ -18,12 +18,15 @@ func TestARotationSealsUnderThePresentedToken(t *testing.T) {
 	_, entry, refused := (&refreshing{s: s, g: g, old: old, next: next,
 		presented: Digest(old.RefreshToken), issued: issued}).rotate(ruling{verdict: rotate, place: 2})
 	require.Nil(t, refused)
-	successor, err := seal.Open(old.RefreshToken, old.GrantID, entry.Sealed)
+	open := func(with string) (string, error) {
+		return seal.Open(entry.Sealed, with, old.GrantID, entry.Nonce, Digest(issued.RefreshToken))
+	}
+	successor, err := open(old.RefreshToken)
 	require.NoError(t, err)
 	require.Equal(t, issued.RefreshToken, successor)
 	for _, stored := range []string{entry.Presented, entry.Successor, entry.AccessToken, entry.GrantID,
 		entry.Nonce, entry.UserID, entry.ClientID} {
-		_, err := seal.Open(stored, old.GrantID, entry.Sealed)
+		_, err := open(stored)
 		require.Error(t, err)
 	}
 }

@@ -1,13 +1,23 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+)
+
+const (
+	presented = "a refresh token with 128 bits"
+	successor = "its successor"
+	nonce     = "the nonce of its entry"
+	grantID   = "g"
 )
 
 // stored is what a storage has of a token.
@@ -16,54 +26,96 @@ func stored(token string) string {
 	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
-func TestSeal(t *testing.T) {
-	const presented, successor = "a refresh token with 128 bits", "its successor"
-	one, err := Seal(presented, "g", successor)
+// box is what earlier versions of Seal returned.
+func box(t *testing.T) []byte {
+	t.Helper()
+	key := sha256.Sum256([]byte("\x00\x00\x00\x01" + presented + "oauth2server refresh successor"))
+	block, err := aes.NewCipher(key[:])
 	require.NoError(t, err)
-	two, err := Seal(presented, "g", successor)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
 	require.NoError(t, err)
-	require.NotEqual(t, one, two, "a token may be rotated twice")
-	opened, err := Open(presented, "g", one)
-	require.NoError(t, err)
-	require.Equal(t, successor, opened)
+	return aead.Seal([]byte{1}, nil, []byte(successor), []byte(grantID))
+}
 
-	require.NotContains(t, string(one), successor)
-	for name, try := range map[string]func() (string, error){
-		"the digest, which is stored": func() (string, error) { return Open(stored(presented), "g", one) },
-		"the digest of the successor": func() (string, error) { return Open(stored(successor), "g", one) },
-		"the successor":               func() (string, error) { return Open(successor, "g", one) },
-		"another grant":               func() (string, error) { return Open(presented, "h", one) },
-		"another version": func() (string, error) {
-			return Open(presented, "g",
-				append([]byte{one[0] ^ 3}, one[1:]...))
-		},
-		"a changed bit": func() (string, error) {
-			return Open(presented, "g", append([]byte{one[0], one[1] ^ 1}, one[2:]...))
-		},
-		"nothing":     func() (string, error) { return Open(presented, "g", nil) },
-		"a beginning": func() (string, error) { return Open(presented, "g", one[:20]) },
-	} {
-		_, err := try()
-		require.Error(t, err, name)
+func TestOpen(t *testing.T) {
+	for format, sealed := range map[string][]byte{"now": Seal(presented, nonce, successor), "before": box(t)} {
+		t.Run(format, func(t *testing.T) {
+			opened, err := Open(sealed, presented, grantID, nonce, stored(successor))
+			require.NoError(t, err)
+			require.Equal(t, successor, opened)
+			require.NotContains(t, string(sealed), successor)
+
+			flipped := append([]byte{sealed[0], sealed[1] ^ 1}, sealed[2:]...)
+			for name, sealed := range map[string][]byte{
+				"a changed bit":  flipped,
+				"a format of 3":  append([]byte{3}, sealed[1:]...),
+				"another format": append([]byte{sealed[0] ^ 3}, sealed[1:]...),
+				"a beginning":    sealed[:len(sealed)-1],
+				"more":           append(bytes.Clone(sealed), 0),
+				"one byte":       sealed[:1],
+				"nothing":        nil,
+			} {
+				_, err := Open(sealed, presented, grantID, nonce, stored(successor))
+				require.Error(t, err, name)
+			}
+			_, err = Open(sealed, presented, grantID, nonce, stored("another successor"))
+			require.Error(t, err, "another digest")
+		})
+	}
+	_, err := Open(box(t), presented, "h", nonce, stored(successor))
+	require.Error(t, err, "another grant")
+	_, err = Open(Seal(presented, nonce, successor), presented, grantID, "n", stored(successor))
+	require.Error(t, err, "another nonce")
+}
+
+// Who has a dump has the digests of what was presented and of the successor,
+// the nonce, and this code. Nothing of that may open what is sealed.
+func TestADumpOpensNothing(t *testing.T) {
+	digest := sha256.Sum256([]byte(presented))
+	for _, sealed := range [][]byte{Seal(presented, nonce, successor), box(t)} {
+		dump := []string{"", stored(presented), string(digest[:]), stored(successor), nonce, grantID, string(sealed)}
+		for _, one := range dump {
+			for _, other := range dump {
+				_, err := Open(sealed, one, grantID, other, stored(successor))
+				require.Error(t, err)
+				_, err = Open(sealed, one+other, grantID, nonce, stored(successor))
+				require.Error(t, err)
+			}
+		}
 	}
 }
 
-// Who has a dump has the digest of what was presented, and this code. The key
-// must not follow from that.
-func TestADumpOpensNothing(t *testing.T) {
-	const presented = "a refresh token with 128 bits"
-	sealed, err := Seal(presented, "g", "its successor")
-	require.NoError(t, err)
-	digest := sha256.Sum256([]byte(presented))
-	for _, dumped := range []string{stored(presented), string(digest[:]), "", "g"} {
-		derived := sha256.Sum256([]byte("\x00\x00\x00\x01" + dumped + "oauth2server refresh successor"))
-		for _, key := range [][]byte{derived[:], digest[:]} {
-			block, err := aes.NewCipher(key)
-			require.NoError(t, err)
-			aead, err := cipher.NewGCMWithRandomNonce(block)
-			require.NoError(t, err)
-			_, err = aead.Open(nil, nil, sealed[1:], []byte("g"))
-			require.Error(t, err)
+// A token may be rotated twice, and a successor may be longer than a digest. No
+// part of a pad is used twice: then two sealed texts would tell how they differ.
+func TestPad(t *testing.T) {
+	const long = 1000
+	pads := make([]byte, 2*long)
+	pad(pads[:long], presented, nonce)
+	pad(pads[long:], presented, "another nonce")
+	seen := map[string]bool{}
+	for from := 0; from < 2*long; from += long {
+		for part := pads[from:][:long]; len(part) >= sha256.Size; part = part[sha256.Size:] {
+			require.False(t, seen[string(part[:sha256.Size])])
+			seen[string(part[:sha256.Size])] = true
 		}
+	}
+	require.Len(t, seen, 2*(long/sha256.Size))
+
+	// NIST SP 800-56C, section 4.1: SHA-256 of a counter, the secret, and what
+	// else the pad depends on.
+	first := sha256.Sum256([]byte("\x00\x00\x00\x01" + presented + "oauth2server successor pad" + nonce))
+	second := sha256.Sum256([]byte("\x00\x00\x00\x02" + presented + "oauth2server successor pad" + nonce))
+	require.Equal(t, append(first[:], second[:]...), pads[:2*sha256.Size])
+
+	for _, many := range []int{20, 31, 32, 33, 43, 64, 65, 800} {
+		text := strings.Repeat("t", many)
+		sealed := Seal(presented, nonce, text)
+		require.Len(t, sealed, 1+many)
+		opened, err := Open(sealed, presented, grantID, nonce, stored(text))
+		require.NoError(t, err)
+		require.Equal(t, text, opened)
+		plain := make([]byte, many)
+		subtle.XORBytes(plain, sealed[1:], pads)
+		require.Equal(t, text, string(plain), "the pad, and nothing else, hides it")
 	}
 }
