@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/seed-11d18166/oauth2server/internal/bodies"
 	"github.com/seed-11d18166/oauth2server/internal/digest"
 )
 
@@ -63,15 +62,14 @@ func Open(sealed []byte, presented, grantID, nonce, successor string) (string, e
 // that has 128 random bits, nothing else is needed. It must not come from the
 // token's digest, which is stored: then a dump could open what is sealed.
 func pad(text []byte, presented, nonce string) {
-	buffer := bodies.Buffer()
-	in := append((*buffer)[:0], 0, 0, 0, 0)
-	in = append(append(append(in, presented...), "oauth2server successor pad"...), nonce...)
+	var buffer [192]byte // enough for most
+	in := append(append(buffer[:0], 0, 0, 0, 0), presented...)
+	in = append(append(in, "oauth2server successor pad"...), nonce...)
 	for counter := uint32(1); len(text) > 0; counter++ {
 		binary.BigEndian.PutUint32(in, counter)
 		part := sha256.Sum256(in)
 		text = text[subtle.XORBytes(text, text, part[:]):]
 	}
-	bodies.Release(buffer, in)
 }
 
 // unbox opens the older format.
