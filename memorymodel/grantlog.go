@@ -5,6 +5,7 @@ package memorymodel
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"slices"
 	"time"
@@ -84,22 +85,22 @@ func (g *Grants) AppendGrant(
 	own := logged{seq: int32(entry.Seq), names: entry.UserID != "", expires: millis.Of(entry.ExpiresAt)}
 	p := s.find(&k)
 	if p == 0 {
-		p = s.add(&k, own.expires)
+		p = s.add(&g.texts, &k, periodOf(own.expires))
 		log := &s.slots.at(p).record
-		log.id, log.entries = s.texts.put([]byte(entry.GrantID)), log.first[:0]
+		log.id, log.entries = s.texts.put(&k, []byte(entry.GrantID), 1), log.first[:0]
 	}
 	e := s.slots.at(p)
 	log := &e.record
 	if at, taken := log.find(entry.Seq); taken {
-		return log.load(&s.texts, log.entries[at:][:1])[0], oauth2server.ErrExists
+		return log.load(s.texts, log.entries[at:][:1])[0], oauth2server.ErrExists
 	}
 	if len(log.entries) == cap(log.entries) { // before the log grows
-		log.dropExpired(&s.texts, time.Now().UnixMilli())
+		log.dropExpired(s.texts, time.Now().UnixMilli())
 	}
-	own.text = s.texts.put(data)
+	own.text = s.texts.put(&k, data, 1)
 	at, _ := log.find(entry.Seq)
 	log.entries = slices.Insert(log.entries, at, own)
-	s.prolong(p, max(e.expires, own.expires))
+	s.prolong(p, max(e.expires, periodOf(own.expires)))
 	return entry, nil
 }
 
@@ -130,7 +131,7 @@ func (g *Grants) someEntries(
 		return nil
 	}
 	log := &s.slots.at(p).record
-	return log.load(&s.texts, choose(log))
+	return log.load(s.texts, choose(log))
 }
 
 // RevokeAccessTokens implements [oauth2server.GrantLog].
@@ -140,8 +141,8 @@ func (g *Grants) RevokeAccessTokens(ctx context.Context, digests ...string) erro
 	}
 	for _, encoded := range digests {
 		decoded, err := base64.RawURLEncoding.DecodeString(encoded)
-		if err == nil && len(decoded) == len(key{}) {
-			g.access.remove(key(decoded))
+		if err == nil && len(decoded) == sha256.Size {
+			g.access.remove(key(decoded[:len(key{})]))
 		}
 	}
 	return nil

@@ -21,7 +21,6 @@ package memorymodel
 
 import (
 	"context"
-	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
@@ -43,6 +42,7 @@ type Grants struct {
 	access  table[text]
 	refresh table[text]
 	grants  table[grant]
+	texts   texts
 }
 
 // Model is [Grants] with clients and users.
@@ -105,10 +105,14 @@ func New(opts *Options) *Model {
 // NewGrants returns an empty Grants.
 func NewGrants() *Grants { return &Grants{} }
 
-// key is the digest of a secret string.
-type key [sha256.Size]byte
+// key is 160 bits of the digest of a secret string: as hard to guess as a token
+// should be (RFC 6749, section 10.10).
+type key [20]byte
 
-func keyOf(secret string) key { return digest.Of(secret) }
+func keyOf(secret string) key {
+	sum := digest.Of(secret)
+	return key(sum[:])
+}
 
 // SaveToken implements [oauth2server.Model]. Either string may be empty: then
 // only the other token is stored.
@@ -125,13 +129,9 @@ func (g *Grants) SaveToken(
 	}
 	var buffer [enough]byte
 	data := appendToken(buffer[:0], token)
-	more := attached{attributes, token.Details.Clone()}
-	if token.AccessToken != "" {
-		save(&g.access, token.AccessToken, data, more, token.AccessTokenExpiresAt)
-	}
-	if token.RefreshToken != "" {
-		save(&g.refresh, token.RefreshToken, data, more, token.RefreshTokenExpiresAt)
-	}
+	g.save(data, attached{attributes, token.Details.Clone()},
+		under{&g.access, token.AccessToken, token.AccessTokenExpiresAt},
+		under{&g.refresh, token.RefreshToken, token.RefreshTokenExpiresAt})
 	if attributes != nil {
 		saved := *token
 		saved.Extra = extra.Copy(attributes)
@@ -183,8 +183,8 @@ func (g *Grants) SaveAuthorizationCode(
 		return nil, err
 	}
 	var buffer [enough]byte
-	save(&g.codes, code.Code, appendCode(buffer[:0], code), attached{details: code.Details.Clone()},
-		code.ExpiresAt)
+	g.save(appendCode(buffer[:0], code), attached{details: code.Details.Clone()},
+		under{&g.codes, code.Code, code.ExpiresAt})
 	return code, nil
 }
 
@@ -207,16 +207,43 @@ func (g *Grants) RevokeAuthorizationCode(ctx context.Context, code *oauth2server
 	return remove(ctx, &g.codes, code.Code)
 }
 
-// save stores a token or a code under secret, and drops some of what has
+// under is where a record is to be found: under a secret in a table.
+type under struct {
+	table   *table[text]
+	secret  string // empty: it is not
+	expires time.Time
+}
+
+// save stores data once, to be found in several ways, and drops some of what has
 // expired.
-func save(t *table[text], secret string, data []byte, more attached, expires time.Time) {
-	k := keyOf(secret)
-	s := t.of(k)
+func (g *Grants) save(data []byte, more attached, ways ...under) {
+	var holders uint8
+	for _, way := range ways {
+		if way.secret != "" {
+			holders++
+		}
+	}
+	var stored text
+	for _, way := range ways {
+		if way.secret == "" {
+			continue
+		}
+		k := keyOf(way.secret)
+		if stored.first == 0 {
+			stored = g.texts.put(&k, data, holders)
+		}
+		add(way.table, &g.texts, &k, stored, more, periodOf(millis.Of(way.expires)))
+	}
+}
+
+// add adds a stored token or code to a table.
+func add(t *table[text], in *texts, k *key, stored text, more attached, expires period) {
+	s := t.of(*k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sweep()
-	p := s.add(&k, millis.Of(expires))
-	s.slots.at(p).record = s.texts.put(data)
+	p := s.add(in, k, expires)
+	s.slots.at(p).record = stored
 	if more.extra != nil || more.details != nil {
 		if s.attached == nil {
 			s.attached = make(map[place]attached)

@@ -1,5 +1,5 @@
-// This file keeps values and texts in blocks, without a pointer to each of
-// them: so the garbage collector has little to mark, however much is stored.
+// This file keeps values in blocks, without a pointer to each of them: so the
+// garbage collector has little to mark, however much is stored.
 
 package memorymodel
 
@@ -38,56 +38,4 @@ func (s *slab[T]) give(p place) {
 	var zero T
 	*s.at(p) = zero
 	s.free = append(s.free, p)
-}
-
-// texts keeps texts, each in a chain of cells.
-type texts struct{ cells slab[cell] }
-
-type cell struct {
-	next place // 0: this is the last one
-	part [44]byte
-}
-
-// text is where a text is kept.
-type text struct {
-	first place
-	size  uint32
-}
-
-// release implements [record]: a token and a code are one text.
-func (t text) release(from *texts) { from.drop(t) }
-
-// put copies data.
-func (t *texts) put(data []byte) text {
-	kept := text{size: uint32(len(data))}
-	for next := &kept.first; len(data) > 0; {
-		*next = t.cells.take()
-		c := t.cells.at(*next)
-		data = data[copy(c.part[:], data):]
-		next = &c.next
-	}
-	return kept
-}
-
-func (t *texts) get(from text) string {
-	var buffer [enough]byte
-	return string(t.appendTo(buffer[:0], from))
-}
-
-// appendTo is [texts.get] for a caller that keeps no string.
-func (t *texts) appendTo(data []byte, from text) []byte {
-	for p, rest := from.first, int(from.size); p != 0; {
-		c := t.cells.at(p)
-		data = append(data, c.part[:min(rest, len(c.part))]...)
-		p, rest = c.next, rest-len(c.part)
-	}
-	return data
-}
-
-func (t *texts) drop(from text) {
-	for p := from.first; p != 0; {
-		next := t.cells.at(p).next
-		t.cells.give(p)
-		p = next
-	}
 }

@@ -12,26 +12,6 @@ import (
 	"github.com/seed-11d18166/oauth2server"
 )
 
-// Texts of all lengths share cells that are given back and used again.
-func TestTexts(t *testing.T) {
-	var all texts
-	random := rand.New(rand.NewPCG(1, 2))
-	kept := map[text]string{}
-	for i := range 10_000 {
-		want := strings.Repeat(fmt.Sprint(i), 150)[:random.IntN(150)]
-		kept[all.put([]byte(want))] = want
-		for p, want := range kept {
-			if len(kept) > 20 {
-				require.Equal(t, want, all.get(p))
-				require.Equal(t, "before "+want, string(all.appendTo([]byte("before "), p)))
-				all.drop(p)
-				delete(kept, p)
-			}
-		}
-	}
-	require.Less(t, int(all.cells.used), 100)
-}
-
 // What ends early leaves nothing behind, in whichever order.
 func TestMemoryIsUsedAgain(t *testing.T) {
 	m := newModel()
@@ -57,20 +37,24 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 			open = open[:len(open)-1]
 		}
 	}
-	slots, cells, attached := 0, 0, 0
+	slots, attached := 0, 0
 	for i := range m.access.parts {
 		s := &m.access.parts[i]
-		slots, cells, attached = slots+int(s.slots.used), cells+int(s.texts.cells.used), attached+len(s.attached)
+		slots, attached = slots+int(s.slots.used), attached+len(s.attached)
 	}
 	require.Equal(t, len(open), attached)
 	require.Less(t, slots, 4*len(open))
-	require.Less(t, cells, 16*len(open))
+	require.Less(t, m.texts.count(), 16*len(open))
 }
+
+type nothing struct{}
+
+func (nothing) release(*texts) {}
 
 // Keys whose hashes belong to the same few places are found, whatever came and
 // went between them.
 func TestIndex(t *testing.T) {
-	var s shard[text]
+	var s shard[nothing]
 	random := rand.New(rand.NewPCG(1, 2))
 	there := map[key]place{}
 	for range 20_000 {
@@ -81,7 +65,7 @@ func TestIndex(t *testing.T) {
 		case there[k] != p:
 			require.Equal(t, there[k], p)
 		case p == 0:
-			there[k] = s.add(&k, 0)
+			there[k] = s.add(nil, &k, 0)
 		case len(there) > 500 || random.IntN(3) == 0:
 			s.drop(p)
 			delete(there, k)

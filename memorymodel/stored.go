@@ -3,6 +3,7 @@
 package memorymodel
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"time"
 	"unsafe"
@@ -95,8 +96,8 @@ func loadCode(text string, more attached) *oauth2server.AuthorizationCode {
 // appendEntry begins with the names of its user and client; see [names]. The
 // log has its grant's ID and its place.
 func appendEntry(data []byte, e *oauth2server.GrantEntry) []byte {
-	data = appendTexts(data, e.UserID, e.ClientID, string(e.Kind), e.Nonce, e.Presented, e.AccessToken,
-		e.Successor, e.Resource)
+	data = appendTexts(data, e.UserID, e.ClientID, string(e.Kind), e.Resource)
+	data = appendIDs(data, e.Nonce, e.Presented, e.AccessToken, e.Successor)
 	data = appendText(data, e.Sealed)
 	data = appendTimes(data, e.Time, e.ExpiresAt, e.Pace, e.AccessTokenExpiresAt, e.SuccessorExpiresAt,
 		e.GrantExpiresAt)
@@ -106,9 +107,8 @@ func appendEntry(data []byte, e *oauth2server.GrantEntry) []byte {
 // loadEntry returns an entry that belongs to the caller.
 func loadEntry(grantID string, seq int32, text string) *oauth2server.GrantEntry {
 	e, r := &oauth2server.GrantEntry{GrantID: grantID, Seq: int(seq)}, reader{text}
-	e.UserID, e.ClientID, e.Kind = r.text(), r.text(), oauth2server.EntryKind(r.text())
-	e.Nonce, e.Presented, e.AccessToken, e.Successor = r.text(), r.text(), r.text(), r.text()
-	e.Resource = r.text()
+	e.UserID, e.ClientID, e.Kind, e.Resource = r.text(), r.text(), oauth2server.EntryKind(r.text()), r.text()
+	e.Nonce, e.Presented, e.AccessToken, e.Successor = r.id(), r.id(), r.id(), r.id()
 	if sealed := r.text(); sealed != "" {
 		e.Sealed = []byte(sealed)
 	}
@@ -129,6 +129,31 @@ func appendTexts(data []byte, texts ...string) []byte {
 func appendText[T string | []byte](data []byte, text T) []byte {
 	return append(binary.AppendUvarint(data, uint64(len(text))), text...)
 }
+
+// appendIDs writes each as bytes if it is base64url, as most are: that takes a
+// quarter less. The last bit of the length tells.
+func appendIDs(data []byte, ids ...string) []byte {
+	for _, id := range ids {
+		var buffer [maxID]byte
+		if len(id) <= len(buffer) {
+			n := base64URL.DecodedLen(len(id))
+			decoded, err := base64URL.AppendDecode(append(data, byte(n)<<1|1), buffer[:copy(buffer[:], id)])
+			if err == nil && len(decoded) == len(data)+1+n { // it has no line break, which is ignored
+				data = decoded
+				continue
+			}
+		}
+		data = append(binary.AppendUvarint(data, uint64(len(id))<<1), id...)
+	}
+	return data
+}
+
+// maxID is the longest ID for which that is tried. The length of its bytes fits
+// into one byte.
+const maxID = 84
+
+// base64URL decodes only what it would encode.
+var base64URL = base64.RawURLEncoding.Strict()
 
 func appendTimes(data []byte, times ...time.Time) []byte {
 	for _, at := range times {
@@ -163,6 +188,16 @@ func (r *reader) text() string {
 	text := r.rest[:n]
 	r.rest = r.rest[n:]
 	return text
+}
+
+func (r *reader) id() string {
+	n := r.length()
+	id := r.rest[:n>>1]
+	r.rest = r.rest[n>>1:]
+	if n&1 == 1 {
+		return base64URL.EncodeToString([]byte(id))
+	}
+	return id
 }
 
 // number reads what [binary.AppendVarint] wrote: the sign is the lowest bit.

@@ -3,6 +3,7 @@
 package memorymodel
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -10,9 +11,8 @@ import (
 )
 
 const (
-	// period is the width of a bucket: how long an entry may stay after its
-	// expiry.
-	period = 10 * time.Minute
+	// width is that of a period: how long an entry may stay after its expiry.
+	width = 10 * time.Minute
 
 	// One of a few saves sweeps. It drops more than they add, so that it keeps
 	// up. Empty periods cost little, and with few saves there are many of them.
@@ -25,7 +25,7 @@ const (
 	shards = 64
 )
 
-// record is what a table stores: places in the texts of its shard.
+// record is what a table stores: where its texts are.
 type record interface{ release(*texts) }
 
 // table is a map whose entries expire.
@@ -38,10 +38,10 @@ type shard[T record] struct {
 	mu       sync.RWMutex
 	index    index
 	slots    slab[slot[T]]
-	texts    texts
+	texts    *texts             // what the records are in; nil as long as the shard is empty
 	attached map[place]attached // of the few slots that have something attached
-	due      map[int64]place    // the first of each list, by period
-	swept    int64              // earlier periods are swept
+	due      map[period]place   // the first of each list
+	swept    period             // those before are swept
 	saves    int                // since the last sweep
 }
 
@@ -49,7 +49,7 @@ type shard[T record] struct {
 type slot[T record] struct {
 	key           key
 	before, after place // in the list of its period
-	expires       int64 // in milliseconds since 1970; 0: never
+	expires       period
 	record        T
 }
 
@@ -60,7 +60,9 @@ type attached struct {
 }
 
 // of returns the shard of k. Keys are digests, so they spread evenly.
-func (t *table[T]) of(k key) *shard[T] { return &t.parts[k[0]%shards] }
+func (t *table[T]) of(k key) *shard[T] { return &t.parts[partOf(&k)] }
+
+func partOf(k *key) int { return int(k[0] % shards) }
 
 // remove is the single-use gate: of concurrent callers, one gets true.
 func (t *table[T]) remove(k key) bool {
@@ -106,11 +108,11 @@ func (s *shard[T]) find(k *key) place {
 	}
 }
 
-// add makes an empty record, in place of the one that k has. The caller holds
-// the lock, and has swept.
-func (s *shard[T]) add(k *key, expires int64) place {
+// add makes a record whose texts will be in in, in place of the one that k has.
+// The caller holds the lock, and has swept.
+func (s *shard[T]) add(in *texts, k *key, expires period) place {
 	if s.due == nil {
-		s.due, s.swept = make(map[int64]place), periodOf(time.Now().UnixMilli())
+		s.texts, s.due, s.swept = in, make(map[period]place), periodOf(time.Now().UnixMilli())
 	}
 	if old := s.find(k); old != 0 {
 		s.drop(old)
@@ -129,12 +131,12 @@ func (s *shard[T]) drop(p place) {
 	s.unlink(p, e)
 	s.index.remove(hashOf(&e.key), p)
 	delete(s.attached, p)
-	e.record.release(&s.texts)
+	e.record.release(s.texts)
 	s.slots.give(p)
 }
 
 // prolong changes when a record expires. The caller holds the lock.
-func (s *shard[T]) prolong(p place, expires int64) {
+func (s *shard[T]) prolong(p place, expires period) {
 	e := s.slots.at(p)
 	if expires != e.expires {
 		s.unlink(p, e)
@@ -143,11 +145,21 @@ func (s *shard[T]) prolong(p place, expires int64) {
 	}
 }
 
-func periodOf(ms int64) int64 { return ms / period.Milliseconds() }
+// period is a stretch of time, counted from 1970. 0 is never.
+type period int32
+
+// periodOf returns when something that expires at ms, in milliseconds since
+// 1970, has expired; 0 is never.
+func periodOf(ms int64) period {
+	if ms == 0 {
+		return 0
+	}
+	return period(min(max(ms/width.Milliseconds(), 1), math.MaxInt32))
+}
 
 // listOf returns the period of an expiry, but never one that is swept already:
 // nothing would look there again.
-func (s *shard[T]) listOf(expires int64) int64 { return max(periodOf(expires), s.swept) }
+func (s *shard[T]) listOf(expires period) period { return max(expires, s.swept) }
 
 // link puts a record into the list of its period.
 func (s *shard[T]) link(p place, e *slot[T]) {
