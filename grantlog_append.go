@@ -91,15 +91,19 @@ func eachEntry(
 }
 
 // entryFor returns the log entry of issued, which is token as the model stored
-// it. No token leaves the server before its entry is appended. old is the
-// refresh token that was used; nil if there was none, or if it belongs to
-// another grant.
-func (s *Server) entryFor(kind EntryKind, place int, token, issued, old *Token) *GrantEntry {
+// it. No token leaves the server before its entry is appended. presented is the
+// code or the refresh token that was used; empty if there was none. old is that
+// refresh token; nil if there was none, or if it belongs to another grant.
+func (s *Server) entryFor(
+	kind EntryKind, place int, token, issued, old *Token, presented string,
+) *GrantEntry {
 	// One text for the nonce and the digests, so one allocation.
-	var buffer [nonceText + 2*digestText]byte
+	var buffer [nonceText + 3*digestText]byte
 	text := appendDigest(appendNonce(buffer[:0]), issued.AccessToken)
-	if issued.RefreshToken != "" {
-		text = appendDigest(text, issued.RefreshToken)
+	for _, more := range [...]string{issued.RefreshToken, presented} {
+		if more != "" {
+			text = appendDigest(text, more)
+		}
 	}
 	texts := string(text)
 	entry := &GrantEntry{
@@ -111,10 +115,12 @@ func (s *Server) entryFor(kind EntryKind, place int, token, issued, old *Token) 
 		AccessToken:          texts[nonceText:][:digestText],
 		AccessTokenExpiresAt: issued.AccessTokenExpiresAt,
 	}
+	texts = texts[nonceText+digestText:]
 	if issued.RefreshToken != "" {
-		entry.Successor = texts[nonceText+digestText:]
+		entry.Successor, texts = texts[:digestText], texts[digestText:]
 		entry.SuccessorExpiresAt = issued.RefreshTokenExpiresAt
 	}
+	entry.Presented = texts
 	// A refresh token without a place comes from another server, so there is no
 	// earlier entry.
 	first := old == nil || old.GrantSeq == 0

@@ -156,7 +156,7 @@ func (s *Server) redeem(
 	if refused != nil || s.can.log == nil {
 		return issued, refused
 	}
-	there, refused := s.begin(ctx, issued, token, Digest(code.Code), code.ExpiresAt)
+	there, refused := s.begin(ctx, issued, token, code.Code, code.ExpiresAt)
 	switch {
 	case refused != nil:
 		return nil, refused

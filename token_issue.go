@@ -169,7 +169,7 @@ func (s *Server) join(ctx context.Context, client *Client, token *Token, began b
 // joinEntry returns the entry of a token that joins a grant. It names nobody if
 // the log of the grant names the same for as long, in names.
 func (s *Server) joinEntry(token, issued *Token, names *GrantEntry) *GrantEntry {
-	entry := s.entryFor(EntryGrant, 0, token, issued, nil)
+	entry := s.entryFor(EntryGrant, 0, token, issued, nil, "")
 	if names.namesFor(entry) {
 		entry.ClientID, entry.UserID, entry.Scope, entry.Resource = "", "", nil, ""
 	}
@@ -251,14 +251,12 @@ func (s *Server) issue(
 }
 
 // begin appends the first entry of token's grant. issued is what the model
-// stored of token, and presented the digest of the code, if there was one.
+// stored of token, and presented the code, if there was one.
 // begin returns the entry that is there already, if one is.
 func (s *Server) begin(
 	ctx context.Context, issued, token *Token, presented string, until time.Time,
 ) (there *GrantEntry, refused *Error) {
-	entry := s.entryFor(EntryGrant, 1, token, issued, nil)
-	entry.Presented = presented
-	return appendEntry(ctx, s.can.log, entry, until)
+	return appendEntry(ctx, s.can.log, s.entryFor(EntryGrant, 1, token, issued, nil, presented), until)
 }
 
 // unlessOutlived returns issued, whose grant is in the log now, unless

@@ -51,7 +51,7 @@ func (s *Server) refresh(ctx context.Context, g *GrantRequest) (*Token, error) {
 	g.event.Kind = EventRefreshed
 	switch {
 	case s.can.log != nil:
-		f := &refreshing{s: s, g: g, old: old, next: next, presented: Digest(presented)}
+		f := &refreshing{s: s, g: g, old: old, next: next}
 		return orNil(f.answer(ctx, replace))
 	case replace:
 		if err := s.can.refresh.RevokeToken(ctx, old); err != nil {
@@ -134,11 +134,12 @@ func (s *Server) refreshedScope(ctx context.Context, g *GrantRequest, old *Token
 
 // refreshing is one refresh request, if the model is a [GrantLog].
 type refreshing struct {
-	s         *Server
-	g         *GrantRequest
-	old       *Token
-	next      Token  // what is to be issued
-	presented string // the digest of the old refresh token
+	s    *Server
+	g    *GrantRequest
+	old  *Token
+	next Token // what is to be issued
+
+	presented string // the digest of the old refresh token; empty until entries are read
 
 	issued *Token    // the token that is prepared and was not sent yet
 	until  time.Time // when all tokens in the entries read so far have expired
@@ -207,8 +208,7 @@ func (f *refreshing) use(ctx context.Context) (answer *Token, j judgment, refuse
 	if f.issued, refused = s.prepare(ctx, f.g.Client, &f.next, 0, false); refused != nil {
 		return nil, j, refused
 	}
-	entry := s.entryFor(EntryRetry, 0, &f.next, f.issued, f.old)
-	entry.Presented = f.presented
+	entry := s.entryFor(EntryRetry, 0, &f.next, f.issued, f.old, f.old.RefreshToken)
 	if refused = appendUse(ctx, s.can.log, entry); refused == nil {
 		j, refused = f.read(ctx)
 	}
@@ -229,6 +229,7 @@ func (f *refreshing) judgment() judgment {
 // may be long, need not be read then.
 func (f *refreshing) read(ctx context.Context) (j judgment, refused *Error) {
 	log, grantID, n := f.s.can.log, f.old.GrantID, 0
+	f.presented = Digest(f.old.RefreshToken)
 	j = f.judgment()
 	refused = eachEntry(ctx, log, grantID, j.place, func(e *GrantEntry) bool {
 		n++
@@ -298,8 +299,8 @@ func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
 	if f.issued.RefreshToken == "" {
 		return nil, nil, breach("SaveToken did not return the refresh token")
 	}
-	entry := f.s.entryFor(EntryRotate, r.place, &f.next, f.issued, f.old)
-	entry.Presented, entry.Pace = f.presented, r.pace
+	entry := f.s.entryFor(EntryRotate, r.place, &f.next, f.issued, f.old, f.old.RefreshToken)
+	entry.Pace = r.pace
 	// Sealed with the old token: only who presents that can read the successor.
 	entry.Sealed = seal.Seal(f.old.RefreshToken, entry.Nonce, f.issued.RefreshToken)
 	return f.issued, entry, nil
@@ -315,8 +316,8 @@ func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
 	}
 	own := *f.issued
 	own.RefreshToken, own.RefreshTokenExpiresAt, own.GrantSeq = "", time.Time{}, 0
-	entry := f.s.entryFor(EntryRetry, r.place, &f.next, &own, f.old)
-	entry.Presented, entry.Pace = f.presented, r.pace
+	entry := f.s.entryFor(EntryRetry, r.place, &f.next, &own, f.old, f.old.RefreshToken)
+	entry.Pace = r.pace
 	// The last entry of a log must show when the grant ends.
 	entry.SuccessorExpiresAt = made.SuccessorExpiresAt
 	own.RefreshToken, own.RefreshTokenExpiresAt = successor, made.SuccessorExpiresAt

@@ -15,8 +15,8 @@ func TestARotationSealsUnderThePresentedToken(t *testing.T) {
 	next := Token{User: &User{ID: "u1"}, GrantID: old.GrantID}
 	issued := &Token{AccessToken: newID(), RefreshToken: newID(), Client: &Client{ID: "web"}}
 	s, g := &Server{}, &GrantRequest{}
-	_, entry, refused := (&refreshing{s: s, g: g, old: old, next: next,
-		presented: Digest(old.RefreshToken), issued: issued}).rotate(ruling{verdict: rotate, place: 2})
+	f := &refreshing{s: s, g: g, old: old, next: next, issued: issued}
+	_, entry, refused := f.rotate(ruling{verdict: rotate, place: 2})
 	require.Nil(t, refused)
 	open := func(with string) (string, error) {
 		return seal.Open(entry.Sealed, with, old.GrantID, entry.Nonce, Digest(issued.RefreshToken))
