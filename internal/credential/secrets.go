@@ -71,11 +71,12 @@ func (s Secrets) Replaced(by Digest, keep time.Duration) Secrets {
 // that it takes as long as for a known one.
 func (s Secrets) Matches(secret string) bool {
 	presented := DigestOf(secret)
+	former := !s.FormerUntil.IsZero() && time.Now().Before(s.FormerUntil)
 	matches := 0
 	for _, known := range []struct {
 		Digest
 		valid bool
-	}{{s.Current, true}, {s.Former, time.Now().Before(s.FormerUntil)}} {
+	}{{s.Current, true}, {s.Former, former}} {
 		same := subtle.ConstantTimeCompare(presented[:], known.Digest[:])
 		if known.valid {
 			matches |= same
