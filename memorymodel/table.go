@@ -40,9 +40,14 @@ type shard[T record] struct {
 	slots    slab[slot[T]]
 	texts    *texts             // what the records are in; nil as long as the shard is empty
 	attached map[place]attached // of the few slots that have something attached
-	due      map[period]place   // the first of each list
 	swept    period             // those before are swept
 	saves    int                // since the last sweep
+
+	// The first of each list. That of the list which was used last is beside the
+	// map, as the next save usually needs it.
+	due   map[period]place
+	last  period
+	first place
 }
 
 // slot is an entry of a table. It changes only under the lock of its shard.
@@ -157,21 +162,31 @@ func periodOf(ms int64) period {
 	return period(min(max(ms/width.Milliseconds(), 1), math.MaxInt32))
 }
 
-// listOf returns the period of an expiry, but never one that is swept already:
-// nothing would look there again.
-func (s *shard[T]) listOf(expires period) period { return max(expires, s.swept) }
+// list returns the first of the list for what expires in a period. If that is
+// swept already, it is the list that is swept next, as nothing looks at an
+// earlier one again.
+func (s *shard[T]) list(expires period) *place {
+	if p := max(expires, s.swept); p != s.last {
+		if s.first != 0 {
+			s.due[s.last] = s.first
+		}
+		s.last, s.first = p, s.due[p]
+		delete(s.due, p)
+	}
+	return &s.first
+}
 
 // link puts a record into the list of its period.
 func (s *shard[T]) link(p place, e *slot[T]) {
 	if e.expires == 0 {
 		return
 	}
-	list := s.listOf(e.expires)
-	e.before, e.after = 0, s.due[list]
+	first := s.list(e.expires)
+	e.before, e.after = 0, *first
 	if e.after != 0 {
 		s.slots.at(e.after).before = p
 	}
-	s.due[list] = p
+	*first = p
 }
 
 func (s *shard[T]) unlink(p place, e *slot[T]) {
@@ -181,13 +196,10 @@ func (s *shard[T]) unlink(p place, e *slot[T]) {
 	if e.after != 0 {
 		s.slots.at(e.after).before = e.before
 	}
-	switch list := s.listOf(e.expires); {
-	case e.before != 0:
+	if e.before != 0 {
 		s.slots.at(e.before).after = e.after
-	case e.after != 0:
-		s.due[list] = e.after
-	default:
-		delete(s.due, list)
+	} else {
+		*s.list(e.expires) = e.after
 	}
 }
 
@@ -199,11 +211,11 @@ func (s *shard[T]) sweep() {
 	}
 	s.saves = 0
 	current := periodOf(time.Now().UnixMilli())
-	if len(s.due) == 0 {
+	if len(s.due) == 0 && s.first == 0 {
 		s.swept = current
 	}
 	for drops, periods := 0, 0; drops < dropsPerSweep && periods < periodsPerSweep && s.swept < current; {
-		if p := s.due[s.swept]; p != 0 {
+		if p := *s.list(s.swept); p != 0 {
 			s.drop(p)
 			drops++
 		} else {
