@@ -380,13 +380,13 @@ func TestAttack_DumpOpensTheSealedSuccessor(t *testing.T) {
 			return e.Sealed == nil
 		})
 		require.Len(t, sealed, 2)
-		// As internal/seal says, and with the token and the nonce in any role.
+		// opens tries what internal/seal does, and what it might do by mistake.
 		opens := func(e *oauth2server.GrantEntry, with string) bool {
 			for _, label := range []string{"oauth2server successor pad", "oauth2server refresh successor", ""} {
-				for _, nonce := range []string{e.Nonce, id, ""} {
+				for _, more := range []string{e.Successor, e.Nonce, id, ""} {
 					var opened []byte
 					for counter := byte(1); len(opened) < len(e.Sealed)-1; counter++ {
-						part := sha256.Sum256([]byte("\x00\x00\x00" + string(counter) + with + label + nonce))
+						part := sha256.Sum256([]byte("\x00\x00\x00" + string(counter) + with + label + more))
 						opened = append(opened, part[:]...)
 					}
 					opened = opened[:subtle.XORBytes(opened, opened, e.Sealed[1:])]

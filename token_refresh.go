@@ -302,7 +302,7 @@ func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
 	entry := f.s.entryFor(EntryRotate, r.place, &f.next, f.issued, f.old, f.old.RefreshToken)
 	entry.Pace = r.pace
 	// Sealed with the old token: only who presents that can read the successor.
-	entry.Sealed = seal.Seal(f.old.RefreshToken, entry.Nonce, f.issued.RefreshToken)
+	entry.Sealed = seal.Seal(f.old.RefreshToken, f.issued.RefreshToken, entry.Successor)
 	return f.issued, entry, nil
 }
 
@@ -310,7 +310,7 @@ func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
 // entry.
 func (f *refreshing) repeat(r ruling) (*Token, *GrantEntry, *Error) {
 	made := r.rotation
-	successor, err := seal.Open(made.Sealed, f.old.RefreshToken, made.GrantID, made.Nonce, made.Successor)
+	successor, err := seal.Open(made.Sealed, f.old.RefreshToken, made.Successor, made.GrantID)
 	if err != nil {
 		return nil, nil, breach("%w", err)
 	}

@@ -19,7 +19,7 @@ func TestARotationSealsUnderThePresentedToken(t *testing.T) {
 	_, entry, refused := f.rotate(ruling{verdict: rotate, place: 2})
 	require.Nil(t, refused)
 	open := func(with string) (string, error) {
-		return seal.Open(entry.Sealed, with, old.GrantID, entry.Nonce, Digest(issued.RefreshToken))
+		return seal.Open(entry.Sealed, with, entry.Successor, old.GrantID)
 	}
 	successor, err := open(old.RefreshToken)
 	require.NoError(t, err)

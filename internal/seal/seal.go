@@ -22,19 +22,18 @@ const (
 	padded = 2 // the successor and a pad, combined by XOR
 )
 
-// Seal hides successor so that only the holder of presented can open it. nonce
-// must be another one each time, as a token may be rotated twice. It may be
-// stored beside the result.
-func Seal(presented, nonce, successor string) []byte {
+// Seal hides successor so that only the holder of presented can open it.
+// digested is the SHA-256 digest of successor in base64url, which is stored
+// beside the result.
+func Seal(presented, successor, digested string) []byte {
 	sealed := append(append(make([]byte, 0, 1+len(successor)), padded), successor...)
-	pad(sealed[1:], presented, nonce)
+	pad(sealed[1:], presented, digested)
 	return sealed
 }
 
-// Open returns what Seal hid, which must have the given digest in base64url: a
-// pad does not tell whether it is the right one. grantID is for the older
-// format, which has the nonce in itself.
-func Open(sealed []byte, presented, grantID, nonce, successor string) (string, error) {
+// Open returns what Seal hid, if that has the digest. grantID is for the older
+// format only.
+func Open(sealed []byte, presented, digested, grantID string) (string, error) {
 	if len(sealed) == 0 {
 		return "", errors.New("oauth2server: opening a sealed successor: there is none")
 	}
@@ -47,11 +46,11 @@ func Open(sealed []byte, presented, grantID, nonce, successor string) (string, e
 		}
 	case padded:
 		opened = append(opened, sealed[1:]...)
-		pad(opened, presented, nonce)
+		pad(opened, presented, digested)
 	default:
-		return "", fmt.Errorf("oauth2server: opening a sealed successor: it has the unknown format %d", sealed[0])
+		return "", fmt.Errorf("oauth2server: opening a sealed successor: unknown format %d", sealed[0])
 	}
-	if sum := digest.Of(string(opened)); base64.RawURLEncoding.EncodeToString(sum[:]) != successor {
+	if sum := digest.Of(string(opened)); base64.RawURLEncoding.EncodeToString(sum[:]) != digested {
 		return "", errors.New("oauth2server: opening a sealed successor: its digest is another one")
 	}
 	return string(opened), nil
@@ -60,11 +59,13 @@ func Open(sealed []byte, presented, grantID, nonce, successor string) (string, e
 // pad combines text with a pad by XOR. The pad is what the one-step derivation
 // of NIST SP 800-56C, section 4.1, makes of the refresh token with SHA-256: as
 // that has 128 random bits, nothing else is needed. It must not come from the
-// token's digest, which is stored: then a dump could open what is sealed.
-func pad(text []byte, presented, nonce string) {
+// token's digest, which is stored: then a dump could open what is sealed. A
+// token may be rotated twice, so the pad depends on the successor too: by its
+// digest, as in a synthetic initialization vector (RFC 5297).
+func pad(text []byte, presented, digested string) {
 	var buffer [192]byte // enough for most
 	in := append(append(buffer[:0], 0, 0, 0, 0), presented...)
-	in = append(append(in, "oauth2server successor pad"...), nonce...)
+	in = append(append(in, "oauth2server successor pad"...), digested...)
 	for counter := uint32(1); len(text) > 0; counter++ {
 		binary.BigEndian.PutUint32(in, counter)
 		part := sha256.Sum256(in)
