@@ -32,8 +32,8 @@ var flows = []struct {
 }{
 	{"client credentials", (*caller).clientCredentials, 9, 13},
 	{"authenticate", (*caller).authenticate, 3, 3},
-	{"code flow", (*caller).codeFlow, 26, 31},
-	{"refresh", (*caller).refresh, 14, 15},
+	{"code flow", (*caller).codeFlow, 25, 30},
+	{"refresh", (*caller).refresh, 11, 12},
 }
 
 func BenchmarkFlows(b *testing.B) {

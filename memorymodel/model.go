@@ -12,11 +12,12 @@
 //	}, secret)
 //	err = model.AddUser(&oauth2server.User{ID: "u1"}, "andy", password)
 //
-// Codes, tokens and client secrets are kept as SHA-256 digests, passwords as
-// hashes. A request takes constant time, however much is stored;
-// [Grants.UserGrants], [Grants.RevokeUser] and [Grants.RevokeClient] scan all
-// grants. Saving drops a little of what has expired; there is no goroutine to
-// stop. Memory that was once needed is kept for what comes next.
+// Codes and tokens are kept as 160 bits of their SHA-256 digests, client secrets
+// as whole digests, passwords as hashes. A request takes constant time, however
+// much is stored; [Grants.UserGrants], [Grants.RevokeUser] and
+// [Grants.RevokeClient] scan all grants. Saving drops a little of what has
+// expired; there is no goroutine to stop. Memory that was once needed is kept
+// for what comes next.
 package memorymodel
 
 import (
