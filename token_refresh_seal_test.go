@@ -1,6 +1,9 @@
 package oauth2server
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,4 +32,22 @@ func TestARotationSealsUnderThePresentedToken(t *testing.T) {
 		_, err := open(stored)
 		require.Error(t, err)
 	}
+}
+
+// What an earlier version sealed, with AES-256-GCM, is given again too.
+func TestARetryOpensTheOlderSeal(t *testing.T) {
+	old := &Token{RefreshToken: newID(), GrantID: newID()}
+	successor := newID()
+	key := sha256.Sum256([]byte("\x00\x00\x00\x01" + old.RefreshToken + "oauth2server refresh successor"))
+	block, err := aes.NewCipher(key[:])
+	require.NoError(t, err)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	require.NoError(t, err)
+	rotation := &GrantEntry{GrantID: old.GrantID, Seq: 2, Kind: EntryRotate, Successor: Digest(successor),
+		Sealed: aead.Seal([]byte{1}, nil, []byte(successor), []byte(old.GrantID))}
+	f := &refreshing{s: &Server{}, g: &GrantRequest{}, old: old, next: Token{User: &User{ID: "u1"}},
+		issued: &Token{AccessToken: newID(), Client: &Client{ID: "web"}}}
+	answer, _, refused := f.repeat(ruling{verdict: retry, place: 3, rotation: rotation})
+	require.Nil(t, refused)
+	require.Equal(t, successor, answer.RefreshToken)
 }
