@@ -98,9 +98,8 @@ type GrantEntry struct {
 	// refresh token that was given again expires.
 	SuccessorExpiresAt time.Time
 
-	// Sealed is the successor, encrypted so that only a client with the refresh
-	// token that was used can open it. If it asks again, it gets the same
-	// successor.
+	// Sealed is the successor in a form that only the refresh token that was used
+	// can open. A client that presents that again gets the same successor.
 	Sealed []byte
 
 	// ClientID and UserID name the client and the owner of the grant. They are

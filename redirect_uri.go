@@ -22,10 +22,11 @@ import (
 // would get it twice. A host consists of letters, digits, hyphens and dots, or
 // is an IP address, so that the answer goes to the host that people read.
 //
-// Only public clients may have a URI without a slash after its scheme, such as
-// com.example.app:cb. Whether http is allowed for hosts other than loopback
-// depends on [Options.InsecureAllowHTTPRedirects], so the server checks that,
-// not this function.
+// A loopback host is spelled 127.0.0.1, [::1] or localhost. A URI without a
+// slash after its scheme needs a scheme with a dot, such as com.example.app:cb.
+// Only public clients may have one, which [CheckClient] checks. Whether http is
+// allowed for hosts other than loopback depends on
+// [Options.InsecureAllowHTTPRedirects], so the server checks that.
 func CheckRedirectURI(uri string) error {
 	if err := checkTarget(uri); err != nil {
 		return fmt.Errorf("oauth2server: redirection URI %q: %w", uri, err)
@@ -128,7 +129,7 @@ func authorityOf(uri string) string {
 }
 
 // checkAuthority refuses hosts that people or browsers may read as another
-// host: percent-encoded letters of other alphabets, and numbers that are an
+// host: percent-encoded letters of other alphabets, and unusual spellings of an
 // address.
 func checkAuthority(authority string) error {
 	host, port := splitPort(authority)
@@ -157,7 +158,8 @@ func checkAuthority(authority string) error {
 	return nil
 }
 
-// areLabels reports whether host is a valid host name (RFC 1123, section 2.1).
+// areLabels reports whether the parts of host have a length and an order that
+// RFC 1123, section 2.1, allows. The caller checks the characters.
 func areLabels(host string) bool {
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {

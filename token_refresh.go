@@ -105,8 +105,8 @@ func invalidRefreshToken(reason string) *Error {
 
 // refreshedScope returns the part of the granted scope that the request asks
 // for, or all of it if the request names none. It never exceeds what the client
-// may have and what the model grants at this time. A request for more gets what
-// was granted (RFC 6749, section 6 and 3.3).
+// may have and what the model grants at this time. A request for more gets the
+// part that was granted (RFC 6749, sections 3.3 and 6).
 func (s *Server) refreshedScope(ctx context.Context, g *GrantRequest, old *Token) (Scope, *Error) {
 	granted := old.granted()
 	asked, refused := askedScope(g.form)
@@ -301,7 +301,7 @@ func (f *refreshing) rotate(r ruling) (*Token, *GrantEntry, *Error) {
 	}
 	entry := f.s.entryFor(EntryRotate, r.place, &f.next, f.issued, f.old, f.old.RefreshToken)
 	entry.Pace = r.pace
-	// Sealed with the old token: only who presents that can read the successor.
+	// Only a client that presents the old token can read the successor.
 	entry.Sealed = seal.Seal(f.old.RefreshToken, f.issued.RefreshToken, entry.Successor)
 	return f.issued, entry, nil
 }

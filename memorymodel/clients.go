@@ -147,9 +147,10 @@ func (m *Model) SetClientSecret(ctx context.Context, clientID, secret string) er
 
 // RotateClientSecret gives a confidential client a new secret. The current one
 // stays valid for keep, so that the client can be reconfigured in the meantime;
-// one that is still valid from an earlier call ends at once. Calling it again
-// with the same secret changes nothing. The error is [oauth2server.ErrNotFound]
-// if there is no such client.
+// one that is still valid from an earlier call ends at once. keep is 0 or at
+// least a second; with 0, the current one ends at once too. Otherwise, calling
+// it again with the same secret changes nothing. The error is
+// [oauth2server.ErrNotFound] if there is no such client.
 func (m *Model) RotateClientSecret(
 	ctx context.Context, clientID, secret string, keep time.Duration,
 ) error {

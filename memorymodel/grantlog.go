@@ -14,8 +14,8 @@ import (
 	"github.com/seed-11d18166/oauth2server/internal/millis"
 )
 
-// grant is the log of one grant. It expires as a whole, when the last of its
-// entries does.
+// grant is the log of one grant. It is dropped when the last of its entries has
+// expired. If it grows, those that have expired go before.
 type grant struct {
 	id      text
 	entries []logged  // in the order of Seq
@@ -58,7 +58,7 @@ func (g *grant) find(seq int) (index int, exact bool) {
 	return slices.BinarySearchFunc(g.entries, seq, func(e logged, seq int) int { return int(e.seq) - seq })
 }
 
-// dropExpired drops the entries that expired before now, in milliseconds.
+// dropExpired drops the entries that have expired at now, in milliseconds.
 func (g *grant) dropExpired(from *texts, now int64) {
 	g.entries = slices.DeleteFunc(g.entries, func(e logged) bool {
 		gone := e.expires != 0 && e.expires <= now

@@ -1,5 +1,5 @@
 // This file finds the place of a key: a hash table with open addressing, which
-// keeps no keys. The map of the language would keep each key once more, and
+// keeps no keys. A built-in map would keep each key once more, and
 // read more memory to find it.
 
 package memorymodel

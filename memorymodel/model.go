@@ -12,10 +12,10 @@
 //	}, secret)
 //	err = model.AddUser(&oauth2server.User{ID: "u1"}, "andy", password)
 //
-// Codes and tokens are kept as 160 bits of their SHA-256 digests, client secrets
-// as whole digests, passwords as hashes. A request takes constant time, however
-// much is stored; [Grants.UserGrants], [Grants.RevokeUser] and
-// [Grants.RevokeClient] scan all grants. Saving drops a little of what has
+// Codes and tokens are kept as 160 bits of their SHA-256 digests, client
+// secrets as whole digests, passwords as hashes. A request takes constant time,
+// however much is stored; [Grants.UserGrants], [Grants.RevokeUser] and
+// [Grants.RevokeClient] scan everything. Saving drops a little of what has
 // expired; there is no goroutine to stop. Memory that was once needed is kept
 // for what comes next.
 package memorymodel
@@ -36,8 +36,9 @@ import (
 // Grants keeps codes, tokens and the log of each grant. A program with users
 // and clients of its own embeds it in its model, and adds GetClient and what
 // else it needs. It is safe for concurrent use; readers wait only while another
-// goroutine writes to the same shard of a table. What it returns belongs to the
-// caller. Of the client and the user of a code or token it returns only the ID.
+// goroutine writes to one of the same small parts. What it returns belongs to
+// the caller. Of the client and the user of a code or token it returns only the
+// ID.
 type Grants struct {
 	codes   table[text]
 	access  table[text]
@@ -77,13 +78,13 @@ var (
 // Options are deviations from the defaults. The zero value is the safe one; nil
 // means the zero value.
 type Options struct {
-	// InsecureAllowShortSecrets lets AddClient take secrets of fewer than 22
+	// InsecureAllowShortSecrets allows client secrets of fewer than 22
 	// characters, which can be guessed.
 	InsecureAllowShortSecrets bool
 
 	// PasswordCost is the cost of bcrypt: each step doubles the time that a
-	// password takes. Below 4 it means 10; above 31, adding users and signing in
-	// fail.
+	// password takes. Below 4 it means 10; above 31, adding users and signing
+	// in fail.
 	PasswordCost int
 
 	// ExtensionGrants names further grants that clients may have: those of
@@ -115,8 +116,9 @@ func keyOf(secret string) key {
 	return key(sum[:])
 }
 
-// SaveToken implements [oauth2server.Model]. Either string may be empty: then
-// only the other token is stored.
+// SaveToken implements [oauth2server.Model]. If AccessToken or RefreshToken is
+// empty, only the other is stored. There is an error if Extra has a value that
+// it may not have.
 func (g *Grants) SaveToken(
 	ctx context.Context, token *oauth2server.Token, _ *oauth2server.Client, _ *oauth2server.User,
 ) (*oauth2server.Token, error) {
@@ -208,15 +210,15 @@ func (g *Grants) RevokeAuthorizationCode(ctx context.Context, code *oauth2server
 	return remove(ctx, &g.codes, code.Code)
 }
 
-// under is where a record is to be found: under a secret in a table.
+// under is a table and the secret that finds a record there.
 type under struct {
 	table   *table[text]
-	secret  string // empty: it is not
+	secret  string // empty: not in this table
 	expires time.Time
 }
 
-// save stores data once, to be found in several ways, and drops some of what has
-// expired.
+// save stores data once, to be found in several ways, and drops some of what
+// has expired.
 func (g *Grants) save(data []byte, more attached, ways ...under) {
 	var holders uint8
 	for _, way := range ways {
@@ -238,12 +240,12 @@ func (g *Grants) save(data []byte, more attached, ways ...under) {
 }
 
 // add adds a stored token or code to a table.
-func add(t *table[text], in *texts, k *key, stored text, more attached, expires period) {
+func add(t *table[text], all *texts, k *key, stored text, more attached, expires period) {
 	s := t.of(*k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sweep()
-	p := s.add(in, k, expires)
+	p := s.add(all, k, expires)
 	s.slots.at(p).record = stored
 	if more.extra != nil || more.details != nil {
 		if s.attached == nil {

@@ -15,7 +15,8 @@ type order struct {
 	sorted []string // nil: to be sorted
 }
 
-// changed must be called after a key was added or removed.
+// changed must be called after a key was added. One that was removed may stay,
+// as callers look up what they get.
 func (o *order) changed() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// width is that of a period: how long an entry may stay after its expiry.
+	// width is that of a period. What expires in a period is dropped after its
+	// end, by a save that sweeps the shard.
 	width = 10 * time.Minute
 
 	// One of a few saves sweeps. It drops more than they add, so that it keeps
@@ -32,19 +33,20 @@ type record interface{ release(*texts) }
 type table[T record] struct{ parts [shards]shard[T] }
 
 // shard is a part of a table. Each entry is in the list of the period in which
-// it expires, and each save looks into the lists that are due. So nothing is
-// searched or sorted, and no goroutine is needed.
+// it expires, and one of a few saves looks into the lists that are due. So
+// nothing is searched or sorted, and no goroutine is needed.
 type shard[T record] struct {
 	mu       sync.RWMutex
 	index    index
 	slots    slab[slot[T]]
-	texts    *texts             // what the records are in; nil as long as the shard is empty
+	texts    *texts             // of the records; nil until there is one
 	attached map[place]attached // of the few slots that have something attached
 	swept    period             // those before are swept
 	saves    int                // since the last sweep
 
-	// The first of each list. That of the list which was used last is beside the
-	// map, as the next save usually needs it.
+	// due has the first place of each list, except for the list that was used
+	// last: that is for the period last and begins at first, as the next save
+	// usually needs it.
 	due   map[period]place
 	last  period
 	first place
@@ -113,11 +115,11 @@ func (s *shard[T]) find(k *key) place {
 	}
 }
 
-// add makes a record whose texts will be in in, in place of the one that k has.
+// add makes a record for k, instead of an earlier one. Its texts are in all.
 // The caller holds the lock, and has swept.
-func (s *shard[T]) add(in *texts, k *key, expires period) place {
+func (s *shard[T]) add(all *texts, k *key, expires period) place {
 	if s.due == nil {
-		s.texts, s.due, s.swept = in, make(map[period]place), periodOf(time.Now().UnixMilli())
+		s.texts, s.due, s.swept = all, make(map[period]place), periodOf(time.Now().UnixMilli())
 	}
 	if old := s.find(k); old != 0 {
 		s.drop(old)
@@ -153,8 +155,8 @@ func (s *shard[T]) prolong(p place, expires period) {
 // period is a stretch of time, counted from 1970. 0 is never.
 type period int32
 
-// periodOf returns when something that expires at ms, in milliseconds since
-// 1970, has expired; 0 is never.
+// periodOf returns the period that ms is in, in milliseconds since 1970; 0,
+// which means never, for 0.
 func periodOf(ms int64) period {
 	if ms == 0 {
 		return 0
@@ -162,9 +164,9 @@ func periodOf(ms int64) period {
 	return period(min(max(ms/width.Milliseconds(), 1), math.MaxInt32))
 }
 
-// list returns the first of the list for what expires in a period. If that is
-// swept already, it is the list that is swept next, as nothing looks at an
-// earlier one again.
+// list returns where the list of a period begins. A period that is swept
+// already shares the list that is swept next, as no earlier one is looked at
+// again.
 func (s *shard[T]) list(expires period) *place {
 	if p := max(expires, s.swept); p != s.last {
 		if s.first != 0 {

@@ -4,8 +4,8 @@ package digest
 
 import "crypto/sha256"
 
-// most is the longest string for which that works. Tokens, codes, secrets and
-// verifiers are shorter.
+// most is the longest string for which that works. A verifier has at most as
+// many characters, our own tokens and codes have fewer.
 const most = 128
 
 // Of returns the digest of s.

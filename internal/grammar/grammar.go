@@ -1,5 +1,5 @@
 // Package grammar has the character classes and elements of RFC 6749, appendix
-// A, RFC 6750, section 2.1, and RFC 7636, section 4.1. Each function returns
+// A, RFC 6750, section 2.1, and RFC 7636, section 4.1. Each Is function returns
 // false for the empty string.
 package grammar
 
@@ -25,7 +25,7 @@ func IsScopeToken(s string) bool {
 }
 
 // IsUnicodeNoCRLF reports whether s can be a username or password. Characters
-// beyond U+FFFF are allowed; controls other than TAB are not.
+// beyond U+FFFF are allowed; controls of ASCII other than TAB are not.
 func IsUnicodeNoCRLF(s string) bool {
 	if s == "" || !utf8.ValidString(s) {
 		return false
