@@ -21,9 +21,9 @@
 //
 // [Server.Mount] mounts all of them that [Options.Endpoints] names.
 //
-// Package memorymodel has a model to begin with, and package mongomodel one for
-// MongoDB. Package modeltest tests whether a model of your own keeps the
-// contract.
+// Package memorymodel has a model to begin with. Packages sqlmodel, mongomodel
+// and redismodel have one for databases. Package modeltest tests whether a model
+// of your own keeps the contract.
 //
 // # Pages
 //

@@ -18,7 +18,7 @@ import (
 // OpenID provider: people sign in on a page of the program, so the code flow
 // has two redirects more, and there is an ID token, which is signed.
 var Zitadel = Peer{
-	Name:      "zitadel/oidc 3.51",
+	Name:      "zitadel/oidc 3.52",
 	New:       newZitadel,
 	Authorize: "/authorize",
 	Token:     "/oauth/token",
