@@ -28,17 +28,16 @@ func cancelled(ctx context.Context, t *trial) error {
 	late, stop := context.WithDeadline(ctx, time.Now().Add(-time.Hour))
 	defer stop()
 	for _, ended := range []context.Context{over, late} {
-		if err := t.cancelledLookups(ctx, ended); err != nil {
-			return err
-		}
+		errs := []error{t.cancelledLookups(ctx, ended)}
 		stored, err := t.store(ctx, t.on)
 		if err != nil {
 			return err
 		}
 		for i, unstored := range t.things() {
-			if err := t.cancelledThing(ctx, ended, stored[i], unstored); err != nil {
-				return err
-			}
+			errs = append(errs, t.cancelledThing(ctx, ended, stored[i], unstored))
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
 		}
 	}
 	return nil
