@@ -5,6 +5,7 @@ package memorymodel
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +90,32 @@ func TestALogThatGoesOnAfterAllExpired(t *testing.T) {
 		add(50, "")
 		require.Len(t, m.grantsWhere(func(userID, _ []byte) bool { return string(userID) == "u1" }), 1)
 	})
+}
+
+// A log stays as long as the entry that stays longest, or for ever.
+func TestALogStaysAsLongAsItsEntries(t *testing.T) {
+	for _, order := range [][]int{{0, 1}, {1, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			m := New(nil)
+			for _, i := range order {
+				entry := &oauth2server.GrantEntry{GrantID: "g", Seq: i + 1}
+				if i == 1 {
+					entry.ExpiresAt = time.Now().Add(time.Minute)
+				}
+				_, err := m.AppendGrant(t.Context(), entry)
+				require.NoError(t, err)
+			}
+			time.Sleep(24 * time.Hour)
+			for i := range 10_000 {
+				_, err := m.AppendGrant(t.Context(), &oauth2server.GrantEntry{GrantID: strconv.Itoa(i), Seq: 1})
+				require.NoError(t, err)
+			}
+			entries, err := m.GrantEntries(t.Context(), "g", 1)
+			require.NoError(t, err)
+			require.NotEmpty(t, entries)
+			require.Equal(t, 1, entries[0].Seq)
+		})
+	}
 }
 
 // A log that is used for a long time does not keep expired entries.

@@ -100,7 +100,9 @@ func (g *Grants) AppendGrant(
 	own.text = s.texts.put(&k, data, 1)
 	at, _ := log.find(entry.Seq)
 	log.entries = slices.Insert(log.entries, at, own)
-	s.prolong(p, max(e.expires, periodOf(own.expires)))
+	if until := periodOf(own.expires); until == 0 || e.expires != 0 && until > e.expires {
+		s.prolong(p, until)
+	}
 	return entry, nil
 }
 

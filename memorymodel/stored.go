@@ -138,7 +138,8 @@ func appendIDs(data []byte, ids ...string) []byte {
 		if len(id) <= len(buffer) {
 			n := base64URL.DecodedLen(len(id))
 			decoded, err := base64URL.AppendDecode(append(data, byte(n)<<1|1), buffer[:copy(buffer[:], id)])
-			if err == nil && len(decoded) == len(data)+1+n { // it has no line break, which is ignored
+			size := len(decoded) - len(data) - 1
+			if err == nil && base64URL.EncodedLen(size) == len(id) { // it has no line break, which is ignored
 				data = decoded
 				continue
 			}

@@ -60,6 +60,9 @@ func TestIDs(t *testing.T) {
 		digest[:42] + "B":           1 + 43, // its last bits are not zero
 		digest[:20] + "\n" + digest: 2 + 64,
 		"\r\n":                      1 + 2,
+		"\n":                        1 + 1,
+		"AAAA\n":                    1 + 5,
+		"AA\rAA":                    1 + 5,
 		"a":                         1 + 1,
 		"g+/=":                      1 + 4,
 		"gr\xffnt":                  1 + 5,
