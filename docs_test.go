@@ -144,7 +144,7 @@ func TestTheREADMEHasTheRatios(t *testing.T) {
 	}
 	want := `| Code flow, refresh\* |`
 	for _, server := range []string{"oauth2server", "go-oauth2 4.5.4", "osin 1.0.1", "fosite 0.49.0",
-		"zitadel/oidc 3.51"} {
+		"zitadel/oidc 3.52"} {
 		want += " " + ratios(server, ", ") + " |"
 	}
 	require.Contains(t, string(readme), want)
