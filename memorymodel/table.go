@@ -23,7 +23,7 @@ const (
 
 	// shards is how many parts a table has, each with its own lock, so that
 	// processors rarely contend for one.
-	shards = 64
+	shards = 32
 )
 
 // record is what a table stores: where its texts are.
