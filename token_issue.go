@@ -251,8 +251,8 @@ func (s *Server) issue(
 }
 
 // begin appends the first entry of token's grant. issued is what the model
-// stored of token, and presented the code, if there was one.
-// begin returns the entry that is there already, if one is.
+// stored of token, and presented the code; empty if there was none. begin
+// returns the entry that is there already, if one is.
 func (s *Server) begin(
 	ctx context.Context, issued, token *Token, presented string, until time.Time,
 ) (there *GrantEntry, refused *Error) {
