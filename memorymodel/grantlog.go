@@ -26,8 +26,8 @@ type grant struct {
 type logged struct {
 	text    text
 	seq     int32
-	names   bool  // a user; few entries do
-	expires int64 // in milliseconds since 1970; 0: never
+	expires period
+	names   bool // a user; few entries do
 }
 
 // release implements [record].
@@ -58,10 +58,10 @@ func (g *grant) find(seq int) (index int, exact bool) {
 	return slices.BinarySearchFunc(g.entries, seq, func(e logged, seq int) int { return int(e.seq) - seq })
 }
 
-// dropExpired drops the entries that have expired at now, in milliseconds.
-func (g *grant) dropExpired(from *texts, now int64) {
+// dropExpired drops the entries that expired in a period before now.
+func (g *grant) dropExpired(from *texts, now period) {
 	g.entries = slices.DeleteFunc(g.entries, func(e logged) bool {
-		gone := e.expires != 0 && e.expires <= now
+		gone := e.expires != 0 && e.expires < now
 		if gone {
 			from.drop(e.text)
 		}
@@ -82,10 +82,10 @@ func (g *Grants) AppendGrant(
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sweep()
-	own := logged{seq: int32(entry.Seq), names: entry.UserID != "", expires: millis.Of(entry.ExpiresAt)}
+	own := logged{seq: int32(entry.Seq), names: entry.UserID != "", expires: periodOf(millis.Of(entry.ExpiresAt))}
 	p := s.find(&k)
 	if p == 0 {
-		p = s.add(&g.texts, &k, periodOf(own.expires))
+		p = s.add(&g.texts, &k, own.expires)
 		log := &s.slots.at(p).record
 		log.id, log.entries = s.texts.put(&k, []byte(entry.GrantID), 1), log.first[:0]
 	}
@@ -95,12 +95,12 @@ func (g *Grants) AppendGrant(
 		return log.load(s.texts, log.entries[at:][:1])[0], oauth2server.ErrExists
 	}
 	if len(log.entries) == cap(log.entries) { // before the log grows
-		log.dropExpired(s.texts, time.Now().UnixMilli())
+		log.dropExpired(s.texts, periodOf(time.Now().UnixMilli()))
 	}
 	own.text = s.texts.put(&k, data, 1)
 	at, _ := log.find(entry.Seq)
 	log.entries = slices.Insert(log.entries, at, own)
-	if until := periodOf(own.expires); until == 0 || e.expires != 0 && until > e.expires {
+	if until := own.expires; until == 0 || e.expires != 0 && until > e.expires {
 		s.prolong(p, until)
 	}
 	return entry, nil

@@ -44,7 +44,7 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 	}
 	require.Equal(t, len(open), attached)
 	require.Less(t, slots, 4*len(open))
-	require.Less(t, m.texts.count(), 16*len(open))
+	require.Less(t, m.texts.size(), 800*len(open))
 }
 
 type nothing struct{}
