@@ -17,7 +17,7 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 	m := newModel()
 	expires := time.Now().Add(time.Hour)
 	var open []string
-	for i := range 20_000 {
+	for i := range 60_000 {
 		token := &oauth2server.Token{
 			AccessToken:          fmt.Sprint(i),
 			AccessTokenExpiresAt: expires.Add(time.Duration(i%7) * time.Hour),
@@ -27,7 +27,7 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 		_, err := m.SaveToken(t.Context(), token, nil, nil)
 		require.NoError(t, err)
 		open = append(open, token.AccessToken)
-		if len(open) > 500 {
+		if len(open) > 5000 {
 			at := i * 7919 % len(open)
 			found, err := m.GetAccessToken(t.Context(), open[at])
 			require.NoError(t, err)
@@ -44,7 +44,7 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 	}
 	require.Equal(t, len(open), attached)
 	require.Less(t, slots, 4*len(open))
-	require.Less(t, m.texts.size(), 800*len(open))
+	require.Less(t, m.texts.size(), 500*len(open))
 }
 
 type nothing struct{}

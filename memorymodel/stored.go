@@ -35,7 +35,7 @@ type loaded struct {
 // loadToken returns a token that belongs to the caller.
 func loadToken(data []byte, more attached) *oauth2server.Token {
 	l := new(loaded)
-	r, t := reader{rest: l.hold(data)}, &l.token
+	r, t := reader{l.hold(data)}, &l.token
 	if l.client.ID = r.text(); l.client.ID != "" {
 		t.Client = &l.client
 	}
@@ -45,7 +45,7 @@ func loadToken(data []byte, more attached) *oauth2server.Token {
 	t.GrantID, t.Resource = r.text(), r.text()
 	t.AccessTokenExpiresAt, t.RefreshTokenExpiresAt = r.time(), r.time()
 	t.GrantExpiresAt, t.GrantPace = r.time(), r.time()
-	t.GrantSeq = int(signed(r.length()))
+	t.GrantSeq = int(r.number())
 	t.Scope, t.GrantScope = r.scopes(l.scopes[:0])
 	t.Extra, t.Details = extra.Copy(more.extra), more.details.Clone()
 	return t
@@ -77,7 +77,7 @@ type loadedCode struct {
 
 // loadCode returns a code that belongs to the caller.
 func loadCode(text string, more attached) *oauth2server.AuthorizationCode {
-	l, r := new(loadedCode), reader{rest: text}
+	l, r := new(loadedCode), reader{text}
 	c := &l.code
 	c.GrantID = r.text()
 	if l.client.ID = r.text(); l.client.ID != "" {
@@ -106,7 +106,7 @@ func appendEntry(data []byte, e *oauth2server.GrantEntry) []byte {
 
 // loadEntry returns an entry that belongs to the caller.
 func loadEntry(grantID string, seq int32, text string) *oauth2server.GrantEntry {
-	e, r := &oauth2server.GrantEntry{GrantID: grantID, Seq: int(seq)}, reader{rest: text}
+	e, r := &oauth2server.GrantEntry{GrantID: grantID, Seq: int(seq)}, reader{text}
 	e.UserID, e.ClientID, e.Kind, e.Resource = r.text(), r.text(), oauth2server.EntryKind(r.text()), r.text()
 	e.Nonce, e.Presented, e.AccessToken, e.Successor = r.id(), r.id(), r.id(), r.id()
 	if sealed := r.text(); sealed != "" {
@@ -156,21 +156,9 @@ const maxID = 84
 // base64URL decodes only what it would encode.
 var base64URL = base64.RawURLEncoding.Strict()
 
-// appendTimes writes the first time, and of the others how far they are from
-// it: that takes fewer bytes. 0 is the zero time.
 func appendTimes(data []byte, times ...time.Time) []byte {
-	var first int64
 	for _, at := range times {
-		ms := millis.Of(at)
-		if ms == 0 {
-			data = append(data, 0)
-			continue
-		}
-		from := ms - first
-		data = binary.AppendUvarint(data, uint64(from<<1^from>>63)+1)
-		if first == 0 {
-			first = ms
-		}
+		data = binary.AppendVarint(data, millis.Of(at))
 	}
 	return data
 }
@@ -183,10 +171,7 @@ func appendScopes(data []byte, a, b oauth2server.Scope) []byte {
 }
 
 // reader reads what the functions above wrote.
-type reader struct {
-	rest  string
-	first int64 // the first time of the record, as of appendTimes
-}
+type reader struct{ rest string }
 
 func (r *reader) length() (n uint64) {
 	for shift := 0; ; shift += 7 {
@@ -216,21 +201,13 @@ func (r *reader) id() string {
 	return id
 }
 
-// signed returns the number whose sign is the lowest bit, as of
-// [binary.AppendVarint].
-func signed(n uint64) int64 { return int64(n>>1) ^ -int64(n&1) }
-
-func (r *reader) time() time.Time {
+// number reads what [binary.AppendVarint] wrote: the sign is the lowest bit.
+func (r *reader) number() int64 {
 	n := r.length()
-	if n == 0 {
-		return time.Time{}
-	}
-	ms := r.first + signed(n-1)
-	if r.first == 0 {
-		r.first = ms
-	}
-	return millis.Time(ms)
+	return int64(n>>1) ^ -int64(n&1)
 }
+
+func (r *reader) time() time.Time { return millis.Time(r.number()) }
 
 // scopes reads both scopes into one allocation, or into space if they fit.
 func (r *reader) scopes(space []string) (_, _ oauth2server.Scope) {

@@ -3,43 +3,41 @@
 package memorymodel
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"sync"
 )
 
+// A text has a piece of a block. The pieces of a block have one length, of a few
+// units. When the last text has left a block, the block goes, so its memory can
+// be used for texts of any length. A text that is longer than the longest piece
+// has a block of its own.
 const (
-	// unit is of what the length of a piece is a multiple, in bytes.
-	unit = 8
-
-	// mostUnits is the longest piece. A longer text has a block of its own.
-	mostUnits = 64
-
-	// blockUnits is how long a block is that has many pieces.
-	blockUnits = 512
+	unit     = 8 // bytes
+	longest  = 64
+	perBlock = 16
+	allFree  = 1<<perBlock - 1
 )
 
-// texts keeps texts, each in a piece of memory. Pieces are cut from blocks and
-// used again, but never joined. It is safe for concurrent use, also by those
-// who hold the lock of a table's shard.
+// texts keeps texts. It is safe for concurrent use, also by those who hold the
+// lock of a table's shard.
 type texts struct{ parts [shards]pieces }
 
-// pieces is a part of texts, with its own lock. A place counts units.
+// pieces is a part of texts, with its own lock. The place of a piece is its
+// block, times perBlock, plus its index there. Block 0 is none.
 type pieces struct {
 	mu     sync.RWMutex
-	blocks [][]byte
-	gone   []place // of the blocks of long texts that were dropped
-
-	// The newest block is free from next to end.
-	next, end place
-
-	// free has the first free piece of each length in units. Its first bytes
-	// are the place of the next one. The bit n-1 of lengths: there is one of n.
-	free    [mostUnits + 1]place
-	lengths uint64
+	blocks []block
+	gone   []uint32            // blocks that went
+	open   [longest + 1]uint32 // by length: the first block that has a free piece
 }
 
-// text is where a text is kept. Before it is a byte for how often it must be
+type block struct {
+	data          []byte
+	before, after uint32 // in its list, if it is open
+	free          uint16 // a bit for each piece
+}
+
+// text is where a text is kept. A byte before it tells how often it must be
 // dropped.
 type text struct {
 	first uint32 // its place, times shards, plus the part that has it
@@ -51,117 +49,135 @@ func (t text) release(from *texts) { from.drop(t) }
 
 // put copies data into the part of k, for so many holders.
 func (t *texts) put(k *key, data []byte, holders uint8) text {
-	part := partOf(k)
+	part, size := partOf(k), 1+len(data)
 	c := &t.parts[part]
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.take(1 + len(data))
-	piece := c.at(p, 1+len(data))
+	p := c.take(size)
+	piece := c.at(p, size)
 	piece[0] = holders
 	copy(piece[1:], data)
 	return text{uint32(p)*shards + uint32(part), uint32(len(data))}
 }
 
-// find returns the part and the place of a text.
-func (t *texts) find(kept text) (*pieces, place) {
-	return &t.parts[kept.first%shards], place(kept.first / shards)
+// find returns the part and the place of a text, and how long its piece is.
+func (t *texts) find(kept text) (c *pieces, p place, size int) {
+	return &t.parts[kept.first%shards], place(kept.first / shards), 1 + int(kept.size)
 }
 
 func (t *texts) get(kept text) string {
-	c, p := t.find(kept)
+	c, p, size := t.find(kept)
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return string(c.at(p, 1+int(kept.size))[1:])
+	return string(c.at(p, size)[1:])
 }
 
 // appendTo is [texts.get] for a caller that keeps no string.
 func (t *texts) appendTo(data []byte, kept text) []byte {
-	c, p := t.find(kept)
+	c, p, size := t.find(kept)
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return append(data, c.at(p, 1+int(kept.size))[1:]...)
+	return append(data, c.at(p, size)[1:]...)
 }
 
-// drop takes one holder from a text. With the last one, its memory is free.
+// drop takes one holder from a text. With the last one, its piece is free.
 func (t *texts) drop(kept text) {
-	c, p := t.find(kept)
+	c, p, size := t.find(kept)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	size := 1 + int(kept.size)
-	if holders := &c.at(p, 1)[0]; *holders > 1 {
+	if holders := &c.at(p, size)[0]; *holders > 1 {
 		*holders--
 		return
 	}
 	c.give(p, size)
 }
 
+func unitsOf(size int) int { return (size + unit - 1) / unit }
+
+// at returns a piece of size bytes.
 func (c *pieces) at(p place, size int) []byte {
-	return c.blocks[p/blockUnits][p%blockUnits*unit:][:size]
+	return c.blocks[p/perBlock].data[int(p%perBlock)*unitsOf(size)*unit:][:size]
 }
 
-func unitsFor(size int) int { return (size + unit - 1) / unit }
-
-// take returns the place of a piece of size bytes.
+// take returns the place of a free piece of size bytes.
 func (c *pieces) take(size int) place {
-	n := unitsFor(size)
-	if n > mostUnits {
-		return c.add(make([]byte, size))
+	n := unitsOf(size)
+	if n > longest {
+		return place(c.add(size)) * perBlock
 	}
-	if fit := c.lengths >> (n - 1); fit != 0 { // cut it from the shortest that is long enough
-		most := n + bits.TrailingZeros64(fit)
-		p := c.free[most]
-		if c.free[most] = place(binary.LittleEndian.Uint32(c.at(p, unit))); c.free[most] == 0 {
-			c.lengths &^= 1 << (most - 1)
-		}
-		c.keep(p+place(n), most-n)
-		return p
+	if c.open[n] == 0 {
+		c.link(c.add(perBlock*n*unit), n)
 	}
-	if int(c.end-c.next) < n {
-		c.keep(c.next, int(c.end-c.next))
-		c.next = c.add(make([]byte, blockUnits*unit))
-		c.end = c.next + blockUnits
+	at := c.open[n]
+	b := &c.blocks[at]
+	index := bits.TrailingZeros16(b.free)
+	if b.free &= b.free - 1; b.free == 0 {
+		c.unlink(at, n)
 	}
-	p := c.next
-	c.next += place(n)
-	return p
+	return place(at)*perBlock + place(index)
 }
 
-// give takes a piece of size bytes back.
+// give takes a piece of size bytes back. A block without others goes, unless it
+// is the only one of its length that is open.
 func (c *pieces) give(p place, size int) {
-	if n := unitsFor(size); n <= mostUnits {
-		c.keep(p, n)
-	} else {
-		c.blocks[p/blockUnits] = nil
-		c.gone = append(c.gone, p)
-	}
-}
-
-// keep keeps a free piece of n units.
-func (c *pieces) keep(p place, n int) {
-	if n == 0 {
+	n, at := unitsOf(size), uint32(p/perBlock)
+	if n > longest {
+		c.remove(at)
 		return
 	}
-	piece := c.at(p, n*unit)
-	clear(piece)
-	binary.LittleEndian.PutUint32(piece, uint32(c.free[n]))
-	c.free[n] = p
-	c.lengths |= 1 << (n - 1)
+	clear(c.at(p, size))
+	b := &c.blocks[at]
+	if b.free == 0 {
+		c.link(at, n)
+	}
+	if b.free |= 1 << (p % perBlock); b.free == allFree && (b.before != 0 || b.after != 0) {
+		c.unlink(at, n)
+		c.remove(at)
+	}
 }
 
-// add returns the place of a new block.
-func (c *pieces) add(block []byte) place {
+// link puts a block first into the list of those that are open.
+func (c *pieces) link(at uint32, n int) {
+	first := c.open[n]
+	if first != 0 {
+		c.blocks[first].before = at
+	}
+	c.blocks[at].before, c.blocks[at].after = 0, first
+	c.open[n] = at
+}
+
+func (c *pieces) unlink(at uint32, n int) {
+	b := &c.blocks[at]
+	if b.after != 0 {
+		c.blocks[b.after].before = b.before
+	}
+	if b.before != 0 {
+		c.blocks[b.before].after = b.after
+	} else {
+		c.open[n] = b.after
+	}
+}
+
+// add makes a block.
+func (c *pieces) add(size int) (at uint32) {
+	made := block{data: make([]byte, size), free: allFree}
 	if last := len(c.gone) - 1; last >= 0 {
-		p := c.gone[last]
-		c.gone = c.gone[:last]
-		c.blocks[p/blockUnits] = block
-		return p
+		at = c.gone[last]
+		c.gone, c.blocks[at] = c.gone[:last], made
+		return at
 	}
 	if len(c.blocks) == 0 {
-		c.blocks = append(c.blocks, nil) // 0 is no place
+		c.blocks = append(c.blocks, block{})
 	}
-	if len(c.blocks) >= 1<<32/shards/blockUnits {
-		panic("memorymodel: more than 34 GB are stored")
+	if len(c.blocks) == 1<<32/shards/perBlock {
+		panic("memorymodel: a part has more than 8 million blocks")
 	}
-	c.blocks = append(c.blocks, block)
-	return place(len(c.blocks)-1) * blockUnits
+	c.blocks = append(c.blocks, made)
+	return uint32(len(c.blocks) - 1)
+}
+
+// remove gives up the memory of a block.
+func (c *pieces) remove(at uint32) {
+	c.blocks[at] = block{}
+	c.gone = append(c.gone, at)
 }
