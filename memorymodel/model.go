@@ -16,8 +16,8 @@
 // secrets as whole digests, passwords as hashes. A request takes constant time,
 // however much is stored; [Grants.UserGrants], [Grants.RevokeUser] and
 // [Grants.RevokeClient] scan everything. Saving drops a little of what has
-// expired; there is no goroutine to stop. Memory that was once needed is kept
-// for what comes next.
+// expired; there is no goroutine to stop. The memory of records is given back
+// then; tables keep theirs for what comes next.
 package memorymodel
 
 import (
