@@ -26,8 +26,8 @@ type grant struct {
 type logged struct {
 	text    text
 	seq     int32
-	expires period
-	names   bool // a user; few entries do
+	expires period // 0: never
+	names   bool   // a user; few entries do
 }
 
 // release implements [record].
@@ -100,8 +100,8 @@ func (g *Grants) AppendGrant(
 	own.text = s.texts.put(&k, data, 1)
 	at, _ := log.find(entry.Seq)
 	log.entries = slices.Insert(log.entries, at, own)
-	if until := own.expires; until == 0 || e.expires != 0 && until > e.expires {
-		s.prolong(p, until)
+	if own.expires == 0 || e.expires != 0 && own.expires > e.expires {
+		s.prolong(p, own.expires)
 	}
 	return entry, nil
 }

@@ -16,8 +16,7 @@
 // secrets as whole digests, passwords as hashes. A request takes constant time,
 // however much is stored; [Grants.UserGrants], [Grants.RevokeUser] and
 // [Grants.RevokeClient] scan everything. Saving drops a little of what has
-// expired; there is no goroutine to stop. The memory of records is given back
-// then; tables keep theirs for what comes next.
+// expired; there is no goroutine to stop. Its memory is used again.
 package memorymodel
 
 import (

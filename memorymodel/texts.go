@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// A text has a piece of a block. The pieces of a block have one length, of a few
-// units. When the last text has left a block, the block goes, so its memory can
-// be used for texts of any length. A text that is longer than the longest piece
-// has a block of its own.
+// A text has a piece of a block. The pieces of a block have one length. When the
+// last text has left a block, the block goes, so its memory can be used for
+// texts of any length. A text that is too long for a piece has a block of its
+// own.
 const (
-	unit     = 8 // bytes
-	longest  = 64
+	unit     = 8  // the length of a piece is a multiple of it, in bytes
+	longest  = 64 // piece, in units
 	perBlock = 16
 	allFree  = 1<<perBlock - 1
 )
@@ -23,17 +23,16 @@ const (
 type texts struct{ parts [shards]pieces }
 
 // pieces is a part of texts, with its own lock. The place of a piece is its
-// block, times perBlock, plus its index there. Block 0 is none.
+// block, times perBlock, plus its index there.
 type pieces struct {
 	mu     sync.RWMutex
-	blocks []block
-	gone   []uint32            // blocks that went
-	open   [longest + 1]uint32 // by length: the first block that has a free piece
+	blocks slab[block]
+	open   [longest + 1]place // by length: the first block that has a free piece, or 0
 }
 
 type block struct {
 	data          []byte
-	before, after uint32 // in its list, if it is open
+	before, after place  // in the list of its length, while it has a free piece
 	free          uint16 // a bit for each piece
 }
 
@@ -96,88 +95,74 @@ func unitsOf(size int) int { return (size + unit - 1) / unit }
 
 // at returns a piece of size bytes.
 func (c *pieces) at(p place, size int) []byte {
-	return c.blocks[p/perBlock].data[int(p%perBlock)*unitsOf(size)*unit:][:size]
+	return c.blocks.at(p / perBlock).data[int(p%perBlock)*unitsOf(size)*unit:][:size]
 }
 
 // take returns the place of a free piece of size bytes.
 func (c *pieces) take(size int) place {
 	n := unitsOf(size)
 	if n > longest {
-		return place(c.add(size)) * perBlock
+		return c.add(size) * perBlock
 	}
 	if c.open[n] == 0 {
 		c.link(c.add(perBlock*n*unit), n)
 	}
 	at := c.open[n]
-	b := &c.blocks[at]
+	b := c.blocks.at(at)
 	index := bits.TrailingZeros16(b.free)
 	if b.free &= b.free - 1; b.free == 0 {
 		c.unlink(at, n)
 	}
-	return place(at)*perBlock + place(index)
+	return at*perBlock + place(index)
 }
 
 // give takes a piece of size bytes back. A block without others goes, unless it
 // is the only one of its length that is open.
 func (c *pieces) give(p place, size int) {
-	n, at := unitsOf(size), uint32(p/perBlock)
+	n, at := unitsOf(size), p/perBlock
 	if n > longest {
-		c.remove(at)
+		c.blocks.give(at)
 		return
 	}
 	clear(c.at(p, size))
-	b := &c.blocks[at]
+	b := c.blocks.at(at)
 	if b.free == 0 {
 		c.link(at, n)
 	}
 	if b.free |= 1 << (p % perBlock); b.free == allFree && (b.before != 0 || b.after != 0) {
 		c.unlink(at, n)
-		c.remove(at)
+		c.blocks.give(at)
 	}
 }
 
-// link puts a block first into the list of those that are open.
-func (c *pieces) link(at uint32, n int) {
-	first := c.open[n]
-	if first != 0 {
-		c.blocks[first].before = at
+// link puts a block first into the list of those of n units that are open.
+func (c *pieces) link(at place, n int) {
+	b := c.blocks.at(at)
+	b.before, b.after = 0, c.open[n]
+	if b.after != 0 {
+		c.blocks.at(b.after).before = at
 	}
-	c.blocks[at].before, c.blocks[at].after = 0, first
 	c.open[n] = at
 }
 
-func (c *pieces) unlink(at uint32, n int) {
-	b := &c.blocks[at]
+func (c *pieces) unlink(at place, n int) {
+	b := c.blocks.at(at)
 	if b.after != 0 {
-		c.blocks[b.after].before = b.before
+		c.blocks.at(b.after).before = b.before
 	}
 	if b.before != 0 {
-		c.blocks[b.before].after = b.after
+		c.blocks.at(b.before).after = b.after
 	} else {
 		c.open[n] = b.after
 	}
 }
 
-// add makes a block.
-func (c *pieces) add(size int) (at uint32) {
-	made := block{data: make([]byte, size), free: allFree}
-	if last := len(c.gone) - 1; last >= 0 {
-		at = c.gone[last]
-		c.gone, c.blocks[at] = c.gone[:last], made
-		return at
-	}
-	if len(c.blocks) == 0 {
-		c.blocks = append(c.blocks, block{})
-	}
-	if len(c.blocks) == 1<<32/shards/perBlock {
+// add makes a block of size bytes.
+func (c *pieces) add(size int) place {
+	at := c.blocks.take()
+	if at >= 1<<32/shards/perBlock {
 		panic("memorymodel: a part has more than 8 million blocks")
 	}
-	c.blocks = append(c.blocks, made)
-	return uint32(len(c.blocks) - 1)
-}
-
-// remove gives up the memory of a block.
-func (c *pieces) remove(at uint32) {
-	c.blocks[at] = block{}
-	c.gone = append(c.gone, at)
+	*c.blocks.at(at) = block{data: make([]byte, size), free: allFree}
+	return at
 }
